@@ -1,0 +1,82 @@
+/**
+ * The protocol's error codes, and the one error class Parley throws.
+ *
+ * @module
+ */
+
+/** Every code an ERROR frame may carry (docs/protocol.md, "Errors"), and whether the connection ends with it. */
+export const FATAL = {
+  bad_frame: true,
+  bad_hello: true,
+  unsupported_protocol: true,
+  too_large: true,
+  unauthorized: true,
+  server_full: true,
+  slow_consumer: true,
+  timeout: true,
+  shutting_down: true,
+  bad_payload: false,
+  bad_channel: false,
+  not_open: false,
+  forbidden: false,
+  no_responders: false,
+  responder_gone: false,
+  no_reply: false,
+  id_in_use: false,
+  not_durable: false,
+  no_such_session: false,
+  limit: false,
+  internal: true,
+} as const;
+
+/** A code that crosses the wire in an ERROR frame. */
+export type ErrorCode = keyof typeof FATAL;
+
+/** What can go wrong on the client's side alone; never on the wire. */
+export type LocalCode =
+  /** Nothing answered at the address. */
+  | "unreachable"
+  /** Something answered, but it does not speak Parley. */
+  | "not_parley"
+  /** The connection ended while it was in use. */
+  | "disconnected"
+  /** The caller closed the client, channel or server it is now using. */
+  | "closed"
+  /** An argument is outside its documented range. */
+  | "bad_argument";
+
+/** Whether `code` is one that this version of the protocol defines. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(FATAL, code);
+}
+
+/**
+ * The error every failing Parley call throws.
+ *
+ * @example Telling refusals apart
+ * ```ts
+ * import { ParleyError } from "@parley/parley";
+ *
+ * const error = new ParleyError("no_responders", "nobody answers on jobs.resize; start a responder, then ask again");
+ * console.log(error.code, error.fatal); // no_responders false
+ * ```
+ */
+export class ParleyError extends Error {
+  /** What went wrong: the protocol's code, or a local one where nothing crossed the wire. */
+  readonly code: ErrorCode | LocalCode;
+  /** Whether the connection ended with this error. */
+  readonly fatal: boolean;
+
+  /** `message` says what was expected, what came, and what to do. */
+  constructor(code: ErrorCode | LocalCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "ParleyError";
+    this.code = code;
+    this.fatal = isErrorCode(code) ? FATAL[code] : code !== "bad_argument";
+  }
+}
+
+/**
+ * Why a connection ended: a fatal error, a BYE, an end of the stream without one, or a socket that failed under us.
+ */
+export type EndReason = ErrorCode | "bye" | "eof" | "reset";

@@ -1,0 +1,166 @@
+/**
+ * Every bound and deadline of Parley, with its unit in its name and its reason beside it.
+ *
+ * Constants are part of the protocol or follow from it; {@linkcode Limits} holds what one server may choose for
+ * itself, {@linkcode DEFAULT_LIMITS} what it gets when it chooses nothing.
+ *
+ * @module
+ */
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** A frame's header (docs/protocol.md, "Frame"). */
+export const HEADER_BYTES = 16;
+
+/** A HELLO carries a name and at most one token (8 KiB); a stranger may not make the server hold more. */
+export const MAX_HELLO_BYTES = 16 * KiB;
+
+/** What a PING may carry: enough for a clock and a nonce, small enough to answer without thinking. */
+export const MAX_PING_BYTES = 125;
+
+/** An ACK or POSITION is one u64 sequence. */
+export const SEQUENCE_BYTES = 8;
+
+/** A session's name, in UTF-16 code units; fits a terminal column. */
+export const MAX_NAME_LENGTH = 64;
+
+/** A channel name or pattern, in bytes; it is ASCII, so also in characters. */
+export const MAX_CHANNEL_BYTES = 128;
+
+/** The highest session or channel number: the top bit of the channel field marks an inbox. */
+export const MAX_NUMBER = 0x7fff_ffff;
+
+/** How many members an OPENED lists; `count` tells the rest. 1,000 names of 64 characters stay under 1 MiB. */
+export const MAX_LISTED_MEMBERS = 1000;
+
+/** Nobody has registered it for anything else one is likely to meet. */
+export const DEFAULT_PORT = 7253;
+
+/** The largest payload of a message. Larger things belong in a store, and their address in a message. */
+export const MAX_PAYLOAD_BYTES = 1 * MiB;
+
+/** What may wait for one peer that reads slowly: some seconds of a fast publisher, and not the server's memory. */
+export const MAX_PENDING_BYTES = 16 * MiB;
+
+/** Above the pending bound, for what is sent to a peer without asking it first: ERROR, JOINED, PONG, BYE. */
+export const CONTROL_RESERVE_BYTES = 64 * KiB;
+
+/** Channels and patterns one session may have open. */
+export const MAX_CHANNELS_PER_SESSION = 1024;
+
+/** REQUESTs of one session that wait for their REPLY; the id has room for 65,535. */
+export const MAX_REQUESTS_PER_SESSION = 4096;
+
+/** Names nobody has open, whose numbers the server still remembers; 65,536 of 128 bytes are some 16 MiB. */
+export const MAX_IDLE_CHANNELS = 65_536;
+
+/** Silence after which a PING asks whether the other side is there; twice that ends the session. */
+export const HEARTBEAT_SECONDS = 30;
+
+/** From accepting a connection to its whole HELLO. Slow links manage it, and a silent stranger is soon gone. */
+export const HANDSHAKE_MS = 5_000;
+
+/** How long a full outbox may hold its publishers back before its peer is closed as `slow_consumer`. */
+export const SLOW_GRACE_MS = 5_000;
+
+/** How long the asked session has to REPLY. */
+export const REQUEST_MS = 60_000;
+
+/** How long a shutdown waits for what is still to be written. */
+export const DRAIN_MS = 5_000;
+
+/**
+ * After the last frame to a peer we refuse, how long and how much we still read from it and throw away: closing with
+ * unread bytes makes TCP reset the connection, and the peer would never see why it was refused.
+ */
+export const LINGER_MS = 1_000;
+/** See {@linkcode LINGER_MS}. */
+export const LINGER_BYTES = 4 * MiB;
+
+/**
+ * The sizes of read and write buffers. The smallest is what an idle session costs; the largest makes one system call
+ * move 16 thousand small messages, and is where a larger one stopped paying.
+ */
+export const BUFFER_BYTES: readonly number[] = [1 * KiB, 4 * KiB, 16 * KiB, 64 * KiB, 256 * KiB];
+
+/** Free buffers kept per size: 64 of each are at most some 22 MiB. */
+export const MAX_FREE_BUFFERS = 64;
+
+/** Above this many lent bytes, reads get the smallest buffers; see `lib/net/buffers.ts`. */
+export const MAX_LENT_BYTES = 64 * MiB;
+
+/** The longest run handed on at once: what one subscriber must have room for, unless a single frame is longer. */
+export const MAX_RUN_BYTES = 256 * KiB;
+
+/** Accepting failed, most likely for want of descriptors: wait before trying again, doubling up to the second. */
+export const ACCEPT_BACKOFF_MS = 20;
+/** See {@linkcode ACCEPT_BACKOFF_MS}. */
+export const MAX_ACCEPT_BACKOFF_MS = 1_000;
+
+/** How often deadlines of seconds (heartbeat, requests) are looked at. */
+export const SWEEP_MS = 1_000;
+
+/** What one server may choose for itself. */
+export interface Limits {
+  /** Largest payload of a message, in bytes. */
+  payloadBytes: number;
+  /** What may wait to be written to one session, in bytes; at least one whole frame. */
+  pendingBytes: number;
+  /** Channels and patterns one session may have open. */
+  channels: number;
+  /** REQUESTs of one session that may wait for an answer, at most 65,535. */
+  requests: number;
+  /** Silence before a PING, in seconds. */
+  heartbeatSeconds: number;
+  /** Time for a whole HELLO, in milliseconds. */
+  handshakeMs: number;
+  /** Time a full outbox has to drain to half, in milliseconds. */
+  slowGraceMs: number;
+  /** Time for a REPLY, in milliseconds. */
+  requestMs: number;
+  /** Time a shutdown waits for unwritten bytes, in milliseconds. */
+  drainMs: number;
+}
+
+/** What a server gets when it chooses nothing. */
+export const DEFAULT_LIMITS: Readonly<Limits> = {
+  payloadBytes: MAX_PAYLOAD_BYTES,
+  pendingBytes: MAX_PENDING_BYTES,
+  channels: MAX_CHANNELS_PER_SESSION,
+  requests: MAX_REQUESTS_PER_SESSION,
+  heartbeatSeconds: HEARTBEAT_SECONDS,
+  handshakeMs: HANDSHAKE_MS,
+  slowGraceMs: SLOW_GRACE_MS,
+  requestMs: REQUEST_MS,
+  drainMs: DRAIN_MS,
+};
+
+/**
+ * Returns what is wrong with `limits`, or nothing: relations between limits that single ranges cannot express.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { contradictions, DEFAULT_LIMITS } from "./limits.ts";
+ *
+ * assertEquals(contradictions(DEFAULT_LIMITS), []);
+ * ```
+ */
+export function contradictions(limits: Limits): string[] {
+  const found: string[] = [];
+  if (limits.pendingBytes < limits.payloadBytes + HEADER_BYTES) {
+    found.push(
+      `pending of ${limits.pendingBytes} bytes cannot hold one message of ${limits.payloadBytes} and its header; ` +
+        `allow at least ${limits.payloadBytes + HEADER_BYTES}`,
+    );
+  }
+  return found;
+}
+
+const atLoad = contradictions(DEFAULT_LIMITS);
+if (atLoad.length > 0 || MAX_HELLO_BYTES > MAX_PAYLOAD_BYTES || MAX_RUN_BYTES > MAX_PENDING_BYTES) {
+  throw new Error(
+    `lib/limits.ts contradicts itself: ${atLoad.join("; ") || "a constant outgrew the one above it"}`,
+  );
+}

@@ -1,0 +1,11 @@
+// @ts-self-types="./assert.d.ts"
+export {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+  fail,
+} from "npm:deno-std@1.4.0/assert/mod.js";

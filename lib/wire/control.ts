@@ -1,0 +1,152 @@
+/**
+ * The JSON payloads of control frames: their shapes, how they are read and how they are written.
+ *
+ * Reading checks everything protocol.md says of a payload's own shape; what depends on a session (is the channel
+ * open, may it be) is the session's business. Unknown keys are ignored.
+ *
+ * @module
+ */
+
+import * as v from "valibot";
+import type { ErrorCode } from "../errors.ts";
+import { HEADER_BYTES, MAX_NAME_LENGTH, MAX_NUMBER } from "../limits.ts";
+import { encodeFrame, type Header } from "./header.ts";
+
+/** The protocol version this library speaks. */
+export const PROTOCOL = "parley/1";
+
+const name = v.pipe(
+  v.string(),
+  v.check(
+    (text) => text.isWellFormed() && [...text].length >= 1 && [...text].length <= MAX_NAME_LENGTH,
+    `a name has 1 to ${MAX_NAME_LENGTH} characters`,
+  ),
+  v.regex(/^\P{Cc}*$/u, "a name has no control characters"),
+);
+const number = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_NUMBER));
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+const hello = v.object({ protocol: v.string(), name: v.optional(name), token: v.optional(v.string()) });
+const welcome = v.object({
+  session: v.string(),
+  number,
+  name: v.string(),
+  message: v.string(),
+  server: v.object({ name: v.string(), version: v.string() }),
+  limits: v.object({ payload: count, channels: count, pending: count }),
+  heartbeat: v.pipe(v.number(), v.minValue(0)),
+});
+const error = v.object({ code: v.string(), message: v.string(), fatal: v.boolean() });
+const bye = v.object({ reason: v.string() });
+const open = v.object({
+  channel: v.string(),
+  subscribe: v.optional(v.boolean(), false),
+  group: v.optional(name),
+  echo: v.optional(v.boolean(), true),
+  presence: v.optional(v.boolean(), false),
+  // Durable channels are still to come; until then asking for the past must not look like success.
+  from: v.optional(v.undefined("this server has no durable channels")),
+});
+const member = v.object({ number, name: v.string() });
+const opened = v.object({
+  channel: v.string(),
+  number,
+  publish: v.boolean(),
+  subscribe: v.boolean(),
+  members: v.optional(v.array(member)),
+  count: v.optional(count),
+});
+const channelOnly = v.object({ channel: v.string() });
+
+/** The shape of every control payload, by the name of its frame type. */
+export const SCHEMAS = {
+  HELLO: hello,
+  WELCOME: welcome,
+  ERROR: error,
+  BYE: bye,
+  OPEN: open,
+  OPENED: opened,
+  LEAVE: channelOnly,
+  LEFT: channelOnly,
+  JOINED: member,
+  PARTED: member,
+};
+
+/** The frame types with a JSON payload. */
+export type ControlName = keyof typeof SCHEMAS;
+/** What a client says first. */
+export type Hello = v.InferOutput<typeof hello>;
+/** What the server answers. */
+export type Welcome = v.InferOutput<typeof welcome>;
+/** What an ERROR frame says; its `code` may be one this version does not know. */
+export type ErrorPayload = { code: ErrorCode; message: string; fatal: boolean };
+/** What a client may ask of a channel. */
+export type Open = v.InferOutput<typeof open>;
+/** What it got. */
+export type Opened = v.InferOutput<typeof opened>;
+/** A session as others see it. */
+export type Member = v.InferOutput<typeof member>;
+
+/** A payload as read, or what is wrong with it. */
+export type Decoded<T> = { readonly value: T } | { readonly problem: string };
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+const encoder = new TextEncoder();
+
+/**
+ * Reads the control payload of the frame `bytes[from, to)`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { decodeControl, encodeControl } from "./control.ts";
+ * import { Type } from "./header.ts";
+ *
+ * const frame = encodeControl({ type: Type.BYE }, { reason: "done" });
+ * assertEquals(decodeControl("BYE", frame, 0, frame.length), { value: { reason: "done" } });
+ * ```
+ */
+export function decodeControl<N extends ControlName>(
+  type: N,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): Decoded<v.InferOutput<(typeof SCHEMAS)[N]>> {
+  let json: unknown;
+  try {
+    json = JSON.parse(utf8.decode(bytes.subarray(from + HEADER_BYTES, to)));
+  } catch {
+    return { problem: `the payload of ${type} must be a JSON object in UTF-8` };
+  }
+  // An array passes for an object without keys; say what it is instead of which key it lacks.
+  if (json === null || typeof json !== "object" || Array.isArray(json)) {
+    const came = json === null ? "null" : Array.isArray(json) ? "an array" : `a ${typeof json}`;
+    return { problem: `the payload of ${type} must be a JSON object, got ${came}` };
+  }
+  const result = v.safeParse(SCHEMAS[type], json, { abortEarly: true });
+  if (result.success) return { value: result.output as v.InferOutput<(typeof SCHEMAS)[N]> };
+  return { problem: `${type} ${describe(result.issues[0])}` };
+}
+
+/** `"name": a name has 1 to 64 characters`. Never quotes the value: it may be a token. */
+function describe(issue: v.BaseIssue<unknown>): string {
+  const path = v.getDotPath(issue) ?? "payload";
+  if (issue.kind === "validation" || issue.message.startsWith("this server")) {
+    return `"${path}": ${issue.message}`;
+  }
+  if (issue.received === "undefined") return `lacks "${path}"`;
+  const came = issue.input === null
+    ? "null"
+    : Array.isArray(issue.input)
+    ? "an array"
+    : `a ${typeof issue.input}`;
+  return `"${path}" must be ${issue.expected ?? "another type"}, got ${came}`;
+}
+
+/** Makes a control frame; a field left out is 0. */
+export function encodeControl(
+  header: Partial<Omit<Header, "length">> & { type: number },
+  payload: unknown,
+): Uint8Array<ArrayBuffer> {
+  return encodeFrame(header, encoder.encode(JSON.stringify(payload)));
+}
