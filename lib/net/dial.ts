@@ -1,0 +1,58 @@
+/**
+ * Connecting to a server, within a time.
+ *
+ * @module
+ */
+
+import { ParleyError } from "../errors.ts";
+import type { Socket } from "./socket.ts";
+
+/** Where to connect to. */
+export interface Target {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/**
+ * Connects over TCP.
+ *
+ * @param withinMs how long it may take, in milliseconds
+ * @throws {ParleyError} `unreachable`, with the reason and what to try
+ */
+export async function dial({ hostname, port }: Target, withinMs: number): Promise<Socket> {
+  const where = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  const connecting = Deno.connect({ hostname, port });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), withinMs));
+  try {
+    const result = await Promise.race([connecting, late]);
+    if (result === "late") {
+      // It may still succeed, when nobody wants it any more.
+      connecting.then((socket) => socket.close(), () => {});
+      throw new ParleyError(
+        "unreachable",
+        `no answer from ${where} within ${
+          withinMs / 1000
+        } s; check the address, and that no firewall is between`,
+      );
+    }
+    result.setNoDelay(true);
+    return result;
+  } catch (error) {
+    if (error instanceof ParleyError) throw error;
+    throw new ParleyError("unreachable", unreachable(where, error), { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function unreachable(where: string, error: unknown): string {
+  if (error instanceof Deno.errors.ConnectionRefused) {
+    return `nothing listens on ${where}; start a server there (parley-server), or name another with --url`;
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    return `not permitted to connect to ${where}; run with --allow-net`;
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  return `cannot connect to ${where}: ${reason}; check the name and the network`;
+}

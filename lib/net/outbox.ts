@@ -1,0 +1,188 @@
+/**
+ * What waits to be written to one peer: bounded, gathered into large writes by a single writer, and the place where
+ * it is decided what happens to a peer that does not read.
+ *
+ * @module
+ */
+
+import { BUFFER_BYTES, CONTROL_RESERVE_BYTES } from "../limits.ts";
+import type { BufferPool } from "./buffers.ts";
+import type { Socket } from "./socket.ts";
+
+/** Up to this many bytes a loop beats `set`, which must first make a view. Measured with `deno task bench:core`. */
+const LOOP_BYTES = 48;
+const LARGEST = BUFFER_BYTES[BUFFER_BYTES.length - 1];
+
+/** A buffer of which `[start, end)` is still to be written. */
+interface Segment {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  start: number;
+  end: number;
+}
+
+/** What an outbox tells its connection. */
+export interface OutboxEvents {
+  /** The socket failed; nothing more can be written. */
+  failed(error: unknown): void;
+  /** All that was sent has been written. */
+  drained(): void;
+  /** The outbox stayed full for the whole grace time, or was overfilled by what is sent without asking. */
+  slow(): void;
+}
+
+/**
+ * The outgoing side of one connection.
+ *
+ * `send` copies and never waits. Whoever can wait asks `hasRoom` first and, where there is none, calls `whenRoom`;
+ * an outbox that had to refuse stays full until it has drained to half, so that the waiting come in turns and not
+ * one by one, and its peer is slow if that takes longer than the grace time.
+ */
+export class Outbox {
+  readonly #socket: Socket;
+  readonly #pool: BufferPool;
+  readonly #events: OutboxEvents;
+  readonly #bound: number;
+  readonly #graceMs: number;
+  #segments: Segment[] = [];
+  #pending = 0;
+  /** Since the outbox was last empty; how large the next segment should be follows from it. */
+  #sinceEmpty = 0;
+  #lastBurst = 0;
+  #writing = false;
+  #closed = false;
+  #overfull = false;
+  #waiting: (() => void)[] = [];
+  #grace: ReturnType<typeof setTimeout> | undefined;
+
+  /**
+   * @param bound what may wait, in bytes; what is sent without asking may exceed it by a small reserve
+   * @param graceMs how long the outbox may stay full, in milliseconds
+   */
+  constructor(socket: Socket, pool: BufferPool, bound: number, graceMs: number, events: OutboxEvents) {
+    this.#socket = socket;
+    this.#pool = pool;
+    this.#bound = bound;
+    this.#graceMs = graceMs;
+    this.#events = events;
+  }
+
+  /** Bytes sent and not yet written. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Whether `bytes` more may be sent. One frame always fits an empty outbox. */
+  hasRoom(bytes: number): boolean {
+    return this.#grace === undefined && (this.#pending + bytes <= this.#bound || this.#pending === 0);
+  }
+
+  /** Calls `waiter` once there is room again, or the outbox is closed; starts the grace time of the peer. */
+  whenRoom(waiter: () => void): void {
+    this.#waiting.push(waiter);
+    this.#grace ??= setTimeout(this.#graceOver, this.#graceMs);
+  }
+
+  /** Queues `bytes[from, to)`, copied; a closed outbox drops it. */
+  send(bytes: Uint8Array, from: number, to: number): void {
+    if (this.#closed) return;
+    this.#pending += to - from;
+    this.#sinceEmpty += to - from;
+    let tail = this.#segments[this.#segments.length - 1];
+    while (from < to) {
+      if (tail === undefined || tail.end === tail.bytes.length) tail = this.#addSegment(to - from);
+      const count = Math.min(to - from, tail.bytes.length - tail.end);
+      if (count <= LOOP_BYTES) {
+        const target = tail.bytes;
+        for (let i = 0, at = tail.end; i < count; i++) target[at + i] = bytes[from + i];
+      } else {
+        tail.bytes.set(count === bytes.length ? bytes : bytes.subarray(from, from + count), tail.end);
+      }
+      tail.end += count;
+      from += count;
+    }
+    if (!this.#writing) {
+      // Not at once: what the rest of this turn sends goes out in the same write.
+      this.#writing = true;
+      queueMicrotask(this.#write);
+    }
+    // Later, not from within the sender's loop over its receivers, of which this one may be taken out.
+    if (this.#pending > this.#bound + CONTROL_RESERVE_BYTES && !this.#overfull) {
+      this.#overfull = true;
+      queueMicrotask(this.#graceOver);
+    }
+  }
+
+  /** Drops what has not been written and lets everybody who waits go on. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    // The write under way still reads from the first segment; it gives that one back when it settles.
+    for (const segment of this.#segments.splice(this.#writing ? 1 : 0)) this.#pool.give(segment.bytes);
+    this.#pending = 0;
+    this.releaseWaiting();
+  }
+
+  /** Lets everybody who waits for room go on, full or not: the peer no longer counts. */
+  releaseWaiting(): void {
+    clearTimeout(this.#grace);
+    this.#grace = undefined;
+    const waiting = this.#waiting;
+    if (waiting.length === 0) return;
+    this.#waiting = [];
+    for (const waiter of waiting) waiter();
+  }
+
+  readonly #graceOver = () => this.#events.slow();
+
+  readonly #write = () => {
+    const head = this.#segments[0];
+    if (head === undefined || this.#closed) {
+      this.#settle();
+      return;
+    }
+    const view = head.bytes.subarray(head.start, head.end);
+    this.#socket.write(view).then(this.#written, this.#failed);
+  };
+
+  readonly #written = (count: number) => {
+    if (this.#closed) {
+      this.#settle();
+      return;
+    }
+    const head = this.#segments[0];
+    head.start += count;
+    this.#pending -= count;
+    if (head.start === head.end) {
+      this.#segments.shift();
+      this.#pool.give(head.bytes);
+    }
+    if (this.#grace !== undefined && this.#pending <= this.#bound / 2) this.releaseWaiting();
+    if (this.#segments.length > 0) {
+      this.#write();
+      return;
+    }
+    this.#writing = false;
+    this.#lastBurst = this.#sinceEmpty;
+    this.#sinceEmpty = 0;
+    this.#events.drained();
+  };
+
+  readonly #failed = (error: unknown) => {
+    this.#settle();
+    if (!this.#closed) this.#events.failed(error);
+  };
+
+  /** The writer has stopped for good. */
+  #settle(): void {
+    this.#writing = false;
+    for (const segment of this.#segments.splice(0)) this.#pool.give(segment.bytes);
+  }
+
+  /** Large enough for what comes now, for what this burst has become, or for what the last one was. */
+  #addSegment(bytes: number): Segment {
+    const wanted = Math.max(bytes, this.#sinceEmpty, this.#lastBurst);
+    const segment = { bytes: this.#pool.take(Math.min(wanted, LARGEST)), start: 0, end: 0 };
+    this.#segments.push(segment);
+    return segment;
+  }
+}
