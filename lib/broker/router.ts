@@ -1,0 +1,241 @@
+/**
+ * Decides who receives what: the only fan-out of a server.
+ *
+ * Everything that is passed on is passed on byte for byte, as a slice of the chunk it came in. Each method that sends
+ * first makes sure that all who are to receive have room; where one has not, nothing is sent, `waiter` is left with
+ * it, and `false` says that the sender must come again with the same bytes. So a peer that does not read holds its
+ * publishers back, and costs no more memory than its outbox may.
+ *
+ * @module
+ */
+
+import { HEADER_BYTES, type Limits } from "../limits.ts";
+import { INBOX, u32 } from "../wire/header.ts";
+import { type Channel, Channels, type Group } from "./channels.ts";
+import type { Outlet, Peer, Pending } from "./peer.ts";
+import { debt, owe, strike, strikeAll, strikeLate } from "./requests.ts";
+
+/** Routes between the sessions of one server. */
+export class Router {
+  /** The channels of this server. */
+  readonly channels = new Channels();
+  readonly #peers = new Map<number, Peer>();
+  readonly #limits: Pick<Limits, "requests" | "requestMs">;
+  readonly #now: () => number;
+  /** Who got the message at hand as a member of some group; kept between calls for its memory. */
+  readonly #chosen: Peer[] = [];
+
+  /** @param now a clock in milliseconds that never goes back */
+  constructor(limits: Pick<Limits, "requests" | "requestMs">, now: () => number) {
+    this.#limits = limits;
+    this.#now = now;
+  }
+
+  /** A session was greeted: its inbox is there from now on. */
+  join(peer: Peer): void {
+    this.#peers.set(peer.number, peer);
+  }
+
+  /** A session ended: its inbox is gone, and whoever waits for an answer of its is told. */
+  leave(peer: Peer): void {
+    this.#peers.delete(peer.number);
+    strikeAll(peer, ({ asker, id, channel }) => {
+      asker.refuse(
+        "responder_gone",
+        `session ${peer.number} ended before it answered; ask again`,
+        id,
+        channel,
+      );
+    });
+  }
+
+  /** Tells those who have waited too long for a reply. To be called about once a second. */
+  sweep(): void {
+    const now = this.#now();
+    for (const peer of this.#peers.values()) {
+      strikeLate(peer, now, ({ asker, asked, id, channel }) => {
+        const seconds = this.#limits.requestMs / 1000;
+        asker.refuse("no_reply", `session ${asked.number} did not answer within ${seconds} s`, id, channel);
+      });
+    }
+  }
+
+  /**
+   * Passes the run `bytes[start, end)` to all who are subscribed to `channel`.
+   *
+   * Costs one copy a subscriber, whatever the number of messages; only the members of groups get theirs one by one.
+   */
+  publish(
+    channel: Channel,
+    from: Peer,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    waiter: () => void,
+  ): boolean {
+    const { all, groups } = channel.route(this.channels.patterns);
+    for (let i = 0; i < all.length; i++) {
+      const { peer, echo } = all[i];
+      if (!peer.outlet.hasRoom(end - start) && (echo || peer !== from)) return waitFor(peer.outlet, waiter);
+    }
+    for (let i = 0; i < groups.length; i++) {
+      const full = fullGroup(groups[i], from, end - start);
+      if (full !== undefined) return waitFor(full, waiter);
+    }
+    // One view for all of them, and none at all where the chunk itself will do.
+    const view = all.length > 1 && end - start < bytes.length ? bytes.subarray(start, end) : bytes;
+    const first = view === bytes ? start : 0;
+    for (let i = 0; i < all.length; i++) {
+      const { peer, echo } = all[i];
+      if (echo || peer !== from) peer.outlet.send(view, first, first + end - start);
+    }
+    if (groups.length > 0) this.#publishToGroups(groups, from, bytes, start, end);
+    return true;
+  }
+
+  /** Passes `bytes[start, end)` to the inbox of session `number`. */
+  direct(
+    number: number,
+    from: Peer,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    waiter: () => void,
+  ): boolean {
+    const target = this.#peers.get(number);
+    if (target === undefined) {
+      from.refuse("no_such_session", `there is no session ${number}`, 0, (number | INBOX) >>> 0);
+      return true;
+    }
+    if (!target.outlet.hasRoom(end - start)) return waitFor(target.outlet, waiter);
+    target.outlet.send(bytes, start, end);
+    return true;
+  }
+
+  /** Passes a REQUEST to one subscriber of `channel` other than `from`, in turn. */
+  ask(
+    channel: Channel,
+    from: Peer,
+    id: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    waiter: () => void,
+  ): boolean {
+    const { asking } = from.ledger;
+    if (asking.has(id)) {
+      from.refuse(
+        "id_in_use",
+        `request ${id} still waits for its answer; use another id`,
+        id,
+        channel.number,
+      );
+      return true;
+    }
+    if (asking.size >= this.#limits.requests) {
+      const message =
+        `${asking.size} requests wait for an answer, which is the limit; ask again when one is answered`;
+      from.refuse("limit", message, id, channel.number);
+      return true;
+    }
+    const { askable } = channel.route(this.channels.patterns);
+    let full: Outlet | undefined;
+    for (let i = 0; i < askable.length; i++) {
+      const turn = (channel.askTurn + i) % askable.length;
+      const asked = askable[turn];
+      if (asked === from) continue;
+      if (!asked.outlet.hasRoom(end - start)) {
+        full ??= asked.outlet;
+        continue;
+      }
+      channel.askTurn = turn + 1;
+      const deadline = this.#now() + this.#limits.requestMs;
+      owe({ asker: from, asked, id, channel: channel.number, deadline });
+      asked.outlet.send(bytes, start, end);
+      return true;
+    }
+    if (full !== undefined) return waitFor(full, waiter);
+    from.refuse("no_responders", `nobody to answer on ${channel.name}`, id, channel.number);
+    return true;
+  }
+
+  /** Passes a REPLY to the inbox of session `number`, if `from` owes it. */
+  answer(
+    number: number,
+    from: Peer,
+    id: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    waiter: () => void,
+  ): boolean {
+    const inbox = (number | INBOX) >>> 0;
+    const asker = this.#peers.get(number);
+    if (asker === undefined) {
+      from.refuse("no_such_session", `session ${number}, which asked, is gone`, id, inbox);
+      return true;
+    }
+    const pending: Pending | undefined = debt(asker, from, id);
+    if (pending === undefined) {
+      from.refuse(
+        "forbidden",
+        `session ${number} does not wait for an answer ${id} from this session`,
+        id,
+        inbox,
+      );
+      return true;
+    }
+    if (!asker.outlet.hasRoom(end - start)) return waitFor(asker.outlet, waiter);
+    strike(pending);
+    asker.outlet.send(bytes, start, end);
+    return true;
+  }
+
+  /** Hands the messages of a run to one member of each group, message by message. */
+  #publishToGroups(groups: Group[], from: Peer, bytes: Uint8Array, start: number, end: number): void {
+    const chosen = this.#chosen;
+    for (let at = start; at < end;) {
+      const next = at + HEADER_BYTES + u32(bytes, at + 4);
+      for (let i = 0; i < groups.length; i++) {
+        const peer = nextMember(groups[i], from, next - at);
+        // Also a member of an earlier group whose turn it was: it has this message.
+        if (peer === undefined || chosen.includes(peer)) continue;
+        peer.outlet.send(bytes, at, next);
+        chosen.push(peer);
+      }
+      chosen.length = 0;
+      at = next;
+    }
+  }
+}
+
+/** Somebody has no room: leaves `waiter` there; `false`, for the sender to come again. */
+function waitFor(outlet: Outlet, waiter: () => void): false {
+  outlet.whenRoom(waiter);
+  return false;
+}
+
+/** Where nobody of `group` has room for `bytes`: one to wait for. */
+function fullGroup(group: Group, from: Peer, bytes: number): Outlet | undefined {
+  let full: Outlet | undefined;
+  for (let i = 0; i < group.members.length; i++) {
+    const { peer, echo } = group.members[i];
+    if (peer === from && !echo) continue;
+    if (peer.outlet.hasRoom(bytes)) return undefined;
+    full ??= peer.outlet;
+  }
+  return full;
+}
+
+/** The member of `group` whose turn it is, passing over those without room: another has it, see `fullGroup`. */
+function nextMember(group: Group, from: Peer, bytes: number): Peer | undefined {
+  const { members } = group;
+  for (let i = 0; i < members.length; i++) {
+    const turn = (group.turn + i) % members.length;
+    const { peer, echo } = members[turn];
+    if ((peer === from && !echo) || !peer.outlet.hasRoom(bytes)) continue;
+    group.turn = turn + 1;
+    return peer;
+  }
+  return undefined;
+}

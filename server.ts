@@ -1,0 +1,9 @@
+/**
+ * `parley-server`: arguments in, one assembled server out.
+ *
+ * @module
+ */
+
+import { main } from "./lib/cli/serve.ts";
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
