@@ -9,20 +9,12 @@
 
 import type { Logger } from "@logtape/logtape";
 import { type EndReason, type ErrorCode, FATAL } from "../errors.ts";
-import { HEADER_BYTES, type Limits, LINGER_MS, MAX_LISTED_MEMBERS } from "../limits.ts";
-import {
-  type ControlName,
-  decodeControl,
-  encodeControl,
-  type Hello,
-  type Open,
-  PROTOCOL,
-} from "../wire/control.ts";
+import { HEADER_BYTES, type Limits, LINGER_MS } from "../limits.ts";
+import { type ControlName, decodeControl, encodeControl, type Hello, PROTOCOL } from "../wire/control.ts";
 import { INBOX, putHeader, Type, typeName, u16, u32 } from "../wire/header.ts";
-import { channelProblem, ECHO, isPattern, isServerOwn } from "../wire/names.ts";
 import { Scanner } from "../wire/scanner.ts";
-import type { Channel } from "./channels.ts";
-import type { Link, Outlet, Peer, Subscription } from "./peer.ts";
+import { Memberships, type OpenChannel } from "./memberships.ts";
+import type { Link, Outlet, Peer } from "./peer.ts";
 import { newLedger } from "./requests.ts";
 import type { Router } from "./router.ts";
 
@@ -39,14 +31,6 @@ export interface SessionContext {
   readonly log: Logger;
   /** The session ended; nothing refers to it any more. */
   readonly ended: (session: Session) => void;
-}
-
-/** A channel the session has open by name. */
-interface OpenChannel {
-  readonly channel: Channel;
-  /** Whether it is `$echo`, which the server answers itself. */
-  readonly isEcho: boolean;
-  readonly mayPublish: boolean;
 }
 
 type State = "greeting" | "ready" | "ended";
@@ -66,10 +50,7 @@ export class Session implements Peer {
   readonly #log: Logger;
   readonly #scanner: Scanner;
   readonly #handshake: ReturnType<typeof setTimeout>;
-  readonly #opened = new Map<number, OpenChannel>();
-  readonly #patterns = new Map<string, Subscription>();
-  /** Numbers it was told of without asking, because a pattern of its covers them. */
-  readonly #announced = new Set<number>();
+  readonly #memberships: Memberships;
   readonly #header = new Uint8Array(HEADER_BYTES);
   readonly #resume = () => this.#link.resume();
   #state: State = "greeting";
@@ -83,6 +64,7 @@ export class Session implements Peer {
     this.outlet = link.outlet;
     this.uuid = context.uuid();
     this.#log = context.log.with({ session: this.uuid });
+    this.#memberships = new Memberships(this, context.router.channels, context.limits.channels);
     this.#scanner = new Scanner("server", context.limits.payloadBytes);
     this.#handshake = setTimeout(() => this.#handshakeOver(), context.limits.handshakeMs);
     this.#log.info("connected", { remote });
@@ -105,7 +87,7 @@ export class Session implements Peer {
       return this.#hasRoom() &&
         this.#taken(router.direct(channel - INBOX, this, bytes, from, to, this.#resume));
     }
-    const open = this.#opened.get(channel);
+    const open = this.#memberships.get(channel);
     if (open === undefined || !open.mayPublish) return this.#hasRoom() && this.#refuseUse(open, 0, channel);
     if (open.isEcho) {
       if (!this.#hasRoom(to - from)) return false;
@@ -195,10 +177,7 @@ export class Session implements Peer {
     clearTimeout(this.#handshake);
     if (greeted) {
       const { router } = this.#context;
-      for (const { channel } of this.#opened.values()) this.#release(channel);
-      for (const [pattern, subscription] of this.#patterns) {
-        router.channels.patterns.remove(pattern, subscription);
-      }
+      this.#memberships.leaveAll();
       router.leave(this);
     }
     this.#context.ended(this);
@@ -206,14 +185,11 @@ export class Session implements Peer {
   }
 
   announce(name: string, number: number): void {
-    if (this.#opened.has(number) || this.#announced.has(number)) return;
-    this.#announced.add(number);
-    const payload = { channel: name, number, publish: false, subscribe: true };
-    this.#send(encodeControl({ type: Type.OPENED, channel: number }, payload));
+    this.#memberships.announce(name, number);
   }
 
   forget(number: number): void {
-    this.#announced.delete(number);
+    this.#memberships.forget(number);
   }
 
   refuse(code: ErrorCode, message: string, id: number, channel: number): void {
@@ -262,110 +238,18 @@ export class Session implements Peer {
 
   #open(bytes: Uint8Array, from: number, to: number, id: number): boolean {
     const open = this.#decode("OPEN", bytes, from, to, id);
-    if (open === undefined || !this.#mayName(open.channel, id)) return true;
-    if (open.presence && !open.subscribe) {
-      this.refuse("bad_payload", 'OPEN "presence" goes together with "subscribe"', id, 0);
-    } else if (isPattern(open.channel)) {
-      this.#openPattern(open, id);
-    } else {
-      this.#openName(open, id);
-    }
+    if (open !== undefined) this.#memberships.open(open, id);
     return true;
-  }
-
-  #openPattern(open: Open, id: number): void {
-    if (!open.subscribe || open.presence) {
-      const message = `${open.channel} is a pattern, which is only for subscribing; name one channel`;
-      this.refuse("bad_channel", message, id, 0);
-      return;
-    }
-    const { patterns } = this.#context.router.channels;
-    const before = this.#patterns.get(open.channel);
-    if (before === undefined && !this.#mayOpenMore(id)) return;
-    if (before !== undefined) patterns.remove(open.channel, before);
-    const subscription: Subscription = { peer: this, group: open.group, echo: open.echo };
-    this.#patterns.set(open.channel, subscription);
-    patterns.add(open.channel, subscription);
-    const opened = { channel: open.channel, number: 0, publish: false, subscribe: true };
-    this.#send(encodeControl({ type: Type.OPENED, id }, opened));
-  }
-
-  #openName(open: Open, id: number): void {
-    const { channels } = this.#context.router;
-    const known = channels.find(open.channel);
-    const before = known === undefined ? undefined : this.#opened.get(known.number);
-    if (before === undefined && !this.#mayOpenMore(id)) return;
-    const channel = before?.channel ?? channels.open(open.channel);
-    const isEcho = open.channel === ECHO;
-    if (before === undefined) this.#opened.set(channel.number, { channel, isEcho, mayPublish: true });
-    // Everybody is alone on $echo: nobody to receive from there, and nobody to see.
-    if (!isEcho) this.#subscribe(channel, open);
-    const presence = open.presence
-      ? { members: listMembers(channel, MAX_LISTED_MEMBERS), count: channel.subscribers.size }
-      : {};
-    const opened = {
-      channel: channel.name,
-      number: channel.number,
-      publish: true,
-      subscribe: open.subscribe,
-      ...presence,
-    };
-    this.#send(encodeControl({ type: Type.OPENED, id, channel: channel.number }, opened));
-  }
-
-  /** Makes the subscription by name what `open` asks for, and tells the watchers if that is news. */
-  #subscribe(channel: Channel, open: Open): void {
-    const was = channel.subscribers.has(this);
-    if (open.subscribe) channel.subscribe({ peer: this, group: open.group, echo: open.echo });
-    else channel.unsubscribe(this);
-    if (open.presence) channel.watchers.add(this);
-    else channel.watchers.delete(this);
-    if (open.subscribe !== was) this.#tellWatchers(channel, open.subscribe ? Type.JOINED : Type.PARTED);
   }
 
   #leave(bytes: Uint8Array, from: number, to: number, id: number): boolean {
     const leave = this.#decode("LEAVE", bytes, from, to, id);
-    if (leave === undefined || !this.#mayName(leave.channel, id)) return true;
-    const { channels } = this.#context.router;
-    const subscription = this.#patterns.get(leave.channel);
-    const number = channels.find(leave.channel)?.number ?? 0;
-    const open = this.#opened.get(number);
-    if (subscription !== undefined) {
-      this.#patterns.delete(leave.channel);
-      channels.patterns.remove(leave.channel, subscription);
-      // Which of these another pattern still covers would take long to find out; saying them again is cheap.
-      this.#announced.clear();
-    } else if (open !== undefined) {
-      this.#opened.delete(number);
-      this.#release(open.channel);
-    } else {
-      this.refuse("not_open", `${leave.channel} is not open; nothing to leave`, id, 0);
-      return true;
-    }
-    this.#send(encodeControl({ type: Type.LEFT, id, channel: number }, { channel: leave.channel }));
+    if (leave !== undefined) this.#memberships.leave(leave.channel, id);
     return true;
   }
 
-  #release(channel: Channel): void {
-    const was = channel.subscribers.has(this);
-    channel.unsubscribe(this);
-    channel.watchers.delete(this);
-    // A pattern of this session may still cover it, and must then say its number anew.
-    channel.changed();
-    if (was) this.#tellWatchers(channel, Type.PARTED);
-    this.#context.router.channels.release(channel);
-  }
-
-  #tellWatchers(channel: Channel, type: typeof Type.JOINED | typeof Type.PARTED): void {
-    if (channel.watchers.size === 0) return;
-    const frame = encodeControl({ type, channel: channel.number }, { number: this.number, name: this.name });
-    for (const watcher of channel.watchers) {
-      if (watcher !== this) watcher.outlet.send(frame, 0, frame.length);
-    }
-  }
-
   #ask(bytes: Uint8Array, from: number, to: number, id: number, channel: number): boolean {
-    const open = this.#opened.get(channel);
+    const open = this.#memberships.get(channel);
     if (open === undefined || !open.mayPublish) return this.#refuseUse(open, id, channel);
     if (open.isEcho) {
       this.#reply(Type.REPLY, bytes[from + 1], id, (this.number | INBOX) >>> 0, bytes, from, to);
@@ -399,32 +283,13 @@ export class Session implements Peer {
 
   /** No channel is durable yet, so there is nothing to acknowledge in either direction. */
   #refuseReceipt(type: string, id: number, channel: number): true {
-    const open = this.#opened.get(channel);
+    const open = this.#memberships.get(channel);
     if (channel < INBOX && (open === undefined || !open.mayPublish)) {
       return this.#refuseUse(open, id, channel);
     }
     const what = open?.channel.name ?? "an inbox";
     this.refuse("not_durable", `${type} wants a receipt, but ${what} is not durable`, id, channel);
     return true;
-  }
-
-  #mayName(channel: string, id: number): boolean {
-    const problem = channelProblem(channel);
-    if (problem !== undefined) {
-      this.refuse("bad_channel", problem, id, 0);
-    } else if (isServerOwn(channel) && channel !== ECHO) {
-      this.refuse("forbidden", `${channel} is the server's own; only ${ECHO} is open to sessions`, id, 0);
-    } else {
-      return true;
-    }
-    return false;
-  }
-
-  #mayOpenMore(id: number): boolean {
-    const { channels } = this.#context.limits;
-    if (this.#opened.size + this.#patterns.size < channels) return true;
-    this.refuse("limit", `${channels} channels are open, which is the limit; LEAVE one first`, id, 0);
-    return false;
   }
 
   /** Reads a control payload; refuses the frame and gives nothing where it is not as it must be. */
@@ -470,13 +335,4 @@ export class Session implements Peer {
     this.#link.finish(code, code === "slow_consumer" ? LINGER_MS : undefined);
     return false;
   }
-}
-
-function listMembers(channel: Channel, atMost: number): { number: number; name: string }[] {
-  const members: { number: number; name: string }[] = [];
-  for (const { number, name } of channel.subscribers.keys()) {
-    if (members.length === atMost) break;
-    members.push({ number, name });
-  }
-  return members;
 }
