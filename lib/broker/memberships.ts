@@ -43,8 +43,11 @@ export class Memberships {
 
   /** Deals with an OPEN. */
   open(open: Open, id: number): void {
-    if (!this.#mayName(open.channel, id)) return;
-    if (open.presence && !open.subscribe) {
+    if (!this.#isName(open.channel, id)) return;
+    if (isServerOwn(open.channel) && open.channel !== ECHO) {
+      const message = `${open.channel} is the server's own; only ${ECHO} is open to sessions`;
+      this.#peer.refuse("forbidden", message, id, 0);
+    } else if (open.presence && !open.subscribe) {
       this.#peer.refuse("bad_payload", 'OPEN "presence" goes together with "subscribe"', id, 0);
     } else if (isPattern(open.channel)) {
       this.#openPattern(open, id);
@@ -55,7 +58,7 @@ export class Memberships {
 
   /** Deals with a LEAVE. */
   leave(name: string, id: number): void {
-    if (!this.#mayName(name, id)) return;
+    if (!this.#isName(name, id)) return;
     const subscription = this.#patterns.get(name);
     const number = this.#channels.find(name)?.number ?? 0;
     const open = this.#opened.get(number);
@@ -165,31 +168,15 @@ export class Memberships {
     }
   }
 
-  #mayName(channel: string, id: number): boolean {
+  #isName(channel: string, id: number): boolean {
     const problem = channelProblem(channel);
-    if (problem !== undefined) {
-      this.#peer.refuse("bad_channel", problem, id, 0);
-    } else if (isServerOwn(channel) && channel !== ECHO) {
-      this.#peer.refuse(
-        "forbidden",
-        `${channel} is the server's own; only ${ECHO} is open to sessions`,
-        id,
-        0,
-      );
-    } else {
-      return true;
-    }
-    return false;
+    if (problem !== undefined) this.#peer.refuse("bad_channel", problem, id, 0);
+    return problem === undefined;
   }
 
   #mayOpenMore(id: number): boolean {
     if (this.#opened.size + this.#patterns.size < this.#limit) return true;
-    this.#peer.refuse(
-      "limit",
-      `${this.#limit} channels are open, which is the limit; LEAVE one first`,
-      id,
-      0,
-    );
+    this.#peer.refuse("limit", `${this.#limit} channels are open, the limit; LEAVE one first`, id, 0);
     return false;
   }
 

@@ -66,6 +66,7 @@ export class Listener {
         this.#events.accepted({ socket: connection, address: hostname, port });
       } catch (error) {
         if (!this.#open) return;
+        if (isPeerGone(error)) continue;
         this.#events.acceptFailed(error, waitMs);
         await this.#pause(waitMs);
         waitMs = Math.min(waitMs * 2, MAX_ACCEPT_BACKOFF_MS);
@@ -82,4 +83,10 @@ export class Listener {
       };
     });
   }
+}
+
+/** Whether `error` says that who connected was gone again before it could be accepted: its affair alone. */
+function isPeerGone(error: unknown): boolean {
+  return error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.ConnectionAborted;
 }
