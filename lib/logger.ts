@@ -49,7 +49,10 @@ export interface LoggingOptions {
 
 /** The log, until it is disposed of: that writes what is still to be written, and closes the file. */
 export interface Logging extends AsyncDisposable {
-  /** What to log with. After disposal it does nothing. */
+  /**
+   * What to log with; after disposal it does nothing. A message is a constant text, because `{name}` in it stands for a
+   * property: what strangers sent belongs in properties, never in the message.
+   */
   readonly logger: Logger;
 }
 

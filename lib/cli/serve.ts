@@ -5,10 +5,12 @@
  */
 
 import { serve, type Server } from "../assemble.ts";
-import { formatConfig, formatHelp, loadConfig, type Loaded, SERVER, type SERVER_OPTIONS } from "../config.ts";
+import { loadConfig, type Loaded } from "../config.ts";
 import { ParleyError } from "../errors.ts";
 import { type Logging, setUpLogging } from "../logger.ts";
+import { SERVER, type SERVER_OPTIONS } from "../server_options.ts";
 import { VERSION } from "../version.ts";
+import { formatConfig, formatHelp } from "./settings.ts";
 
 const USAGE = `parley-server ${VERSION}: a message server in one file
 
