@@ -22,7 +22,7 @@ export const MAX_PING_BYTES = 125;
 /** An ACK or POSITION is one u64 sequence. */
 export const SEQUENCE_BYTES = 8;
 
-/** A session's name, in UTF-16 code units; fits a terminal column. */
+/** A session's name, in Unicode code points; fits a terminal column. */
 export const MAX_NAME_LENGTH = 64;
 
 /** A channel name or pattern, in bytes; it is ASCII, so also in characters. */

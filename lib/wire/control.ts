@@ -17,19 +17,22 @@ export const PROTOCOL = "parley/1";
 
 const name = v.pipe(
   v.string(),
+  v.check((text) => text.isWellFormed(), "a name is valid Unicode, without half a surrogate pair"),
   v.check(
-    (text) => text.isWellFormed() && [...text].length >= 1 && [...text].length <= MAX_NAME_LENGTH,
+    (text) => text.length >= 1 && [...text].length <= MAX_NAME_LENGTH,
     `a name has 1 to ${MAX_NAME_LENGTH} characters`,
   ),
   v.regex(/^\P{Cc}*$/u, "a name has no control characters"),
 );
-const number = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_NUMBER));
+/** A channel's number; 0 stands for a pattern. */
+const channelNumber = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_NUMBER));
+const sessionNumber = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_NUMBER));
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 
 const hello = v.object({ protocol: v.string(), name: v.optional(name), token: v.optional(v.string()) });
 const welcome = v.object({
   session: v.string(),
-  number,
+  number: sessionNumber,
   name: v.string(),
   message: v.string(),
   server: v.object({ name: v.string(), version: v.string() }),
@@ -47,10 +50,10 @@ const open = v.object({
   // Durable channels are still to come; until then asking for the past must not look like success.
   from: v.optional(v.undefined("this server has no durable channels")),
 });
-const member = v.object({ number, name: v.string() });
+const member = v.object({ number: sessionNumber, name: v.string() });
 const opened = v.object({
   channel: v.string(),
-  number,
+  number: channelNumber,
   publish: v.boolean(),
   subscribe: v.boolean(),
   members: v.optional(v.array(member)),
@@ -118,10 +121,9 @@ export function decodeControl<N extends ControlName>(
   } catch {
     return { problem: `the payload of ${type} must be a JSON object in UTF-8` };
   }
-  // An array passes for an object without keys; say what it is instead of which key it lacks.
+  // To valibot an array is an object without keys; say what it is instead of which key it lacks.
   if (json === null || typeof json !== "object" || Array.isArray(json)) {
-    const came = json === null ? "null" : Array.isArray(json) ? "an array" : `a ${typeof json}`;
-    return { problem: `the payload of ${type} must be a JSON object, got ${came}` };
+    return { problem: `the payload of ${type} must be a JSON object, got ${kindOf(json)}` };
   }
   const result = v.safeParse(SCHEMAS[type], json, { abortEarly: true });
   if (result.success) return { value: result.output as v.InferOutput<(typeof SCHEMAS)[N]> };
@@ -135,12 +137,14 @@ function describe(issue: v.BaseIssue<unknown>): string {
     return `"${path}": ${issue.message}`;
   }
   if (issue.received === "undefined") return `lacks "${path}"`;
-  const came = issue.input === null
-    ? "null"
-    : Array.isArray(issue.input)
-    ? "an array"
-    : `a ${typeof issue.input}`;
-  return `"${path}" must be ${issue.expected ?? "another type"}, got ${came}`;
+  const expected = issue.expected === "Array" ? "an array" : issue.expected ?? "another type";
+  return `"${path}" must be ${expected}, got ${kindOf(issue.input)}`;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
 /** Makes a control frame; a field left out is 0. */
