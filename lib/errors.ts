@@ -4,8 +4,32 @@
  * @module
  */
 
-/** Every code an ERROR frame may carry (docs/protocol.md, "Errors"), and whether the connection ends with it. */
-export const FATAL = {
+/** A code that an ERROR frame may carry (docs/protocol.md, "Errors"). */
+export type ErrorCode =
+  | "bad_frame"
+  | "bad_hello"
+  | "unsupported_protocol"
+  | "too_large"
+  | "unauthorized"
+  | "server_full"
+  | "slow_consumer"
+  | "timeout"
+  | "shutting_down"
+  | "bad_payload"
+  | "bad_channel"
+  | "not_open"
+  | "forbidden"
+  | "no_responders"
+  | "responder_gone"
+  | "no_reply"
+  | "id_in_use"
+  | "not_durable"
+  | "no_such_session"
+  | "limit"
+  | "internal";
+
+/** Whether the connection ends with a code. */
+export const FATAL: Readonly<Record<ErrorCode, boolean>> = {
   bad_frame: true,
   bad_hello: true,
   unsupported_protocol: true,
@@ -27,10 +51,7 @@ export const FATAL = {
   no_such_session: false,
   limit: false,
   internal: true,
-} as const;
-
-/** A code that crosses the wire in an ERROR frame. */
-export type ErrorCode = keyof typeof FATAL;
+};
 
 /** What can go wrong on the client's side alone; never on the wire. */
 export type LocalCode =

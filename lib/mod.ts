@@ -1,17 +1,30 @@
 /**
  * Parley: a message server and client, as a library.
  *
- * @example Publish and subscribe
+ * @example A server, and two who talk over it
  * ```ts
- * import { serve } from "@parley/parley";
+ * import { connect, serve } from "@parley/parley";
  *
  * await using server = await serve({ port: 0 });
- * console.log(`listening on ${server.url}`);
+ * await using ada = await connect({ url: server.url, name: "Ada" });
+ * await using grace = await connect({ url: server.url, name: "Grace" });
+ *
+ * const lobby = await ada.open("chat.lobby");
+ * const talk = await grace.open("chat.lobby", { subscribe: false });
+ * await talk.publish("hello, Ada");
+ * for await (const message of lobby) {
+ *   console.log(message.text()); // hello, Ada
+ *   break;
+ * }
  * ```
  *
  * @module
  */
 
 export { serve, type ServeOptions, type Server } from "./assemble.ts";
+export type * from "./client/api.ts";
+export { connect } from "./client/connect.ts";
 export { type EndReason, type ErrorCode, type LocalCode, ParleyError } from "./errors.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+export type { Header } from "./wire/header.ts";
+export type { Logger } from "@logtape/logtape";

@@ -154,6 +154,7 @@ export class Memberships {
     channel.unsubscribe(this.#peer);
     channel.watchers.delete(this.#peer);
     // A pattern of this session may still cover it, and must then say its number anew.
+    this.#announced.delete(channel.number);
     channel.changed();
     if (was) this.#tellWatchers(channel, Type.PARTED);
     this.#channels.release(channel);

@@ -9,7 +9,7 @@
 
 import type { Logger } from "@logtape/logtape";
 import { type EndReason, type ErrorCode, FATAL } from "../errors.ts";
-import { HEADER_BYTES, type Limits, LINGER_MS } from "../limits.ts";
+import { HEADER_BYTES, type Limits, LINGER_MS, MAX_RUN_BYTES } from "../limits.ts";
 import { type ControlName, decodeControl, encodeControl, type Hello, PROTOCOL } from "../wire/control.ts";
 import { INBOX, putHeader, Type, typeName, u16, u32 } from "../wire/header.ts";
 import { Scanner } from "../wire/scanner.ts";
@@ -65,7 +65,11 @@ export class Session implements Peer {
     this.uuid = context.uuid();
     this.#log = context.log.with({ session: this.uuid });
     this.#memberships = new Memberships(this, context.router.channels, context.limits.channels);
-    this.#scanner = new Scanner("server", context.limits.payloadBytes);
+    this.#scanner = new Scanner(
+      "server",
+      context.limits.payloadBytes,
+      Math.min(MAX_RUN_BYTES, context.limits.pendingBytes), // a run must fit an empty outbox
+    );
     this.#handshake = setTimeout(() => this.#handshakeOver(), context.limits.handshakeMs);
     this.#log.info("connected", { remote });
   }
@@ -136,10 +140,11 @@ export class Session implements Peer {
   tick(): void {
     if (this.#state !== "ready") return;
     const { heartbeatSeconds } = this.#context.limits;
+    // So many ticks may be almost a second less than so many seconds: the silence may have begun just before one.
     this.#silence++;
-    if (this.#silence >= 2 * heartbeatSeconds) {
-      this.#fail("timeout", `nothing received for ${this.#silence} s; answer PING with PONG to stay`, 0, 0);
-    } else if (this.#silence === heartbeatSeconds) {
+    if (this.#silence > 2 * heartbeatSeconds) {
+      this.#fail("timeout", `nothing received for ${2 * heartbeatSeconds} s; answer PING with PONG to stay`, 0, 0);
+    } else if (this.#silence === heartbeatSeconds + 1) {
       putHeader(this.#header, 0, Type.PING, 0, 0, 0, 0, 0);
       this.outlet.send(this.#header, 0, HEADER_BYTES);
     }

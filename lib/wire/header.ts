@@ -46,7 +46,9 @@ export const FIRST_EXTENSION = 0x80;
 
 /** A header, its fields as unsigned integers. */
 export interface Header {
+  /** One of {@linkcode Type}, or an extension. */
   type: number;
+  /** Content kind and receipt flag. */
   flags: number;
   /** Correlation id, 0 to 65,535; 0 = none. */
   id: number;
