@@ -4,11 +4,12 @@
  * @module
  */
 
-import { getLogger, type Logger } from "@logtape/logtape";
+import { getLogger } from "@logtape/logtape";
 import { Session, type SessionContext } from "./broker/session.ts";
 import { Router } from "./broker/router.ts";
 import { ParleyError } from "./errors.ts";
 import { contradictions, DEFAULT_LIMITS, type Limits, MAX_NUMBER, SWEEP_MS } from "./limits.ts";
+import type { Log } from "./log.ts";
 import { BufferPool } from "./net/buffers.ts";
 import { Connection } from "./net/connection.ts";
 import { type Accepted, Listener } from "./net/listener.ts";
@@ -23,7 +24,7 @@ export interface ServeOptions {
   /** Bounds and deadlines other than the usual ones. */
   limits?: Partial<Limits>;
   /** Where to log. Default: LogTape's logger `parley`, silent unless your program configures it. */
-  log?: Logger;
+  log?: Log;
 }
 
 /** A running server. Disposing of it is closing it. */
@@ -64,7 +65,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
 
 /** The parts of a server and what they say to each other. */
 class Assembly implements Server {
-  readonly #log: Logger;
+  readonly #log: Log;
   readonly #limits: Readonly<Limits>;
   readonly #pool = new BufferPool();
   readonly #context: SessionContext;

@@ -26,5 +26,5 @@ export type * from "./client/api.ts";
 export { connect } from "./client/connect.ts";
 export { type EndReason, type ErrorCode, type LocalCode, ParleyError } from "./errors.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+export type { Log, LogMethod } from "./log.ts";
 export type { Header } from "./wire/header.ts";
-export type { Logger } from "@logtape/logtape";

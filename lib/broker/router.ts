@@ -74,14 +74,17 @@ export class Router {
     waiter: () => void,
   ): boolean {
     const { all, groups } = channel.route(this.channels.patterns);
+    let room = true;
     for (let i = 0; i < all.length; i++) {
       const { peer, echo } = all[i];
-      if (!peer.outlet.hasRoom(end - start) && (echo || peer !== from)) return waitFor(peer.outlet, waiter);
+      // Waits for all who are full at once: their grace times run side by side, not one after the other.
+      if (!peer.outlet.hasRoom(end - start) && (echo || peer !== from)) room = waitFor(peer.outlet, waiter);
     }
     for (let i = 0; i < groups.length; i++) {
       const full = fullGroup(groups[i], from, end - start);
-      if (full !== undefined) return waitFor(full, waiter);
+      if (full !== undefined) room = waitFor(full, waiter);
     }
+    if (!room) return false;
     // One view for all of them, and none at all where the chunk itself will do.
     const view = all.length > 1 && end - start < bytes.length ? bytes.subarray(start, end) : bytes;
     const first = view === bytes ? start : 0;
@@ -145,7 +148,7 @@ export class Router {
       const asked = askable[turn];
       if (asked === from) continue;
       if (!asked.outlet.hasRoom(end - start)) {
-        full ??= asked.outlet;
+        full = livelier(full, asked.outlet);
         continue;
       }
       channel.askTurn = turn + 1;
@@ -215,6 +218,11 @@ function waitFor(outlet: Outlet, waiter: () => void): false {
   return false;
 }
 
+/** Of two one could wait for, the one that took something last: the other may have stopped reading. */
+function livelier(one: Outlet | undefined, other: Outlet): Outlet {
+  return one === undefined || other.lastTaken > one.lastTaken ? other : one;
+}
+
 /** Where nobody of `group` has room for `bytes`: one to wait for. */
 function fullGroup(group: Group, from: Peer, bytes: number): Outlet | undefined {
   let full: Outlet | undefined;
@@ -222,7 +230,7 @@ function fullGroup(group: Group, from: Peer, bytes: number): Outlet | undefined 
     const { peer, echo } = group.members[i];
     if (peer === from && !echo) continue;
     if (peer.outlet.hasRoom(bytes)) return undefined;
-    full ??= peer.outlet;
+    full = livelier(full, peer.outlet);
   }
   return full;
 }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Logger } from "@logtape/logtape";
+import type { Log } from "../log.ts";
 import { type EndReason, type ErrorCode, FATAL } from "../errors.ts";
 import { HEADER_BYTES, type Limits, LINGER_MS, MAX_RUN_BYTES } from "../limits.ts";
 import { type ControlName, decodeControl, encodeControl, type Hello, PROTOCOL } from "../wire/control.ts";
@@ -28,7 +28,7 @@ export interface SessionContext {
   readonly nextNumber: () => number;
   /** Makes the UUIDs that identify sessions and internal errors in the log. */
   readonly uuid: () => string;
-  readonly log: Logger;
+  readonly log: Log;
   /** The session ended; nothing refers to it any more. */
   readonly ended: (session: Session) => void;
 }
@@ -47,12 +47,17 @@ export class Session implements Peer {
 
   readonly #context: SessionContext;
   readonly #link: Link;
-  readonly #log: Logger;
+  readonly #log: Log;
   readonly #scanner: Scanner;
   readonly #handshake: ReturnType<typeof setTimeout>;
   readonly #memberships: Memberships;
   readonly #header = new Uint8Array(HEADER_BYTES);
-  readonly #resume = () => this.#link.resume();
+  /** Held until somebody has room for what this session sent. */
+  #held = false;
+  readonly #resume = () => {
+    this.#held = false;
+    this.#link.resume();
+  };
   #state: State = "greeting";
   /** Ticks since something was received. */
   #silence = 0;
@@ -138,12 +143,18 @@ export class Session implements Peer {
 
   /** Once a second: asks a silent client whether it is there, and gives up one that stays silent. */
   tick(): void {
-    if (this.#state !== "ready") return;
+    // Who is held is silent because we do not listen.
+    if (this.#state !== "ready" || this.#held) return;
     const { heartbeatSeconds } = this.#context.limits;
     // So many ticks may be almost a second less than so many seconds: the silence may have begun just before one.
     this.#silence++;
     if (this.#silence > 2 * heartbeatSeconds) {
-      this.#fail("timeout", `nothing received for ${2 * heartbeatSeconds} s; answer PING with PONG to stay`, 0, 0);
+      this.#fail(
+        "timeout",
+        `nothing received for ${2 * heartbeatSeconds} s; answer PING with PONG to stay`,
+        0,
+        0,
+      );
     } else if (this.#silence === heartbeatSeconds + 1) {
       putHeader(this.#header, 0, Type.PING, 0, 0, 0, 0, 0);
       this.outlet.send(this.#header, 0, HEADER_BYTES);
@@ -323,7 +334,10 @@ export class Session implements Peer {
 
   /** Passes on whether the router took something; where not, nothing more is read until it can. */
   #taken(taken: boolean): boolean {
-    if (!taken) this.#link.hold();
+    if (!taken) {
+      this.#held = true;
+      this.#link.hold();
+    }
     return taken;
   }
 

@@ -51,7 +51,7 @@ export class Outbox {
   #writing = false;
   #closed = false;
   #overfull = false;
-  #waiting: (() => void)[] = [];
+  #waiting = new Set<() => void>();
   #grace: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -66,6 +66,9 @@ export class Outbox {
     this.#events = events;
   }
 
+  /** When the peer last took something, in milliseconds of `performance.now()`; tells who reads from who does not. */
+  lastTaken = 0;
+
   /** Bytes sent and not yet written. */
   get pending(): number {
     return this.#pending;
@@ -78,7 +81,7 @@ export class Outbox {
 
   /** Calls `waiter` once there is room again, or the outbox is closed; starts the grace time of the peer. */
   whenRoom(waiter: () => void): void {
-    this.#waiting.push(waiter);
+    this.#waiting.add(waiter);
     this.#grace ??= setTimeout(this.#graceOver, this.#graceMs);
   }
 
@@ -127,8 +130,8 @@ export class Outbox {
     clearTimeout(this.#grace);
     this.#grace = undefined;
     const waiting = this.#waiting;
-    if (waiting.length === 0) return;
-    this.#waiting = [];
+    if (waiting.size === 0) return;
+    this.#waiting = new Set(); // who finds no room again waits for the next time
     for (const waiter of waiting) waiter();
   }
 
@@ -149,6 +152,7 @@ export class Outbox {
       this.#settle();
       return;
     }
+    this.lastTaken = performance.now();
     const head = this.#segments[0];
     head.start += count;
     this.#pending -= count;

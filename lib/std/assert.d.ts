@@ -17,6 +17,8 @@ export function assertInstanceOf<T extends abstract new (...args: any[]) => any>
 ): asserts actual is InstanceType<T>;
 /** Throws unless `actual` matches `expected`. */
 export function assertMatch(actual: string, expected: RegExp, msg?: string): void;
+/** Throws unless `fn` rejects; resolves to what it rejected with. */
+export function assertRejects(fn: () => PromiseLike<unknown>, msg?: string): Promise<unknown>;
 /** Throws unless `fn` rejects with an error of `ErrorClass` whose message includes `msgIncludes`; resolves to it. */
 export function assertRejects<E extends Error = Error>(
   fn: () => PromiseLike<unknown>,
@@ -27,6 +29,8 @@ export function assertRejects<E extends Error = Error>(
 ): Promise<E>;
 /** Throws unless `actual` includes `expected`. */
 export function assertStringIncludes(actual: string, expected: string, msg?: string): void;
+/** Throws unless `fn` throws; returns what it threw. */
+export function assertThrows(fn: () => unknown, msg?: string): unknown;
 /** Throws unless `fn` throws an error of `ErrorClass` whose message includes `msgIncludes`; returns it. */
 export function assertThrows<E extends Error = Error>(
   fn: () => unknown,
