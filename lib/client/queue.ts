@@ -1,0 +1,145 @@
+/**
+ * What waits for an iterator: runs of messages, copied once as they came, and taken apart only when asked for.
+ *
+ * A queue is full at its bound and has room again at half of it, so that holding and resuming the connection comes
+ * once for many messages.
+ *
+ * @module
+ */
+
+import type { ParleyError } from "../errors.ts";
+import { HEADER_BYTES } from "../limits.ts";
+import { u32 } from "../wire/header.ts";
+import type { Message } from "./api.ts";
+import { QUEUE_BYTES } from "./bounds.ts";
+import { type Answer, takeMessage } from "./message.ts";
+
+/** A stretch of frames of one channel; a list, so that both ends cost the same however long it is. */
+interface Run {
+  readonly bytes: Uint8Array;
+  at: number;
+  readonly channel: string;
+  readonly number: number;
+  next: Run | undefined;
+}
+
+interface Waiter {
+  resolve(result: IteratorResult<Message, undefined>): void;
+  reject(error: ParleyError): void;
+}
+
+/** What all queues of one client share. */
+export interface Backlog {
+  /** Bytes that wait in all of them. */
+  bytes: number;
+  /** A full queue has room again. */
+  drained(): void;
+  /** Replies to a request. */
+  readonly answer: Answer;
+}
+
+const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
+
+/** The queue of one channel, or of the inbox. */
+export class MessageQueue {
+  /** Messages of this session are passed over; 0 = of none. */
+  skipped = 0;
+
+  readonly #backlog: Backlog;
+  #first: Run | undefined;
+  #last: Run | undefined;
+  #bytes = 0;
+  #isFull = false;
+  #waiters: Waiter[] = [];
+  /** Set once nothing more will come. */
+  #end: { readonly error: ParleyError | undefined } | undefined;
+
+  /** An empty queue. */
+  constructor(backlog: Backlog) {
+    this.#backlog = backlog;
+  }
+
+  /** Whether the connection should be held rather than `push` called. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** Adds whole frames of one channel. `bytes` must be the queue's to keep, and not change. */
+  push(bytes: Uint8Array, channel: string, number: number): void {
+    if (this.#end !== undefined) return;
+    const run: Run = { bytes, at: 0, channel, number, next: undefined };
+    if (this.#last === undefined) this.#first = run;
+    else this.#last.next = run;
+    this.#last = run;
+    this.#count(bytes.length);
+    if (this.#bytes >= QUEUE_BYTES) this.#isFull = true;
+    while (this.#waiters.length > 0) {
+      const message = this.#take();
+      if (message === undefined) break;
+      this.#waiters.shift()!.resolve({ value: message, done: false });
+    }
+  }
+
+  /** The next message; waits for it where there is none. */
+  next(): Promise<IteratorResult<Message, undefined>> {
+    const message = this.#take();
+    if (message !== undefined) return Promise.resolve({ value: message, done: false });
+    if (this.#end === undefined) {
+      return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    }
+    return this.#end.error === undefined ? Promise.resolve(DONE) : Promise.reject(this.#end.error);
+  }
+
+  /** Makes the iteration under way fail, once. Returns whether there was one. */
+  fail(error: ParleyError): boolean {
+    const waiter = this.#waiters.shift();
+    waiter?.reject(error);
+    return waiter !== undefined;
+  }
+
+  /** Nothing more comes: after what waits, iterations end, with `error` if there is one. */
+  end(error?: ParleyError): void {
+    if (this.#end !== undefined) return;
+    this.#end = { error };
+    for (const waiter of this.#waiters.splice(0)) {
+      if (error === undefined) waiter.resolve(DONE);
+      else waiter.reject(error);
+    }
+  }
+
+  /** Drops what waits. */
+  clear(): void {
+    this.#first = this.#last = undefined;
+    this.#count(-this.#bytes);
+  }
+
+  #take(): Message | undefined {
+    let run = this.#first;
+    while (run !== undefined) {
+      const { bytes, at } = run;
+      const next = at + HEADER_BYTES + u32(bytes, at + 4);
+      run.at = next;
+      const isSkipped = this.skipped !== 0 && u32(bytes, at + 12) === this.skipped;
+      const message = isSkipped
+        ? undefined
+        : takeMessage(bytes, at, run.channel, run.number, this.#backlog.answer);
+      if (next >= bytes.length) {
+        this.#first = run.next;
+        if (this.#first === undefined) this.#last = undefined;
+      }
+      this.#count(at - next);
+      if (message !== undefined) return message;
+      run = this.#first;
+    }
+    return undefined;
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    this.#backlog.bytes += bytes;
+    if (this.#isFull && this.#bytes <= QUEUE_BYTES / 2) {
+      this.#isFull = false;
+      this.#backlog.drained();
+    }
+  }
+}

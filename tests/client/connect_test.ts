@@ -1,0 +1,167 @@
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import { connect } from "../../lib/client/connect.ts";
+import { ParleyError } from "../../lib/errors.ts";
+import { serve } from "../../lib/assemble.ts";
+import { encodeControl } from "../../lib/wire/control.ts";
+import { Type } from "../../lib/wire/header.ts";
+import { type FakePeer, playServer, WELCOME } from "./fake_server.ts";
+
+/** The error of a connect that `talk` plays the other side of. */
+function failure(talk: (peer: FakePeer) => Promise<unknown>, timeoutMs = 5_000): Promise<ParleyError> {
+  return playServer(
+    async (server) => {
+      using peer = await server.accept();
+      await talk(peer);
+      await peer.drain();
+    },
+    (port) => assertRejects(() => connect({ port, timeoutMs }), ParleyError),
+  );
+}
+
+function answering(text: string): (peer: FakePeer) => Promise<unknown> {
+  return async (peer) => {
+    await peer.expect(Type.HELLO);
+    await peer.write(new TextEncoder().encode(text));
+  };
+}
+
+Deno.test("connect resolves to the session that the server greets", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ url: server.url, name: "Ada" });
+  assertEquals(client.name, "Ada");
+  assertStringIncludes(client.message, "Ada");
+  assertMatch(client.session, /^[0-9a-f]{8}-[0-9a-f]{4}-4/);
+  assert(client.number > 0);
+  assertEquals(client.server.name, "parley");
+  assertEquals(client.limits.payload, 1_048_576);
+});
+
+Deno.test("a client without a name is a guest", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ port: server.port });
+  assertEquals(client.name, `guest-${client.number}`);
+});
+
+Deno.test("closed resolves to nothing after close, and later calls say that the client is closed", async () => {
+  await using server = await serve({ port: 0 });
+  const client = await connect({ port: server.port });
+  await client.close();
+  assertEquals(await client.closed, undefined);
+  assertEquals((await assertRejects(() => client.ping(), ParleyError)).code, "closed");
+  assertEquals((await assertRejects(() => client.open("chat"), ParleyError)).code, "closed");
+  await client.close();
+});
+
+Deno.test("ping measures the round trip", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ port: server.port });
+  const ms = await client.ping();
+  assert(ms > 0 && ms < 5_000, `${ms} ms`);
+});
+
+Deno.test("nothing listening is unreachable, and the error says what to start", async () => {
+  const listener = Deno.listen({ port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const error = await assertRejects(
+    () => connect({ port }),
+    ParleyError,
+    `nothing listens on 127.0.0.1:${port}`,
+  );
+  assertEquals(error.code, "unreachable");
+});
+
+Deno.test("an HTTP server is recognised", async () => {
+  const error = await failure(answering("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  assertEquals(error.code, "not_parley");
+  assertStringIncludes(error.message, "speaks HTTP");
+});
+
+Deno.test("a TLS server is recognised by its alert, shorter than a header", async () => {
+  const error = await failure((peer) => peer.write(new Uint8Array([0x15, 3, 1, 0, 2, 2, 70])));
+  assertEquals(error.code, "not_parley");
+  assertStringIncludes(error.message, "speaks TLS");
+});
+
+Deno.test("an echo server is recognised", async () => {
+  const error = await failure(async (peer) => {
+    const { payload } = await peer.expect(Type.HELLO);
+    await peer.write(encodeControl({ type: Type.HELLO }, JSON.parse(new TextDecoder().decode(payload))));
+  });
+  assertEquals(error.code, "not_parley");
+  assertStringIncludes(error.message, "echo server");
+});
+
+Deno.test("any other banner is shown, without what could steer a terminal", async () => {
+  const error = await failure((peer) => peer.write(new TextEncoder().encode("SSH-2.0-x\r\n")));
+  assertStringIncludes(error.message, 'answered "SSH-2.0-x"');
+  const binary = await failure((peer) => peer.write(new Uint8Array([0x1b, 0x5b, 0x32, 0x4a])));
+  assertStringIncludes(binary.message, "1b 5b 32 4a");
+});
+
+Deno.test("a peer that closes at once is named as such", async () => {
+  const error = await failure((peer) => Promise.resolve(peer.conn.close()));
+  assertEquals(error.code, "disconnected");
+  assertStringIncludes(error.message, "without a greeting");
+});
+
+Deno.test("a peer that stays silent is given up after the time allowed", async () => {
+  const error = await failure(() => Promise.resolve(), 100);
+  assertEquals(error.code, "timeout");
+  assertStringIncludes(error.message, "did not greet within 0.1 s");
+});
+
+Deno.test("a greeting that is not whole when the connection ends is no greeting", async () => {
+  const frame = encodeControl({ type: Type.WELCOME }, WELCOME);
+  const error = await failure(async (peer) => {
+    await peer.write(frame.subarray(0, frame.length - 1));
+    await peer.conn.closeWrite();
+  });
+  assertEquals(error.code, "disconnected");
+});
+
+Deno.test("a greeting that lacks something is refused by name", async () => {
+  const error = await failure((peer) =>
+    peer.control({ type: Type.WELCOME }, { ...WELCOME, limits: undefined })
+  );
+  assertEquals(error.code, "bad_payload");
+  assertStringIncludes(error.message, 'WELCOME lacks "limits"');
+});
+
+Deno.test("a refusal by the server keeps its code and words", async () => {
+  const refusal = { code: "unauthorized", message: "a token is needed", fatal: true };
+  const error = await failure((peer) => peer.control({ type: Type.ERROR }, refusal));
+  assertEquals([error.code, error.message, error.fatal], ["unauthorized", "a token is needed", true]);
+});
+
+for (
+  const [options, expected] of [
+    [{ url: "http://127.0.0.1:7253" }, "begins with http://"],
+    [{ url: "nonsense" }, "is not a URL"],
+    [{ url: "parley://a:1/path" }, "is all a URL may name"],
+    [{ url: "parley://a:1", port: 2 }, "not both"],
+    [{ port: 0 }, "port must be a whole number from 1 to 65535"],
+    [{ port: 1, name: "" }, "a name has 1 to 64 characters"],
+    [{ port: 1, name: "a\x1bb" }, "no control characters"],
+    [{ port: 1, timeoutMs: 0 }, "timeoutMs must be a number above 0"],
+    [{ hostname: "198.51.100.1", token: "secret" }, "for everybody to read"],
+  ] as const
+) {
+  Deno.test(`connect(${JSON.stringify(options)}) is refused before anything is sent`, async () => {
+    const error = await assertRejects(() => connect(options), ParleyError, expected);
+    assertEquals(error.code, "bad_argument");
+    assert(!error.message.includes("secret"));
+  });
+}
+
+Deno.test("the token goes into the HELLO", async () => {
+  await playServer(async (server) => {
+    using peer = await server.accept();
+    assertEquals((await peer.expect(Type.HELLO)).json(), { protocol: "parley/1", token: "t0k3n" });
+    await peer.control({ type: Type.WELCOME }, WELCOME);
+    assertEquals((await peer.expect(Type.BYE)).json(), { reason: "enough" });
+  }, async (port) => {
+    const client = await connect({ port, token: "t0k3n" });
+    await client.close("enough");
+  });
+});

@@ -1,0 +1,245 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { serve } from "../../lib/assemble.ts";
+import { connect } from "../../lib/client/connect.ts";
+import { ParleyError } from "../../lib/errors.ts";
+import { encodeFrame, type Header, Type } from "../../lib/wire/header.ts";
+import { type FakePeer, playServer } from "./fake_server.ts";
+
+/**
+ * Lets every kind of call wait for a server that then does `end`, and returns the error: the same for each of them,
+ * for `closed`, and for every call after it.
+ */
+async function endedBy(end: (peer: FakePeer) => Promise<unknown>): Promise<ParleyError> {
+  return await playServer(async (server) => {
+    using peer = await server.greet();
+    await peer.open(5);
+    await peer.open(6);
+    for (const type of [Type.REQUEST, Type.OPEN, Type.PING, Type.LEAVE]) await peer.expect(type);
+    await end(peer);
+    await peer.drain();
+  }, async (port) => {
+    const client = await connect({ port });
+    const chat = await client.open("chat");
+    const left = await client.open("left");
+    const next = (messages: AsyncIterable<unknown>) => messages[Symbol.asyncIterator]().next();
+    const results = await Promise.allSettled([
+      next(chat),
+      next(client.inbox),
+      client.request("chat", "?"),
+      client.open("more"),
+      client.ping(),
+      left.leave(),
+    ]);
+    const error = await client.closed;
+    assert(error instanceof ParleyError);
+    for (const result of results) assert(result.status === "rejected" && result.reason === error);
+    for (const call of [() => next(chat), () => client.open("x"), () => client.ping()]) {
+      assertEquals(await assertRejects(call, ParleyError), error);
+    }
+    chat.publish("nobody awaits this, and nothing happens");
+    await chat.leave();
+    await client.close();
+    return error;
+  });
+}
+
+Deno.test("a server that dies in mid-talk fails every call as disconnected", async () => {
+  const error = await endedBy((peer) => Promise.resolve(peer.conn.close()));
+  assertEquals([error.code, error.fatal], ["disconnected", true]);
+  assertStringIncludes(error.message, "connect again");
+});
+
+Deno.test("a server that dies in mid-frame fails every call as disconnected", async () => {
+  const error = await endedBy(async (peer) => {
+    await peer.write(
+      encodeFrame({ type: Type.MESSAGE, channel: 5, sender: 3 }, new Uint8Array(9)).subarray(0, 20),
+    );
+    await peer.conn.closeWrite();
+  });
+  assertEquals(error.code, "disconnected");
+});
+
+Deno.test("a server that says goodbye fails every call with its reason", async () => {
+  const bye = (reason: string) => endedBy((peer) => peer.control({ type: Type.BYE }, { reason }));
+  assertEquals((await bye("shutting_down")).code, "shutting_down");
+  const other = await bye("so long");
+  assertEquals(other.code, "disconnected");
+  assertStringIncludes(other.message, "so long");
+});
+
+Deno.test("a fatal error fails every call with its code and words", async () => {
+  const error = await endedBy((peer) =>
+    peer.control({ type: Type.ERROR }, { code: "slow_consumer", message: "too slow", fatal: true })
+  );
+  assertEquals(error.code, "slow_consumer");
+  assertStringIncludes(error.message, "too slow; iterate your channels");
+});
+
+Deno.test("garbage fails every call as bad_frame", async () => {
+  const error = await endedBy((peer) => peer.write(new TextEncoder().encode("this is no frame at all")));
+  assertEquals(error.code, "bad_frame");
+  assertStringIncludes(error.message, "broke the protocol");
+});
+
+Deno.test("a message on a channel that was never named fails every call as bad_frame", async () => {
+  const error = await endedBy((peer) =>
+    peer.write(encodeFrame({ type: Type.MESSAGE, channel: 99, sender: 3 }))
+  );
+  assertStringIncludes(error.message, "channel 99 was never opened or announced");
+});
+
+Deno.test("a second WELCOME, and a payload that is not what its type asks for, are against the protocol", async () => {
+  const second = await endedBy((peer) => peer.control({ type: Type.WELCOME }, { session: "x" }));
+  assertEquals(second.code, "bad_payload");
+  const joined = await endedBy((peer) => peer.control({ type: Type.JOINED, channel: 5 }, []));
+  assertEquals(joined.code, "bad_payload");
+});
+
+Deno.test("what came before the end is still iterated", async () => {
+  await playServer(async (server) => {
+    using peer = await server.greet();
+    await peer.open(5);
+    await peer.write(
+      encodeFrame({ type: Type.MESSAGE, channel: 5, sender: 3, flags: 1 }, new Uint8Array([65])),
+    );
+  }, async (port) => {
+    const client = await connect({ port });
+    const chat = await client.open("chat");
+    await client.closed;
+    const heard: string[] = [];
+    await assertRejects(async () => {
+      for await (const message of chat) heard.push(message.text());
+    }, ParleyError);
+    assertEquals(heard, ["A"]);
+  });
+});
+
+Deno.test("close fails what is under way as closed, and ends loops quietly", async () => {
+  await playServer(async (server) => {
+    using peer = await server.greet();
+    await peer.open(5);
+    await peer.drain();
+  }, async (port) => {
+    const client = await connect({ port });
+    const chat = await client.open("chat");
+    const loop = (async () => {
+      for await (const _ of chat);
+    })();
+    const request = assertRejects(() => client.request("chat", "?"), ParleyError);
+    await Promise.resolve();
+    await Promise.all([client.close(), client.close()]);
+    assertEquals((await request).code, "closed");
+    await loop;
+    assertEquals(await client.closed, undefined);
+  });
+});
+
+Deno.test("close waits until the server has dealt with what was published", async () => {
+  await using server = await serve({ port: 0 });
+  await using reader = await connect({ port: server.port });
+  const heard = await reader.open("chat");
+  const publisher = await connect({ port: server.port });
+  const chat = await publisher.open("chat", { subscribe: false });
+  for (let i = 0; i < 1000; i++) chat.publish(`${i}`);
+  await publisher.close();
+  let count = 0;
+  for await (const message of heard) {
+    assertEquals(message.text(), `${count++}`);
+    if (count === 1000) break;
+  }
+});
+
+Deno.test("close fails where the connection is lost before what was published is confirmed", async () => {
+  await playServer(async (server) => {
+    using peer = await server.greet();
+    await peer.open(5);
+    await peer.expect(Type.MESSAGE);
+    await peer.expect(Type.PING);
+  }, async (port) => {
+    const client = await connect({ port });
+    const chat = await client.open("chat", { subscribe: false });
+    await chat.publish("important");
+    assertEquals((await assertRejects(() => client.close(), ParleyError)).code, "disconnected");
+  });
+});
+
+Deno.test("a PING of the server is answered with the same id and payload", async () => {
+  await playServer(async (server) => {
+    using peer = await server.greet();
+    await peer.write(encodeFrame({ type: Type.PING, id: 9 }, new Uint8Array([1, 2, 3])));
+    const { header, payload } = await peer.expect(Type.PONG);
+    assertEquals([header.id, header.sender, [...payload]], [9, 17, [1, 2, 3]]);
+    await peer.control({ type: Type.BYE }, { reason: "tested" });
+    await peer.drain();
+  }, async (port) => {
+    await using client = await connect({ port });
+    assertStringIncludes((await client.closed)?.message ?? "", "tested");
+  });
+});
+
+Deno.test("a silent server is asked after one heartbeat and given up after two", async () => {
+  await playServer(async (server) => {
+    using peer = await server.greet({ heartbeat: 0.05 });
+    const { header } = await peer.expect(Type.PING);
+    await peer.write(encodeFrame({ type: Type.PONG, id: header.id }));
+    await peer.expect(Type.PING);
+    await peer.drain();
+  }, async (port) => {
+    await using client = await connect({ port });
+    const error = await client.closed;
+    assertEquals(error?.code, "timeout");
+    assertStringIncludes(error?.message ?? "", "has been silent for 0.1 s");
+  });
+});
+
+Deno.test("a server that keeps talking is not asked", async () => {
+  await playServer(async (server) => {
+    using peer = await server.greet({ heartbeat: 0.1 });
+    for (let i = 0; i < 10; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 30)); // the passing of time is what is tested
+      await peer.write(encodeFrame({ type: Type.PONG }));
+    }
+    await peer.control({ type: Type.BYE }, { reason: "done" });
+    assertEquals(await peer.read(), undefined);
+  }, async (port) => {
+    await using client = await connect({ port });
+    assertStringIncludes((await client.closed)?.message ?? "", "done");
+  });
+});
+
+Deno.test("extensions are skipped, and a ping that is late fails alone", async () => {
+  await playServer(async (server) => {
+    using peer = await server.greet();
+    await peer.write(encodeFrame({ type: 0x80, id: 1, channel: 1 }, new Uint8Array(5)));
+    const late = await peer.expect(Type.PING);
+    const inTime = await peer.expect(Type.PING);
+    for (const { header } of [late, inTime]) {
+      await peer.write(encodeFrame({ type: Type.PONG, id: header.id }));
+    }
+    await peer.drain();
+  }, async (port) => {
+    await using client = await connect({ port });
+    assertEquals((await assertRejects(() => client.ping(20), ParleyError)).code, "timeout");
+    assert(await client.ping() >= 0);
+  });
+});
+
+Deno.test("trace sees every frame, both ways, in order", async () => {
+  await using server = await serve({ port: 0 });
+  const seen: string[] = [];
+  const trace = (way: "in" | "out", { type, length }: Header, payload: Uint8Array) => {
+    assertEquals(length, payload.length);
+    seen.push(`${way} ${Object.entries(Type).find(([, value]) => value === type)?.[0]}`);
+  };
+  const client = await connect({ port: server.port, trace });
+  const chat = await client.open("chat");
+  await chat.publish("one");
+  await chat.publish(new Uint8Array(40_000));
+  for await (const message of chat) if (message.kind === "bytes") break;
+  await client.ping();
+  await client.close();
+  assertEquals(seen, [
+    ...["out HELLO", "in WELCOME", "out OPEN", "in OPENED", "out MESSAGE", "out MESSAGE", "in MESSAGE"],
+    ...["in MESSAGE", "out PING", "in PONG", "out BYE"],
+  ]);
+});

@@ -1,0 +1,132 @@
+/**
+ * A server that a test plays itself, frame by frame.
+ *
+ * @module
+ */
+
+import { HEADER_BYTES } from "../../lib/limits.ts";
+import { encodeControl } from "../../lib/wire/control.ts";
+import { type Header, readHeader, Type } from "../../lib/wire/header.ts";
+
+/** What a fake server greets with unless told otherwise. */
+export const WELCOME = {
+  session: "6ba7b810-9dad-41d1-80b4-00c04fd430c8",
+  number: 17,
+  name: "Ada",
+  message: "Welcome, Ada.",
+  server: { name: "fake", version: "0" },
+  limits: { payload: 1_048_576, channels: 1024, pending: 16_777_216 },
+  heartbeat: 30,
+};
+
+/** Listens on a free port. */
+export class FakeServer implements Disposable {
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly port = this.#listener.addr.port;
+
+  /** The next connection. */
+  async accept(): Promise<FakePeer> {
+    return new FakePeer(await this.#listener.accept());
+  }
+
+  /** The next connection, its HELLO read and answered. */
+  async greet(welcome: Partial<typeof WELCOME> = {}): Promise<FakePeer> {
+    const peer = await this.accept();
+    await peer.expect(Type.HELLO);
+    await peer.control({ type: Type.WELCOME }, { ...WELCOME, ...welcome });
+    return peer;
+  }
+
+  [Symbol.dispose](): void {
+    this.#listener.close();
+  }
+}
+
+/** One connection, from the server's side. */
+export class FakePeer implements Disposable {
+  readonly conn: Deno.Conn;
+  #rest = new Uint8Array(0);
+
+  constructor(conn: Deno.Conn) {
+    this.conn = conn;
+  }
+
+  /** The next whole frame; nothing at the end of the stream. */
+  async read(): Promise<
+    { header: Header; payload: Uint8Array; json: () => Record<string, unknown> } | undefined
+  > {
+    while (true) {
+      if (this.#rest.length >= HEADER_BYTES) {
+        const header = readHeader(this.#rest);
+        const end = HEADER_BYTES + header.length;
+        if (this.#rest.length >= end) {
+          const payload = this.#rest.slice(HEADER_BYTES, end);
+          this.#rest = this.#rest.slice(end);
+          return { header, payload, json: () => JSON.parse(new TextDecoder().decode(payload)) };
+        }
+      }
+      const chunk = new Uint8Array(65_536);
+      const count = await this.conn.read(chunk).catch(() => null);
+      if (count === null) return undefined;
+      const joined = new Uint8Array(this.#rest.length + count);
+      joined.set(this.#rest);
+      joined.set(chunk.subarray(0, count), this.#rest.length);
+      this.#rest = joined;
+    }
+  }
+
+  /** The next frame, which must be of `type`. */
+  async expect(type: number): Promise<NonNullable<Awaited<ReturnType<FakePeer["read"]>>>> {
+    const frame = await this.read();
+    if (frame?.header.type !== type) {
+      throw new Error(`expected type ${type}, got ${frame === undefined ? "the end" : frame.header.type}`);
+    }
+    return frame;
+  }
+
+  /** Reads an OPEN and answers it with `number`. */
+  async open(number: number): Promise<Record<string, unknown>> {
+    const open = await this.expect(Type.OPEN);
+    const { channel, subscribe } = open.json();
+    await this.control({ type: Type.OPENED, id: open.header.id, channel: number }, {
+      channel,
+      number,
+      publish: true,
+      subscribe,
+    });
+    return open.json();
+  }
+
+  /** Writes all of `bytes`. */
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) at += await this.conn.write(bytes.subarray(at));
+  }
+
+  /** Writes a control frame. */
+  async control(header: Partial<Header> & { type: number }, payload: unknown): Promise<void> {
+    await this.write(encodeControl(header, payload));
+  }
+
+  /** Reads until the client is gone. */
+  async drain(): Promise<void> {
+    while (await this.read() !== undefined);
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      this.conn.close();
+    } catch {
+      // A test closed it already.
+    }
+  }
+}
+
+/** Runs `talk` with a client's connection while `run` runs; both must succeed. */
+export async function playServer<T>(
+  talk: (server: FakeServer) => Promise<void>,
+  run: (port: number) => Promise<T>,
+): Promise<T> {
+  using server = new FakeServer();
+  const [result] = await Promise.all([run(server.port), talk(server)]);
+  return result;
+}
