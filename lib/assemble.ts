@@ -5,14 +5,23 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { Session, type SessionContext } from "./broker/session.ts";
+import type { SessionContext } from "./broker/context.ts";
 import { Router } from "./broker/router.ts";
+import { Session } from "./broker/session.ts";
 import { ParleyError } from "./errors.ts";
-import { contradictions, DEFAULT_LIMITS, type Limits, MAX_NUMBER, SWEEP_MS } from "./limits.ts";
+import {
+  contradictions,
+  DEFAULT_LIMITS,
+  type Limits,
+  MAX_NUMBER,
+  MAX_TURNED_AWAY,
+  SWEEP_MS,
+} from "./limits.ts";
 import type { Log } from "./log.ts";
 import { BufferPool } from "./net/buffers.ts";
 import { Connection } from "./net/connection.ts";
 import { type Accepted, Listener } from "./net/listener.ts";
+import { Places } from "./net/places.ts";
 import { VERSION } from "./version.ts";
 
 /** What a server may be told; all of it may be left out. */
@@ -73,6 +82,9 @@ class Assembly implements Server {
   readonly #sweep: ReturnType<typeof setInterval>;
   readonly #sessions = new Set<Session>();
   readonly #connections = new Set<Connection>();
+  readonly #places: Places;
+  /** Connections that are only still there to be told that there is no place. */
+  #turnedAway = 0;
   #lastNumber = 0;
   #closing: Promise<void> | undefined;
 
@@ -82,15 +94,18 @@ class Assembly implements Server {
   ) {
     this.#log = log;
     this.#limits = limits;
-    const router = new Router(limits, () => performance.now());
+    this.#places = new Places(limits.connections, limits.connectionsPerAddress);
+    const now = () => performance.now();
+    const router = new Router(limits, now);
     this.#context = {
       router,
+      now,
+      door: undefined,
       limits,
       log,
       server: { name: "parley", version: VERSION },
       nextNumber: () => this.#nextNumber(),
       uuid: () => crypto.randomUUID(),
-      ended: (session) => this.#sessions.delete(session),
     };
     this.#listener = listen(hostname, port, {
       accepted: (accepted) => this.#accepted(accepted),
@@ -98,7 +113,8 @@ class Assembly implements Server {
         this.#log.error("cannot accept connections; trying again", {
           waitMs,
           connections: this.#connections.size,
-          error,
+          // Not the error itself: its stack is made when it is read, and without descriptors Deno 2.9.6 dies of that.
+          reason: error instanceof Error ? error.message : String(error),
         });
       },
     });
@@ -136,13 +152,27 @@ class Assembly implements Server {
   }
 
   #accepted({ socket, address, port }: Accepted): void {
+    const full = this.#places.take(address);
+    if (full !== undefined && this.#turnedAway >= MAX_TURNED_AWAY) {
+      socket.close();
+      return;
+    }
+    let session!: Session;
     const connection = new Connection(socket, this.#pool, this.#limits, (link) => {
-      const session = new Session(this.#context, link, `${address}:${port}`);
-      this.#sessions.add(session);
+      session = new Session(this.#context, link, { address, port }, () => this.#sessions.delete(session));
       return session;
     });
+    this.#sessions.add(session);
+    if (full !== undefined) {
+      this.#turnedAway++;
+      session.turnAway(`${full}; try again later`);
+    }
     this.#connections.add(connection);
-    connection.closed.then(() => this.#connections.delete(connection));
+    connection.closed.then(() => {
+      this.#connections.delete(connection);
+      if (full === undefined) this.#places.leave(address);
+      else this.#turnedAway--;
+    });
     connection.start();
   }
 

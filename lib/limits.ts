@@ -55,6 +55,15 @@ export const MAX_REQUESTS_PER_SESSION = 4096;
 /** Names nobody has open, whose numbers the server still remembers; 65,536 of 128 bytes are some 16 MiB. */
 export const MAX_IDLE_CHANNELS = 65_536;
 
+/** Connections in all, greeted or not. Each costs a descriptor and some 10 KiB. */
+export const MAX_CONNECTIONS = 10_000;
+
+/** Connections of one address, so that one machine cannot take all the places; several may share one behind a NAT. */
+export const MAX_CONNECTIONS_PER_ADDRESS = 4096;
+
+/** Connections turned away that may still be read from, so that they learn why; beyond that they are just closed. */
+export const MAX_TURNED_AWAY = 128;
+
 /** Silence after which a PING asks whether the other side is there; twice that ends the session. */
 export const HEARTBEAT_SECONDS = 30;
 
@@ -101,6 +110,64 @@ export const MAX_ACCEPT_BACKOFF_MS = 1_000;
 /** How often deadlines of seconds (heartbeat, requests) are looked at. */
 export const SWEEP_MS = 1_000;
 
+/* Tokens, keys and certificates. */
+
+const DAY_SECONDS = 24 * 3600;
+
+/** A token, which is ASCII; longer ones are refused unread. Room for some hundred grants, and half of a HELLO. */
+export const MAX_TOKEN_BYTES = 8 * KiB;
+
+/** Patterns in one of a token's lists. Each OPEN looks through them; who needs more wants a wildcard. */
+export const MAX_GRANTS = 64;
+
+/** The longest life of a token. What nobody renewed for a year, nobody looks after. */
+export const MAX_TOKEN_SECONDS = 366 * DAY_SECONDS;
+
+/** How far the clock of whoever issued a token may be ahead of the server's: what NTP leaves, and some more. */
+export const NOT_BEFORE_TOLERANCE_SECONDS = 5;
+
+/** How long a rotated key is still accepted unless told otherwise: as long as a token lives by default. */
+export const KEY_OVERLAP_SECONDS = 30 * DAY_SECONDS;
+
+/** How long an expired token stays in the list, so that one can still see whose stopped working. */
+export const FORGET_EXPIRED_SECONDS = 30 * DAY_SECONDS;
+
+/** How often the uses of tokens are written down: exact enough for "is it still in use", and kind to flash cards. */
+export const WRITE_USES_MS = 10_000;
+
+/** An authority's life. Every client knows it, so it must outlive them. */
+export const AUTHORITY_DAYS = 3650;
+
+/** A server certificate's life; it renews itself. */
+export const CERTIFICATE_DAYS = 90;
+
+/** The longest life of a server certificate: what browsers and Apple's systems take. */
+export const MAX_CERTIFICATE_DAYS = 397;
+
+/** Fewer days left than this, and a server certificate is renewed: a third of its life to notice that it failed. */
+export const RENEW_BELOW_DAYS = 30;
+
+/** How long before it was made a certificate begins, for clients whose clock is behind. */
+export const BACKDATE_SECONDS = 3600;
+
+/** Names and addresses in one certificate. */
+export const MAX_HOSTS = 100;
+
+/** After a wrong token of some address its refusal waits this long, after the next twice as long, and so on. */
+export const FIRST_PENALTY_MS = 100;
+
+/** The longest such wait: less than the handshake time, so that the refusal still arrives. */
+export const MAX_PENALTY_MS = 3_200;
+
+/** After so long without a wrong token an address starts anew. */
+export const FAILURES_FORGOTTEN_MS = 60_000;
+
+/** Addresses whose wrong tokens are remembered; whoever has more addresses to try from is not slowed by this anyway. */
+export const MAX_REMEMBERED_ADDRESSES = 10_000;
+
+/** How often the state folder is looked at for what other processes changed. A revocation is in force within 5 s. */
+export const REFRESH_MS = 1_000;
+
 /** What one server may choose for itself. */
 export interface Limits {
   /** Largest payload of a message, in bytes. */
@@ -111,6 +178,14 @@ export interface Limits {
   channels: number;
   /** REQUESTs of one session that may wait for an answer, at most 65,535. */
   requests: number;
+  /** Connections in all. */
+  connections: number;
+  /** Connections of one address. */
+  connectionsPerAddress: number;
+  /** What one session may send a second, in messages; 0 is any number. Kept by reading more slowly. */
+  messagesPerSecond: number;
+  /** What one session may send a second, in bytes, headers included; 0 is any number. */
+  bytesPerSecond: number;
   /** Silence before a PING, in seconds. */
   heartbeatSeconds: number;
   /** Time for a whole HELLO, in milliseconds. */
@@ -129,6 +204,10 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   pendingBytes: MAX_PENDING_BYTES,
   channels: MAX_CHANNELS_PER_SESSION,
   requests: MAX_REQUESTS_PER_SESSION,
+  connections: MAX_CONNECTIONS,
+  connectionsPerAddress: MAX_CONNECTIONS_PER_ADDRESS,
+  messagesPerSecond: 0,
+  bytesPerSecond: 0,
   heartbeatSeconds: HEARTBEAT_SECONDS,
   handshakeMs: HANDSHAKE_MS,
   slowGraceMs: SLOW_GRACE_MS,

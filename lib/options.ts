@@ -88,7 +88,7 @@ export function namesFrom(options: Options, source: Source): string[] {
 const UNITS: Record<string, Record<string, number>> = {
   integer: { "": 1 },
   bytes: { "": 1, b: 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3 },
-  seconds: { "": 1, s: 1, m: 60, h: 3600 },
+  seconds: { "": 1, s: 1, m: 60, h: 3600, d: 86_400 },
 };
 
 /** A single value. Flags and variables are text; the file's values have types, and those must be right too. */

@@ -5,15 +5,25 @@
  */
 
 import {
+  CERTIFICATE_DAYS,
   DEFAULT_PORT,
+  DRAIN_MS,
+  HANDSHAKE_MS,
   HEADER_BYTES,
   HEARTBEAT_SECONDS,
+  KEY_OVERLAP_SECONDS,
+  MAX_CERTIFICATE_DAYS,
   MAX_CHANNELS_PER_SESSION,
+  MAX_CONNECTIONS,
+  MAX_CONNECTIONS_PER_ADDRESS,
   MAX_PAYLOAD_BYTES,
   MAX_PENDING_BYTES,
   MAX_REQUESTS_PER_SESSION,
+  MAX_TOKEN_SECONDS,
+  REQUEST_MS,
+  SLOW_GRACE_MS,
 } from "./limits.ts";
-import type { Options, Program, Values } from "./options.ts";
+import { type Options, type Program, spell, type Values } from "./options.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -51,6 +61,16 @@ export const SERVER_OPTIONS = {
     help: "for people, or one JSON object a line",
   },
   "log-file": { kind: "path", help: "log to this file too, as JSON lines" },
+  "auth": { kind: "boolean", default: false, help: "let in only who has a token; so it is off loopback" },
+  "tls": { kind: "boolean", default: false, help: "encrypt; so it is off loopback" },
+  "tls-cert": { kind: "path", help: "certificate chain in PEM, instead of one made here" },
+  "tls-key": { kind: "path", help: "its private key in PEM" },
+  "certs": { kind: "path", default: "certs", show: "DIR", help: "directory of the certificates made here" },
+  "insecure": {
+    kind: "boolean",
+    default: false,
+    help: "neither tokens nor TLS unless asked for, whatever the address",
+  },
   "max-payload": {
     kind: "bytes",
     range: [KiB, 64 * MiB],
@@ -75,6 +95,54 @@ export const SERVER_OPTIONS = {
     default: MAX_REQUESTS_PER_SESSION,
     help: "requests of one session that may wait for a reply",
   },
+  "max-connections": {
+    kind: "integer",
+    range: [1, 1e6],
+    default: MAX_CONNECTIONS,
+    help: "connections in all",
+  },
+  "max-connections-per-address": {
+    kind: "integer",
+    range: [1, 1e6],
+    default: MAX_CONNECTIONS_PER_ADDRESS,
+    help: "connections of one address",
+  },
+  "max-message-rate": {
+    kind: "integer",
+    range: [0, 1e9],
+    default: 0,
+    help: "messages a second of one session; 0: any number",
+  },
+  "max-byte-rate": {
+    kind: "bytes",
+    range: [0, 1024 ** 4],
+    default: 0,
+    help: "bytes a second of one session; 0: any number",
+  },
+  "handshake-time": {
+    kind: "seconds",
+    range: [1, 60],
+    default: HANDSHAKE_MS / 1000,
+    help: "time for TLS and a whole HELLO",
+  },
+  "slow-grace": {
+    kind: "seconds",
+    range: [1, 600],
+    default: SLOW_GRACE_MS / 1000,
+    help: "how long who does not read may hold others back",
+  },
+  "request-time": {
+    kind: "seconds",
+    range: [1, 3600],
+    default: REQUEST_MS / 1000,
+    help: "time for a reply",
+  },
+  "drain-time": {
+    kind: "seconds",
+    range: [0, 600],
+    default: DRAIN_MS / 1000,
+    help: "how long a stop waits for what is to be written",
+  },
   "heartbeat": {
     kind: "seconds",
     range: [1, 3600],
@@ -96,6 +164,12 @@ export const SERVER: Program<typeof SERVER_OPTIONS> = {
     .map((name) => `PARLEY_${name}`),
   takesOperands: false,
   together: [{
+    options: ["tls-cert", "tls-key"],
+    problem: ({ tlsCert, tlsKey }) =>
+      (tlsCert === undefined) !== (tlsKey === undefined)
+        ? "tls-cert and tls-key belong together; give both or neither"
+        : undefined,
+  }, {
     options: ["max-pending", "max-payload"],
     problem: ({ maxPending, maxPayload }) =>
       maxPending < maxPayload + HEADER_BYTES
@@ -104,3 +178,95 @@ export const SERVER: Program<typeof SERVER_OPTIONS> = {
         : undefined,
   }],
 };
+
+/** The options of `parley-server token`. */
+export const TOKEN_OPTIONS = {
+  "state": SERVER_OPTIONS.state,
+  "name": { kind: "string", only: ["flag"], help: "who the token is for: the name of its sessions" },
+  "publish": {
+    kind: "string",
+    only: ["flag"],
+    repeatable: true,
+    show: "PATTERN",
+    help: "channels it may publish on",
+  },
+  "subscribe": {
+    kind: "string",
+    only: ["flag"],
+    repeatable: true,
+    show: "PATTERN",
+    help: "channels it may subscribe to",
+  },
+  "direct": {
+    kind: "boolean",
+    default: false,
+    only: ["flag"],
+    help: "it may write to other sessions' inboxes",
+  },
+  "expires": {
+    kind: "seconds",
+    range: [1, MAX_TOKEN_SECONDS],
+    default: KEY_OVERLAP_SECONDS,
+    only: ["flag"],
+    help: "how long it is valid, such as 12h or 30d",
+  },
+  "overlap": {
+    kind: "seconds",
+    range: [0, MAX_TOKEN_SECONDS],
+    default: KEY_OVERLAP_SECONDS,
+    only: ["flag"],
+    help: "how long tokens of the old key are still valid after rotate",
+  },
+  "json": { kind: "boolean", default: false, only: ["flag"], help: "list as JSON lines" },
+  "help": SERVER_OPTIONS.help,
+} as const satisfies Options;
+
+/** `parley-server token` as `loadConfig` knows it. */
+export const TOKEN: Program<typeof TOKEN_OPTIONS> = {
+  options: TOKEN_OPTIONS,
+  elsewhere: others(TOKEN_OPTIONS),
+  takesOperands: true,
+  together: [],
+};
+
+/** The options of `parley-server certs`. */
+export const CERTS_OPTIONS = {
+  "host": {
+    kind: "string",
+    only: ["flag"],
+    repeatable: true,
+    show: "NAME",
+    help: "name or address clients will use; all of this machine's if left out",
+  },
+  "out": { kind: "path", default: "certs", only: ["flag"], show: "DIR", help: "directory to write to" },
+  "days": {
+    kind: "integer",
+    range: [1, MAX_CERTIFICATE_DAYS],
+    default: CERTIFICATE_DAYS,
+    only: ["flag"],
+    help: "how long the server's certificate is valid",
+  },
+  "renew": {
+    kind: "boolean",
+    default: false,
+    only: ["flag"],
+    help: "make a new one even where it is still good",
+  },
+  "help": SERVER_OPTIONS.help,
+} as const satisfies Options;
+
+/** `parley-server certs` as `loadConfig` knows it. */
+export const CERTS: Program<typeof CERTS_OPTIONS> = {
+  options: CERTS_OPTIONS,
+  elsewhere: others(CERTS_OPTIONS),
+  takesOperands: false,
+  together: [],
+};
+
+/** The variables of `parley-server` itself, which its other commands let be. */
+function others(own: Options): string[] {
+  return [
+    ...SERVER.elsewhere,
+    ...Object.keys(SERVER_OPTIONS).filter((name) => !(name in own)).map(spell.variable),
+  ];
+}

@@ -9,6 +9,7 @@ import { encodeControl, type Open } from "../wire/control.ts";
 import { Type } from "../wire/header.ts";
 import { channelProblem, ECHO, isPattern, isServerOwn } from "../wire/names.ts";
 import type { Channel, Channels } from "./channels.ts";
+import type { Rights } from "./door.ts";
 import type { Peer, Subscription } from "./peer.ts";
 
 /** A channel the session has open by name. */
@@ -24,16 +25,18 @@ export class Memberships {
   readonly #peer: Peer;
   readonly #channels: Channels;
   readonly #limit: number;
+  readonly #rights: Rights;
   readonly #opened = new Map<number, OpenChannel>();
   readonly #patterns = new Map<string, Subscription>();
   /** Numbers the session was told of without asking, because a pattern of its covers them. */
   readonly #announced = new Set<number>();
 
   /** @param limit how many channels and patterns together may be open */
-  constructor(peer: Peer, channels: Channels, limit: number) {
+  constructor(peer: Peer, channels: Channels, limit: number, rights: Rights) {
     this.#peer = peer;
     this.#channels = channels;
     this.#limit = limit;
+    this.#rights = rights;
   }
 
   /** The channel the session has open under `number`. */
@@ -106,6 +109,9 @@ export class Memberships {
       this.#peer.refuse("bad_channel", message, id, 0);
       return;
     }
+    if (!this.#rights.maySubscribe(open.channel)) {
+      return this.#forbid("subscribe to all of", open.channel, id);
+    }
     const { patterns } = this.#channels;
     const before = this.#patterns.get(open.channel);
     if (before === undefined && !this.#mayOpenMore(id)) return;
@@ -118,12 +124,18 @@ export class Memberships {
   }
 
   #openName(open: Open, id: number): void {
+    const isEcho = open.channel === ECHO;
+    const mayPublish = isEcho || this.#rights.mayPublish(open.channel);
+    // What is asked for and not granted is refused, and never half done: that would look like success.
+    if (open.subscribe && !isEcho && !this.#rights.maySubscribe(open.channel)) {
+      return this.#forbid("subscribe to", open.channel, id);
+    }
+    if (!open.subscribe && !mayPublish) return this.#forbid("publish on", open.channel, id);
     const known = this.#channels.find(open.channel);
     const before = known === undefined ? undefined : this.#opened.get(known.number);
     if (before === undefined && !this.#mayOpenMore(id)) return;
     const channel = before?.channel ?? this.#channels.open(open.channel);
-    const isEcho = open.channel === ECHO;
-    if (before === undefined) this.#opened.set(channel.number, { channel, isEcho, mayPublish: true });
+    if (before === undefined) this.#opened.set(channel.number, { channel, isEcho, mayPublish });
     // Everybody is alone on $echo: nobody to receive from there, and nobody to see.
     if (!isEcho) this.#subscribe(channel, open);
     const presence = open.presence
@@ -132,7 +144,7 @@ export class Memberships {
     const opened = {
       channel: channel.name,
       number: channel.number,
-      publish: true,
+      publish: mayPublish,
       subscribe: open.subscribe,
       ...presence,
     };
@@ -167,6 +179,10 @@ export class Memberships {
     for (const watcher of channel.watchers) {
       if (watcher !== this.#peer) watcher.outlet.send(frame, 0, frame.length);
     }
+  }
+
+  #forbid(what: string, channel: string, id: number): void {
+    this.#peer.refuse("forbidden", `this session's token does not allow to ${what} ${channel}`, id, 0);
   }
 
   #isName(channel: string, id: number): boolean {

@@ -8,8 +8,6 @@ import type { EndReason, ErrorCode } from "../errors.ts";
 
 /** Where frames to one session go. */
 export interface Outlet {
-  /** When the peer last took something, in milliseconds of `performance.now()`. */
-  readonly lastTaken: number;
   /** Whether `bytes` more may be sent now. */
   hasRoom(bytes: number): boolean;
   /** Calls `waiter` when there is room again or nobody left to have room for; once, however often it was asked. */

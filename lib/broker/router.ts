@@ -81,8 +81,7 @@ export class Router {
       if (!peer.outlet.hasRoom(end - start) && (echo || peer !== from)) room = waitFor(peer.outlet, waiter);
     }
     for (let i = 0; i < groups.length; i++) {
-      const full = fullGroup(groups[i], from, end - start);
-      if (full !== undefined) room = waitFor(full, waiter);
+      if (!groupHasRoom(groups[i], from, end - start, waiter)) room = false;
     }
     if (!room) return false;
     // One view for all of them, and none at all where the chunk itself will do.
@@ -142,13 +141,13 @@ export class Router {
       return true;
     }
     const { askable } = channel.route(this.channels.patterns);
-    let full: Outlet | undefined;
+    let full = false;
     for (let i = 0; i < askable.length; i++) {
       const turn = (channel.askTurn + i) % askable.length;
       const asked = askable[turn];
       if (asked === from) continue;
       if (!asked.outlet.hasRoom(end - start)) {
-        full = livelier(full, asked.outlet);
+        full = true;
         continue;
       }
       channel.askTurn = turn + 1;
@@ -157,7 +156,11 @@ export class Router {
       asked.outlet.send(bytes, start, end);
       return true;
     }
-    if (full !== undefined) return waitFor(full, waiter);
+    if (full) {
+      // Whoever has room first will do: which of them still reads is not known yet.
+      for (const asked of askable) if (asked !== from) asked.outlet.whenRoom(waiter);
+      return false;
+    }
     from.refuse("no_responders", `nobody to answer on ${channel.name}`, id, channel.number);
     return true;
   }
@@ -218,24 +221,22 @@ function waitFor(outlet: Outlet, waiter: () => void): false {
   return false;
 }
 
-/** Of two one could wait for, the one that took something last: the other may have stopped reading. */
-function livelier(one: Outlet | undefined, other: Outlet): Outlet {
-  return one === undefined || other.lastTaken > one.lastTaken ? other : one;
-}
-
-/** Where nobody of `group` has room for `bytes`: one to wait for. */
-function fullGroup(group: Group, from: Peer, bytes: number): Outlet | undefined {
-  let full: Outlet | undefined;
-  for (let i = 0; i < group.members.length; i++) {
-    const { peer, echo } = group.members[i];
+/** Whether some member of `group` has room for `bytes`; where none has, `waiter` is left with every one of them. */
+function groupHasRoom(group: Group, from: Peer, bytes: number, waiter: () => void): boolean {
+  const { members } = group;
+  let receivers = 0;
+  for (let i = 0; i < members.length; i++) {
+    const { peer, echo } = members[i];
     if (peer === from && !echo) continue;
-    if (peer.outlet.hasRoom(bytes)) return undefined;
-    full = livelier(full, peer.outlet);
+    if (peer.outlet.hasRoom(bytes)) return true;
+    receivers++;
   }
-  return full;
+  // Whoever has room first will do: which of them still reads is not known yet.
+  for (const { peer, echo } of members) if (echo || peer !== from) peer.outlet.whenRoom(waiter);
+  return receivers === 0;
 }
 
-/** The member of `group` whose turn it is, passing over those without room: another has it, see `fullGroup`. */
+/** The member of `group` whose turn it is, passing over those without room: another has it, see `groupHasRoom`. */
 function nextMember(group: Group, from: Peer, bytes: number): Peer | undefined {
   const { members } = group;
   for (let i = 0; i < members.length; i++) {

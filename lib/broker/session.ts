@@ -9,29 +9,18 @@
 
 import type { Log } from "../log.ts";
 import { type EndReason, type ErrorCode, FATAL } from "../errors.ts";
-import { HEADER_BYTES, type Limits, LINGER_MS, MAX_RUN_BYTES } from "../limits.ts";
-import { type ControlName, decodeControl, encodeControl, type Hello, PROTOCOL } from "../wire/control.ts";
-import { INBOX, putHeader, Type, typeName, u16, u32 } from "../wire/header.ts";
+import { LINGER_MS } from "../limits.ts";
+import { type ControlName, decodeControl, encodeControl } from "../wire/control.ts";
+import { INBOX, Type, typeName, u16, u32 } from "../wire/header.ts";
 import { Scanner } from "../wire/scanner.ts";
+import { maxRun, newRate, type Remote, type SessionContext } from "./context.ts";
+import { type Admission, ALL_RIGHTS } from "./door.ts";
+import { Echo } from "./echo.ts";
+import { Flow } from "./flow.ts";
+import { Greeting, welcome } from "./greeting.ts";
 import { Memberships, type OpenChannel } from "./memberships.ts";
 import type { Link, Outlet, Peer } from "./peer.ts";
 import { newLedger } from "./requests.ts";
-import type { Router } from "./router.ts";
-
-/** What all sessions of one server share. */
-export interface SessionContext {
-  readonly router: Router;
-  readonly limits: Readonly<Limits>;
-  /** What WELCOME says of the server. */
-  readonly server: { readonly name: string; readonly version: string };
-  /** Gives out session numbers, none of them twice. */
-  readonly nextNumber: () => number;
-  /** Makes the UUIDs that identify sessions and internal errors in the log. */
-  readonly uuid: () => string;
-  readonly log: Log;
-  /** The session ended; nothing refers to it any more. */
-  readonly ended: (session: Session) => void;
-}
 
 type State = "greeting" | "ready" | "ended";
 
@@ -50,33 +39,34 @@ export class Session implements Peer {
   readonly #log: Log;
   readonly #scanner: Scanner;
   readonly #handshake: ReturnType<typeof setTimeout>;
-  readonly #memberships: Memberships;
-  readonly #header = new Uint8Array(HEADER_BYTES);
-  /** Held until somebody has room for what this session sent. */
-  #held = false;
-  readonly #resume = () => {
-    this.#held = false;
-    this.#link.resume();
-  };
+  readonly #greeting: Greeting;
+  readonly #flow: Flow;
+  readonly #echo: Echo;
   #state: State = "greeting";
+  #memberships: Memberships;
+  #mayDirect = false;
+  #admission: Admission | undefined;
   /** Ticks since something was received. */
   #silence = 0;
 
-  /** @param remote where the client connects from, for the log */
-  constructor(context: SessionContext, link: Link, remote: string) {
+  readonly #onEnded: () => void;
+
+  /** @param remote where the client connects from */
+  constructor(context: SessionContext, link: Link, remote: Remote, onEnded: () => void) {
+    const { limits } = context;
     this.#context = context;
+    this.#onEnded = onEnded;
     this.#link = link;
     this.outlet = link.outlet;
+    this.#echo = new Echo(link.outlet);
     this.uuid = context.uuid();
     this.#log = context.log.with({ session: this.uuid });
-    this.#memberships = new Memberships(this, context.router.channels, context.limits.channels);
-    this.#scanner = new Scanner(
-      "server",
-      context.limits.payloadBytes,
-      Math.min(MAX_RUN_BYTES, context.limits.pendingBytes), // a run must fit an empty outbox
-    );
-    this.#handshake = setTimeout(() => this.#handshakeOver(), context.limits.handshakeMs);
-    this.#log.info("connected", { remote });
+    this.#memberships = new Memberships(this, context.router.channels, limits.channels, ALL_RIGHTS);
+    this.#greeting = new Greeting(context.door, remote.address, (error) => this.failed(error));
+    this.#scanner = new Scanner("server", limits.payloadBytes, maxRun(limits));
+    this.#flow = new Flow(link, newRate(context));
+    this.#handshake = setTimeout(() => this.#handshakeOver(), limits.handshakeMs);
+    this.#log.info("connected", { remote: `${remote.address}:${remote.port}` });
   }
 
   /** Takes what is whole of `bytes[0, end)`; see `Receiver` in `lib/net/connection.ts`. */
@@ -89,27 +79,51 @@ export class Session implements Peer {
   }
 
   /** Takes a run of messages; see `Sink` in `lib/wire/scanner.ts`. */
-  run(bytes: Uint8Array, from: number, to: number, _count: number, channel: number): boolean {
-    if (this.#state !== "ready") return false;
+  run(bytes: Uint8Array, from: number, to: number, count: number, channel: number): boolean {
+    if (this.#state !== "ready" || !this.#flow.hasRate()) return false;
+    const taken = this.#run(bytes, from, to, channel);
+    if (taken) this.#flow.spend(count, to - from);
+    return taken;
+  }
+
+  #run(bytes: Uint8Array, from: number, to: number, channel: number): boolean {
     const { router } = this.#context;
     if (channel >= INBOX) {
-      return this.#hasRoom() &&
-        this.#taken(router.direct(channel - INBOX, this, bytes, from, to, this.#resume));
+      if (!this.#flow.hasRoom()) return false;
+      const number = channel - INBOX;
+      if (!this.#mayDirect && number !== this.number) {
+        this.refuse(
+          "forbidden",
+          "this session's token does not allow to write to others' inboxes",
+          0,
+          channel,
+        );
+        return true;
+      }
+      return this.#flow.taken(router.direct(number, this, bytes, from, to, this.#flow.resume));
     }
     const open = this.#memberships.get(channel);
-    if (open === undefined || !open.mayPublish) return this.#hasRoom() && this.#refuseUse(open, 0, channel);
+    if (open === undefined || !open.mayPublish) {
+      return this.#flow.hasRoom() && this.#refuseUse(open, 0, channel);
+    }
     if (open.isEcho) {
-      if (!this.#hasRoom(to - from)) return false;
+      if (!this.#flow.hasRoom(to - from)) return false;
       this.outlet.send(bytes, from, to);
       return true;
     }
-    return this.#taken(router.publish(open.channel, this, bytes, from, to, this.#resume));
+    return this.#flow.taken(router.publish(open.channel, this, bytes, from, to, this.#flow.resume));
   }
 
   /** Takes any other frame; see `Sink` in `lib/wire/scanner.ts`. */
   frame(bytes: Uint8Array, from: number, to: number): boolean {
     // Each of these may be answered: whoever does not read the answers is not listened to either.
-    if (this.#state === "ended" || !this.#hasRoom(to - from)) return false;
+    if (this.#state === "ended" || !this.#flow.hasRoom(to - from) || !this.#flow.hasRate()) return false;
+    const taken = this.#frame(bytes, from, to);
+    if (taken) this.#flow.spend(1, to - from);
+    return taken;
+  }
+
+  #frame(bytes: Uint8Array, from: number, to: number): boolean {
     const type = bytes[from];
     const id = u16(bytes, from + 2);
     const channel = u32(bytes, from + 8);
@@ -117,7 +131,7 @@ export class Session implements Peer {
       case Type.HELLO:
         return this.#greet(bytes, from, to);
       case Type.PING:
-        this.#reply(Type.PONG, 0, id, 0, bytes, from, to);
+        this.#echo.pong(bytes, from, to);
         return true;
       case Type.PONG:
         return true;
@@ -130,8 +144,8 @@ export class Session implements Peer {
       case Type.REQUEST:
         return this.#ask(bytes, from, to, id, channel);
       case Type.REPLY:
-        return this.#taken(
-          this.#context.router.answer(channel - INBOX, this, id, bytes, from, to, this.#resume),
+        return this.#flow.taken(
+          this.#context.router.answer(channel - INBOX, this, id, bytes, from, to, this.#flow.resume),
         );
       case Type.MESSAGE: // with the receipt flag; the others come as runs
       case Type.ACK:
@@ -143,8 +157,13 @@ export class Session implements Peer {
 
   /** Once a second: asks a silent client whether it is there, and gives up one that stays silent. */
   tick(): void {
-    // Who is held is silent because we do not listen.
-    if (this.#state !== "ready" || this.#held) return;
+    if (this.#state !== "ready") return;
+    const refusal = this.#admission && this.#context.door?.check(this.#admission);
+    if (refusal !== undefined) {
+      this.#fail("unauthorized", refusal.told, 0, 0, refusal.detail);
+      return;
+    }
+    if (this.#flow.held) return; // silent because we do not listen
     const { heartbeatSeconds } = this.#context.limits;
     // So many ticks may be almost a second less than so many seconds: the silence may have begun just before one.
     this.#silence++;
@@ -156,8 +175,7 @@ export class Session implements Peer {
         0,
       );
     } else if (this.#silence === heartbeatSeconds + 1) {
-      putHeader(this.#header, 0, Type.PING, 0, 0, 0, 0, 0);
-      this.outlet.send(this.#header, 0, HEADER_BYTES);
+      this.#echo.ping();
     }
   }
 
@@ -169,6 +187,11 @@ export class Session implements Peer {
       this.#send(encodeControl({ type: Type.BYE }, { reason: "shutting_down" }));
       this.#link.finish("shutting_down");
     }
+  }
+
+  /** Turns the client away before it has said anything: there is no place for it. */
+  turnAway(message: string): void {
+    this.#fail("server_full", message, 0, 0);
   }
 
   /** A bug of ours: the log gets everything, the client a reference to it. */
@@ -191,12 +214,13 @@ export class Session implements Peer {
     const greeted = this.#state === "ready";
     this.#state = "ended";
     clearTimeout(this.#handshake);
+    this.#flow.stop();
     if (greeted) {
       const { router } = this.#context;
       this.#memberships.leaveAll();
       router.leave(this);
     }
-    this.#context.ended(this);
+    this.#onEnded();
     this.#log.info("closed", { number: this.number, reason });
   }
 
@@ -219,30 +243,21 @@ export class Session implements Peer {
   }
 
   #greet(bytes: Uint8Array, from: number, to: number): boolean {
-    const decoded = decodeControl("HELLO", bytes, from, to);
-    if ("problem" in decoded) return this.#fail("bad_hello", decoded.problem, 0, 0);
-    const hello: Hello = decoded.value;
-    if (hello.protocol !== PROTOCOL) {
-      return this.#fail("unsupported_protocol", `this server speaks ${PROTOCOL}`, 0, 0);
-    }
+    const guest = this.#greeting.judge(bytes, from, to, this.#flow.resume);
+    if (guest === undefined) return this.#flow.taken(false);
+    if ("code" in guest) return this.#fail(guest.code, guest.message, 0, 0, guest.detail);
     const { limits, server, router } = this.#context;
     clearTimeout(this.#handshake);
     this.number = this.#context.nextNumber();
-    this.name = hello.name ?? `guest-${this.number}`;
+    this.name = guest.name ?? `guest-${this.number}`;
+    this.#memberships = new Memberships(this, router.channels, limits.channels, guest.rights);
+    this.#mayDirect = guest.rights.mayDirect;
+    this.#admission = guest.admission;
     this.#state = "ready";
     this.#scanner.greeted(this.number);
     router.join(this);
-    const welcome = {
-      session: this.uuid,
-      number: this.number,
-      name: this.name,
-      message: `Welcome, ${this.name}. You are session ${this.number} of this server; enjoy the talk.`,
-      server,
-      limits: { payload: limits.payloadBytes, channels: limits.channels, pending: limits.pendingBytes },
-      heartbeat: limits.heartbeatSeconds,
-    };
-    this.#send(encodeControl({ type: Type.WELCOME }, welcome));
-    this.#log.info("greeted", { number: this.number, name: this.name });
+    this.#send(encodeControl({ type: Type.WELCOME }, welcome(this, server, limits)));
+    this.#log.info("greeted", { number: this.number, name: this.name, token: guest.admission?.id });
     return true;
   }
 
@@ -268,25 +283,12 @@ export class Session implements Peer {
     const open = this.#memberships.get(channel);
     if (open === undefined || !open.mayPublish) return this.#refuseUse(open, id, channel);
     if (open.isEcho) {
-      this.#reply(Type.REPLY, bytes[from + 1], id, (this.number | INBOX) >>> 0, bytes, from, to);
+      this.#echo.reply(this.number, bytes, from, to);
       return true;
     }
-    return this.#taken(this.#context.router.ask(open.channel, this, id, bytes, from, to, this.#resume));
-  }
-
-  /** Answers the frame `bytes[from, to)` with its own payload. */
-  #reply(
-    type: number,
-    flags: number,
-    id: number,
-    channel: number,
-    bytes: Uint8Array,
-    from: number,
-    to: number,
-  ): void {
-    putHeader(this.#header, 0, type, flags, id, to - from - HEADER_BYTES, channel, 0);
-    this.outlet.send(this.#header, 0, HEADER_BYTES);
-    this.outlet.send(bytes, from + HEADER_BYTES, to);
+    return this.#flow.taken(
+      this.#context.router.ask(open.channel, this, id, bytes, from, to, this.#flow.resume),
+    );
   }
 
   /** Refuses to use a channel that is not open, or not for this session to publish on. */
@@ -322,33 +324,14 @@ export class Session implements Peer {
     return undefined;
   }
 
-  /** Whether the session may be answered; where not, it is held until it has read what waits for it. */
-  #hasRoom(bytes: number = HEADER_BYTES): boolean {
-    return this.outlet.hasRoom(bytes) || this.#taken(this.#waitForRoom());
-  }
-
-  #waitForRoom(): false {
-    this.outlet.whenRoom(this.#resume);
-    return false;
-  }
-
-  /** Passes on whether the router took something; where not, nothing more is read until it can. */
-  #taken(taken: boolean): boolean {
-    if (!taken) {
-      this.#held = true;
-      this.#link.hold();
-    }
-    return taken;
-  }
-
   #send(frame: Uint8Array): void {
     this.outlet.send(frame, 0, frame.length);
   }
 
   /** Ends the session with a fatal ERROR. Nothing more of what it sent is taken. */
-  #fail(code: ErrorCode, message: string, id: number, channel: number): false {
+  #fail(code: ErrorCode, message: string, id: number, channel: number, detail: string = message): false {
     if (this.#state === "ended") return false;
-    this.#log.warn("refused", { number: this.number, code, reason: message });
+    this.#log.warn("refused", { number: this.number, code, reason: detail });
     this.refuse(code, message, id, channel);
     // Whoever does not read gets one more moment, not the drain time: what waits for it holds memory.
     this.#link.finish(code, code === "slow_consumer" ? LINGER_MS : undefined);

@@ -59,6 +59,7 @@ export class Listener {
     while (this.#open) {
       try {
         const connection = await this.#listener.accept();
+        if (!this.#open) return connection.close(); // it came just before: nobody would ever close it
         waitMs = ACCEPT_BACKOFF_MS;
         // Frames are gathered into one write by the outbox already; waiting for more would only add latency.
         connection.setNoDelay(true);

@@ -66,9 +66,6 @@ export class Outbox {
     this.#events = events;
   }
 
-  /** When the peer last took something, in milliseconds of `performance.now()`; tells who reads from who does not. */
-  lastTaken = 0;
-
   /** Bytes sent and not yet written. */
   get pending(): number {
     return this.#pending;
@@ -152,7 +149,6 @@ export class Outbox {
       this.#settle();
       return;
     }
-    this.lastTaken = performance.now();
     const head = this.#segments[0];
     head.start += count;
     this.#pending -= count;

@@ -1,0 +1,46 @@
+/**
+ * What all sessions of one server share, and what follows from it for each of them.
+ *
+ * @module
+ */
+
+import { HEADER_BYTES, type Limits, MAX_RUN_BYTES } from "../limits.ts";
+import type { Log } from "../log.ts";
+import type { Door } from "./door.ts";
+import { Rate } from "./rate.ts";
+import type { Router } from "./router.ts";
+
+/** What all sessions of one server share. */
+export interface SessionContext {
+  readonly router: Router;
+  readonly limits: Readonly<Limits>;
+  /** Judges tokens; without it everybody may come in and do everything. */
+  readonly door: Door | undefined;
+  /** A clock in milliseconds that never goes back. */
+  readonly now: () => number;
+  /** What WELCOME says of the server. */
+  readonly server: { readonly name: string; readonly version: string };
+  /** Gives out session numbers, none of them twice. */
+  readonly nextNumber: () => number;
+  /** Makes the UUIDs that identify sessions and internal errors in the log. */
+  readonly uuid: () => string;
+  readonly log: Log;
+}
+
+/** Where a client connects from. */
+export interface Remote {
+  /** Its IP address. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The longest run, in bytes: it must fit an empty outbox, and be no more than a tenth of what a second may bring. */
+export function maxRun({ pendingBytes, bytesPerSecond, messagesPerSecond }: Limits): number {
+  const rates = [bytesPerSecond / 10, messagesPerSecond / 10 * HEADER_BYTES].filter((bytes) => bytes > 0);
+  return Math.min(MAX_RUN_BYTES, pendingBytes, ...rates);
+}
+
+/** The rate of a new session, if the server limits it. */
+export function newRate({ limits, now }: SessionContext): Rate | undefined {
+  return limits.messagesPerSecond > 0 || limits.bytesPerSecond > 0 ? new Rate(limits, now) : undefined;
+}

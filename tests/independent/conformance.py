@@ -1,0 +1,2344 @@
+#!/usr/bin/env python3
+"""Holds a running Parley/1 server against the specification page. Independent: it shares no code with the server.
+
+    python3 tests/independent/conformance.py --host 127.0.0.1 --port PORT
+        [--pid SERVER_PID] [--only SUBSTRING] [--seed N] [--times]
+
+One line a check (`ok NAME`, `FAIL NAME: expected ..., got ...`, or `skip NAME: why`), then `N passed, N failed`.
+The server must let sessions in without a token, take payloads of 128 KiB at least, and have no durable channels under
+the names used here (`ct.*`). Its other limits are read from WELCOME. With a heartbeat of 5 s or less, the heartbeat is
+checked too.
+
+Absence ("no message arrives") is shown with PING/PONG: what the server sent before the PONG has arrived before it. The
+page doesn't promise that one session's PONG comes after another's delivery, so a stray message could at worst be
+missed; it is never a false alarm.
+
+Where the page leaves the answer open, a check takes each answer the page allows; such places are marked OPEN.
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import resource
+import selectors
+import ssl
+import struct
+import sys
+import threading
+import time
+import traceback
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+sys.dont_write_bytecode = True  # leaves no __pycache__ in the repository
+
+from parley_wire import (
+    ACK, BYE, DEADLINE, ERROR, HEADER, HELLO, INBOX, JOINED, KIND_BYTES, KIND_JSON, KIND_RESERVED, KIND_TEXT, LEAVE,
+    LEFT, MESSAGE, NAMES, OPEN, OPENED, PARTED, PING, PONG, POSITION, RECEIPT, REPLY, REQUEST, SERVER_ONLY, WELCOME,
+    Closed, Connection, Mismatch, Silence, encode, pack_json, show,
+)
+
+HANDSHAKE = 5.0  # the page's handshake time
+NOBODY = 0x7ffffffe  # a session or channel number that the server has surely not given out yet
+
+
+class Skip(Exception):
+    """The check can't be made here; the text says why."""
+
+
+class Check:
+    """What one check works with: its sessions (closed when it ends), its own channel names, its own random numbers."""
+
+    def __init__(self, settings, name):
+        self.settings, self.pid = settings, settings.pid
+        self.random = random.Random(f"{settings.seed}:{name}")
+        self.prefix = f"ct.{settings.run}.{name}"
+        self.open_connections = []
+
+    def connect(self, **options):
+        connection = Connection(self.settings.host, self.settings.port, **options)
+        self.open_connections.append(connection)
+        return connection
+
+    def session(self, name=None, **options):
+        connection = self.connect(**options)
+        connection.hello(name)
+        return connection
+
+    def sessions(self, count):
+        return [self.session() for _ in range(count)]
+
+    def channel(self, suffix="a"):
+        return f"{self.prefix}.{suffix}"
+
+    def close(self):
+        for connection in self.open_connections:
+            connection.close()
+
+
+CHECKS = []
+
+
+def check(function):
+    """A check that is quick and can run while others wait."""
+    CHECKS.append((function, "quick"))
+    return function
+
+
+def waiting(function):
+    """A check that mostly waits for a timeout of the server; these run side by side."""
+    CHECKS.append((function, "waiting"))
+    return function
+
+
+def alone(function):
+    """A check that loads the server or counts its resources, so nothing else may run."""
+    CHECKS.append((function, "alone"))
+    return function
+
+
+# ---------------------------------------------------------------- helpers
+
+def require(condition, expected, got):
+    if not condition:
+        raise Mismatch(expected, got)
+
+
+def every(cases, function):
+    """Runs the function for each case and reports all that fail, so one bad row doesn't hide the others.
+
+    Failing is slow where it means that nothing came, so this gives up after two deadlines with a failure.
+    """
+    problems, began = [], time.monotonic()
+    for case in cases:
+        if problems and time.monotonic() - began > 2 * DEADLINE:
+            break
+        try:
+            function(case)
+        except Mismatch as problem:
+            problems.append((case, problem))
+    if problems:
+        case, first = problems[0]
+        others = ", ".join(short(other) for other, _ in problems[1:9])
+        rest = f" [also {others}; {len(problems)} in all]" if others else ""
+        raise Mismatch(f"{first.expected} for {short(case)}", f"{first.got}{rest}")
+
+
+def short(case):
+    if isinstance(case, tuple):
+        return f"({', '.join(map(short, case))})"
+    if callable(case):
+        return case.__name__
+    text = f"0x{case:02x}" if type(case) is int else repr(case)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def quiet(*connections):
+    """Nothing more has come to any of them."""
+    for connection in connections:
+        frames = connection.before_pong()
+        require(not frames, "no frame", ", ".join(map(str, frames[:3])))
+
+
+def says(connection, text):
+    """Shorthand for the payload of the next MESSAGE."""
+    return connection.expect(MESSAGE, payload=text)
+
+
+def collect(connections, total, timeout=DEADLINE):
+    """Waits until `total` frames have come to the connections together; answers [(index of connection, frame)]."""
+    selector = selectors.DefaultSelector()
+    for index, connection in enumerate(connections):
+        selector.register(connection.socket, selectors.EVENT_READ, index)
+    got, deadline = [], time.monotonic() + timeout
+    with contextlib.closing(selector):
+        while True:
+            for index, connection in enumerate(connections):
+                while (frame := connection.poll()) is not None:
+                    got.append((index, frame))
+            if len(got) >= total:
+                return got
+            left = deadline - time.monotonic()
+            require(left > 0, f"{total} frames", f"{len(got)} after {timeout:g} s")
+            for key, _ in selector.select(left):
+                with contextlib.suppress(Silence):
+                    connections[key.data].fill(0)
+
+
+def in_turn(order, members, what):
+    """Each member once in every round."""
+    for start in range(0, len(order) - members + 1):
+        window = order[start:start + members]
+        require(len(set(window)) == members, f"{what} to go to {members} members in turn", f"the order {order}")
+
+
+def inbox(connection):
+    return INBOX | connection.number
+
+
+def subscribed(test, count, channel, **options):
+    """Sessions that have all subscribed to the channel, and its number."""
+    sessions, number = test.sessions(count), None
+    for session in sessions:
+        number = session.open(channel, True, **options)
+    return sessions, number
+
+
+def requester(test, channel):
+    session = test.session()
+    session.open(channel)
+    return session
+
+
+def until_gone(asker, number):
+    """Sends to an inbox until the server says the session isn't there: its end may take the server a moment."""
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        asker.send(MESSAGE, b"there?", channel=INBOX | number)
+        frames = asker.before_pong()
+        if frames:
+            codes = [frame.json().get("code") for frame in frames if frame.type == ERROR]
+            require(codes == ["no_such_session"] and len(frames) == 1, "ERROR no_such_session", str(frames[0]))
+            return
+    raise Mismatch("ERROR no_such_session", f"nothing in {DEADLINE:g} s")
+
+
+# ---------------------------------------------------------------- HELLO and WELCOME
+
+@check
+def welcome_fields(test):
+    body = test.connect().hello("Ada")
+    try:
+        identity = uuid.UUID(body.get("session"))
+    except (ValueError, TypeError, AttributeError):
+        raise Mismatch("a uuid as session", repr(body.get("session"))) from None
+    require(identity.version == 4 and identity.variant == uuid.RFC_4122, "a uuid v4", str(identity))
+    require(str(identity) == body["session"].lower(), "a uuid in its usual form", body["session"])
+    require(type(body["number"]) is int and 1 <= body["number"] <= 0x7fffffff, "1..0x7fffffff", body["number"])
+    require(body["name"] == "Ada", "the name Ada", body["name"])
+    require(isinstance(body.get("message"), str) and "Ada" in body["message"], "a message that names Ada", body)
+    server = body.get("server")
+    require(isinstance(server, dict) and isinstance(server.get("name"), str) and isinstance(server.get("version"), str),
+            "server with name and version", server)
+    limits = body.get("limits", {})
+    for key in ("payload", "channels", "pending"):
+        require(type(limits.get(key)) is int and limits[key] > 0, f"limits.{key}, a whole number over 0", limits)
+    require(type(body.get("heartbeat")) in (int, float) and body["heartbeat"] > 0, "heartbeat over 0", body)
+
+
+@check
+def guest_name(test):
+    body = test.connect().hello()
+    guest = f"guest-{body['number']}"
+    require(body["name"] == guest and guest in body["message"], f"name and message with {guest}", body)
+
+
+@check
+def numbers_and_uuids_are_never_used_twice(test):
+    seen = []
+    for _ in range(20):
+        session = test.session()
+        seen.append((session.number, session.welcome["session"]))
+        session.close()
+    require(len({n for n, _ in seen}) == 20 and len({u for _, u in seen}) == 20, "20 numbers and 20 uuids", seen)
+
+
+@check
+def two_sessions_may_have_one_name(test):
+    # The page says nothing of unique names; sessions are told apart by number.
+    require(test.session("Twin").number != test.session("Twin").number, "two numbers", "one")
+
+
+@check
+def names_that_are_good(test):
+    # "1-64 characters" is read as Unicode code points: neither bytes nor UTF-16 units.
+    good = ["A", "a b", "__proto__", "Zo\u00eb \"Q\" <b>\\ & 'r'",
+            "x" * 64, "\u00e9" * 64, "\u65e5" * 64, "\U0001f600" * 64]
+
+    def one(name):
+        body = test.connect().hello(name)
+        require(body["name"] == name and name in body["message"], f"name and message with {name!r}", body)
+    every(good, one)
+
+
+@check
+def names_that_are_bad(test):
+    control = ["\0", "a\nb", "a\rb", "\tA", "A\x1f", "A\x7f", "A\x85", "A\x9f"]
+    wrong_type = [5, 0, True, False, [], ["Ada"], {}, {"x": 1}]
+
+    def one(name):
+        connection = test.connect()
+        connection.send(HELLO, {"protocol": "parley/1", "name": name})
+        connection.refused("bad_hello")
+    every(["", "x" * 65, "\u00e9" * 65, "\U0001f600" * 65, *control, *wrong_type], one)
+
+
+@check
+def names_on_the_edge(test):
+    # OPEN: null could be "no name", or a wrong type; a lone surrogate is legal JSON but no character.
+    def one(payload):
+        connection = test.connect()
+        connection.send(HELLO, payload)
+        frame = connection.receive()
+        require(frame.type == WELCOME or frame.json().get("code") == "bad_hello", "WELCOME or bad_hello", str(frame))
+    every([b'{"protocol":"parley/1","name":null}', b'{"protocol":"parley/1","name":"\\ud800"}'], one)
+
+
+@check
+def unknown_protocol_version(test):
+    def one(version):
+        connection = test.connect()
+        connection.send(HELLO, {"protocol": version, "name": "Ada"})
+        body = connection.refused("unsupported_protocol")
+        require("parley/1" in body["message"], "a message that names parley/1", body["message"])
+    every(["parley/2", "parley/0", "parley/10", "parley/1.1"], one)
+
+
+@check
+def protocol_missing_or_no_string(test):
+    # OPEN: a string that is no version at all may be either; what isn't a string is "not as above".
+    def one(case):
+        payload, codes = case
+        connection = test.connect()
+        connection.send(HELLO, payload)
+        connection.refused(*codes)
+    every([({"name": "Ada"}, ["bad_hello"]), ({}, ["bad_hello"]), ({"protocol": 1}, ["bad_hello"]),
+           ({"protocol": None}, ["bad_hello"]), ({"protocol": ["parley/1"]}, ["bad_hello"]),
+           ({"protocol": ""}, ["bad_hello", "unsupported_protocol"]),
+           ({"protocol": "PARLEY/1"}, ["bad_hello", "unsupported_protocol"]),
+           ({"protocol": "http"}, ["bad_hello", "unsupported_protocol"])], one)
+
+
+@check
+def hello_that_is_no_json_object(test):
+    payloads = [b"", b"hello", b"{", b'{"protocol":"parley/1"', b'{"protocol":"parley/1"}}', b"{'protocol':'parley/1'}",
+                b"null", b"1", b'"parley/1"', b"[]", b'[{"protocol":"parley/1"}]', b"\0", b"\xff\xfe",
+                b'{"protocol":"parley/1","name":"\xff"}', b'{"protocol":"parley/1","x":"\xc3"}',
+                b'{"protocol":"parley/1","x":"\xed\xa0\x80"}', b"[" * 16000]
+
+    def one(payload):
+        connection = test.connect()
+        connection.send(HELLO, payload)
+        connection.refused("bad_hello")
+    every(payloads, one)
+
+
+@check
+def hello_ignores_unknown_keys(test):
+    more = {"x": 1, "deep": {"a": [1, {"b": None}]}, "channel": "x", "number": 1, "__proto__": {"name": "x"}}
+    require(test.connect().hello("Ada", **more)["name"] == "Ada", "the name Ada", "another")
+
+
+@check
+def hello_token_of_the_wrong_type(test):
+    # OPEN: the server that needs no token may look at its type, or not at all.
+    connection = test.connect()
+    connection.send(HELLO, {"protocol": "parley/1", "token": 5})
+    frame = connection.receive()
+    require(frame.type == WELCOME or frame.json().get("code") in ("bad_hello", "unauthorized"),
+            "WELCOME, bad_hello or unauthorized", str(frame))
+
+
+def hello_of(size):
+    start = pack_json({"protocol": "parley/1", "name": "Ada", "pad": ""})[:-2]
+    return start + b"x" * (size - len(start) - 2) + b'"}'
+
+
+@check
+def hello_of_16_kib_is_taken(test):
+    connection = test.connect()
+    connection.send(HELLO, hello_of(16384))
+    connection.welcomed()
+
+
+@check
+def hello_over_16_kib(test):
+    # OPEN: "at most 16 KiB" is a rule on the payload (bad_hello) and a length over a limit (too_large).
+    connection = test.connect()
+    connection.send(HELLO, hello_of(16385))
+    connection.refused("too_large", "bad_hello")
+
+
+@check
+def hello_with_a_huge_length_is_answered_at_once(test):
+    def one(length):
+        connection = test.connect()
+        connection.send(HELLO, b"", length=length)
+        connection.refused("too_large", "bad_hello", timeout=2)
+    every([16385, 1 << 20, (1 << 20) + 1, (1 << 31) - 1, 1 << 31, (1 << 32) - 1], one)
+
+
+@check
+def hello_with_id_channel_or_sender(test):
+    def one(fields):
+        connection = test.connect()
+        connection.send(HELLO, {"protocol": "parley/1"}, **{"sender": 0, **fields})
+        connection.refused("bad_frame", id=fields.get("id", 0), channel=fields.get("channel", 0))
+    every([{"id": 1}, {"channel": 1}, {"channel": INBOX}, {"sender": 1}, {"sender": 0xffffffff}], one)
+
+
+@check
+def hello_with_reserved_flags(test):
+    def one(flags):
+        connection = test.connect()
+        connection.send(HELLO, {"protocol": "parley/1"}, flags=flags)
+        connection.refused("bad_frame")
+    every([0x08, 0x10, 0x20, 0x40, 0x80, 0xff], one)
+
+
+@check
+def control_frames_may_be_marked_as_json(test):
+    # Bits 0-1 are the content kind of any frame, and 2 says JSON.
+    connection = test.connect()
+    connection.send(HELLO, {"protocol": "parley/1"}, flags=KIND_JSON)
+    connection.welcomed()
+    connection.send(OPEN, {"channel": test.channel(), "subscribe": False}, flags=KIND_JSON, id=7)
+    connection.expect(OPENED, id=7)
+
+
+@check
+def hello_byte_by_byte_is_taken(test):
+    connection = test.connect()
+    for byte in encode(HELLO, pack_json({"protocol": "parley/1", "name": "Ada"})):
+        connection.send_raw(bytes([byte]))
+    connection.welcomed()
+
+
+@check
+def second_hello(test):
+    # OPEN: HELLO is only "the first frame"; bad_frame and bad_hello both fit. So does either sender.
+    def one(own):
+        session = test.session()
+        session.send(HELLO, {"protocol": "parley/1"}, sender=session.number if own else 0)
+        session.refused("bad_frame", "bad_hello")
+    every([False, True], one)
+
+
+def proper(type):
+    """A frame of this type that is as it should be after WELCOME, but for the numbers in it."""
+    payload = {OPEN: b'{"channel":"a"}', LEAVE: b'{"channel":"a"}', BYE: b'{"reason":"x"}', ACK: bytes(8)}
+    return {"payload": payload.get(type, b"x"), "id": 1 if type in (OPEN, LEAVE, REQUEST, REPLY, PING, PONG) else 0,
+            "channel": {MESSAGE: 1, REQUEST: 1, ACK: 1, REPLY: INBOX | 1}.get(type, 0)}
+
+
+@check
+def every_other_type_before_hello(test):
+    def one(type):
+        connection, frame = test.connect(), proper(type)
+        connection.send(type, **frame)
+        connection.refused("bad_hello", id=frame["id"], channel=frame["channel"])
+    every([PING, PONG, OPEN, LEAVE, MESSAGE, REQUEST, REPLY, ACK], one)
+
+
+@check
+def server_types_and_unknown_types_before_hello(test):
+    # OPEN: not a HELLO (bad_hello), and not a frame a client may send (bad_frame).
+    def one(type):
+        connection = test.connect()
+        connection.send(type, b"{}")
+        connection.refused("bad_hello", "bad_frame")
+    every([*sorted(SERVER_ONLY), 0x00, 0x07, 0x16, 0x7f], one)
+
+
+@check
+def bye_before_hello(test):
+    # OPEN: "nothing else is accepted before HELLO", but the peer wants to go anyway.
+    connection = test.connect()
+    connection.send(BYE, {"reason": "wrong number"})
+    with contextlib.suppress(Closed):
+        frame = connection.receive()
+        require(frame.type == BYE or frame.json().get("code") == "bad_hello", "bad_hello or the end", str(frame))
+        connection.ends()
+
+
+@check
+def extension_before_hello(test):
+    # OPEN: "nothing else is accepted before HELLO" against "a receiver that does not know one skips it".
+    connection = test.connect()
+    connection.send(0x80, b"extension")
+    connection.send(HELLO, {"protocol": "parley/1"})
+    frame = connection.receive()
+    require(frame.type == WELCOME or frame.json().get("code") in ("bad_hello", "bad_frame"),
+            "WELCOME, bad_hello or bad_frame", str(frame))
+
+
+@check
+def http_request(test):
+    # OPEN: 'G' is no type (bad_frame), no HELLO (bad_hello), and its bytes 4-7 are a huge length (too_large).
+    def one(method):
+        connection = test.connect()
+        connection.send_raw(f"{method} / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n".encode())
+        connection.refused("bad_frame", "bad_hello", "too_large", id=None, channel=None)
+    every(["GET", "POST", "HEAD", "OPTIONS", "PRI"], one)
+
+
+@check
+def tls_client_hello_on_the_plain_port(test):
+    outgoing = ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    connection = test.connect()
+    connection.send_raw(outgoing.read())
+    connection.refused("bad_frame", "bad_hello", "too_large", id=None, channel=None)  # OPEN, as for HTTP
+
+
+# ---------------------------------------------------------------- the handshake time (these wait, side by side)
+
+def times_out(connection):
+    connection.refused("timeout", timeout=HANDSHAKE + 3)
+    took = time.monotonic() - connection.connected_at
+    require(HANDSHAKE - 1 <= took <= HANDSHAKE + 2, f"the end after about {HANDSHAKE:g} s", f"{took:.1f} s")
+
+
+@waiting
+def timeout_of_a_silent_connection(test):
+    times_out(test.connect())
+
+
+@waiting
+def timeout_with_15_of_16_header_bytes(test):
+    connection = test.connect()
+    connection.send_raw(encode(HELLO, pack_json({"protocol": "parley/1"}))[:15])
+    times_out(connection)
+
+
+@waiting
+def timeout_with_a_header_and_half_a_payload(test):
+    connection = test.connect()
+    connection.send_raw(encode(HELLO, pack_json({"protocol": "parley/1"}))[:-5])
+    times_out(connection)
+
+
+@waiting
+def timeout_at_one_byte_a_second(test):
+    # The time runs from the connection, not from the last byte.
+    connection = test.connect()
+    for byte in encode(HELLO, pack_json({"protocol": "parley/1"}))[:int(HANDSHAKE) + 3]:
+        connection.send_raw(bytes([byte]))
+        try:
+            connection.fill(time.monotonic() + 1)
+        except Silence:
+            continue
+        break
+    times_out(connection)
+
+
+@waiting
+def no_timeout_after_hello(test):
+    session = test.session()
+    with contextlib.suppress(Silence):
+        raise Mismatch("nothing", str(session.receive(HANDSHAKE + 1.5)))
+    quiet(session)
+
+
+@waiting
+def no_timeout_when_hello_comes_late_but_in_time(test):
+    connection = test.connect()
+    with contextlib.suppress(Silence):
+        raise Mismatch("nothing yet", str(connection.receive(HANDSHAKE - 2)))
+    connection.hello("Late")
+    with contextlib.suppress(Silence):
+        raise Mismatch("nothing", str(connection.receive(4)))
+    quiet(connection)
+
+
+@waiting
+def silent_session_is_asked_and_then_closed(test):
+    session = test.session()
+    heartbeat = session.welcome["heartbeat"]
+    if heartbeat > 5:
+        raise Skip(f"heartbeat is {heartbeat} s; run the server with 5 s or less")
+    session.answers_pings = False
+    session.expect(PING, timeout=heartbeat + 2)
+    began = session.connected_at
+    while True:  # there may be several PINGs
+        frame = session.receive(2 * heartbeat + 2)
+        if frame.type != PING:
+            break
+    require(frame.type == ERROR and frame.json()["code"] == "timeout", "ERROR timeout", str(frame))
+    took = time.monotonic() - began
+    latest = 2.5 * heartbeat + 2
+    require(2 * heartbeat - 1 <= took <= latest, f"the end after {2 * heartbeat} s of silence", f"{took:.1f} s")
+    session.ends()
+
+
+@waiting
+def session_that_answers_pings_stays(test):
+    session = test.session()
+    heartbeat = session.welcome["heartbeat"]
+    if heartbeat > 5:
+        raise Skip(f"heartbeat is {heartbeat} s; run the server with 5 s or less")
+    with contextlib.suppress(Silence):
+        raise Mismatch("only PINGs", str(session.receive(3 * heartbeat)))
+    quiet(session)
+
+
+# ---------------------------------------------------------------- headers
+
+@check
+def forged_sender(test):
+    victim = test.session()
+
+    def one(case):
+        type, forged = case
+        session, frame = test.session(), proper(type)
+        if type in (MESSAGE, REQUEST, ACK):
+            frame["channel"] = session.open(test.channel(), True)
+        if type == REPLY:
+            frame["channel"] = inbox(victim)
+        sender = {"victim": victim.number, "server": 0, "next": session.number + 1, "top bit": inbox(session)}[forged]
+        session.send(type, **frame, sender=sender)
+        session.refused("bad_frame", id=frame["id"], channel=frame["channel"])
+    every([(type, forged) for type in (PING, PONG, BYE, OPEN, LEAVE, MESSAGE, REQUEST, REPLY, ACK)
+           for forged in ("victim", "server", "next", "top bit")], one)
+    quiet(victim)
+
+
+@check
+def forged_message_is_not_delivered(test):
+    [witness], number = subscribed(test, 1, test.channel())
+    forger = requester(test, test.channel())
+    forger.send(MESSAGE, b"forged", channel=number, sender=witness.number)
+    forger.refused("bad_frame", channel=number)
+    quiet(witness)
+
+
+@check
+def reserved_flag_bits(test):
+    [witness], number = subscribed(test, 1, test.channel())
+
+    def one(case):
+        type, bit = case
+        session, frame = requester(test, test.channel()), proper(type)
+        if type in (MESSAGE, REQUEST):
+            frame["channel"] = number
+        session.send(type, **frame, flags=1 << bit)
+        session.refused("bad_frame", id=frame["id"], channel=frame["channel"])
+    every([(type, bit) for type in (PING, OPEN, LEAVE, BYE, MESSAGE, REQUEST, REPLY) for bit in range(3, 8)], one)
+    quiet(witness)
+
+
+@check
+def reserved_kind_3(test):
+    # OPEN: reserved, but not said to be refused: bad_frame, or delivered as it is.
+    [witness], number = subscribed(test, 1, test.channel())
+    session = requester(test, test.channel())
+    session.send(MESSAGE, b"three", flags=KIND_RESERVED, channel=number)
+    code = session.outcome(channel=number)
+    require(code in ("bad_frame", "silence"), "bad_frame or delivery", code)
+    if code == "silence":
+        witness.expect(MESSAGE, flags=KIND_RESERVED, payload=b"three")
+    quiet(witness)
+
+
+@check
+def receipt_flag_and_id_belong_together(test):
+    [witness], number = subscribed(test, 1, test.channel())
+
+    def one(case):
+        flags, id = case
+        session = requester(test, test.channel())
+        session.send(MESSAGE, b"x", flags=flags, id=id, channel=number)
+        session.refused("bad_frame", id=id, channel=number)
+    every([(RECEIPT, 0), (RECEIPT | KIND_JSON, 0), (0, 1), (KIND_TEXT, 0xffff)], one)
+    quiet(witness)
+
+
+@check
+def fields_that_must_be_0_or_must_not(test):
+    def one(case):
+        type, fields = case
+        session, frame = test.session(), {**proper(type), **fields}
+        session.send(type, **frame)
+        session.refused("bad_frame", id=frame["id"], channel=frame["channel"])
+    every([(PING, {"channel": 1}), (PING, {"channel": INBOX | 1}), (PONG, {"channel": 1}), (BYE, {"id": 1}),
+           (BYE, {"channel": 1}), (OPEN, {"id": 0}), (OPEN, {"channel": 1}), (LEAVE, {"id": 0}),
+           (LEAVE, {"channel": 1}), (MESSAGE, {"channel": 0}), (REQUEST, {"channel": 0}),
+           (REQUEST, {"channel": 0, "id": 0})], one)
+
+
+@check
+def request_with_id_0(test):
+    [witness], number = subscribed(test, 1, test.channel())
+    session = requester(test, test.channel())
+    session.send(REQUEST, b"x", id=0, channel=number)
+    session.refused("bad_frame", channel=number)
+    quiet(witness)
+
+
+@check
+def reply_with_bad_header(test):
+    # OPEN: a REPLY without id, or to something that is no inbox, breaks the table (bad_frame) and answers nothing
+    # (forbidden). Channel 0 and unknown numbers may also be seen as not_open.
+    def one(fields):
+        session = test.session()
+        session.send(REPLY, b"x", **fields)
+        session.refused("bad_frame", "forbidden", "not_open", "no_such_session", **fields)
+    every([{"id": 0, "channel": INBOX | 1}, {"id": 1, "channel": 0}, {"id": 1, "channel": 5},
+           {"id": 1, "channel": INBOX}], one)
+
+
+@check
+def request_to_an_inbox_is_refused(test):
+    # OPEN: the table says "a number", so it can't be delivered; which code is not said.
+    asker, other = test.sessions(2)
+    asker.send(REQUEST, b"x", id=5, channel=inbox(other))
+    asker.refused("bad_frame", "forbidden", "not_open", "no_responders", "no_such_session", id=5, channel=inbox(other))
+    quiet(other)
+
+
+@check
+def ping_echo_of_every_length(test):
+    session = test.session()
+    payloads = [test.random.randbytes(length) for length in range(126)]
+    ids = [0, 1, 0xffff] + [test.random.randrange(0x10000) for _ in range(123)]
+    session.send_raw(b"".join(encode(PING, p, id=i, sender=session.number) for p, i in zip(payloads, ids)))
+    for payload, id in zip(payloads, ids):
+        session.expect(PONG, id=id, channel=0, sender=0, payload=payload)
+    quiet(session)
+
+
+@check
+def ping_of_126_bytes(test):
+    # OPEN: the table says 0-125 bytes, the list of codes doesn't say which one answers more.
+    def one(length):
+        session = test.session()
+        session.send(PING, bytes(length), id=1)
+        session.refused("bad_frame", "too_large", "bad_payload", id=1)
+    every([126, 65536], one)
+
+
+@check
+def pong_without_a_ping(test):
+    # OPEN: nothing forbids it.
+    session = test.session()
+    session.send(PONG, b"unasked", id=9)
+    code = session.outcome(id=9)
+    require(code in ("silence", "bad_frame"), "silence or bad_frame", code)
+
+
+@check
+def types_that_only_the_server_sends(test):
+    def one(type):
+        session = test.session()
+        session.send(type, bytes(8) if type == POSITION else b"{}")
+        session.refused("bad_frame")
+    every(sorted(SERVER_ONLY), one)
+
+
+@check
+def unknown_types(test):
+    def one(type):
+        session = test.session()
+        session.send(type, b"payload")
+        session.refused("bad_frame")
+        session.close()
+    every([type for type in range(0x80) if type not in NAMES], one)
+
+
+@check
+def extensions_are_skipped_with_their_payload(test):
+    [session], number = subscribed(test, 1, test.channel())
+    for type in range(0x80, 0x100):
+        # A payload that is itself a frame: it must not be taken for one.
+        inner = encode(MESSAGE, b"inner", channel=number, sender=session.number)
+        session.send(type, inner * test.random.randrange(4))
+    session.send(0x99, bytes(session.welcome["limits"]["payload"]))
+    quiet(session)
+
+
+@check
+def payload_of_exactly_the_limit(test):
+    [receiver], number = subscribed(test, 1, test.channel())
+    sender = requester(test, test.channel())
+    payload = test.random.randbytes(sender.welcome["limits"]["payload"])
+    sender.send(MESSAGE, payload, channel=number)
+    receiver.expect(MESSAGE, payload=payload, sender=sender.number)
+    receiver.send(MESSAGE, payload, channel=inbox(sender))
+    sender.expect(MESSAGE, payload=payload, sender=receiver.number)
+
+
+@check
+def control_payload_of_exactly_the_limit(test):
+    # Only HELLO has a limit of its own.
+    session = test.session()
+    start = pack_json({"channel": test.channel(), "subscribe": False, "pad": ""})[:-2]
+    pad = session.welcome["limits"]["payload"] - len(start) - 2
+    session.send(OPEN, start + b"x" * pad + b'"}', id=3)
+    session.expect(OPENED, id=3)
+
+
+@check
+def length_over_the_limit(test):
+    # Only the header is sent, so the answer can't have waited for the payload.
+    limit = test.session().welcome["limits"]["payload"]
+
+    def one(case):
+        type, length = case
+        session, frame = test.session(), proper(type) if type in NAMES else {"id": 0, "channel": 0, "payload": b""}
+        if type in (MESSAGE, REQUEST):
+            frame["channel"] = session.open(test.channel())
+        session.send(type, **{**frame, "payload": b""}, length=length)
+        session.refused("too_large", id=frame["id"], channel=frame["channel"], timeout=2)
+    every([(type, length) for type in (MESSAGE, REQUEST, OPEN, 0x80)
+           for length in (limit + 1, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)], one)
+
+
+# ---------------------------------------------------------------- control payloads
+
+@check
+def control_payload_that_is_no_json_object(test):
+    session = test.session()
+
+    def one(case):
+        type, payload = case
+        session.send(type, payload, id=77)
+        session.refused("bad_payload", id=77)
+    payloads = [b"", b"x", b"{", b"null", b"5", b'"a"', b"[]", b'["a"]', b"\xff", b'{"channel":"\xff"}',
+                b'{"channel":"a"}x', b"[" * 500_000, b'{"channel":' * 50_000]
+    every([(type, payload) for type in (OPEN, LEAVE) for payload in payloads], one)
+    quiet(session)
+
+
+@check
+def control_payload_that_lacks_a_key_or_has_a_wrong_type(test):
+    session, name = test.session(), test.channel()
+    wrong = [{"subscribe": True}, {}, {"channel": 5, "subscribe": True}, {"channel": None, "subscribe": True},
+             {"channel": [name], "subscribe": True}, {"channel": {}, "subscribe": True},
+             {"channel": True, "subscribe": True}, {"__proto__": {"channel": name}, "subscribe": True},
+             {"channel": name, "subscribe": "yes"}, {"channel": name, "subscribe": 1},
+             {"channel": name, "subscribe": {}}, {"channel": name, "subscribe": True, "echo": "no"},
+             {"channel": name, "subscribe": True, "echo": 0}, {"channel": name, "subscribe": True, "presence": "yes"},
+             {"channel": name, "subscribe": True, "presence": 1}, {"channel": name, "subscribe": True, "group": 5},
+             {"channel": name, "subscribe": True, "group": True}, {"channel": name, "subscribe": True, "group": ["g"]}]
+
+    def one(case):
+        type, payload = case
+        session.send(type, payload, id=78)
+        session.refused("bad_payload", id=78)
+    every([(OPEN, payload) for payload in wrong] + [(LEAVE, payload) for payload in wrong[:8]], one)
+    quiet(session)
+
+
+@check
+def refused_open_leaves_no_trace(test):
+    [witness], number = subscribed(test, 1, test.channel(), presence=True)
+    session = test.session()
+    session.send(OPEN, {"channel": test.channel(), "subscribe": True, "echo": "no"}, id=5)
+    session.refused("bad_payload", id=5)
+    session.send(MESSAGE, b"x", channel=number)
+    session.refused("not_open", channel=number)
+    quiet(witness, session)
+
+
+@check
+def open_without_subscribe(test):
+    # OPEN: "if asked, subscribes it" reads as optional, but it is a key of the example.
+    session = test.session()
+    session.send(OPEN, {"channel": test.channel()}, id=4)
+    frame = session.receive()
+    ok = frame.json().get("code") == "bad_payload" or frame.type == OPENED and frame.json()["subscribe"] is False
+    require(ok and frame.id == 4, "OPENED with subscribe false, or bad_payload", str(frame))
+
+
+@check
+def open_and_leave_ignore_unknown_keys(test):
+    session = test.session()
+    number = session.open(test.channel(), True, x=1, deep={"a": [None]}, number=99)
+    session.send(LEAVE, {"channel": test.channel(), "x": [1], "number": 99}, id=2)
+    session.expect(LEFT, id=2, channel=number)
+
+
+@check
+def bye_with_a_bad_payload(test):
+    # OPEN: bad_payload is non-fatal, yet the peer said it goes. Either way the connection must not break or hang.
+    def one(payload):
+        session = test.session()
+        session.send(BYE, payload)
+        session.half_close()
+        with contextlib.suppress(Closed):
+            frame = session.receive()
+            ok = frame.type == BYE or frame.json().get("code") == "bad_payload"
+            require(ok, "bad_payload or the end", str(frame))
+            session.ends()
+    every([b"", b"bye", b"[]", b"{}", b'{"reason":5}'], one)
+
+
+# ---------------------------------------------------------------- names and patterns
+
+GOOD_NAMES = ["a", "Z", "0", "-", "_", "a.b", "A-Z_9.x", "a.b.c.d.e", "0.1", "-.-", "x" * 128, "a." * 63 + "bc",
+              "x" * 64 + "." + "y" * 63, "__proto__", "constructor", "toString", "hasOwnProperty.valueOf"]
+GOOD_PATTERNS = ["*", ">", "a.*", "*.a", "*.*", "a.*.b", "a.>", "a.*.>", "*.>", "*.a.>", "a." * 63 + ">",
+                 "x" * 126 + ".*"]
+BAD_CHANNELS = ["", ".", "..", "a..b", ".a", "a.", ".a.", " ", "a b", " a", "a ", "a\n", "\ta", "a\0", "a\0b", "\x7f",
+                "a/b", "a:b", "a,b", "a@b", "a+b", "a#b", "a%20b",
+                "\u00e9", "a.\u65e5\u672c", "\u0430", "\uff41", "a\u200b", "\U0001f600",
+                "x" * 129, "a." * 64 + "b", "\u00e9" * 64, "a.$b", "a$", "a.b$c",
+                "a>", ">a", ">.a", ">.>", "a.>.b", ">>", "a.>>", "*a", "a*", "a.*b", "a.b*.c", "**", "a.**", "*>", ">*",
+                "a." * 64 + ">", "x" * 127 + ".*"]
+
+
+@check
+def channel_names_that_are_good(test):
+    session = test.session()
+    every(GOOD_NAMES, lambda name: require(session.open(name, True) > 0, "a number over 0", "0"))
+    quiet(session)
+
+
+@check
+def patterns_that_are_good(test):
+    # Opened one at a time: the widest of them would bring the other checks' channels.
+    session = test.session()
+
+    def one(pattern):
+        require(session.open(pattern, True) == 0, "channel 0", "another")
+        require(session.opened["publish"] is False, "publish false: a pattern is only for subscribing", session.opened)
+        session.leave(pattern, 0)
+    every(GOOD_PATTERNS, one)
+    quiet(session)
+
+
+@check
+def names_and_patterns_against_the_grammar(test):
+    session = test.session()
+
+    def one(channel):
+        session.send(OPEN, {"channel": channel, "subscribe": True}, id=79)
+        session.refused("bad_channel", id=79)
+    every(BAD_CHANNELS, one)
+    quiet(session)
+
+
+@check
+def a_lone_surrogate_as_channel(test):
+    # OPEN: legal JSON, no legal name: the payload or the name is to blame.
+    session = test.session()
+    session.send(OPEN, b'{"channel":"\\ud800","subscribe":true}', id=6)
+    session.refused("bad_channel", "bad_payload", id=6)
+
+
+@check
+def json_escapes_in_a_name_mean_the_same_name(test):
+    session = test.session()
+    number = session.open(test.channel("abc"))
+    session.send(OPEN, b'{"channel":"%s","subscribe":false}' % test.channel("\\u0061bc").encode(), id=6)
+    session.expect(OPENED, id=6, channel=number)
+
+
+@check
+def names_of_the_server(test):
+    # OPEN: "the server's own": refused by the grammar (bad_channel) or by right (forbidden).
+    session = test.session()
+
+    def one(channel):
+        session.send(OPEN, {"channel": channel, "subscribe": True}, id=80)
+        session.refused("forbidden", "bad_channel", id=80)
+    every(["$", "$x", "$sys", "$SYS.load", "$echo.x", "$ECHO", "$echo2", "$$", "$.a", "$-",
+           "$*", "$>", "$echo.*", "$x.>"], one)
+    quiet(session)
+
+
+@check
+def pattern_with_presence(test):
+    # "names only": bad_channel says "a pattern where a name is needed". OPEN: bad_payload would fit too.
+    session = test.session()
+
+    def one(pattern):
+        session.send(OPEN, {"channel": pattern, "subscribe": True, "presence": True}, id=8)
+        session.refused("bad_channel", "bad_payload", id=8)
+    every([test.channel("*"), test.channel(">")], one)
+    quiet(session)
+
+
+@check
+def pattern_without_subscribe(test):
+    # OPEN: "a pattern is only for subscribing": refused, or opened to no effect.
+    session = test.session()
+    session.send(OPEN, {"channel": test.channel("*"), "subscribe": False}, id=8)
+    frame = session.receive()
+    ok = frame.json().get("code") in ("bad_channel", "bad_payload", "forbidden") or \
+        frame.type == OPENED and frame.channel == 0 and frame.json()["subscribe"] is False
+    require(ok and frame.id == 8, "bad_channel, bad_payload, forbidden or OPENED with subscribe false", str(frame))
+
+
+@check
+def presence_without_subscribe(test):
+    # OPEN: "together with subscribe": refused, or without effect.
+    session = test.session()
+    session.send(OPEN, {"channel": test.channel(), "subscribe": False, "presence": True}, id=8)
+    frame = session.receive()
+    require(frame.id == 8 and (frame.type == OPENED or frame.json().get("code") == "bad_payload"),
+            "bad_payload or OPENED", str(frame))
+
+
+@check
+def group_name_on_the_edge(test):
+    # OPEN: the page has no grammar for group names.
+    session = test.session()
+
+    def one(group):
+        session.send(OPEN, {"channel": test.channel(), "subscribe": True, "group": group}, id=8)
+        frame = session.receive()
+        require(frame.id == 8 and (frame.type == OPENED or frame.json().get("code") in ("bad_payload", "bad_channel")),
+                "OPENED, bad_payload or bad_channel", str(frame))
+    every(["", "a b", "\u00e9", "x" * 1000, "__proto__", "a.*"], one)
+    quiet(session)
+
+
+@check
+def open_with_from_on_a_channel_that_is_not_durable(test):
+    # Durable channels aren't there yet, and `from` is bad_payload (the page doesn't say; not_durable would fit too).
+    session = test.session()
+
+    def one(start):
+        session.send(OPEN, {"channel": test.channel(), "subscribe": True, "from": start}, id=9)
+        session.refused("bad_payload", "not_durable", id=9)
+    every(["new", "all", {"sequence": 1}, {"time": "2024-01-01T00:00:00Z"}, {"consumer": "c"}, 5, "never"], one)
+    quiet(session)
+
+
+# ---------------------------------------------------------------- OPEN and LEAVE
+
+@check
+def open_twice_takes_the_new_subscribe(test):
+    name = test.channel()
+    speaker, listener = requester(test, name), test.session()
+    number = listener.open(name, True)
+    for round, subscribe in enumerate([True, False, False, True]):
+        require(listener.open(name, subscribe) == number, f"the number {number} again", listener.opened)
+        text = f"round {round}".encode()
+        speaker.send(MESSAGE, text, channel=number)
+        quiet(speaker)
+        if subscribe:
+            says(listener, text)
+        quiet(listener)
+
+
+@check
+def open_twice_takes_the_new_echo(test):
+    # The page says only "takes the new `subscribe`". OPEN for echo: the new or the old one, but once at most.
+    name, session = test.channel(), test.session()
+    number = session.open(name, True, echo=False)
+    session.open(name, True)
+    session.send(MESSAGE, b"x", channel=number)
+    frames = session.before_pong()
+    require(len(frames) <= 1, "the message at most once", ", ".join(map(str, frames)))
+
+
+@check
+def numbers_are_stable_between_sessions(test):
+    names = [test.channel(suffix) for suffix in ("a", "b", "c.d")]
+    first, second = test.sessions(2)
+    numbers = [first.open(name) for name in names]
+    require(len(set(numbers)) == 3, "three numbers", numbers)
+    require(all(0 < number < INBOX for number in numbers), "numbers without the top bit", numbers)
+    require([second.open(name, True) for name in reversed(names)] == numbers[::-1], f"{numbers} reversed", "others")
+    first.leave(names[0], numbers[0])
+    first.close()
+    second.close()
+    until_gone(test.session(), second.number)
+    third = test.session()
+    require([third.open(name) for name in names] == numbers, f"{numbers} again", "others")
+
+
+@check
+def leave_a_name(test):
+    name = test.channel()
+    speaker, (listener,) = requester(test, name), subscribed(test, 1, name)[0]
+    number = speaker.open(name)
+    speaker.send(MESSAGE, b"before", channel=number)
+    says(listener, b"before")
+    listener.leave(name, number, id=0xffff)
+    speaker.send(MESSAGE, b"after", channel=number)
+    quiet(speaker, listener)
+
+
+@check
+def leave_a_pattern(test):
+    name, pattern = test.channel("x"), test.channel("*")
+    speaker, listener = requester(test, name), test.session()
+    number = speaker.open(name)
+    listener.open(pattern, True)
+    speaker.send(MESSAGE, b"before", channel=number)
+    listener.expect(OPENED, id=0, channel=number)
+    says(listener, b"before")
+    listener.leave(pattern, 0)
+    speaker.send(MESSAGE, b"after", channel=number)
+    quiet(speaker, listener)
+
+
+@check
+def no_message_after_left_while_the_channel_is_busy(test):
+    name = test.channel()
+    speaker, (listener,) = requester(test, name), subscribed(test, 1, name)[0]
+    number = speaker.open(name)
+    burst = b"".join(encode(MESSAGE, b"%d" % n, channel=number, sender=speaker.number) for n in range(2000))
+    speaker.send_raw(burst)
+    says(listener, b"0")
+    listener.send(LEAVE, {"channel": name}, id=4)
+    while (frame := listener.receive()).type == MESSAGE:
+        pass
+    require(frame.type == LEFT and frame.id == 4 and frame.channel == number, "LEFT", str(frame))
+    quiet(speaker, listener)
+
+
+@check
+def leave_something_not_open(test):
+    # "not_open" is said of numbers, but nothing else fits better. OPEN for a name against the grammar: bad_channel.
+    name, session = test.channel(), test.session()
+    number = session.open(name)
+    session.leave(name, number)
+
+    def one(channel):
+        session.send(LEAVE, {"channel": channel}, id=5)
+        session.refused("not_open", *(["bad_channel"] if channel in ("", "a..b", "$x") else []), id=5)
+    every([name, test.channel("never"), test.channel("*"), "", "a..b", "$x"], one)
+    quiet(session)
+
+
+@check
+def message_after_leave(test):
+    name = test.channel()
+    [witness], number = subscribed(test, 1, name)
+    session = requester(test, name)
+    session.leave(name, number)
+    session.send(MESSAGE, b"after", channel=number)
+    session.refused("not_open", channel=number)
+    session.send(REQUEST, b"after", id=3, channel=number)
+    session.refused("not_open", id=3, channel=number)
+    quiet(session, witness)
+    require(session.open(name) == number, f"the number {number} again", session.opened)
+    session.send(MESSAGE, b"again", channel=number)
+    says(witness, b"again")
+
+
+@check
+def one_error_may_answer_a_run_of_messages(test):
+    session = test.session()
+    for n in range(200):
+        session.send(MESSAGE, b"%d" % n, channel=NOBODY)
+    frames = session.before_pong()
+    require(1 <= len(frames) <= 200, "1 to 200 frames", len(frames))
+    wrong = [f for f in frames if f.type != ERROR or f.json()["code"] != "not_open" or f.id != 0]
+    require(not wrong, "ERROR not_open with id 0", wrong and str(wrong[0]))
+    session.open(test.channel())
+    session.send(MESSAGE, b"later", channel=NOBODY)
+    session.refused("not_open", channel=NOBODY)  # a later run gets its own
+
+
+@check
+def not_open_for_unknown_numbers(test):
+    [witness], foreign = subscribed(test, 1, test.channel())
+    session = test.session()
+
+    def one(number):
+        session.send(MESSAGE, b"x", channel=number)
+        session.refused("not_open", channel=number)
+        session.send(REQUEST, b"x", id=12, channel=number)
+        session.refused("not_open", id=12, channel=number)
+    every([foreign, NOBODY, 0x7fffffff], one)
+    quiet(session, witness)
+
+
+@check
+def message_on_a_channel_a_pattern_announced(test):
+    # OPEN: has the session "opened" what the server announced? What OPENED's `publish` says must hold.
+    name = test.channel("x")
+    [witness], number = subscribed(test, 1, name)
+    session = test.session()
+    session.open(test.channel("*"), True)
+    witness.send(MESSAGE, b"first", channel=number)
+    says(witness, b"first")
+    announced = session.expect(OPENED, id=0, channel=number).json()
+    says(session, b"first")
+    session.send(MESSAGE, b"mine", channel=number)
+    frames = session.before_pong()
+    codes = [frame.json()["code"] for frame in frames if frame.type == ERROR]
+    if announced["publish"]:
+        require(not codes, "delivery, as `publish` was true", codes)
+        says(witness, b"mine")
+    else:
+        require(codes in (["not_open"], ["forbidden"]), "not_open or forbidden, as `publish` was false", codes)
+        quiet(witness)
+
+
+@check
+def channel_limit(test):
+    session = test.session()
+    limit = session.welcome["limits"]["channels"]
+    for n in range(limit):
+        session.send(OPEN, {"channel": test.channel(f"n{n}"), "subscribe": False}, id=n % 0xffff + 1)
+    for n in range(limit):
+        session.expect(OPENED, id=n % 0xffff + 1)
+    for _ in range(2):
+        session.send(OPEN, {"channel": test.channel("more"), "subscribe": True}, id=7)
+        session.refused("limit", id=7)
+    last = session.open(test.channel(f"n{limit - 1}"), True)  # again: takes no more room
+    session.leave(test.channel(f"n{limit - 1}"), last)
+    session.open(test.channel("more"), True)
+    quiet(session)
+
+
+# ---------------------------------------------------------------- delivery
+
+@check
+def delivery_is_verbatim(test):
+    [listener], number = subscribed(test, 1, test.channel())
+    speaker = requester(test, test.channel())
+    payloads = [b"", b"\0", bytes(range(256)), b"\xff\xfe\xfd", b'{"a":1}', "h\u00e9llo".encode(),
+                test.random.randbytes(65537)]
+
+    def one(case):
+        kind, payload = case
+        speaker.send(MESSAGE, payload, flags=kind, channel=number)
+        listener.expect(MESSAGE, flags=kind, id=0, channel=number, sender=speaker.number, payload=payload)
+    # The payload is opaque whatever its kind says: it isn't checked, and isn't normalised.
+    every([(kind, payload) for kind in (KIND_BYTES, KIND_TEXT, KIND_JSON) for payload in payloads], one)
+    quiet(speaker, listener)
+
+
+@check
+def echo_is_on_unless_refused(test):
+    def one(options):
+        session, other = test.session(), test.session()
+        number = session.open(test.channel(), True, **options)
+        other.open(test.channel(), True)
+        session.send(MESSAGE, b"mine", channel=number)
+        says(other, b"mine")
+        if options.get("echo", True):
+            session.expect(MESSAGE, sender=session.number, payload=b"mine")
+        other.send(MESSAGE, b"theirs", channel=number)
+        session.expect(MESSAGE, sender=other.number, payload=b"theirs")
+        says(other, b"theirs")
+        quiet(session, other)
+        session.close()
+        other.close()
+    every([{}, {"echo": True}, {"echo": False}], one)
+
+
+@check
+def publisher_need_not_subscribe(test):
+    [listener], number = subscribed(test, 1, test.channel())
+    speaker = requester(test, test.channel())
+    require(speaker.opened["publish"] is True, "publish true", speaker.opened)
+    speaker.send(MESSAGE, b"x", channel=number)
+    says(listener, b"x")
+    quiet(speaker, listener)
+
+
+@check
+def order_of_one_sender(test):
+    listeners, number = subscribed(test, 3, test.channel())
+    speaker = requester(test, test.channel())
+    count = 5000
+    writer = threading.Thread(target=speaker.send_raw, args=(b"".join(
+        encode(MESSAGE, b"%d" % n, channel=number, sender=speaker.number) for n in range(count)), 20), daemon=True)
+    writer.start()
+    for n in range(count):
+        for listener in listeners:
+            says(listener, b"%d" % n)
+    writer.join()
+    quiet(speaker, *listeners)
+
+
+@check
+def two_senders_do_not_disturb_each_other(test):
+    [listener], number = subscribed(test, 1, test.channel())
+    speakers = [requester(test, test.channel()) for _ in range(4)]
+    for n in range(500):
+        for speaker in speakers:
+            speaker.send(MESSAGE, b"%d" % n, channel=number)
+    following = {speaker.number: 0 for speaker in speakers}
+    for _ in range(500 * 4):
+        frame = listener.expect(MESSAGE, channel=number)
+        require(frame.payload == b"%d" % following.get(frame.sender, -1), f"{following} next", str(frame))
+        following[frame.sender] += 1
+    quiet(listener, *speakers)
+
+
+@check
+def group_gets_each_message_once_in_turn(test):
+    members, number = subscribed(test, 3, test.channel(), group="workers")
+    plain, speaker = test.session(), requester(test, test.channel())
+    plain.open(test.channel(), True)
+    for n in range(30):
+        speaker.send(MESSAGE, b"%d" % n, channel=number)
+    for n in range(30):
+        says(plain, b"%d" % n)
+    got = collect(members, 30)
+    quiet(speaker, plain, *members)
+    by_message = sorted((int(frame.payload), index) for index, frame in got)
+    require([n for n, _ in by_message] == list(range(30)), "each message at one member", by_message)
+    in_turn([index for _, index in by_message], 3, "the messages")
+
+
+@check
+def two_groups_each_get_every_message(test):
+    left, number = subscribed(test, 2, test.channel(), group="left")
+    right, _ = subscribed(test, 3, test.channel(), group="__proto__")
+    speaker = requester(test, test.channel())
+    for n in range(24):
+        speaker.send(MESSAGE, b"%d" % n, channel=number)
+    for members in (left, right):
+        got = sorted((int(frame.payload), index) for index, frame in collect(members, 24))
+        require([n for n, _ in got] == list(range(24)), "each message at one member", got)
+        in_turn([index for _, index in got], len(members), "the messages")
+    quiet(speaker, *left, *right)
+
+
+@check
+def group_goes_on_when_a_member_goes(test):
+    members, number = subscribed(test, 3, test.channel(), group="workers")
+    speaker = requester(test, test.channel())
+    members[0].leave(test.channel(), number)
+    members[1].close()
+    until_gone(speaker, members[1].number)
+    for n in range(6):
+        speaker.send(MESSAGE, b"%d" % n, channel=number)
+    for n in range(6):
+        says(members[2], b"%d" % n)
+    quiet(speaker, members[0], members[2])
+
+
+@check
+def one_group_name_on_two_channels_is_two_groups(test):
+    first, second = test.channel("a"), test.channel("b")
+    one, two, speaker = test.sessions(3)
+    a, b = one.open(first, True, group="g"), two.open(second, True, group="g")
+    speaker.open(first), speaker.open(second)
+    for n in range(4):
+        speaker.send(MESSAGE, b"a%d" % n, channel=a)
+        speaker.send(MESSAGE, b"b%d" % n, channel=b)
+    for n in range(4):
+        says(one, b"a%d" % n)
+        says(two, b"b%d" % n)
+    quiet(one, two, speaker)
+
+
+MATCHES = {  # pattern -> the names below it that it matches
+    "*": {"a", "b"}, ">": {"a", "b", "a.b", "a.c", "b.b", "a.b.c", "a.b.c.d"}, "a.*": {"a.b", "a.c"},
+    "*.b": {"a.b", "b.b"}, "*.*": {"a.b", "a.c", "b.b"}, "a.>": {"a.b", "a.c", "a.b.c", "a.b.c.d"},
+    "a.*.c": {"a.b.c"}, "a.*.>": {"a.b.c", "a.b.c.d"}, "*.>": {"a.b", "a.c", "b.b", "a.b.c", "a.b.c.d"},
+    "*.*.*": {"a.b.c"}, "a.b.>": {"a.b.c", "a.b.c.d"}, "b.>": {"b.b"}, "A.*": set(),
+}
+
+
+@check
+def patterns_match_what_they_should(test):
+    speaker = test.session()
+    names = sorted(MATCHES[">"])
+    numbers = {name: speaker.open(test.channel(name)) for name in names}
+
+    def one(pattern):
+        listener = test.session()
+        listener.open(test.channel(pattern), True)
+        for name in names * 2:
+            speaker.send(MESSAGE, name.encode(), channel=numbers[name])
+        wanted = [name for name in names if name in MATCHES[pattern]]
+        for turn in (1, 2):
+            for name in wanted:
+                if turn == 1:  # announced before the first message only
+                    body = listener.expect(OPENED, id=0, channel=numbers[name]).json()
+                    require(body["channel"] == test.channel(name), f"an announcement of {name}", body)
+                    require(body["subscribe"] is True, "subscribe true", body)
+                listener.expect(MESSAGE, channel=numbers[name], payload=name.encode(), sender=speaker.number)
+        quiet(speaker, listener)
+        listener.close()
+    every(MATCHES, one)
+
+
+@check
+def pattern_finds_channels_that_come_later(test):
+    listener, speaker = test.sessions(2)
+    listener.open(test.channel(">"), True)
+    for suffix in ("new", "newer.still"):
+        number = speaker.open(test.channel(suffix))
+        quiet(listener)  # announced before its first message, not when somebody opens it
+        speaker.send(MESSAGE, b"x", channel=number)
+        listener.expect(OPENED, id=0, channel=number)
+        says(listener, b"x")
+
+
+@check
+def own_message_through_a_pattern(test):
+    # OPEN: the echo of a message on a channel that only the pattern subscribes. Once, or not with echo false.
+    for echo in (True, False):
+        session = test.session()
+        session.open(test.channel("*"), True, echo=echo)
+        number = session.open(test.channel("x"), False)
+        session.send(MESSAGE, b"mine", channel=number)
+        frames = [frame for frame in session.before_pong() if frame.type != OPENED]
+        wanted = [b"mine"] if echo else []
+        require([frame.payload for frame in frames] == wanted, f"the payloads {wanted}", list(map(str, frames)))
+
+
+@check
+def matching_twice_receives_once(test):
+    name = test.channel("a.b")
+    speaker = requester(test, name)
+    number = speaker.open(name)
+
+    def one(channels):
+        listener = test.session()
+        for channel in channels:
+            listener.open(test.channel(channel), True)
+        speaker.send(MESSAGE, b"once", channel=number)
+        speaker.send(MESSAGE, b"twice", channel=number)
+        if "a.b" not in channels:
+            listener.expect(OPENED, id=0, channel=number)
+        says(listener, b"once")
+        says(listener, b"twice")
+        quiet(speaker, listener)
+        listener.close()
+    every([["a.b", "a.*"], ["a.*", "a.b"], ["a.*", "a.>"], [">", "*.b", "a.*", "a.b"]], one)
+
+
+@check
+def leaving_one_of_two_that_match(test):
+    # Leaving the pattern leaves the name. OPEN for the other way round: "no message of it follows" can be read as the
+    # channel or as that subscription, and a new announcement may come or not; the message comes once at most.
+    name, pattern = test.channel("a.b"), test.channel("a.*")
+    speaker = requester(test, name)
+    number = speaker.open(name)
+    listener = test.session()
+    listener.open(name, True), listener.open(pattern, True)
+    listener.leave(pattern, 0)
+    speaker.send(MESSAGE, b"by name", channel=number)
+    says(listener, b"by name")
+    listener.open(pattern, True)
+    listener.leave(name, number)
+    speaker.send(MESSAGE, b"by pattern", channel=number)
+    quiet(speaker)
+    frames = [frame for frame in listener.before_pong() if frame.type != OPENED]
+    require([f.payload for f in frames] in ([b"by pattern"], []), "the message once at most", list(map(str, frames)))
+
+
+@check
+def group_with_a_pattern(test):
+    # OPEN: may be refused. If it is taken, each message goes to one member.
+    members = test.sessions(2)
+    for member in members:
+        member.send(OPEN, {"channel": test.channel("*"), "subscribe": True, "group": "g"}, id=5)
+        frame = member.receive()
+        if frame.type == ERROR:
+            ok = frame.json()["code"] in ("bad_channel", "bad_payload") and frame.id == 5
+            require(ok, "bad_channel or bad_payload", str(frame))
+            return
+    speaker = requester(test, test.channel("x"))
+    number = speaker.open(test.channel("x"))
+    for n in range(10):
+        speaker.send(MESSAGE, b"%d" % n, channel=number)
+    quiet(speaker)
+    frames = [frame for member in members for frame in member.before_pong() if frame.type == MESSAGE]
+    require(sorted(int(f.payload) for f in frames) == list(range(10)), "each message at one member", len(frames))
+
+
+# ---------------------------------------------------------------- inboxes
+
+@check
+def inbox_of_another_session(test):
+    sender, receiver, third = test.sessions(3)
+    for kind, payload in ((KIND_BYTES, bytes(range(256))), (KIND_TEXT, b"text"), (KIND_JSON, b"{}"), (KIND_BYTES, b"")):
+        sender.send(MESSAGE, payload, flags=kind, channel=inbox(receiver))
+        receiver.expect(MESSAGE, flags=kind, id=0, channel=inbox(receiver), sender=sender.number, payload=payload)
+    quiet(sender, receiver, third)
+
+
+@check
+def inbox_of_the_session_itself(test):
+    session = test.session()
+    session.send(MESSAGE, b"note to self", channel=inbox(session))
+    session.expect(MESSAGE, channel=inbox(session), sender=session.number, payload=b"note to self")
+    quiet(session)
+
+
+@check
+def inbox_of_nobody(test):
+    session, gone = test.sessions(2)
+
+    def one(number):
+        session.send(MESSAGE, b"x", channel=INBOX | number)
+        session.refused("no_such_session", channel=INBOX | number)
+    every([NOBODY, 0x7fffffff], one)
+    gone.send(BYE, {"reason": "done"})
+    gone.ends()
+    until_gone(session, gone.number)
+    quiet(session)
+
+
+@check
+def inbox_of_session_0(test):
+    # OPEN: no session has the number 0: not there (no_such_session), or no such frame (bad_frame).
+    session = test.session()
+    session.send(MESSAGE, b"x", channel=INBOX)
+    session.refused("no_such_session", "bad_frame", channel=INBOX)
+
+
+@check
+def inbox_with_the_receipt_flag(test):
+    # An inbox is not durable. OPEN: that is said of channels only, so bad_frame is taken too.
+    sender, receiver = test.sessions(2)
+    sender.send(MESSAGE, b"x", flags=RECEIPT, id=7, channel=inbox(receiver))
+    sender.refused("not_durable", "bad_frame", id=7, channel=inbox(receiver))
+    quiet(receiver)
+
+
+# ---------------------------------------------------------------- presence
+
+def members_of(session):
+    opened = session.opened
+    require(isinstance(opened.get("members"), list) and type(opened.get("count")) is int, "members and count", opened)
+    return {(member.get("number"), member.get("name")) for member in opened["members"]}
+
+
+def told(session, type, number, who):
+    body = session.expect(type, id=0, channel=number).json()
+    require((body.get("number"), body.get("name")) == (who.number, who.name), f"{NAMES[type]} of {who.name}", body)
+
+
+@check
+def presence_members_and_count(test):
+    name = test.channel()
+    ada, bob, eve = test.session("Ada"), test.session("Bob"), test.session("Eve")
+    ada.open(name, True, presence=True)
+    # "the sessions subscribed to this name": by now the asking session is one of them.
+    require(members_of(ada) == {(ada.number, "Ada")} and ada.opened["count"] == 1, "Ada herself", ada.opened)
+    number = bob.open(name, False)  # not subscribed, so not a member
+    eve.open(test.channel("b"), True)
+    quiet(ada)
+    bob.open(name, True, group="g")  # a member of a group is subscribed
+    told(ada, JOINED, number, bob)
+    eve.open(name, True, presence=True)
+    told(ada, JOINED, number, eve)
+    everyone = {(s.number, s.name) for s in (ada, bob, eve)}
+    require(members_of(eve) == everyone and eve.opened["count"] == 3, "three members", eve.opened)
+    quiet(ada, bob, eve)  # Bob didn't ask for presence
+
+
+@check
+def presence_is_silent_unless_asked_for(test):
+    session, other = test.sessions(2)
+    session.open(test.channel(), True)
+    require("members" not in session.opened, "no members", session.opened)
+    other.open(test.channel(), True)
+    quiet(session)
+
+
+@check
+def presence_tells_who_comes_and_goes(test):
+    name = test.channel()
+    ada, bob = test.session("Ada"), test.session("Bob")
+    number = ada.open(name, True, presence=True)
+    bob.open(name, True)
+    told(ada, JOINED, number, bob)
+    bob.open(name, True)  # again: nothing new
+    quiet(bob, ada)
+    bob.open(name, False)  # no longer subscribed
+    told(ada, PARTED, number, bob)
+    bob.open(name, True)
+    told(ada, JOINED, number, bob)
+    bob.leave(name, number)
+    told(ada, PARTED, number, bob)
+    quiet(ada, bob)
+
+
+@check
+def presence_tells_of_every_kind_of_end(test):
+    watcher = test.session("Watcher")
+    number = watcher.open(test.channel(), True, presence=True)
+
+    def bye(session):
+        session.send(BYE, {"reason": "done"})
+
+    def error(session):
+        session.send(0x7f)
+
+    def one(end):
+        session = test.session(f"Ends by {end.__name__}")
+        session.open(test.channel(), True)
+        told(watcher, JOINED, number, session)
+        end(session)
+        told(watcher, PARTED, number, session)
+        quiet(watcher)
+    every([bye, error, Connection.close, Connection.reset, Connection.half_close], one)
+
+
+@check
+def presence_counts_names_not_patterns(test):
+    watcher, other = test.sessions(2)
+    number = watcher.open(test.channel("x"), True, presence=True)
+    other.open(test.channel("*"), True)
+    quiet(other, watcher)
+    late = test.session()
+    late.open(test.channel("x"), True, presence=True)
+    told(watcher, JOINED, number, late)
+    require(members_of(late) == {(watcher.number, watcher.name), (late.number, late.name)}, "two members", late.opened)
+
+
+@check
+def presence_ends_with_leave(test):
+    watcher, other = test.sessions(2)
+    number = watcher.open(test.channel(), True, presence=True)
+    watcher.leave(test.channel(), number)
+    other.open(test.channel(), True)
+    quiet(other, watcher)
+
+
+@alone
+def presence_lists_1000_and_counts_all(test):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096) if hard != resource.RLIM_INFINITY else 4096, hard))
+    for _ in range(1003):
+        connection = test.connect()
+        connection.send(HELLO, {"protocol": "parley/1"})
+        frame = connection.receive()
+        if frame.type == ERROR and frame.json()["code"] == "server_full":
+            raise Skip("server_full before there were 1,003 sessions")
+        require(frame.type == WELCOME, "WELCOME", str(frame))
+        connection.number = frame.json()["number"]
+        connection.open(test.channel(), True)
+    watcher = test.session()
+    watcher.open(test.channel(), True, presence=True)
+    members = members_of(watcher)
+    require(len(members) == 1000 == len(watcher.opened["members"]), "1,000 different members", len(members))
+    require(watcher.opened["count"] == 1004, "a count of 1,004", watcher.opened["count"])
+
+
+# ---------------------------------------------------------------- REQUEST and REPLY
+
+@check
+def request_and_reply_are_verbatim(test):
+    [responder], number = subscribed(test, 1, test.channel())
+    asker = requester(test, test.channel())
+
+    def one(case):
+        kind, payload, id = case
+        asker.send(REQUEST, payload, flags=kind, id=id, channel=number)
+        responder.expect(REQUEST, flags=kind, id=id, channel=number, sender=asker.number, payload=payload)
+        answer = payload[::-1]
+        responder.send(REPLY, answer, flags=kind, id=id, channel=inbox(asker))
+        asker.expect(REPLY, flags=kind, id=id, channel=inbox(asker), sender=responder.number, payload=answer)
+    every([(KIND_BYTES, bytes(range(256)), 1), (KIND_TEXT, b"", 0xffff), (KIND_JSON, b'{"a":1}', 300),
+           (KIND_TEXT, b"\xff\xfe", 2), (KIND_BYTES, test.random.randbytes(100_000), 1)], one)
+    quiet(asker, responder)
+
+
+@check
+def requests_go_to_one_other_subscriber_in_turn(test):
+    # The requester subscribes as well, and is never asked.
+    (asker, *responders), number = subscribed(test, 4, test.channel())
+    order = []
+    for id in range(1, 13):
+        asker.send(REQUEST, b"%d" % id, id=id, channel=number)
+        [(index, frame)] = collect(responders, 1)
+        require(frame.type == REQUEST and frame.id == id, f"REQUEST {id}", str(frame))
+        order.append(index)
+    quiet(asker, *responders)
+    in_turn(order, 3, "the requests")
+
+
+@check
+def request_goes_to_one_subscriber_whatever_the_groups(test):
+    name = test.channel()
+    plain, number = subscribed(test, 1, name)
+    grouped = subscribed(test, 2, name, group="g")[0] + subscribed(test, 2, name, group="h")[0]
+    asker = requester(test, name)
+    for id in range(1, 11):
+        asker.send(REQUEST, b"x", id=id, channel=number)
+    got = collect(plain + grouped, 10)
+    quiet(asker, *plain, *grouped)
+    require(sorted(frame.id for _, frame in got) == list(range(1, 11)), "each request at one subscriber", len(got))
+
+
+@check
+def replies_may_come_out_of_order(test):
+    [responder], number = subscribed(test, 1, test.channel())
+    asker = requester(test, test.channel())
+    ids = test.random.sample(range(1, 0x10000), 500)
+    for id in ids:
+        asker.send(REQUEST, b"%d" % id, id=id, channel=number)
+    for id in ids:
+        responder.expect(REQUEST, id=id)
+    test.random.shuffle(ids)
+    for id in ids:
+        responder.send(REPLY, b"%d" % id, id=id, channel=inbox(asker))
+    for id in ids:
+        asker.expect(REPLY, id=id, payload=b"%d" % id)
+    quiet(asker, responder)
+
+
+@check
+def two_requesters_may_use_one_id(test):
+    [responder], number = subscribed(test, 1, test.channel())
+    one, two = requester(test, test.channel()), requester(test, test.channel())
+    for asker in (one, two):
+        asker.send(REQUEST, b"x", id=9, channel=number)
+        responder.expect(REQUEST, id=9, sender=asker.number)
+    for asker in (two, one):
+        responder.send(REPLY, b"for %d" % asker.number, id=9, channel=inbox(asker))
+        asker.expect(REPLY, id=9, payload=b"for %d" % asker.number)
+    quiet(one, two, responder)
+
+
+@check
+def no_responders(test):
+    asker = requester(test, test.channel())
+    number = asker.open(test.channel())
+    for subscribe in (False, True):  # also when the only subscriber is the requester
+        asker.open(test.channel(), subscribe)
+        for _ in range(2):  # and the id is free again
+            asker.send(REQUEST, b"x", id=4, channel=number)
+            asker.refused("no_responders", id=4, channel=number)
+    bystander = test.session()
+    bystander.open(test.channel(), False)
+    asker.send(REQUEST, b"x", id=4, channel=number)
+    asker.refused("no_responders", id=4, channel=number)
+    quiet(asker, bystander)
+
+
+@check
+def request_and_a_subscriber_by_pattern(test):
+    # OPEN: is a session whose pattern matches a "subscriber of the channel"? If it is asked, it can answer.
+    asker, other = requester(test, test.channel("x")), test.session()
+    number = asker.open(test.channel("x"))
+    other.open(test.channel("*"), True)
+    asker.send(REQUEST, b"x", id=4, channel=number)
+    codes = [frame.json()["code"] for frame in asker.before_pong() if frame.type == ERROR]
+    if codes:
+        require(codes == ["no_responders"], "no_responders", codes)
+        return quiet(other)
+    other.expect(OPENED, id=0, channel=number)
+    other.expect(REQUEST, id=4, channel=number)
+    other.send(REPLY, b"y", id=4, channel=inbox(asker))
+    asker.expect(REPLY, id=4, payload=b"y")
+
+
+@check
+def responder_gone_at_once(test):
+    def bye(session):
+        session.send(BYE, {"reason": "done"})
+
+    def one(end):
+        [responder], number = subscribed(test, 1, test.channel())
+        asker = requester(test, test.channel())
+        for id in (1, 2):
+            asker.send(REQUEST, b"x", id=id, channel=number)
+            responder.expect(REQUEST, id=id)
+        end(responder)
+        codes = []
+        for _ in range(2):
+            frame = asker.expect(ERROR, timeout=1.0)
+            codes.append((frame.id, frame.json()["code"]))
+        require(sorted(codes) == [(1, "responder_gone"), (2, "responder_gone")], "responder_gone for 1 and 2", codes)
+        asker.send(REQUEST, b"x", id=1, channel=number)  # the id is free again, and nobody is left
+        asker.refused("no_responders", id=1, channel=number)
+        quiet(asker)
+    every([bye, Connection.close, Connection.reset], one)
+
+
+@check
+def responder_may_answer_after_leave(test):
+    # Only its end counts as "gone"; it was asked, so its REPLY is not forbidden.
+    [responder], number = subscribed(test, 1, test.channel())
+    asker = requester(test, test.channel())
+    asker.send(REQUEST, b"x", id=3, channel=number)
+    responder.expect(REQUEST, id=3)
+    responder.leave(test.channel(), number)
+    responder.send(REPLY, b"late, but here", id=3, channel=inbox(asker))
+    asker.expect(REPLY, id=3, payload=b"late, but here")
+    quiet(asker, responder)
+
+
+@check
+def reply_from_a_session_that_was_not_asked(test):
+    [responder], number = subscribed(test, 1, test.channel())
+    asker, forger = requester(test, test.channel()), requester(test, test.channel())
+    asker.send(REQUEST, b"x", id=21, channel=number)
+    responder.expect(REQUEST, id=21)
+    forger.send(REPLY, b"forged", id=21, channel=inbox(asker))
+    forger.refused("forbidden", id=21, channel=inbox(asker))
+    asker.send(REPLY, b"to myself", id=21, channel=inbox(asker))
+    asker.refused("forbidden", id=21, channel=inbox(asker))
+    quiet(asker)
+    responder.send(REPLY, b"true", id=21, channel=inbox(asker))
+    asker.expect(REPLY, id=21, sender=responder.number, payload=b"true")
+    quiet(asker, forger, responder)
+
+
+@check
+def reply_with_a_wrong_id_or_to_a_wrong_inbox(test):
+    [responder], number = subscribed(test, 1, test.channel())
+    asker, other = requester(test, test.channel()), test.session()
+    asker.send(REQUEST, b"x", id=21, channel=number)
+    responder.expect(REQUEST, id=21)
+    responder.send(REPLY, b"wrong id", id=22, channel=inbox(asker))
+    responder.refused("forbidden", id=22, channel=inbox(asker))
+    responder.send(REPLY, b"wrong inbox", id=21, channel=inbox(other))
+    responder.refused("forbidden", id=21, channel=inbox(other))
+    responder.send(REPLY, b"nobody", id=21, channel=INBOX | NOBODY)
+    responder.refused("forbidden", "no_such_session", id=21, channel=INBOX | NOBODY)  # OPEN: both fit
+    quiet(asker, other)
+    responder.send(REPLY, b"right", id=21, channel=inbox(asker))
+    asker.expect(REPLY, id=21, payload=b"right")
+
+
+@check
+def second_reply_is_forbidden(test):
+    [responder], number = subscribed(test, 1, test.channel())
+    asker = requester(test, test.channel())
+    asker.send(REQUEST, b"x", id=30, channel=number)
+    responder.expect(REQUEST, id=30)
+    responder.send(REPLY, b"first", id=30, channel=inbox(asker))
+    responder.send(REPLY, b"second", id=30, channel=inbox(asker))
+    responder.refused("forbidden", id=30, channel=inbox(asker))
+    asker.expect(REPLY, id=30, payload=b"first")
+    quiet(asker, responder)
+
+
+@check
+def reply_to_a_requester_that_went(test):
+    # OPEN: the requester isn't there (no_such_session), its request neither (forbidden); silence would do.
+    [responder], number = subscribed(test, 1, test.channel())
+    asker, witness = requester(test, test.channel()), test.session()
+    asker.send(REQUEST, b"x", id=30, channel=number)
+    responder.expect(REQUEST, id=30)
+    asker.close()
+    until_gone(witness, asker.number)
+    responder.send(REPLY, b"anybody?", id=30, channel=inbox(asker))
+    code = responder.outcome(id=30, channel=inbox(asker))
+    require(code in ("no_such_session", "forbidden", "silence"), "no_such_session, forbidden or silence", code)
+
+
+@check
+def id_in_use(test):
+    [responder], number = subscribed(test, 1, test.channel())
+    asker = requester(test, test.channel())
+    other_number = asker.open(test.channel("b"))
+    asker.send(REQUEST, b"first", id=40, channel=number)
+    responder.expect(REQUEST, id=40, payload=b"first")
+    for channel in (number, other_number):  # an id is the session's, whatever the channel
+        if channel == other_number:
+            responder.open(test.channel("b"), True)
+        asker.send(REQUEST, b"second", id=40, channel=channel)
+        asker.refused("id_in_use", id=40, channel=channel)
+    asker.send(REQUEST, b"another id", id=41, channel=number)
+    responder.expect(REQUEST, id=41)
+    responder.send(REPLY, b"answer", id=40, channel=inbox(asker))
+    asker.expect(REPLY, id=40, payload=b"answer")
+    asker.send(REQUEST, b"third", id=40, channel=number)
+    responder.expect(REQUEST, id=40, payload=b"third")
+    quiet(asker, responder)
+
+
+@check
+def open_may_use_the_id_of_a_waiting_request(test):
+    # id_in_use is said of REQUESTs only.
+    [responder], number = subscribed(test, 1, test.channel())
+    asker = requester(test, test.channel())
+    asker.send(REQUEST, b"x", id=1, channel=number)
+    responder.expect(REQUEST, id=1)
+    asker.open(test.channel("b"), id=1)
+    asker.send(PING, b"", id=1)
+    asker.expect(PONG, id=1)
+    responder.send(REPLY, b"y", id=1, channel=inbox(asker))
+    asker.expect(REPLY, id=1, payload=b"y")
+
+
+@check
+def receipt_flag_on_a_channel_that_is_not_durable(test):
+    [listener], number = subscribed(test, 1, test.channel())
+    speaker = requester(test, test.channel())
+    speaker.send(MESSAGE, b"keep me", flags=RECEIPT | KIND_TEXT, id=55, channel=number)
+    speaker.refused("not_durable", id=55, channel=number)
+    speaker.send(MESSAGE, b"plain", channel=number)
+    says(listener, b"plain")
+    quiet(speaker, listener)
+
+
+@check
+def receipt_flag_on_a_request(test):
+    # OPEN: the flag has a meaning for MESSAGE only: refused, or delivered as it is.
+    [responder], number = subscribed(test, 1, test.channel())
+    asker = requester(test, test.channel())
+    asker.send(REQUEST, b"x", flags=RECEIPT, id=5, channel=number)
+    code = asker.outcome(id=5, channel=number)
+    require(code in ("bad_frame", "not_durable", "silence"), "bad_frame, not_durable or delivery", code)
+    if code == "silence":
+        responder.expect(REQUEST, flags=RECEIPT, id=5)
+    quiet(responder)
+
+
+@check
+def ack_on_a_channel_that_is_not_durable(test):
+    # OPEN: an ACK that is due to nobody: ignored or refused.
+    session = test.session()
+    number = session.open(test.channel(), True)
+    session.send(ACK, struct.pack(">Q", 1), channel=number)
+    code = session.outcome(channel=number)
+    allowed = ("silence", "not_durable", "bad_frame", "forbidden", "not_open", "bad_payload")
+    require(code in allowed, " or ".join(allowed), code)
+
+
+# ---------------------------------------------------------------- $echo
+
+@check
+def echo_channel_answers_requests(test):
+    session = test.session()
+    number = session.open("$echo")
+
+    def one(case):
+        kind, payload, id = case
+        session.send(REQUEST, payload, flags=kind, id=id, channel=number)
+        session.expect(REPLY, flags=kind, id=id, channel=inbox(session), sender=0, payload=payload)
+    every([(KIND_BYTES, bytes(range(256)), 1), (KIND_TEXT, b"", 0xffff), (KIND_JSON, b"{}", 2), (KIND_TEXT, b"\xff", 1),
+           (KIND_BYTES, test.random.randbytes(session.welcome["limits"]["payload"]), 3)], one)
+    quiet(session)
+
+
+@check
+def echo_channel_returns_messages_to_their_sender(test):
+    # To its sender only: not to another subscriber, not to a pattern. It does not depend on `subscribe`.
+    # OPEN: the returned MESSAGE's `sender` is the session (verbatim) or 0 (the server returns it).
+    other, wide = test.sessions(2)
+    other.open("$echo", True)
+    wide.open(">", True)
+
+    def one(subscribe):
+        session = test.session()
+        number = session.open("$echo", subscribe)
+        session.send(MESSAGE, b"hello", flags=KIND_TEXT, channel=number)
+        frame = session.expect(MESSAGE, flags=KIND_TEXT, id=0, channel=number, payload=b"hello")
+        require(frame.sender in (session.number, 0), "the session's number or 0 as sender", str(frame))
+        quiet(session)
+        session.close()
+    every([True, False], one)
+    quiet(other)
+    strays = [frame for frame in wide.before_pong() if frame.payload == b"hello"]
+    require(not strays, "nothing of $echo for the pattern >", strays and str(strays[0]))
+
+
+# ---------------------------------------------------------------- the end of a session
+
+@check
+def bye_flushes_and_closes(test):
+    name = test.channel()
+    [listener], number = subscribed(test, 1, name)
+    session = requester(test, name)
+    for n in range(300):
+        session.send(MESSAGE, b"%d" % n, channel=number)
+        session.send(PING, b"%d" % n, id=n)
+    session.send(BYE, {"reason": "done"})
+    for n in range(300):
+        session.expect(PONG, id=n, payload=b"%d" % n)
+        says(listener, b"%d" % n)
+    session.ends()
+    quiet(listener)
+
+
+@check
+def bye_flushes_much(test):
+    # 8 MiB wait for the session when it says BYE: all of it arrives before the end. The small receive buffer sees to it
+    # that most of it is in the server, not in the system's buffers, and the witness that the server has handled it all.
+    name, session = test.channel(), test.session(receive_buffer=65536)
+    session.open(name, True)
+    [witness], number = subscribed(test, 1, name)
+    payload = test.random.randbytes(65536)
+    for _ in range(128):
+        session.send(MESSAGE, payload, channel=number)
+        says(witness, payload)
+    session.send(BYE, {"reason": "done"})
+    for _ in range(128):
+        says(session, payload)
+    session.ends()
+
+
+@check
+def half_close_answers_what_was_sent(test):
+    # OPEN: the page doesn't speak of it. What was sent whole is answered, and the server closes soon.
+    [listener], number = subscribed(test, 1, test.channel())
+    session = requester(test, test.channel())
+    session.send(MESSAGE, b"last words", channel=number)
+    session.send(PING, b"last ping", id=1)
+    session.half_close()
+    session.expect(PONG, id=1, payload=b"last ping")
+    session.ends()
+    says(listener, b"last words")
+    quiet(listener)
+
+
+@check
+def end_in_the_middle_of_a_frame(test):
+    [listener], number = subscribed(test, 1, test.channel(), presence=True)
+
+    def one(case):
+        cut, end = case
+        session = test.session()
+        session.open(test.channel(), True)
+        told(listener, JOINED, number, session)
+        session.send_raw(encode(MESSAGE, b"x" * 1000, channel=number, sender=session.number)[:cut])
+        end(session)
+        told(listener, PARTED, number, session)
+        quiet(listener)
+    every([(cut, end) for cut in (1, 15, 16, 500, 1015) for end in (Connection.reset, Connection.close)], one)
+
+
+# ---------------------------------------------------------------- load
+
+def cut_oddly(chance, data):
+    """The data in pieces of all sizes: often a few bytes, sometimes much more than a frame."""
+    at = 0
+    while at < len(data):
+        size = chance.choice((chance.randint(1, 17), chance.randint(1, 400), chance.randint(1, 70_000)))
+        yield data[at:at + size]
+        at += size
+
+
+def mixed_traffic(chance, numbers, sender, frames):
+    """A stream of frames on several channels, with PINGs and extensions between; and what must come of it."""
+    stream, expected, pings = bytearray(), {number: [] for number in numbers}, []
+    for _ in range(frames):
+        dice = chance.random()
+        if dice < 0.03:
+            pings.append(chance.randbytes(chance.randint(0, 125)))
+            stream += encode(PING, pings[-1], id=len(pings), sender=sender)
+        elif dice < 0.06:
+            stream += encode(chance.randint(0x80, 0xff), chance.randbytes(chance.randint(0, 300)), sender=sender)
+        else:
+            top = 1024 if dice < 0.98 else 8192 if dice < 0.999 else 120_000
+            payload, kind = chance.randbytes(chance.randint(0, top)), chance.randrange(3)
+            number = chance.choice(numbers)
+            expected[number].append((kind, payload))
+            stream += encode(MESSAGE, payload, flags=kind, channel=number, sender=sender)
+    return bytes(stream), expected, pings
+
+
+@alone
+def mixed_traffic_cut_at_odd_places(test):
+    speaker, listener = test.sessions(2)
+    names = [test.channel(f"c{n}") for n in range(8)]
+    numbers = [speaker.open(name) for name in names]
+    for name in names[:6]:
+        listener.open(name, True)
+    listener.open(test.channel("*"), True)  # the last two come through a pattern
+    stream, expected, pings = mixed_traffic(test.random, numbers, speaker.number, 20_000)
+    problems = []
+    reader = threading.Thread(target=verify_traffic, args=(listener, speaker.number, expected, problems), daemon=True)
+    reader.start()
+    for piece in cut_oddly(test.random, stream):
+        speaker.send_raw(piece, 20)
+    for index, payload in enumerate(pings):
+        speaker.expect(PONG, id=index + 1, payload=payload)
+    reader.join(20)
+    if problems:
+        raise problems[0]
+    require(not reader.is_alive(), "all messages", "too few after 20 s")
+    quiet(speaker, listener)
+
+
+def verify_traffic(listener, sender, expected, problems):
+    following = {number: 0 for number in expected}
+    left = sum(map(len, expected.values()))
+    try:
+        while left:
+            frame = listener.receive(10)
+            if frame.type == OPENED and frame.id == 0:
+                continue
+            require(frame.type == MESSAGE and frame.sender == sender and frame.id == 0, "MESSAGE", str(frame))
+            at = following[frame.channel]
+            kind, payload = expected[frame.channel][at]
+            same = (frame.flags, frame.payload) == (kind, payload)
+            require(same, f"message {at} of its channel: kind {kind}, {show(payload)}", str(frame))
+            following[frame.channel] += 1
+            left -= 1
+    except Mismatch as problem:
+        problems.append(problem)
+    except (Closed, Silence) as problem:
+        problems.append(Mismatch(f"{left} more messages", f"{problem}"))
+
+
+def garbage(chance):
+    """Bytes a server may meet: noise, noise after a good HELLO's bytes, a HELLO with some bytes changed, cut frames."""
+    hello = encode(HELLO, pack_json({"protocol": "parley/1", "name": "x"}))
+    kind = chance.randrange(5)
+    if kind == 0:
+        return chance.randbytes(chance.randint(0, 2000))
+    if kind == 1:
+        return hello + chance.randbytes(chance.randint(1, 2000))
+    if kind == 2:
+        broken = bytearray(hello)
+        for _ in range(chance.randint(1, 4)):
+            broken[chance.randrange(len(broken))] = chance.randrange(256)
+        return bytes(broken)
+    if kind == 3:
+        return hello[:chance.randrange(len(hello))]
+    type = chance.randrange(0x80)
+    return hello + HEADER.pack(type, chance.randrange(256), chance.randrange(0x10000), chance.randrange(1 << 32),
+                               chance.randrange(1 << 32), chance.randrange(1 << 32))
+
+
+def throw_garbage(settings, seed):
+    """One connection. Whatever the server answers must be proper frames, and then it must close."""
+    chance = random.Random(seed)
+    connection = Connection(settings.host, settings.port)
+    try:
+        connection.send_raw(garbage(chance))
+        if chance.random() < 0.3:
+            connection.reset()
+            return
+        connection.half_close()
+        deadline = time.monotonic() + HANDSHAKE + 3
+        while True:
+            try:
+                connection.receive(deadline - time.monotonic())
+            except Closed:
+                return
+            except Silence:
+                raise Mismatch("the end of a garbage connection", f"still open (seed {seed!r})") from None
+    except Mismatch as problem:
+        raise Mismatch(problem.expected, f"{problem.got} (garbage seed {seed!r})") from None
+    finally:
+        connection.close()
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def serve_while(futures, speaker, witness, number):
+    """Messages and requests must go on while the garbage comes."""
+    turn = 0
+    while not all(future.done() for future in futures) or turn < 20:
+        turn += 1
+        text, id = b"turn %d" % turn, turn % 0xffff + 1
+        speaker.send(MESSAGE, text, channel=number)
+        says(witness, text)
+        speaker.send(REQUEST, text, id=id, channel=number)
+        witness.expect(REQUEST, id=id, payload=text)
+        witness.send(REPLY, text, id=id, channel=inbox(speaker))
+        speaker.expect(REPLY, id=id, payload=text)
+    return turn
+
+
+@alone
+def garbage_connections_do_not_disturb_a_session(test):
+    [witness], number = subscribed(test, 1, test.channel())
+    speaker = requester(test, test.channel())
+    before = descriptors(test.pid) if test.pid else None
+    seed = test.random.randrange(1 << 32)
+    with ThreadPoolExecutor(16) as pool:
+        futures = [pool.submit(throw_garbage, test.settings, f"{seed}:{n}") for n in range(400)]
+        serve_while(futures, speaker, witness, number)
+    for future in futures:
+        future.result()
+    quiet(speaker, witness)
+    if before is not None:
+        wait_for_descriptors(test.pid, before)
+
+
+def wait_for_descriptors(pid, before):
+    """There is no event for it, so this asks again and again. Two more may be the runtime's own."""
+    deadline = time.monotonic() + HANDSHAKE + 1
+    while (now := descriptors(pid)) > before + 2:
+        require(time.monotonic() < deadline, f"{before} descriptors again", now)
+        time.sleep(0.05)
+
+
+@alone
+def descriptors_are_back_after_many_sessions(test):
+    if not test.pid:
+        raise Skip("needs --pid")
+    watcher = test.session()
+    watcher.open(test.channel(), True)
+    before = descriptors(test.pid)
+    for end in (Connection.close, Connection.reset, Connection.half_close) * 40:
+        session = test.session()
+        session.open(test.channel(), True)
+        end(session)
+    quiet(watcher)
+    wait_for_descriptors(test.pid, before)
+
+
+class Flood:
+    """A publisher and a neighbour that reads; the publisher is at most `window` messages ahead of the neighbour,
+    so that the neighbour is never the slow one. The stuck session never reads, but goes on talking: it is slow, not
+    silent."""
+    size, count, window = 65536, 1024, 64  # 64 MiB in all
+
+    def __init__(self, publisher, neighbour, stuck, number):
+        self.publisher, self.neighbour, self.stuck, self.number = publisher, neighbour, stuck, number
+        self.credit = threading.Semaphore(self.window)
+        self.stopped = False
+        self.lost = []  # what the publisher met that it should not
+
+    def payload(self, n):
+        return struct.pack(">Q", n) * (self.size // 8)
+
+    def publish(self):
+        for n in range(self.count):
+            while not self.credit.acquire(timeout=0.2):
+                self.stay_alive()
+            if self.stopped:
+                return
+            # The server may hold the publisher back for as long as it waits for the stuck session.
+            self.publisher.send(MESSAGE, self.payload(n), channel=self.number, timeout=20)
+
+    def stay_alive(self):
+        """Neither the publisher, while it waits for the neighbour, nor the stuck session must seem dead."""
+        self.stuck.send(0x80, b"I talk, but don't listen")
+        try:
+            self.publisher.fill(0)
+            if frame := self.publisher.poll():  # answers PINGs
+                self.lost.append(f"the publisher got {frame}")
+        except Silence:
+            pass
+        except Closed as problem:
+            self.lost.append(f"the publisher was closed: {problem}")
+            self.stopped = True
+            self.credit.release()
+
+    def read(self, deadline):
+        """Reads all messages in order, and answers the numbers of the sessions that parted meanwhile."""
+        parted, n = [], 0
+        while n < self.count:
+            frame = self.receive(deadline, f"message {n}")
+            if frame.type == PARTED:
+                parted.append(frame.json()["number"])
+                continue
+            require(frame.type == MESSAGE and frame.payload == self.payload(n), f"message {n}", str(frame))
+            n += 1
+            self.credit.release()
+        return parted
+
+    def receive(self, deadline, what):
+        try:
+            return self.neighbour.receive(deadline - time.monotonic())
+        except (Silence, Closed) as problem:
+            raise Mismatch(what, "; ".join([f"{problem}", *self.lost])) from None
+
+
+@alone
+def subscriber_that_stops_reading(test):
+    name = test.channel()
+    publisher, neighbour = requester(test, name), test.session("Neighbour")
+    number = neighbour.open(name, True, presence=True)
+    stuck = test.session("Stuck", receive_buffer=65536)
+    stuck.open(name, True)
+    told(neighbour, JOINED, number, stuck)
+    flood, deadline = Flood(publisher, neighbour, stuck, number), time.monotonic() + 20
+    writer = threading.Thread(target=flood.publish, daemon=True)
+    writer.start()
+    try:
+        parted = flood.read(deadline)
+        while stuck.number not in parted:
+            frame = flood.receive(deadline, "PARTED of the session that doesn't read")
+            parted.append(frame.json()["number"])
+    finally:
+        flood.stopped = True
+        flood.credit.release()
+        writer.join(5)
+    require(parted == [stuck.number], "only the stuck session to part", parted)
+    drain(stuck, flood)
+    quiet(publisher, neighbour)
+
+
+def drain(stuck, flood):
+    """What the stuck session still gets: messages in order without a gap, then perhaps the ERROR, then the end."""
+    n = 0
+    while True:
+        try:
+            frame = stuck.receive(5)
+        except Closed:
+            return  # disconnected, perhaps in the middle of a frame
+        except Silence:
+            raise Mismatch("the end of the session that didn't read", f"still open after {n} messages") from None
+        if frame.type == ERROR:
+            require(frame.json()["code"] == "slow_consumer", "slow_consumer", str(frame))
+            return stuck.ends()
+        require(frame.type == MESSAGE and frame.payload == flood.payload(n), f"message {n}", str(frame))
+        n += 1
+
+
+# ---------------------------------------------------------------- running
+
+class Report:
+    def __init__(self):
+        self.passed = self.failed = 0
+        self.lock = threading.Lock()
+
+    def run(self, function, settings):
+        name, test = function.__name__, None
+        began = time.monotonic()
+        try:
+            test = Check(settings, name)
+            function(test)
+            line = f"ok {name}"
+        except Mismatch as problem:
+            line = f"FAIL {name}: expected {problem.expected}, got {problem.got}"
+        except Skip as why:
+            line = f"skip {name}: {why}"
+        except (Closed, Silence, OSError) as problem:
+            line = f"FAIL {name}: expected an answer, got {type(problem).__name__}: {problem} ({place(problem)})"
+        except Exception as problem:  # a fault of this client must not hide the other checks
+            line = f"FAIL {name}: expected the check to run, got {type(problem).__name__}: {problem} ({place(problem)})"
+        finally:
+            if test:
+                test.close()
+        if settings.times:
+            line += f"  [{time.monotonic() - began:.2f} s]"
+        self.note(line)
+
+    def note(self, line):
+        with self.lock:
+            self.passed += line.startswith("ok ")
+            self.failed += line.startswith("FAIL ")
+            print(line, flush=True)
+
+
+def place(problem):
+    """The lines of this file that led to the problem."""
+    here = [frame.lineno for frame in traceback.extract_tb(problem.__traceback__) if frame.filename == __file__]
+    return "line " + ", ".join(map(str, here[1:]))
+
+
+def run_all(settings):
+    chosen = [(function, kind) for function, kind in CHECKS if settings.only in function.__name__]
+    if not chosen:
+        sys.exit(f"no check has {settings.only!r} in its name")
+    report = Report()
+    waiting_threads = [threading.Thread(target=report.run, args=(function, settings), daemon=True)
+                       for function, kind in chosen if kind == "waiting"]
+    for thread in waiting_threads:
+        thread.start()
+    for function, kind in chosen:
+        if kind == "quick":
+            report.run(function, settings)
+    for thread in waiting_threads:
+        thread.join()
+    for function, kind in chosen:
+        if kind == "alone":
+            report.run(function, settings)
+    return report
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Holds a Parley/1 server against the specification.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--pid", type=int, help="the server's process, to count its file descriptors (Linux)")
+    parser.add_argument("--only", default="", help="only checks whose name contains this")
+    parser.add_argument("--seed", type=int, default=None, help="for the random bytes; printed, to run the same again")
+    parser.add_argument("--times", action="store_true", help="how long each check took")
+    settings = parser.parse_args()
+    if settings.seed is None:
+        settings.seed = random.SystemRandom().randrange(1 << 32)
+    settings.run = uuid.uuid4().hex[:8]  # channel names of this run only, so that runs don't meet
+    print(f"seed {settings.seed}", flush=True)
+    report = run_all(settings)
+    print(f"{report.passed} passed, {report.failed} failed", flush=True)
+    sys.exit(1 if report.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

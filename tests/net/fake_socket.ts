@@ -1,0 +1,139 @@
+/**
+ * A socket without a network: a test is its other end, and decides when a write is accepted and what a read brings.
+ *
+ * @module
+ */
+
+import { assert } from "@std/assert";
+import { BufferPool } from "../../lib/net/buffers.ts";
+import type { Socket } from "../../lib/net/socket.ts";
+import { concat } from "../raw_client.ts";
+
+/** See the module's comment. */
+export class FakeSocket implements Socket {
+  /** The bytes of each write, as it was accepted. */
+  readonly writes: Uint8Array[] = [];
+  /** How much one write accepts, unless writes are accepted by hand. */
+  maxWrite = Infinity;
+  /** Whether writes wait for {@linkcode FakeSocket.accept}. */
+  byHand = false;
+  closed = false;
+  /** Whether our end of the stream was sent. */
+  saidEnd = false;
+
+  readonly #chunks: (Uint8Array | null)[] = [];
+  #reading: { bytes: Uint8Array; settle: PromiseWithResolvers<number | null> } | undefined;
+  #writing: { bytes: Uint8Array; settle: PromiseWithResolvers<number> } | undefined;
+
+  /** What was written, in one piece. */
+  get written(): Uint8Array {
+    return concat(this.writes);
+  }
+
+  /** Whether a read waits for bytes. */
+  get isReading(): boolean {
+    return this.#reading !== undefined;
+  }
+
+  /** Whether a write waits to be accepted. */
+  get isWriting(): boolean {
+    return this.#writing !== undefined;
+  }
+
+  /** How many bytes the waiting read has room for. */
+  get readSize(): number {
+    return this.#reading?.bytes.length ?? 0;
+  }
+
+  // The other end
+
+  /** Sends bytes; `null` is the end of the stream. */
+  push(...chunks: (Uint8Array | null)[]): void {
+    this.#chunks.push(...chunks);
+    this.#serve();
+  }
+
+  /** Accepts `count` bytes of the waiting write, or all of them. */
+  accept(count: number = Infinity): void {
+    const { bytes, settle } = this.#writing!;
+    this.#writing = undefined;
+    const taken = bytes.slice(0, Math.min(count, bytes.length));
+    this.writes.push(taken);
+    settle.resolve(taken.length);
+  }
+
+  /** Makes what is waiting fail. */
+  fail(error: Error = new Deno.errors.ConnectionReset("reset by the test")): void {
+    this.#reading?.settle.reject(error);
+    this.#writing?.settle.reject(error);
+    this.#reading = this.#writing = undefined;
+  }
+
+  // The socket
+
+  read(bytes: Uint8Array): Promise<number | null> {
+    assert(this.#reading === undefined, "two reads at once");
+    assert(!this.closed && bytes.length > 0);
+    this.#reading = { bytes, settle: Promise.withResolvers() };
+    const { promise } = this.#reading.settle;
+    this.#serve();
+    return promise;
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    assert(this.#writing === undefined, "two writes at once");
+    assert(!this.closed && !this.saidEnd && bytes.length > 0);
+    this.#writing = { bytes, settle: Promise.withResolvers() };
+    const { promise } = this.#writing.settle;
+    if (!this.byHand) this.accept(this.maxWrite);
+    return promise;
+  }
+
+  closeWrite(): Promise<void> {
+    this.saidEnd = true;
+    return Promise.resolve();
+  }
+
+  close(): void {
+    assert(!this.closed, "closed twice");
+    this.closed = true;
+    this.fail(new Deno.errors.Interrupted("closed"));
+  }
+
+  #serve(): void {
+    const chunk = this.#chunks[0];
+    if (this.#reading === undefined || chunk === undefined) return;
+    const { bytes, settle } = this.#reading;
+    this.#reading = undefined;
+    this.#chunks.shift();
+    if (chunk === null) {
+      settle.resolve(null);
+      return;
+    }
+    bytes.set(chunk.subarray(0, bytes.length));
+    if (chunk.length > bytes.length) this.#chunks.unshift(chunk.subarray(bytes.length));
+    settle.resolve(Math.min(chunk.length, bytes.length));
+  }
+}
+
+/** A pool that knows what it has lent, and that the same buffer is not given back twice. */
+export class CountingPool extends BufferPool {
+  readonly lent = new Set<Uint8Array>();
+
+  override take(bytes: number): Uint8Array<ArrayBuffer> {
+    const buffer = super.take(bytes);
+    assert(!this.lent.has(buffer), "lent twice");
+    this.lent.add(buffer);
+    return buffer;
+  }
+
+  override give(buffer: Uint8Array<ArrayBuffer>): void {
+    assert(this.lent.delete(buffer), "given back twice, or never lent");
+    super.give(buffer);
+  }
+}
+
+/** Lets everything happen that waits for nothing outside: promises that have settled, and what follows from them. */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 50; turn++) await null;
+}

@@ -1,0 +1,289 @@
+/**
+ * What the server does with peers that do not read. The kernel takes some MiB for either side of a connection before
+ * anything is held back, so these tests offer more than that: a flood.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { type Limits, serve } from "../../lib/mod.ts";
+import { Type } from "../../lib/wire/header.ts";
+import { concat, type Frame, RawClient, text, within } from "../raw_client.ts";
+import { RecordedLog } from "./recorded_log.ts";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Little may wait, and nobody is closed as slow while a test runs, unless it says otherwise. */
+const LIMITS: Partial<Limits> = { payloadBytes: 64 * KiB, pendingBytes: 256 * KiB, slowGraceMs: 60_000 };
+/** More than the kernel takes between two who do not read. */
+const FLOOD_BYTES = 96 * MiB;
+const MESSAGE_BYTES = 16 * KiB;
+const FLOOD_MESSAGES = FLOOD_BYTES / MESSAGE_BYTES;
+
+/** Writes `frames` again and again, until it has written FLOOD_BYTES or is closed. */
+class Flood {
+  written = 0;
+  /** Settles when everything is written, or the connection has failed. */
+  readonly over: Promise<void>;
+  done = false;
+
+  constructor(client: RawClient, frames: (index: number) => Uint8Array) {
+    this.over = this.#write(client, frames).catch(() => {}).finally(() => this.done = true);
+  }
+
+  async #write(client: RawClient, frames: (index: number) => Uint8Array): Promise<void> {
+    for (let index = 0; this.written < FLOOD_BYTES; index++) {
+      const bytes = frames(index);
+      await client.send(bytes);
+      this.written += bytes.length;
+    }
+  }
+
+  /** Waits until the flood is held back: nothing more goes out while `turn` comes round twenty times. */
+  async held(turn: () => Promise<unknown>): Promise<void> {
+    for (let before = -1; before !== this.written;) {
+      before = this.written;
+      for (let i = 0; i < 20; i++) await turn();
+    }
+    assert(!this.done, "the server took the whole flood");
+  }
+}
+
+/** A flood of MESSAGEs on `channel`, each of MESSAGE_BYTES with its header; the payload begins with its index. */
+function floodChannel(client: RawClient, channel: number): Flood {
+  const perWrite = 16;
+  const bytes = concat(
+    Array.from({ length: perWrite }, () => client.message(channel, new Uint8Array(MESSAGE_BYTES - 16))),
+  );
+  const view = new DataView(bytes.buffer);
+  return new Flood(client, (index) => {
+    for (let i = 0; i < perWrite; i++) view.setUint32(i * MESSAGE_BYTES + 16, index * perWrite + i);
+    return bytes;
+  });
+}
+
+/** The index of a flood's message. */
+function indexOf({ payload }: Frame): number {
+  return new DataView(payload.buffer, payload.byteOffset).getUint32(0);
+}
+
+/** Two sessions on a channel of their own; `turn` passes a message from one to the other. */
+async function witnesses(server: { hostname: string; port: number }) {
+  const from = await RawClient.greet(server);
+  const to = await RawClient.greet(server);
+  const { number } = await to.open("witnesses");
+  await from.openToPublish("witnesses");
+  let count = 0;
+  return {
+    async turn(): Promise<void> {
+      const payload = `${count++}`;
+      await from.send(from.message(number, payload));
+      assertEquals(text(await to.expect(Type.MESSAGE)), payload);
+    },
+    [Symbol.dispose](): void {
+      from.close();
+      to.close();
+    },
+  };
+}
+
+Deno.test("who stops reading holds its publisher back, and nobody else; reading again, it gets everything", async () => {
+  await using server = await serve({ limits: LIMITS });
+  using slow = await RawClient.greet(server);
+  using publisher = await RawClient.greet(server);
+  using others = await witnesses(server);
+  const { number } = await slow.open("slow");
+  await publisher.openToPublish("slow");
+  const flood = floodChannel(publisher, number);
+  await flood.held(others.turn);
+  for (let index = 0; index < FLOOD_MESSAGES; index++) {
+    assertEquals(indexOf(await slow.expect(Type.MESSAGE)), index);
+  }
+  await flood.over;
+  assertEquals(await publisher.barrier(), []);
+  assertEquals(await slow.barrier(), []);
+});
+
+Deno.test("who does not read for the grace time is closed as slow_consumer, and its publishers go on", async () => {
+  const log = new RecordedLog();
+  await using server = await serve({ limits: { ...LIMITS, slowGraceMs: 300 }, log: log.log });
+  using slow = await RawClient.greet(server);
+  using publisher = await RawClient.greet(server);
+  using deputy = await RawClient.greet(server);
+  using others = await witnesses(server);
+  const { number } = await slow.open("slow");
+  const start = performance.now();
+  const floods: Flood[] = [];
+  for (const client of [publisher, deputy]) {
+    await client.openToPublish("slow");
+    floods.push(floodChannel(client, number));
+  }
+  while (log.all("slow consumer").length === 0) await others.turn();
+  assert(performance.now() - start >= 299);
+  assertEquals(floods.map(({ done }) => done), [false, false]);
+
+  // It has a moment to read why.
+  const received = await slow.rest();
+  const error = received.pop()!;
+  assertEquals([error.type, JSON.parse(text(error)).code], [Type.ERROR, "slow_consumer"]);
+  assert(received.every(({ type }) => type === Type.MESSAGE));
+
+  for (const { over } of floods) await within(over, "end of the flood");
+  assertEquals(await publisher.barrier(), []);
+  assertEquals(await deputy.barrier(), []);
+  assertEquals(log.all("slow consumer").length, 1);
+  await log.until("closed", { number: slow.number, reason: "slow_consumer" });
+});
+
+Deno.test("several who do not read hold their publisher for one grace time, not for one each", async () => {
+  const log = new RecordedLog();
+  const slowGraceMs = 400;
+  await using server = await serve({ limits: { ...LIMITS, slowGraceMs }, log: log.log });
+  using publisher = await RawClient.greet(server);
+  const number = await publisher.openToPublish("slow");
+  const slow: RawClient[] = [];
+  for (let i = 0; i < 6; i++) {
+    slow.push(await RawClient.greet(server));
+    await slow[i].open("slow");
+  }
+  const flood = floodChannel(publisher, number);
+  await log.until("slow consumer");
+  const start = performance.now();
+  await within(flood.over, "end of the flood");
+  assertEquals(await publisher.barrier(), []);
+  const took = Math.round(performance.now() - start);
+  assert(took < 3 * slowGraceMs, `held for ${took} ms more after the first of them was closed`);
+  assertEquals(log.all("slow consumer").length, 6);
+  for (const client of slow) client.close();
+});
+
+Deno.test("memory stays bounded, whatever is published to who does not read", async () => {
+  const log = new RecordedLog();
+  await using server = await serve({ limits: { ...LIMITS, slowGraceMs: 500 }, log: log.log });
+  using slow = await RawClient.greet(server);
+  using publisher = await RawClient.greet(server);
+  using others = await witnesses(server);
+  const { number } = await slow.open("slow");
+  await publisher.openToPublish("slow");
+  const before = Deno.memoryUsage().rss;
+  let most = before;
+  const flood = floodChannel(publisher, number);
+  while (!flood.done) {
+    await others.turn();
+    most = Math.max(most, Deno.memoryUsage().rss);
+  }
+  assertEquals(await publisher.barrier(), []);
+  assertEquals(log.all("slow consumer").length, 1);
+  const grown = Math.round((most - before) / MiB);
+  assert(grown < FLOOD_BYTES / MiB / 2, `grew by ${grown} MiB`);
+});
+
+Deno.test("who asks without reading the answers is held, then closed", async () => {
+  const log = new RecordedLog();
+  await using server = await serve({ limits: { ...LIMITS, slowGraceMs: 300 }, log: log.log });
+  using others = await witnesses(server);
+  using pinging = await RawClient.greet(server);
+  using echoing = await RawClient.greet(server);
+  const echo = await echoing.openToPublish("$echo");
+  using opening = await RawClient.greet(server);
+  const floods = [
+    new Flood(pinging, repeated(pinging.frame(Type.PING, {}, new Uint8Array(125)))),
+    new Flood(echoing, repeated(echoing.message(echo, new Uint8Array(1000)))),
+    new Flood(opening, repeated(opening.frame(Type.OPEN, { id: 1 }, { channel: "chat", presence: true }))),
+  ];
+  while (log.all("slow consumer").length < floods.length) await others.turn();
+  for (const { number } of [pinging, echoing, opening]) {
+    await log.until("closed", { number, reason: "slow_consumer" });
+  }
+  for (const { over } of floods) await within(over, "end of the flood");
+  assert(floods.every(({ written }) => written < FLOOD_BYTES));
+});
+
+/** Some 64 KiB of `frame`. */
+function repeated(frame: Uint8Array): () => Uint8Array {
+  const bytes = concat(Array.from({ length: Math.ceil(64 * KiB / frame.length) }, () => frame));
+  return () => bytes;
+}
+
+Deno.test("a member of a group without room is passed over, and nobody is held", async () => {
+  await using server = await serve({ limits: LIMITS });
+  using slow = await RawClient.greet(server);
+  using quick = await RawClient.greet(server);
+  using publisher = await RawClient.greet(server);
+  const { number } = await slow.open("jobs", { group: "w" });
+  await quick.open("jobs", { group: "w" });
+  await publisher.openToPublish("jobs");
+  const flood = floodChannel(publisher, number);
+  // Only `quick` reads while the flood lasts.
+  const byQuick: number[] = [];
+  const reading = async () => {
+    for (let frame; (frame = await quick.next()).type === Type.MESSAGE;) byQuick.push(indexOf(frame));
+  };
+  const publishing = async () => {
+    await within(flood.over, "end of the flood");
+    assertEquals(await publisher.barrier(), []);
+    await quick.send(quick.frame(Type.PING));
+  };
+  await Promise.all([reading(), publishing()]);
+  const bySlow = (await slow.barrier()).map(indexOf);
+  assert(bySlow.length < FLOOD_MESSAGES / 2);
+  const all = [...byQuick, ...bySlow].sort((a, b) => a - b);
+  assertEquals(all, Array.from({ length: FLOOD_MESSAGES }, (_, index) => index), "each went to one of them");
+});
+
+Deno.test("a responder without room is passed over", async () => {
+  await using server = await serve({ limits: LIMITS });
+  using slow = await RawClient.greet(server);
+  using quick = await RawClient.greet(server);
+  using publisher = await RawClient.greet(server);
+  using asker = await RawClient.greet(server);
+  const { number: flooded } = await slow.open("slow");
+  const { number: jobs } = await slow.open("jobs");
+  await quick.open("jobs");
+  await publisher.openToPublish("slow");
+  await asker.openToPublish("jobs");
+  const flood = floodChannel(publisher, flooded);
+  await flood.held(() => asker.barrier());
+  await asker.send(...[1, 2, 3, 4].map((id) => asker.request(id, jobs)));
+  assertEquals(await asker.barrier(), []);
+  assertEquals((await quick.barrier()).map(({ id }) => id), [1, 2, 3, 4]);
+});
+
+Deno.test("who reads is not closed for what comes all at once, however little may wait", async () => {
+  await using server = await serve({ limits: { payloadBytes: 4 * KiB, pendingBytes: 64 * KiB } });
+  using reader = await RawClient.greet(server);
+  using member = await RawClient.greet(server);
+  using publisher = await RawClient.greet(server);
+  const { number } = await reader.open("chat");
+  await member.open("chat", { group: "w" });
+  await publisher.openToPublish("chat");
+  const count = 1000;
+  const sending = publisher.send(
+    ...Array.from({ length: count }, (_, i) => publisher.message(number, `${i}`.padEnd(4 * KiB))),
+  );
+  const read = async (client: RawClient) => {
+    for (let i = 0; i < count; i++) assertEquals(parseInt(text(await client.expect(Type.MESSAGE))), i);
+  };
+  await Promise.all([sending, read(reader), read(member)]);
+});
+
+Deno.test("who is held back is not silent: it is not closed with timeout for it", async () => {
+  const log = new RecordedLog();
+  const limits = { ...LIMITS, heartbeatSeconds: 1, slowGraceMs: 3300 };
+  await using server = await serve({ limits, log: log.log });
+  using slow = await RawClient.greet(server);
+  using publisher = await RawClient.greet(server);
+  const { number } = await slow.open("slow");
+  await publisher.openToPublish("slow");
+  const alive = setInterval(() => slow.send(slow.frame(Type.PONG)).catch(() => {}), 300);
+  try {
+    const flood = floodChannel(publisher, number);
+    await log.until("slow consumer", { number: slow.number });
+    await within(flood.over, "end of the flood");
+    const frames = await publisher.barrier();
+    assertEquals(frames.filter(({ type }) => type !== Type.PING), []);
+  } finally {
+    clearInterval(alive);
+  }
+});
