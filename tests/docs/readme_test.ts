@@ -1,0 +1,110 @@
+/**
+ * Runs the shell transcripts of README.md: what stands below a command is what it prints.
+ *
+ * A fence marked `console` holds commands (`$ ...`, with `&` at the end: left running) and what they print together. A
+ * fence marked `console server` starts a server that the later ones talk to. Numbers, times and UUIDs may differ; a line
+ * that ends in "Ctrl-C ends" is shown on terminals only.
+ */
+
+import { assertEquals } from "@std/assert";
+import { MAY_SIGNAL, Program, type StartOptions } from "../cli/program.ts";
+
+const root = new URL("../../", import.meta.url);
+
+interface Transcript {
+  readonly line: number;
+  readonly isServer: boolean;
+  readonly commands: string[];
+  readonly output: string[];
+}
+
+function transcriptsOf(markdown: string): Transcript[] {
+  return [...markdown.matchAll(/^```console( server)?\n([\s\S]*?)^```$/gm)].map((fence) => {
+    const lines = fence[2].trimEnd().split("\n");
+    return {
+      line: markdown.slice(0, fence.index).split("\n").length,
+      isServer: fence[1] !== undefined,
+      commands: lines.filter((line) => line.startsWith("$ ")).map((line) => line.slice(2)),
+      output: lines.filter((line) => !line.startsWith("$ ") && !line.endsWith("Ctrl-C ends")),
+    };
+  });
+}
+
+/** What may differ from run to run, made the same. */
+function masked(line: string): string {
+  return line
+    .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, "UUID")
+    .replace(/\d+([.:]\d+)*/g, "N")
+    .trimEnd();
+}
+
+/** `deno task NAME ARGS` as the task's own command line, so that nothing stands between us and its signals. */
+function commandLine(command: string, tasks: Record<string, { command: string }>): string {
+  const [, name, args] = /^deno task (\S+)(.*)$/.exec(command) ?? [];
+  if (name === undefined) throw new Error(`not a task: ${command}`);
+  return `exec ${tasks[name].command.replace(/^deno /, '"$DENO" ')}${args}`;
+}
+
+Deno.test({
+  name: "the transcripts of README.md are what one really sees",
+  ignore: !MAY_SIGNAL,
+  fn: () => run(),
+});
+
+async function run(): Promise<void> {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));
+  const transcripts = transcriptsOf(await Deno.readTextFile(new URL("README.md", root)));
+  let env: Record<string, string> = { DENO: Deno.execPath(), PARLEY_PORT: "0", PARLEY_LOG_FORMAT: "pretty" };
+  const start = (command: string) => {
+    const options: StartOptions = { env, program: ["sh", "-c"] };
+    return new Program([commandLine(command, tasks)], options);
+  };
+  await using programs = new AsyncDisposableStack();
+  for (const { line, isServer, commands, output } of transcripts) {
+    const printed: string[] = [];
+    if (isServer) {
+      const server = programs.use(start(commands[0]));
+      const [listening, port] = await server.stderr.until(/.*listening.*port=(\d+).*\n(.*\n){0}/);
+      printed.push(listening.trimEnd());
+      env = { ...env, PARLEY_PORT: port };
+    } else {
+      printed.push(...await playTogether(commands, start));
+    }
+    assertEquals(printed.map(masked), output.map(masked), `README.md:${line}`);
+  }
+}
+
+/** Runs the commands of one fence: those with `&` beside the others, which are repeated until they find them there. */
+async function playTogether(commands: string[], start: (command: string) => Program): Promise<string[]> {
+  await using background = new AsyncDisposableStack();
+  const beside: Program[] = [];
+  const printed: string[] = [];
+  for (const command of commands) {
+    if (command.endsWith("&")) {
+      beside.push(background.use(start(command.replace(/ *&$/, ""))));
+      continue;
+    }
+    // Who runs beside it may not have subscribed yet; then nobody hears (`publish`) or answers (exit code 5).
+    const listener = command.includes(" publish ") ? beside.at(-1) : undefined;
+    for (let isHeard = false; !isHeard;) {
+      await using program = start(command);
+      await program.endInput();
+      const { code, stdout, stderr } = await program.ended();
+      isHeard = listener !== undefined ? await hasPrinted(listener) : beside.length === 0 || code !== 5;
+      if (isHeard) printed.push(...(stdout + stderr).split("\n").filter((line) => line !== ""));
+    }
+    if (listener !== undefined) printed.push((await listener.stdout.until(/.+/))[0]);
+  }
+  return printed;
+}
+
+/** Whether something came on its stdout, now or within a moment. */
+async function hasPrinted(program: Program): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), 300));
+  const came = program.stdout.until(/\n/).then(() => true);
+  came.catch(() => {});
+  const result = await Promise.race([came, late]);
+  clearTimeout(timer);
+  return result;
+}
