@@ -5,6 +5,15 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import {
+  type CertificateSource,
+  givenCertificate,
+  ownCertificates,
+  type SourcedCertificate,
+} from "./auth/certificate_source.ts";
+import { FolderStorage } from "./auth/folder.ts";
+import { Guard } from "./auth/guard.ts";
+import { Renewal } from "./auth/renewal.ts";
 import type { SessionContext } from "./broker/context.ts";
 import { Router } from "./broker/router.ts";
 import { Session } from "./broker/session.ts";
@@ -15,6 +24,7 @@ import {
   type Limits,
   MAX_NUMBER,
   MAX_TURNED_AWAY,
+  RENEWAL_LOOK_MS,
   SWEEP_MS,
 } from "./limits.ts";
 import type { Log } from "./log.ts";
@@ -22,33 +32,11 @@ import { BufferPool } from "./net/buffers.ts";
 import { Connection } from "./net/connection.ts";
 import { type Accepted, Listener } from "./net/listener.ts";
 import { Places } from "./net/places.ts";
+import { TlsListener } from "./net/tls_listener.ts";
+import type { ServeOptions, Server } from "./server_api.ts";
 import { VERSION } from "./version.ts";
 
-/** What a server may be told; all of it may be left out. */
-export interface ServeOptions {
-  /** The address to listen on. Default: 127.0.0.1, this machine only. */
-  hostname?: string;
-  /** The port to listen on; 0, the default, takes a free one. */
-  port?: number;
-  /** Bounds and deadlines other than the usual ones. */
-  limits?: Partial<Limits>;
-  /** Where to log. Default: LogTape's logger `parley`, silent unless your program configures it. */
-  log?: Log;
-}
-
-/** A running server. Disposing of it is closing it. */
-export interface Server extends AsyncDisposable {
-  /** The address it listens on. */
-  readonly hostname: string;
-  /** The port it took. */
-  readonly port: number;
-  /** What clients connect to: `parley://127.0.0.1:7253`. */
-  readonly url: string;
-  /** How many clients are connected, greeted or not. */
-  readonly sessions: number;
-  /** Stops accepting, says BYE to all, and resolves once everything is written, or after the drain time. */
-  close(): Promise<void>;
-}
+const LOOPBACK = "127.0.0.1";
 
 /**
  * Starts a server in this program.
@@ -64,12 +52,42 @@ export interface Server extends AsyncDisposable {
  * console.log(client.message);
  * ```
  */
-// deno-lint-ignore require-await -- it will have keys and certificates to read, and starts asynchronously for callers
 export async function serve(options: ServeOptions = {}): Promise<Server> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const wrong = contradictions(limits);
   if (wrong.length > 0) throw new ParleyError("bad_argument", wrong.join("; "));
-  return new Assembly(options, limits);
+  const log = options.log ?? getLogger(["parley"]);
+  const guard = options.auth ? openGuard(options, log) : undefined;
+  await guard?.open();
+  const source = certificateSource(options);
+  const certificate = await source?.read();
+  return new Assembly({ ...options, log, limits, guard, source, certificate });
+}
+
+function openGuard({ state = "parley-state" }: ServeOptions, log: Log): Guard {
+  return new Guard(new FolderStorage(state), (error) => {
+    log.error("cannot read or write the state folder; what was known before stays in force", {
+      state,
+      error,
+    });
+  });
+}
+
+function certificateSource(options: ServeOptions): CertificateSource | undefined {
+  const { hostname = LOOPBACK, tls = false, certs = "certs" } = options;
+  if (tls === false) return undefined;
+  if (tls !== true) return givenCertificate(tls.certificateFile, tls.keyFile);
+  const hosts = options.hosts ?? [...new Set([hostname, "localhost", "127.0.0.1", "::1"])];
+  return ownCertificates(new FolderStorage(certs), hosts, Date.now);
+}
+
+/** What {@linkcode serve} has made ready. */
+interface Parts extends ServeOptions {
+  readonly log: Log;
+  readonly limits: Limits;
+  readonly guard: Guard | undefined;
+  readonly source: CertificateSource | undefined;
+  readonly certificate: SourcedCertificate | undefined;
 }
 
 /** The parts of a server and what they say to each other. */
@@ -78,8 +96,11 @@ class Assembly implements Server {
   readonly #limits: Readonly<Limits>;
   readonly #pool = new BufferPool();
   readonly #context: SessionContext;
-  readonly #listener: Listener;
-  readonly #sweep: ReturnType<typeof setInterval>;
+  readonly #listener: Listener | TlsListener;
+  readonly authority: string | undefined;
+  readonly #guard: Guard | undefined;
+  readonly #renewal: Renewal | undefined;
+  readonly #timers: readonly ReturnType<typeof setInterval>[];
   readonly #sessions = new Set<Session>();
   readonly #connections = new Set<Connection>();
   readonly #places: Places;
@@ -88,40 +109,34 @@ class Assembly implements Server {
   #lastNumber = 0;
   #closing: Promise<void> | undefined;
 
-  constructor(
-    { hostname = "127.0.0.1", port = 0, log = getLogger(["parley"]) }: ServeOptions,
-    limits: Limits,
-  ) {
+  constructor({ hostname = LOOPBACK, port = 0, log, limits, guard, source, certificate }: Parts) {
     this.#log = log;
     this.#limits = limits;
+    this.#guard = guard;
+    this.authority = certificate?.authority;
     this.#places = new Places(limits.connections, limits.connectionsPerAddress);
     const now = () => performance.now();
     const router = new Router(limits, now);
     this.#context = {
       router,
       now,
-      door: undefined,
+      door: guard?.door,
       limits,
       log,
       server: { name: "parley", version: VERSION },
       nextNumber: () => this.#nextNumber(),
       uuid: () => crypto.randomUUID(),
     };
-    this.#listener = listen(hostname, port, {
-      accepted: (accepted) => this.#accepted(accepted),
-      acceptFailed: (error, waitMs) => {
-        this.#log.error("cannot accept connections; trying again", {
-          waitMs,
-          connections: this.#connections.size,
-          // Not the error itself: its stack is made when it is read, and without descriptors Deno 2.9.6 dies of that.
-          reason: error instanceof Error ? error.message : String(error),
-        });
-      },
+    this.#listener = explained(hostname, port, () => this.#listen(hostname, port, certificate));
+    this.#renewal = source && certificate && new Renewal(source, certificate, {
+      renewed: (pair) => this.#renewed(pair),
+      failed: (error) =>
+        this.#log.error("cannot renew the certificate; the one from before stays", { error }),
     });
-    this.#sweep = setInterval(() => {
-      for (const session of this.#sessions) session.tick();
-      router.sweep();
-    }, SWEEP_MS);
+    this.#timers = [
+      setInterval(() => this.#sweep(), SWEEP_MS),
+      setInterval(() => this.#renewal?.look(), RENEWAL_LOOK_MS),
+    ];
     this.#log.info("listening", { hostname: this.hostname, port: this.port, url: this.url });
   }
 
@@ -135,11 +150,15 @@ class Assembly implements Server {
 
   get url(): string {
     const host = this.hostname.includes(":") ? `[${this.hostname}]` : this.hostname;
-    return `parley://${host}:${this.port}`;
+    return `${this.#renewal === undefined ? "parley" : "parleys"}://${host}:${this.port}`;
   }
 
   get sessions(): number {
     return this.#sessions.size;
+  }
+
+  async reload(): Promise<void> {
+    await Promise.all([this.#guard?.refresh(), this.#renewal?.look()]);
   }
 
   close(): Promise<void> {
@@ -149,6 +168,39 @@ class Assembly implements Server {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #listen(
+    hostname: string,
+    port: number,
+    certificate: SourcedCertificate | undefined,
+  ): Listener | TlsListener {
+    const acceptFailed = (error: unknown, waitMs: number) => {
+      this.#log.error("cannot accept connections; trying again", {
+        waitMs,
+        connections: this.#connections.size,
+        // Not the error itself: its stack is made when it is read, and without descriptors Deno 2.9.6 dies of that.
+        reason: error instanceof Error ? error.message : String(error),
+      });
+    };
+    if (certificate === undefined) {
+      return new Listener(hostname, port, { accepted: (accepted) => this.#accepted(accepted), acceptFailed });
+    }
+    const { connections, connectionsPerAddress, handshakeMs } = this.#limits;
+    const handshakes = new Places(connections, connectionsPerAddress);
+    const identity = { cert: certificate.certificate, key: certificate.key };
+    return new TlsListener(hostname, port, identity, handshakeMs, {
+      arrived: (address) => handshakes.take(address) === undefined,
+      accepted: (accepted) => {
+        handshakes.leave(accepted.address);
+        this.#accepted(accepted);
+      },
+      refused: (address, reason) => {
+        handshakes.leave(address);
+        this.#log.warn("TLS handshake failed", { remote: address, reason });
+      },
+      acceptFailed,
+    }, this.#pool);
   }
 
   #accepted({ socket, address, port }: Accepted): void {
@@ -179,10 +231,23 @@ class Assembly implements Server {
   async #drain(): Promise<void> {
     this.#log.info("draining", { sessions: this.#sessions.size, withinMs: this.#limits.drainMs });
     this.#listener.close();
-    clearInterval(this.#sweep);
+    for (const timer of this.#timers) clearInterval(timer);
     for (const session of this.#sessions) session.shutDown();
     await Promise.all([this.#listener.closed, ...[...this.#connections].map(({ closed }) => closed)]);
-    this.#log.info("stopped", {});
+    await this.#guard?.close();
+    this.#log.info("stopped");
+  }
+
+  /** Once a second: deadlines, and what other processes did to the tokens. */
+  #sweep(): void {
+    this.#guard?.refresh();
+    for (const session of this.#sessions) session.tick();
+    this.#context.router.sweep();
+  }
+
+  #renewed({ certificate, key }: SourcedCertificate): void {
+    if (this.#listener instanceof TlsListener) this.#listener.renew({ cert: certificate, key });
+    this.#log.info("certificate renewed; sessions go on");
   }
 
   #nextNumber(): number {
@@ -191,11 +256,12 @@ class Assembly implements Server {
   }
 }
 
-function listen(hostname: string, port: number, events: ConstructorParameters<typeof Listener>[2]): Listener {
+/** Explains what keeps us from listening. */
+function explained<T>(hostname: string, port: number, listen: () => T): T {
   try {
-    return new Listener(hostname, port, events);
+    return listen();
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) throw error;
+    if (error instanceof Deno.errors.NotCapable || error instanceof ParleyError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     const hint = error instanceof Deno.errors.AddrInUse
       ? "another program listens there; stop it, or choose another port (0 takes a free one)"

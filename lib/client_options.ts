@@ -17,12 +17,20 @@ export const CLIENT_OPTIONS = {
   "url": {
     kind: "string",
     show: "URL",
-    help: "server to talk to, as parley://host:port; instead of --host and --port",
+    help: "server to talk to, as parley://host:port, or its join link; instead of --host and --port",
+    secret: true,
   },
   "host": { kind: "string", default: "127.0.0.1", show: "ADDRESS", help: "name or address of the server" },
   "port": { kind: "integer", range: [1, 65535], default: DEFAULT_PORT, help: "port of the server" },
   "name": { kind: "string", help: "what others are to call you, 1 to 64 characters" },
-  "token": { kind: "string", secret: true, help: "token, for a server that asks for one" },
+  "token": {
+    kind: "string",
+    secret: true,
+    show: "TOKEN",
+    help: "token, for a server that asks for one; @FILE reads it from there, - asks for it",
+  },
+  "tls": { kind: "boolean", default: false, help: "encrypt; so it is with a parleys:// URL and with --ca" },
+  "ca": { kind: "path", show: "FILE", help: "authority to trust beside the system's: the server's ca.pem" },
   "insecure": {
     kind: "boolean",
     default: false,

@@ -57,6 +57,8 @@ export const FATAL: Readonly<Record<ErrorCode, boolean>> = {
 export type LocalCode =
   /** Nothing answered at the address. */
   | "unreachable"
+  /** The server's certificate does not hold: another CA, another name, or not its time. */
+  | "untrusted"
   /** Something answered, but it does not speak Parley. */
   | "not_parley"
   /** The connection ended while it was in use. */

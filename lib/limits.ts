@@ -165,8 +165,8 @@ export const FAILURES_FORGOTTEN_MS = 60_000;
 /** Addresses whose wrong tokens are remembered; whoever has more addresses to try from is not slowed by this anyway. */
 export const MAX_REMEMBERED_ADDRESSES = 10_000;
 
-/** How often the state folder is looked at for what other processes changed. A revocation is in force within 5 s. */
-export const REFRESH_MS = 1_000;
+/** How often a server looks whether its certificate was renewed; SIGHUP does it at once. */
+export const RENEWAL_LOOK_MS = 60_000;
 
 /** What one server may choose for itself. */
 export interface Limits {

@@ -21,10 +21,11 @@
  * @module
  */
 
-export { serve, type ServeOptions, type Server } from "./assemble.ts";
+export { serve } from "./assemble.ts";
 export type * from "./client/api.ts";
 export { connect } from "./client/connect.ts";
 export { type EndReason, type ErrorCode, type LocalCode, ParleyError } from "./errors.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 export type { Log, LogMethod } from "./log.ts";
+export type * from "./server_api.ts";
 export type { Header } from "./wire/header.ts";

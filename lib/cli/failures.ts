@@ -26,6 +26,7 @@ const CODES: Partial<Record<ErrorCode | LocalCode, number>> = {
   bad_argument: Exit.WRONG_USAGE,
   bad_channel: Exit.WRONG_USAGE,
   unreachable: Exit.NOT_REACHABLE,
+  untrusted: Exit.NOT_REACHABLE,
   not_parley: Exit.NOT_REACHABLE,
   disconnected: Exit.NOT_REACHABLE,
   shutting_down: Exit.NOT_REACHABLE,

@@ -14,6 +14,7 @@ import { describeFailure, Exit, exitCodeOf } from "./failures.ts";
 import { commandHelp, programHelp } from "./help.ts";
 import { Interrupts } from "./interrupts.ts";
 import { complain, NobodyReads, Output } from "./output.ts";
+import { readAuthority, readToken } from "./secrets.ts";
 import { painter } from "./terminal.ts";
 import { formatTrace } from "./trace.ts";
 
@@ -91,11 +92,13 @@ async function perform(
     log,
     resources,
     connect: async (onError) => {
-      const { name, token, insecure, trace } = values;
+      const { name, insecure, trace, tls } = values;
       const client = await connect({
         ...where,
         name,
-        token,
+        token: await readToken(values.token),
+        tls,
+        ca: await readAuthority(values.ca),
         insecure,
         timeoutMs,
         onError,

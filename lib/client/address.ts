@@ -1,5 +1,5 @@
 /**
- * Where a client connects to: the options' `url`, or `hostname` and `port`, checked.
+ * Where a client connects to: the options' `url`, or `hostname` and `port`, checked; and whether over TLS.
  *
  * @module
  */
@@ -7,44 +7,52 @@
 import { ParleyError } from "../errors.ts";
 import { DEFAULT_PORT } from "../limits.ts";
 import type { Target } from "../net/dial.ts";
+import { parseLink } from "../wire/link.ts";
 import type { ConnectOptions } from "./api.ts";
 
-const SCHEME = "parley:";
 const EXAMPLE = `parley://127.0.0.1:${DEFAULT_PORT}`;
 
+/** A server, and what it takes to get in. */
+export interface Address extends Target {
+  readonly tls: boolean;
+  /** The authority to trust beside the system's, PEM. */
+  readonly ca: string | undefined;
+  readonly token: string | undefined;
+}
+
 /**
- * The target that `options` name.
+ * The server that `options` name. What a link holds, an option of its own overrides.
  *
  * @throws {ParleyError} `bad_argument`, with what is wrong
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { targetOf } from "./address.ts";
+ * import { addressOf } from "./address.ts";
  *
- * assertEquals(targetOf({ url: "parley://[::1]:7000" }), { hostname: "::1", port: 7000 });
- * assertEquals(targetOf({ hostname: "hub.local" }), { hostname: "hub.local", port: 7253 });
+ * const { hostname, port, tls } = addressOf({ url: "parleys://[::1]:7000" });
+ * assertEquals([hostname, port, tls], ["::1", 7000, true]);
+ * assertEquals(addressOf({ hostname: "hub.local" }).port, 7253);
  * ```
  */
-export function targetOf(options: Pick<ConnectOptions, "url" | "hostname" | "port">): Target {
-  const { url, hostname = "127.0.0.1", port = DEFAULT_PORT } = options;
-  if (url === undefined) return checked(hostname, port);
+export function addressOf(
+  options: Pick<ConnectOptions, "url" | "hostname" | "port" | "tls" | "ca" | "token">,
+): Address {
+  const { url, hostname = "127.0.0.1", port = DEFAULT_PORT, tls = false, ca, token } = options;
+  if (url === undefined) return { ...checked(hostname, port), tls: tls || ca !== undefined, ca, token };
   if (options.hostname !== undefined || options.port !== undefined) {
     throw wrong("give either url, or hostname and port, not both");
   }
-  let parsed: URL;
-  try {
-    parsed = new URL(url);
-  } catch {
-    throw wrong(`${JSON.stringify(url)} is not a URL; write it as ${EXAMPLE}`);
-  }
-  if (parsed.protocol !== SCHEME) {
-    throw wrong(`${JSON.stringify(url)} begins with ${parsed.protocol}//; a server's URL is ${EXAMPLE}`);
-  }
-  if (parsed.username || parsed.password || !["", "/"].includes(parsed.pathname) || parsed.search) {
-    throw wrong(`${JSON.stringify(parsed.host)} is all a URL may name; write it as ${EXAMPLE}`);
-  }
-  return checked(parsed.hostname.replace(/^\[(.*)\]$/, "$1"), parsed.port ? +parsed.port : DEFAULT_PORT);
+  const parsed = parseLink(url);
+  // The text is not quoted: it may hold a token.
+  if ("problem" in parsed) throw wrong(`the server's URL: ${parsed.problem}`);
+  const { link } = parsed;
+  return {
+    ...checked(link.hostname, link.port ?? DEFAULT_PORT),
+    tls: link.tls || tls || ca !== undefined,
+    ca: ca ?? link.ca,
+    token: token ?? link.token,
+  };
 }
 
 function checked(hostname: string, port: number): Target {

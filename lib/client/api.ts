@@ -24,7 +24,7 @@ export type Trace = (way: "in" | "out", header: Header, payload: Uint8Array) => 
 
 /** Where to connect to, and as whom. */
 export interface ConnectOptions {
-  /** `parley://host:port`; instead of `hostname` and `port`. */
+  /** `parley://host:port`, `parleys://host:port` for TLS, or a server's join link; instead of `hostname` and `port`. */
   readonly url?: string;
   /** Name or address of the server; 127.0.0.1 if left out. */
   readonly hostname?: string;
@@ -34,6 +34,10 @@ export interface ConnectOptions {
   readonly name?: string;
   /** The token, for a server that asks for one. */
   readonly token?: string;
+  /** Whether to encrypt; so it is with `parleys://` and with `ca`. */
+  readonly tls?: boolean;
+  /** The certificate authority to trust beside the system's, PEM: what is in the server's `ca.pem`. */
+  readonly ca?: string;
   /** Send the token even where others can read it on the way: to another machine, without TLS. */
   readonly insecure?: boolean;
   /** How long connecting and the greeting may take together, in milliseconds; 5,000 if left out. */

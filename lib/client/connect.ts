@@ -6,9 +6,10 @@
 
 import { ParleyError } from "../errors.ts";
 import { dial } from "../net/dial.ts";
+import { dialTls } from "../net/tls_dial.ts";
 import { decodeControl, encodeControl, PROTOCOL } from "../wire/control.ts";
 import { Type } from "../wire/header.ts";
-import { formatTarget, isLoopback, targetOf } from "./address.ts";
+import { addressOf, formatTarget, isLoopback } from "./address.ts";
 import type { Client, ConnectOptions } from "./api.ts";
 import { CONNECT_MS, PENDING_BYTES } from "./bounds.ts";
 import { LinkClient } from "./client.ts";
@@ -17,7 +18,7 @@ import { Link } from "./link.ts";
 /**
  * Connects to a server and greets it.
  *
- * @throws {ParleyError} `unreachable` where nothing answers; `not_parley`, `timeout` or `disconnected` where something
+ * @throws {ParleyError} `unreachable` where nothing answers; `untrusted` where its certificate does not hold; `not_parley`, `timeout` or `disconnected` where something
  * does, but does not greet; the server's refusal, such as `unauthorized` or `server_full`; `bad_argument`
  *
  * @example Greeting a server
@@ -56,21 +57,25 @@ import { Link } from "./link.ts";
  * ```
  */
 export async function connect(options: ConnectOptions = {}): Promise<Client> {
-  const target = targetOf(options);
-  const { timeoutMs = CONNECT_MS, pendingBytes = PENDING_BYTES, name, token, trace, onError } = options;
+  const address = addressOf(options);
+  const { tls, ca, token } = address;
+  const { timeoutMs = CONNECT_MS, pendingBytes = PENDING_BYTES, name, trace, onError } = options;
   for (const [what, value] of Object.entries({ timeoutMs, pendingBytes })) {
     if (!(value > 0)) throw new ParleyError("bad_argument", `${what} must be a number above 0, not ${value}`);
   }
   checkHello({ name, token });
-  if (token !== undefined && !options.insecure && !isLoopback(target.hostname)) {
-    const text = `the token would cross the network to ${formatTarget(target)} for everybody to read; ` +
-      "connect to this machine, or allow it with insecure";
+  if (token !== undefined && !tls && !options.insecure && !isLoopback(address.hostname)) {
+    const text = `the token would cross the network to ${formatTarget(address)} for everybody to read; ` +
+      "connect over TLS, or allow it with insecure";
     throw new ParleyError("bad_argument", text);
   }
 
   const start = performance.now();
-  const socket = await dial(target, timeoutMs);
-  const link = new Link(socket, { where: formatTarget(target), pendingBytes, trace });
+  const caCerts = ca === undefined ? [] : [ca];
+  const socket = tls
+    ? await dialTls(address, { caCerts, withinMs: timeoutMs })
+    : await dial(address, timeoutMs);
+  const link = new Link(socket, { where: formatTarget(address), pendingBytes, trace });
   const leftMs = Math.max(1, timeoutMs - (performance.now() - start));
   return await link.greet({ name, token }, leftMs, (welcome) => new LinkClient(link, welcome, onError));
 }

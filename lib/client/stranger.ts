@@ -31,7 +31,7 @@ export function describeStranger(bytes: Uint8Array, end: number): string {
   const text = String.fromCharCode(...shown);
   if (text.startsWith("HTTP/")) return "speaks HTTP, not Parley; check the port";
   if ((shown[0] === 0x15 || shown[0] === 0x16) && (shown.length < 2 || shown[1] === 0x03)) {
-    return "speaks TLS, which this client does not yet; check the port, or use the server's plain one";
+    return "speaks TLS; connect with --tls (or a parleys:// URL), and --ca for a certificate it made itself";
   }
   if (shown[0] === Type.HELLO) {
     return "sends back what it is sent, so it is an echo server, not Parley; check the port";

@@ -25,3 +25,6 @@ export type Args = { _: Array<string | number> } & { [flag: string]: unknown };
 
 /** Takes command line arguments apart. A `string` flag without a value gives the empty text. */
 export function parseArgs(args: string[], options?: ParseOptions): Args;
+
+/** Asks at the terminal for a secret, showing `mask` for each character; `null` where there is no terminal. */
+export function promptSecret(message?: string, options?: { mask?: string; clear?: boolean }): string | null;
