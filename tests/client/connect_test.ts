@@ -136,9 +136,9 @@ Deno.test("a refusal by the server keeps its code and words", async () => {
 
 for (
   const [options, expected] of [
-    [{ url: "http://127.0.0.1:7253" }, "begins with http://"],
-    [{ url: "nonsense" }, "is not a URL"],
-    [{ url: "parley://a:1/path" }, "is all a URL may name"],
+    [{ url: "http://127.0.0.1:7253" }, "http:// is not Parley's"],
+    [{ url: "nonsense" }, "not a URL; write it as"],
+    [{ url: "parley://a:1/path" }, "a link holds a host, a port"],
     [{ url: "parley://a:1", port: 2 }, "not both"],
     [{ port: 0 }, "port must be a whole number from 1 to 65535"],
     [{ port: 1, name: "" }, "a name has 1 to 64 characters"],
