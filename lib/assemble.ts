@@ -34,6 +34,7 @@ import { type Accepted, Listener } from "./net/listener.ts";
 import { Places } from "./net/places.ts";
 import { TlsListener } from "./net/tls_listener.ts";
 import type { ServeOptions, Server } from "./server_api.ts";
+import { Turns } from "./net/turns.ts";
 import { VERSION } from "./version.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -95,6 +96,7 @@ class Assembly implements Server {
   readonly #log: Log;
   readonly #limits: Readonly<Limits>;
   readonly #pool = new BufferPool();
+  readonly #turns = new Turns();
   readonly #context: SessionContext;
   readonly #listener: Listener | TlsListener;
   readonly authority: string | undefined;
@@ -213,7 +215,7 @@ class Assembly implements Server {
     const connection = new Connection(socket, this.#pool, this.#limits, (link) => {
       session = new Session(this.#context, link, { address, port }, () => this.#sessions.delete(session));
       return session;
-    });
+    }, this.#turns);
     this.#sessions.add(session);
     if (full !== undefined) {
       this.#turnedAway++;

@@ -102,6 +102,12 @@ export const MAX_LENT_BYTES = 64 * MiB;
 /** The longest run handed on at once: what one subscriber must have room for, unless a single frame is longer. */
 export const MAX_RUN_BYTES = 256 * KiB;
 
+/**
+ * So many operations that finish in one turn of the loop make it crowded (the runtime's own bound is 128); see
+ * `lib/net/turns.ts`. Below that everybody who is ready is served in each turn.
+ */
+export const CROWDED_OPERATIONS = 120;
+
 /** Accepting failed, most likely for want of descriptors: wait before trying again, doubling up to the second. */
 export const ACCEPT_BACKOFF_MS = 20;
 /** See {@linkcode ACCEPT_BACKOFF_MS}. */

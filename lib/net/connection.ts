@@ -13,6 +13,7 @@ import { BUFFER_BYTES, LINGER_BYTES, LINGER_MS } from "../limits.ts";
 import type { BufferPool } from "./buffers.ts";
 import { Outbox } from "./outbox.ts";
 import type { Socket } from "./socket.ts";
+import type { Turns } from "./turns.ts";
 
 /** Who the bytes are for. */
 export interface Receiver {
@@ -50,6 +51,7 @@ export class Connection {
   readonly #pool: BufferPool;
   readonly #receiver: Receiver;
   readonly #drainMs: number;
+  readonly #turns: Turns | undefined;
   #state: State = "open";
   #buffer: Uint8Array<ArrayBuffer>;
   /** `#buffer[0, #filled)` came from the socket and has not been taken. */
@@ -66,13 +68,18 @@ export class Connection {
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #settled!: () => void;
 
-  /** `receiver` is made from the connection, because each needs the other. */
+  /**
+   * `receiver` is made from the connection, because each needs the other. Where many connections share a loop, `turns`
+   * keeps the order among them fair.
+   */
   constructor(
     socket: Socket,
     pool: BufferPool,
     limits: ConnectionLimits,
     receiver: (connection: Connection) => Receiver,
+    turns?: Turns,
   ) {
+    this.#turns = turns;
     this.#socket = socket;
     this.#pool = pool;
     this.#drainMs = limits.drainMs;
@@ -80,6 +87,7 @@ export class Connection {
     this.closed = new Promise((resolve) => this.#settled = resolve);
     this.outlet = new Outbox(socket, pool, limits.pendingBytes, limits.slowGraceMs, {
       failed: () => this.destroy("reset"),
+      written: () => this.#turns?.operationFinished(),
       drained: () => this.#state === "finishing" && this.#linger(),
       slow: () => this.#receiver.slow(),
     });
@@ -88,7 +96,7 @@ export class Connection {
 
   /** Starts reading. */
   start(): void {
-    this.#read();
+    this.read();
   }
 
   /** Stops reading until `resume`; called by the receiver from within `receive`. */
@@ -152,7 +160,13 @@ export class Connection {
     this.resume();
   }
 
-  #read(): void {
+  /** Issues the next read; for {@linkcode Turns}. */
+  read(): void {
+    if (this.#state === "closed") {
+      this.#release();
+      return;
+    }
+    this.#fit();
     this.#reading = true;
     const space = this.#filled === 0 ? this.#buffer : this.#buffer.subarray(this.#filled);
     this.#socket.read(space).then(this.#arrived, this.#broken);
@@ -201,8 +215,9 @@ export class Connection {
     if (this.#state === "closed") {
       this.#release();
     } else if (!this.#held && !this.#sawEnd) {
-      this.#fit();
-      this.#read();
+      this.#reading = true; // or will be, in its turn
+      if (this.#turns === undefined) this.read();
+      else this.#turns.readNext(this);
     }
   }
 

@@ -24,6 +24,8 @@ interface Segment {
 export interface OutboxEvents {
   /** The socket failed; nothing more can be written. */
   failed(error: unknown): void;
+  /** One write has been done. */
+  written(): void;
   /** All that was sent has been written. */
   drained(): void;
   /** The outbox stayed full for the whole grace time, or was overfilled by what is sent without asking. */
@@ -149,6 +151,7 @@ export class Outbox {
       this.#settle();
       return;
     }
+    this.#events.written();
     const head = this.#segments[0];
     head.start += count;
     this.#pending -= count;

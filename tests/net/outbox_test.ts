@@ -20,6 +20,7 @@ class Bench implements AsyncDisposable {
     this.socket.maxWrite = maxWrite;
     this.outbox = new Outbox(this.socket, this.pool, bound, graceMs, {
       failed: () => this.#tell("failed"),
+      written: () => {},
       drained: () => this.#tell("drained"),
       slow: () => this.#tell("slow"),
     });
