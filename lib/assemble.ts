@@ -15,6 +15,7 @@ import { FolderStorage } from "./auth/folder.ts";
 import { Guard } from "./auth/guard.ts";
 import { Renewal } from "./auth/renewal.ts";
 import type { SessionContext } from "./broker/context.ts";
+import { Echo } from "./broker/echo.ts";
 import { Router } from "./broker/router.ts";
 import { Session } from "./broker/session.ts";
 import { ParleyError } from "./errors.ts";
@@ -121,6 +122,7 @@ class Assembly implements Server {
     const router = new Router(limits, now);
     this.#context = {
       router,
+      echo: new Echo(),
       now,
       door: guard?.door,
       limits,

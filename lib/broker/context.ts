@@ -7,12 +7,14 @@
 import { HEADER_BYTES, type Limits, MAX_RUN_BYTES } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { Door } from "./door.ts";
+import type { Echo } from "./echo.ts";
 import { Rate } from "./rate.ts";
 import type { Router } from "./router.ts";
 
 /** What all sessions of one server share. */
 export interface SessionContext {
   readonly router: Router;
+  readonly echo: Echo;
   readonly limits: Readonly<Limits>;
   /** Judges tokens; without it everybody may come in and do everything. */
   readonly door: Door | undefined;

@@ -20,6 +20,8 @@ export class Router {
   /** The channels of this server. */
   readonly channels = new Channels();
   readonly #peers = new Map<number, Peer>();
+  /** Those who wait for an answer, and some who no longer do. */
+  readonly #askers = new Set<Peer>();
   readonly #limits: Pick<Limits, "requests" | "requestMs">;
   readonly #now: () => number;
   /** Who got the message at hand as a member of some group; kept between calls for its memory. */
@@ -39,6 +41,7 @@ export class Router {
   /** A session ended: its inbox is gone, and whoever waits for an answer of its is told. */
   leave(peer: Peer): void {
     this.#peers.delete(peer.number);
+    this.#askers.delete(peer);
     strikeAll(peer, ({ asker, id, channel }) => {
       asker.refuse(
         "responder_gone",
@@ -52,7 +55,8 @@ export class Router {
   /** Tells those who have waited too long for a reply. To be called about once a second. */
   sweep(): void {
     const now = this.#now();
-    for (const peer of this.#peers.values()) {
+    for (const peer of this.#askers) {
+      if (peer.ledger.asking.size === 0) this.#askers.delete(peer);
       strikeLate(peer, now, ({ asker, asked, id, channel }) => {
         const seconds = this.#limits.requestMs / 1000;
         asker.refuse("no_reply", `session ${asked.number} did not answer within ${seconds} s`, id, channel);
@@ -152,6 +156,7 @@ export class Router {
       }
       channel.askTurn = turn + 1;
       const deadline = this.#now() + this.#limits.requestMs;
+      this.#askers.add(from);
       owe({ asker: from, asked, id, channel: channel.number, deadline });
       asked.outlet.send(bytes, start, end);
       return true;

@@ -14,12 +14,11 @@ import { type ControlName, decodeControl, encodeControl } from "../wire/control.
 import { INBOX, Type, typeName, u16, u32 } from "../wire/header.ts";
 import { Scanner } from "../wire/scanner.ts";
 import { maxRun, newRate, type Remote, type SessionContext } from "./context.ts";
-import { type Admission, ALL_RIGHTS } from "./door.ts";
-import { Echo } from "./echo.ts";
+import { type Admission, ALL_RIGHTS, type Rights } from "./door.ts";
 import { Flow } from "./flow.ts";
 import { Greeting, welcome } from "./greeting.ts";
 import { Memberships, type OpenChannel } from "./memberships.ts";
-import type { Link, Outlet, Peer } from "./peer.ts";
+import type { Ledger, Link, Outlet, Peer } from "./peer.ts";
 import { newLedger } from "./requests.ts";
 
 type State = "greeting" | "ready" | "ended";
@@ -32,19 +31,19 @@ export class Session implements Peer {
   number = 0;
   name = "";
   readonly outlet: Outlet;
-  readonly ledger = newLedger();
 
   readonly #context: SessionContext;
   readonly #link: Link;
   readonly #log: Log;
   readonly #scanner: Scanner;
   readonly #handshake: ReturnType<typeof setTimeout>;
-  readonly #greeting: Greeting;
+  #greeting: Greeting | undefined;
   readonly #flow: Flow;
-  readonly #echo: Echo;
   #state: State = "greeting";
-  #memberships: Memberships;
-  #mayDirect = false;
+  #rights: Rights = ALL_RIGHTS;
+  // Made when they are first needed: most of many sessions are idle, and each should cost little.
+  #memberships: Memberships | undefined;
+  #ledger: Ledger | undefined;
   #admission: Admission | undefined;
   /** Ticks since something was received. */
   #silence = 0;
@@ -58,10 +57,8 @@ export class Session implements Peer {
     this.#onEnded = onEnded;
     this.#link = link;
     this.outlet = link.outlet;
-    this.#echo = new Echo(link.outlet);
     this.uuid = context.uuid();
     this.#log = context.log.with({ session: this.uuid });
-    this.#memberships = new Memberships(this, context.router.channels, limits.channels, ALL_RIGHTS);
     this.#greeting = new Greeting(context.door, remote.address, (error) => this.failed(error));
     this.#scanner = new Scanner("server", limits.payloadBytes, maxRun(limits));
     this.#flow = new Flow(link, newRate(context));
@@ -91,7 +88,7 @@ export class Session implements Peer {
     if (channel >= INBOX) {
       if (!this.#flow.hasRoom()) return false;
       const number = channel - INBOX;
-      if (!this.#mayDirect && number !== this.number) {
+      if (!this.#rights.mayDirect && number !== this.number) {
         this.refuse(
           "forbidden",
           "this session's token does not allow to write to others' inboxes",
@@ -102,7 +99,7 @@ export class Session implements Peer {
       }
       return this.#flow.taken(router.direct(number, this, bytes, from, to, this.#flow.resume));
     }
-    const open = this.#memberships.get(channel);
+    const open = this.#memberships?.get(channel);
     if (open === undefined || !open.mayPublish) {
       return this.#flow.hasRoom() && this.#refuseUse(open, 0, channel);
     }
@@ -131,7 +128,7 @@ export class Session implements Peer {
       case Type.HELLO:
         return this.#greet(bytes, from, to);
       case Type.PING:
-        this.#echo.pong(bytes, from, to);
+        this.#context.echo.pong(this.outlet, bytes, from, to);
         return true;
       case Type.PONG:
         return true;
@@ -175,7 +172,7 @@ export class Session implements Peer {
         0,
       );
     } else if (this.#silence === heartbeatSeconds + 1) {
-      this.#echo.ping();
+      this.#context.echo.ping(this.outlet);
     }
   }
 
@@ -217,19 +214,24 @@ export class Session implements Peer {
     this.#flow.stop();
     if (greeted) {
       const { router } = this.#context;
-      this.#memberships.leaveAll();
+      this.#memberships?.leaveAll();
       router.leave(this);
     }
     this.#onEnded();
     this.#log.info("closed", { number: this.number, reason });
   }
 
+  /** Whom it asked, and who waits for its answers. */
+  get ledger(): Ledger {
+    return this.#ledger ??= newLedger();
+  }
+
   announce(name: string, number: number): void {
-    this.#memberships.announce(name, number);
+    this.#memberships?.announce(name, number);
   }
 
   forget(number: number): void {
-    this.#memberships.forget(number);
+    this.#memberships?.forget(number);
   }
 
   refuse(code: ErrorCode, message: string, id: number, channel: number): void {
@@ -243,15 +245,15 @@ export class Session implements Peer {
   }
 
   #greet(bytes: Uint8Array, from: number, to: number): boolean {
-    const guest = this.#greeting.judge(bytes, from, to, this.#flow.resume);
+    const guest = this.#greeting!.judge(bytes, from, to, this.#flow.resume);
     if (guest === undefined) return this.#flow.taken(false);
     if ("code" in guest) return this.#fail(guest.code, guest.message, 0, 0, guest.detail);
     const { limits, server, router } = this.#context;
     clearTimeout(this.#handshake);
     this.number = this.#context.nextNumber();
     this.name = guest.name ?? `guest-${this.number}`;
-    this.#memberships = new Memberships(this, router.channels, limits.channels, guest.rights);
-    this.#mayDirect = guest.rights.mayDirect;
+    this.#rights = guest.rights;
+    this.#greeting = undefined;
     this.#admission = guest.admission;
     this.#state = "ready";
     this.#scanner.greeted(this.number);
@@ -269,21 +271,26 @@ export class Session implements Peer {
 
   #open(bytes: Uint8Array, from: number, to: number, id: number): boolean {
     const open = this.#decode("OPEN", bytes, from, to, id);
-    if (open !== undefined) this.#memberships.open(open, id);
+    if (open !== undefined) this.#opener().open(open, id);
     return true;
   }
 
   #leave(bytes: Uint8Array, from: number, to: number, id: number): boolean {
     const leave = this.#decode("LEAVE", bytes, from, to, id);
-    if (leave !== undefined) this.#memberships.leave(leave.channel, id);
+    if (leave !== undefined) this.#opener().leave(leave.channel, id);
     return true;
   }
 
+  #opener(): Memberships {
+    const { router, limits } = this.#context;
+    return this.#memberships ??= new Memberships(this, router.channels, limits.channels, this.#rights);
+  }
+
   #ask(bytes: Uint8Array, from: number, to: number, id: number, channel: number): boolean {
-    const open = this.#memberships.get(channel);
+    const open = this.#memberships?.get(channel);
     if (open === undefined || !open.mayPublish) return this.#refuseUse(open, id, channel);
     if (open.isEcho) {
-      this.#echo.reply(this.number, bytes, from, to);
+      this.#context.echo.reply(this, bytes, from, to);
       return true;
     }
     return this.#flow.taken(
@@ -301,7 +308,7 @@ export class Session implements Peer {
 
   /** No channel is durable yet, so there is nothing to acknowledge in either direction. */
   #refuseReceipt(type: string, id: number, channel: number): true {
-    const open = this.#memberships.get(channel);
+    const open = this.#memberships?.get(channel);
     if (channel < INBOX && (open === undefined || !open.mayPublish)) {
       return this.#refuseUse(open, id, channel);
     }

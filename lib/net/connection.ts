@@ -11,9 +11,9 @@
 import type { EndReason } from "../errors.ts";
 import { BUFFER_BYTES, LINGER_BYTES, LINGER_MS } from "../limits.ts";
 import type { BufferPool } from "./buffers.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type OutboxOwner } from "./outbox.ts";
 import type { Socket } from "./socket.ts";
-import type { Turns } from "./turns.ts";
+import type { Reader, Turns } from "./turns.ts";
 
 /** Who the bytes are for. */
 export interface Receiver {
@@ -41,7 +41,7 @@ export interface ConnectionLimits {
 type State = "open" | "finishing" | "closed";
 
 /** One connection; see the module's comment. */
-export class Connection {
+export class Connection implements OutboxOwner, Reader {
   /** Where frames to the peer go. */
   readonly outlet: Outbox;
   /** Settles when the socket is closed and no operation on it is left. */
@@ -85,12 +85,7 @@ export class Connection {
     this.#drainMs = limits.drainMs;
     this.#buffer = pool.takeForRead(BUFFER_BYTES[0]);
     this.closed = new Promise((resolve) => this.#settled = resolve);
-    this.outlet = new Outbox(socket, pool, limits.pendingBytes, limits.slowGraceMs, {
-      failed: () => this.destroy("reset"),
-      written: () => this.#turns?.operationFinished(),
-      drained: () => this.#state === "finishing" && this.#linger(),
-      slow: () => this.#receiver.slow(),
-    });
+    this.outlet = new Outbox(socket, pool, limits.pendingBytes, limits.slowGraceMs, this);
     this.#receiver = receiver(this);
   }
 
@@ -160,7 +155,27 @@ export class Connection {
     this.resume();
   }
 
-  /** Issues the next read; for {@linkcode Turns}. */
+  /** The outbox could not write. */
+  writeFailed(): void {
+    this.destroy("reset");
+  }
+
+  /** The outbox has written something. */
+  written(): void {
+    this.#turns?.operationFinished();
+  }
+
+  /** The outbox has written everything. */
+  drained(): void {
+    if (this.#state === "finishing") this.#linger();
+  }
+
+  /** The peer does not read. */
+  slow(): void {
+    this.#receiver.slow();
+  }
+
+  /** Issues the next read, in its turn. */
   read(): void {
     if (this.#state === "closed") {
       this.#release();

@@ -20,10 +20,10 @@ interface Segment {
   end: number;
 }
 
-/** What an outbox tells its connection. */
-export interface OutboxEvents {
+/** What an outbox tells its connection, which is its owner. */
+export interface OutboxOwner {
   /** The socket failed; nothing more can be written. */
-  failed(error: unknown): void;
+  writeFailed(error: unknown): void;
   /** One write has been done. */
   written(): void;
   /** All that was sent has been written. */
@@ -42,7 +42,7 @@ export interface OutboxEvents {
 export class Outbox {
   readonly #socket: Socket;
   readonly #pool: BufferPool;
-  readonly #events: OutboxEvents;
+  readonly #owner: OutboxOwner;
   readonly #bound: number;
   readonly #graceMs: number;
   #segments: Segment[] = [];
@@ -53,19 +53,20 @@ export class Outbox {
   #writing = false;
   #closed = false;
   #overfull = false;
-  #waiting = new Set<() => void>();
+  /** Who waits for room; made when somebody does. */
+  #waiting: Set<() => void> | undefined;
   #grace: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * @param bound what may wait, in bytes; what is sent without asking may exceed it by a small reserve
    * @param graceMs how long the outbox may stay full, in milliseconds
    */
-  constructor(socket: Socket, pool: BufferPool, bound: number, graceMs: number, events: OutboxEvents) {
+  constructor(socket: Socket, pool: BufferPool, bound: number, graceMs: number, owner: OutboxOwner) {
     this.#socket = socket;
     this.#pool = pool;
     this.#bound = bound;
     this.#graceMs = graceMs;
-    this.#events = events;
+    this.#owner = owner;
   }
 
   /** Bytes sent and not yet written. */
@@ -80,6 +81,7 @@ export class Outbox {
 
   /** Calls `waiter` once there is room again, or the outbox is closed; starts the grace time of the peer. */
   whenRoom(waiter: () => void): void {
+    this.#waiting ??= new Set();
     this.#waiting.add(waiter);
     this.#grace ??= setTimeout(this.#graceOver, this.#graceMs);
   }
@@ -129,12 +131,12 @@ export class Outbox {
     clearTimeout(this.#grace);
     this.#grace = undefined;
     const waiting = this.#waiting;
-    if (waiting.size === 0) return;
-    this.#waiting = new Set(); // who finds no room again waits for the next time
+    if (waiting === undefined) return;
+    this.#waiting = undefined; // who finds no room again waits for the next time
     for (const waiter of waiting) waiter();
   }
 
-  readonly #graceOver = () => this.#events.slow();
+  readonly #graceOver = () => this.#owner.slow();
 
   readonly #write = () => {
     const head = this.#segments[0];
@@ -151,7 +153,7 @@ export class Outbox {
       this.#settle();
       return;
     }
-    this.#events.written();
+    this.#owner.written();
     const head = this.#segments[0];
     head.start += count;
     this.#pending -= count;
@@ -167,12 +169,12 @@ export class Outbox {
     this.#writing = false;
     this.#lastBurst = this.#sinceEmpty;
     this.#sinceEmpty = 0;
-    this.#events.drained();
+    this.#owner.drained();
   };
 
   readonly #failed = (error: unknown) => {
     this.#settle();
-    if (!this.#closed) this.#events.failed(error);
+    if (!this.#closed) this.#owner.writeFailed(error);
   };
 
   /** The writer has stopped for good. */

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Link } from "../../lib/broker/peer.ts";
 import { Router } from "../../lib/broker/router.ts";
+import { Echo } from "../../lib/broker/echo.ts";
 import { Session } from "../../lib/broker/session.ts";
 import { DEFAULT_LIMITS } from "../../lib/limits.ts";
 import { encodeControl, PROTOCOL } from "../../lib/wire/control.ts";
@@ -27,6 +28,7 @@ class Bench implements Disposable {
       uuid: () => `uuid-${++uuids}`,
       log: this.log.log,
       door: undefined,
+      echo: new Echo(),
       now: () => performance.now(),
     };
     const link: Link = {

@@ -19,7 +19,7 @@ class Bench implements AsyncDisposable {
     this.socket.byHand = byHand;
     this.socket.maxWrite = maxWrite;
     this.outbox = new Outbox(this.socket, this.pool, bound, graceMs, {
-      failed: () => this.#tell("failed"),
+      writeFailed: () => this.#tell("failed"),
       written: () => {},
       drained: () => this.#tell("drained"),
       slow: () => this.#tell("slow"),
