@@ -91,7 +91,7 @@ export const LINGER_BYTES = 4 * MiB;
  * The sizes of read and write buffers. The smallest is what an idle session costs; the largest makes one system call
  * move 16 thousand small messages, and is where a larger one stopped paying.
  */
-export const BUFFER_BYTES: readonly number[] = [1 * KiB, 4 * KiB, 16 * KiB, 64 * KiB, 256 * KiB];
+export const BUFFER_BYTES: readonly number[] = [512, 4 * KiB, 16 * KiB, 64 * KiB, 256 * KiB];
 
 /** Free buffers kept per size: 64 of each are at most some 22 MiB. */
 export const MAX_FREE_BUFFERS = 64;

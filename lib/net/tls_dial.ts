@@ -21,6 +21,9 @@ export interface TlsDialOptions {
  * Connects over TLS 1.2 or 1.3 and checks the server's certificate, for `hostname` and up to a CA. Nothing that is
  * written to the socket can reach anybody else.
  *
+ * A server that accepts and then says nothing costs a descriptor for as long as it holds the connection, closed or
+ * not: that is how `Deno.TlsConn` closes, and only worth curing where strangers choose the moment (`tls_relay.ts`).
+ *
  * @throws {ParleyError} `unreachable`, `untrusted` (its certificate does not hold), `not_parley` (it does not speak
  * TLS) or `bad_argument` (`caCerts` holds no certificate), with the reason and what to try
  */

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { GreetingCut } from "./tls_greeting.ts";
+
 /** For the server's log: why a client did not get through, to be read after "its address: ". */
 export function describeClientFailure(error: unknown): string {
   if (error instanceof Deno.errors.UnexpectedEof) return "it closed the connection during the TLS handshake";
@@ -14,7 +16,7 @@ export function describeClientFailure(error: unknown): string {
   const words = wordsOf(error);
   const alert = /received fatal alert: (\w+)/.exec(words)?.[1];
   if (alert !== undefined) {
-    return `it refused this server: ${ALERTS[alert] ?? "its TLS alert was"} (${alert})`;
+    return `it refused this server: ${ALERTS[alert] ?? "by this TLS alert"} (${alert})`;
   }
   if (words.includes("corrupt message")) {
     return `it does not speak TLS; plain connections go to a server without --tls (${words})`;
@@ -22,7 +24,7 @@ export function describeClientFailure(error: unknown): string {
   if (words.includes("peer is incompatible")) {
     return `it offers no TLS version or cipher of ours; it must speak TLS 1.2 or later (${words})`;
   }
-  return words;
+  return error instanceof GreetingCut ? words : `the handshake failed: ${words}`;
 }
 
 /** What a client means by its alert, and what to do. The names are those of RFC 8446, section 6.2. */

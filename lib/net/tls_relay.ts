@@ -8,10 +8,14 @@
  *
  *     stranger ⇄ front ⇄ (relay) ⇄ back ⇄ session ⇄ Connection
  *
- * It costs three descriptors a connection, about 20 µs a round trip, and about 0.7 s of processor time a gigabyte on
- * top of the 1.05 s that TLS itself takes. What was tried instead: `Deno.listenTls` alone leaks (1,000 of 1,000
- * descriptors), on every version up to 2.9.6; `node:tls` frees them from 2.9 on, but takes in everything a paused
- * connection is sent (gigabytes), stops accepting for good once descriptors have run out, and is no cheaper.
+ * It costs three descriptors a connection, some 20 µs a round trip, and about as much processor time a byte again as
+ * TLS itself (2.0 s a gigabyte instead of 1.1). What was tried instead, on Deno 2.6.10 and 2.9.6: `Deno.listenTls`
+ * alone leaks 1,000 of 1,000 descriptors on both. `node:tls` is the same thing on 2.6.10; on 2.9.6 it frees them, but
+ * takes in everything that a paused connection is sent (gigabytes of it), never accepts again once descriptors have
+ * run out, and costs as much.
+ *
+ * What it cannot cure: nobody can tell Deno's side of TLS not to wait for more to send (`setNoDelay`), so while bytes
+ * go both ways at once, a small message may wait for the next one from the peer, 40 ms at most.
  *
  * @module
  */

@@ -25,11 +25,19 @@ class ServerProcess implements AsyncDisposable {
   readonly status: Promise<Deno.CommandStatus>;
   readonly #child: Deno.ChildProcess;
   readonly #logging: Promise<void>;
+  /** Rejects when the process has ended, with what it said: of interest only where it was to start. */
+  readonly #endedEarly: Promise<never>;
 
   private constructor(child: Deno.ChildProcess) {
     this.#child = child;
     this.status = child.status;
     this.#logging = this.#readLog();
+    this.#endedEarly = this.#logging.then(() => {
+      throw new Error(
+        `the server ended; it said:\n${this.log.lines.map(({ message }) => message).join("\n")}`,
+      );
+    });
+    this.#endedEarly.catch(() => {}); // later on it is meant to end
   }
 
   /** Starts a server that may have at most `descriptors`, or as many as this process. */
@@ -39,9 +47,15 @@ class ServerProcess implements AsyncDisposable {
     const args = ["-c", script, Deno.execPath()];
     const command = new Deno.Command("sh", { args, cwd: ROOT, stdout: "null", stderr: "piped" });
     const server = new ServerProcess(command.spawn());
-    server.port = Number((await server.log.until("listening")).port);
-    using _client = await RawClient.greet(server); // it listens to signals by now
-    return server;
+    try {
+      const { port } = await Promise.race([server.log.until("listening"), server.#endedEarly]);
+      server.port = Number(port);
+      using _client = await RawClient.greet(server); // it listens to signals by now
+      return server;
+    } catch (error) {
+      await server[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   kill(signal: Deno.Signal): void {
