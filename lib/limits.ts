@@ -43,8 +43,11 @@ export const MAX_PAYLOAD_BYTES = 1 * MiB;
 /** What may wait for one peer that reads slowly: some seconds of a fast publisher, and not the server's memory. */
 export const MAX_PENDING_BYTES = 16 * MiB;
 
-/** Above the pending bound, for what is sent to a peer without asking it first: ERROR, JOINED, PONG, BYE. */
-export const CONTROL_RESERVE_BYTES = 64 * KiB;
+/**
+ * Above the pending bound, for what is sent to a peer without asking it first: ERROR, JOINED, PONG, BYE. Room for what
+ * one event causes at most: `responder_gone` for each of 4,096 requests, or an OPENED with 1,000 long names.
+ */
+export const CONTROL_RESERVE_BYTES = 1 * MiB;
 
 /** Channels and patterns one session may have open. */
 export const MAX_CHANNELS_PER_SESSION = 1024;

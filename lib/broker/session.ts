@@ -200,6 +200,7 @@ export class Session implements Peer {
 
   /** The client has not read what waits for it within the grace time. */
   slow(): void {
+    if (this.#state === "ended") return;
     const { pendingBytes, slowGraceMs } = this.#context.limits;
     this.#log.warn("slow consumer", { number: this.number, pendingBytes, slowGraceMs });
     this.#fail("slow_consumer", `${pendingBytes} bytes waited to be read for ${slowGraceMs / 1000} s`, 0, 0);

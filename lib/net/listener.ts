@@ -59,12 +59,9 @@ export class Listener {
     while (this.#open) {
       try {
         const connection = await this.#listener.accept();
-        if (!this.#open) return connection.close(); // it came just before: nobody would ever close it
         waitMs = ACCEPT_BACKOFF_MS;
-        // Frames are gathered into one write by the outbox already; waiting for more would only add latency.
-        connection.setNoDelay(true);
-        const { hostname, port } = connection.remoteAddr;
-        this.#events.accepted({ socket: connection, address: hostname, port });
+        if (this.#open) this.#handOn(connection);
+        else connection.close(); // it came just before: nobody would ever close it
       } catch (error) {
         if (!this.#open) return;
         if (isPeerGone(error)) continue;
@@ -73,6 +70,18 @@ export class Listener {
         waitMs = Math.min(waitMs * 2, MAX_ACCEPT_BACKOFF_MS);
       }
     }
+  }
+
+  #handOn(connection: Deno.TcpConn): void {
+    try {
+      // Frames are gathered into one write by the outbox already; waiting for more would only add latency.
+      connection.setNoDelay(true);
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+    const { hostname, port } = connection.remoteAddr;
+    this.#events.accepted({ socket: connection, address: hostname, port });
   }
 
   #pause(ms: number): Promise<void> {
