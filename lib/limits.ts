@@ -96,6 +96,9 @@ export const LINGER_BYTES = 4 * MiB;
  */
 export const BUFFER_BYTES: readonly number[] = [512, 4 * KiB, 16 * KiB, 64 * KiB, 256 * KiB];
 
+/** Smaller read buffers are not shared with outboxes: copying them costs less than keeping the books. */
+export const MIN_SHARED_BYTES = 16 * KiB;
+
 /** Free buffers kept per size: 64 of each are at most some 22 MiB. */
 export const MAX_FREE_BUFFERS = 64;
 

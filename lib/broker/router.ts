@@ -88,8 +88,8 @@ export class Router {
       if (!groupHasRoom(groups[i], from, end - start, waiter)) room = false;
     }
     if (!room) return false;
-    // One view for all of them, and none at all where the chunk itself will do.
-    const view = all.length > 1 && end - start < bytes.length ? bytes.subarray(start, end) : bytes;
+    // One view for all who copy a small part of the chunk; a large part they may share, if it is the chunk itself.
+    const view = all.length > 1 && (end - start) * 2 < bytes.length ? bytes.subarray(start, end) : bytes;
     const first = view === bytes ? start : 0;
     for (let i = 0; i < all.length; i++) {
       const { peer, echo } = all[i];

@@ -10,7 +10,7 @@
 
 import type { EndReason } from "../errors.ts";
 import { BUFFER_BYTES, LINGER_BYTES, LINGER_MS } from "../limits.ts";
-import type { BufferPool } from "./buffers.ts";
+import type { Buffer, BufferPool } from "./buffers.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import type { Socket } from "./socket.ts";
 import type { Reader, Turns } from "./turns.ts";
@@ -53,7 +53,7 @@ export class Connection implements OutboxOwner, Reader {
   readonly #drainMs: number;
   readonly #turns: Turns | undefined;
   #state: State = "open";
-  #buffer: Uint8Array<ArrayBuffer>;
+  #buffer: Buffer;
   /** `#buffer[0, #filled)` came from the socket and has not been taken. */
   #filled = 0;
   /** How large the next read should be, from how much the last ones brought. */
@@ -214,13 +214,13 @@ export class Connection implements OutboxOwner, Reader {
     this.#delivering = true;
     if (this.#state === "open") {
       let taken = this.#filled;
+      this.#pool.offer(this.#buffer);
       try {
         taken = this.#receiver.receive(this.#buffer, this.#filled);
       } catch (error) {
         this.#receiver.failed(error);
       }
-      if (taken > 0 && taken < this.#filled) this.#buffer.copyWithin(0, taken, this.#filled);
-      this.#filled -= taken;
+      this.#keepRest(taken);
     } else {
       this.#discarded += this.#filled;
       this.#filled = 0;
@@ -236,10 +236,28 @@ export class Connection implements OutboxOwner, Reader {
     }
   }
 
+  /** Puts what was not taken to the front: of another buffer, where outboxes have kept this one. */
+  #keepRest(taken: number): void {
+    const rest = this.#filled - taken;
+    if (this.#pool.withdraw(this.#buffer)) {
+      const size = this.#buffer.length;
+      let next = this.#pool.takeForRead(size);
+      if (next.length < rest) {
+        this.#pool.give(next);
+        next = this.#pool.take(size);
+      }
+      next.set(this.#buffer.subarray(taken, this.#filled));
+      this.#buffer = next;
+    } else if (taken > 0 && rest > 0) {
+      this.#buffer.copyWithin(0, taken, this.#filled);
+    }
+    this.#filled = rest;
+  }
+
   /** Trades the buffer for one that suits the next read: larger where the last was filled, smaller where it was not. */
   #fit(): void {
     const size = this.#buffer.length;
-    let next: Uint8Array<ArrayBuffer>;
+    let next: Buffer;
     if (this.#filled === size) {
       // A frame longer than the buffer. Grows by what has really come, not by what the header promises.
       next = this.#pool.take(size * 2);

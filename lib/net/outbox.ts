@@ -6,7 +6,7 @@
  */
 
 import { BUFFER_BYTES, CONTROL_RESERVE_BYTES } from "../limits.ts";
-import type { BufferPool } from "./buffers.ts";
+import type { Buffer, BufferPool } from "./buffers.ts";
 import type { Socket } from "./socket.ts";
 
 /** Up to this many bytes a loop beats `set`, which must first make a view. Measured with `deno task bench:core`. */
@@ -15,7 +15,9 @@ const LARGEST = BUFFER_BYTES[BUFFER_BYTES.length - 1];
 
 /** A buffer of which `[start, end)` is still to be written. */
 interface Segment {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Buffer;
+  /** Whether it belongs to others as well, so that nothing may be appended to it. */
+  readonly isShared: boolean;
   start: number;
   end: number;
 }
@@ -35,7 +37,7 @@ export interface OutboxOwner {
 /**
  * The outgoing side of one connection.
  *
- * `send` copies and never waits. Whoever can wait asks `hasRoom` first and, where there is none, calls `whenRoom`;
+ * `send` never waits, and what it is given may be reused afterwards: it is copied, or the buffer it is in is kept. Whoever can wait asks `hasRoom` first and, where there is none, calls `whenRoom`;
  * an outbox that had to refuse stays full until it has drained to half, so that the waiting come in turns and not
  * one by one, and its peer is slow if that takes longer than the grace time.
  */
@@ -47,7 +49,7 @@ export class Outbox {
   readonly #graceMs: number;
   #segments: Segment[] = [];
   #pending = 0;
-  /** Since the outbox was last empty; how large the next segment should be follows from it. */
+  /** Copied since the outbox was last empty, and before that; how large the next segment should be follows from it. */
   #sinceEmpty = 0;
   #lastBurst = 0;
   #writing = false;
@@ -90,19 +92,11 @@ export class Outbox {
   send(bytes: Uint8Array, from: number, to: number): void {
     if (this.#closed) return;
     this.#pending += to - from;
-    this.#sinceEmpty += to - from;
-    let tail = this.#segments[this.#segments.length - 1];
-    while (from < to) {
-      if (tail === undefined || tail.end === tail.bytes.length) tail = this.#addSegment(to - from);
-      const count = Math.min(to - from, tail.bytes.length - tail.end);
-      if (count <= LOOP_BYTES) {
-        const target = tail.bytes;
-        for (let i = 0, at = tail.end; i < count; i++) target[at + i] = bytes[from + i];
-      } else {
-        tail.bytes.set(count === bytes.length ? bytes : bytes.subarray(from, from + count), tail.end);
-      }
-      tail.end += count;
-      from += count;
+    // A slice that fills most of its buffer is not copied. A smaller one is: it would keep much more than it is.
+    if ((to - from) * 2 >= bytes.length && this.#pool.keep(bytes)) {
+      this.#segments.push({ bytes, isShared: true, start: from, end: to });
+    } else {
+      this.#append(bytes, from, to);
     }
     if (!this.#writing) {
       // Not at once: what the rest of this turn sends goes out in the same write.
@@ -116,12 +110,31 @@ export class Outbox {
     }
   }
 
+  #append(bytes: Uint8Array, from: number, to: number): void {
+    this.#sinceEmpty += to - from;
+    let tail = this.#segments[this.#segments.length - 1];
+    while (from < to) {
+      if (tail === undefined || tail.isShared || tail.end === tail.bytes.length) {
+        tail = this.#addSegment(to - from);
+      }
+      const count = Math.min(to - from, tail.bytes.length - tail.end);
+      if (count <= LOOP_BYTES) {
+        const target = tail.bytes;
+        for (let i = 0, at = tail.end; i < count; i++) target[at + i] = bytes[from + i];
+      } else {
+        tail.bytes.set(count === bytes.length ? bytes : bytes.subarray(from, from + count), tail.end);
+      }
+      tail.end += count;
+      from += count;
+    }
+  }
+
   /** Drops what has not been written and lets everybody who waits go on. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     // The write under way still reads from the first segment; it gives that one back when it settles.
-    for (const segment of this.#segments.splice(this.#writing ? 1 : 0)) this.#pool.give(segment.bytes);
+    for (const segment of this.#segments.splice(this.#writing ? 1 : 0)) this.#giveBack(segment);
     this.#pending = 0;
     this.releaseWaiting();
   }
@@ -159,7 +172,7 @@ export class Outbox {
     this.#pending -= count;
     if (head.start === head.end) {
       this.#segments.shift();
-      this.#pool.give(head.bytes);
+      this.#giveBack(head);
     }
     if (this.#grace !== undefined && this.#pending <= this.#bound / 2) this.releaseWaiting();
     if (this.#segments.length > 0) {
@@ -180,13 +193,19 @@ export class Outbox {
   /** The writer has stopped for good. */
   #settle(): void {
     this.#writing = false;
-    for (const segment of this.#segments.splice(0)) this.#pool.give(segment.bytes);
+    for (const segment of this.#segments.splice(0)) this.#giveBack(segment);
+  }
+
+  #giveBack({ bytes, isShared }: Segment): void {
+    if (isShared) this.#pool.release(bytes);
+    else this.#pool.give(bytes);
   }
 
   /** Large enough for what comes now, for what this burst has become, or for what the last one was. */
-  #addSegment(bytes: number): Segment {
-    const wanted = Math.max(bytes, this.#sinceEmpty, this.#lastBurst);
-    const segment = { bytes: this.#pool.take(Math.min(wanted, LARGEST)), start: 0, end: 0 };
+  #addSegment(atLeast: number): Segment {
+    const wanted = Math.max(atLeast, this.#sinceEmpty, this.#lastBurst);
+    const bytes = this.#pool.take(Math.min(wanted, LARGEST));
+    const segment = { bytes, isShared: false, start: 0, end: 0 };
     this.#segments.push(segment);
     return segment;
   }

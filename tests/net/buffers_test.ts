@@ -41,9 +41,32 @@ Deno.test("reads get what they want up to the largest size, and the smallest onc
   assertEquals(pool.takeForRead(5000).length, 16 * 1024);
   const large = pool.takeForRead(MAX_LENT_BYTES);
   assertEquals(large.length, LARGEST);
-  const most = pool.take(MAX_LENT_BYTES);
+  const most = Array.from({ length: MAX_LENT_BYTES / LARGEST - 1 }, () => pool.takeForRead(LARGEST));
   assertEquals(pool.takeForRead(LARGEST).length, SMALLEST);
   assertEquals(pool.take(LARGEST).length, LARGEST, "but who must have more gets it");
-  pool.give(most);
+  for (const buffer of most) pool.give(buffer);
   assertEquals(pool.takeForRead(LARGEST).length, LARGEST);
+});
+
+Deno.test("a buffer that outboxes keep is given back by the last of them, and only then lent again", () => {
+  const pool = new BufferPool();
+  const buffer = pool.takeForRead(LARGEST);
+  assert(!pool.keep(buffer), "not before it is offered");
+  pool.offer(buffer);
+  assert(pool.keep(buffer) && pool.keep(buffer));
+  assert(pool.withdraw(buffer), "no longer its connection's");
+  pool.release(buffer);
+  assert(pool.take(LARGEST) !== buffer);
+  pool.release(buffer);
+  assert(pool.take(LARGEST) === buffer);
+});
+
+Deno.test("a buffer that nobody keeps any more when the offer ends stays with its connection", () => {
+  const pool = new BufferPool();
+  const buffer = pool.takeForRead(LARGEST);
+  pool.offer(buffer);
+  pool.keep(buffer);
+  pool.release(buffer); // the outbox was closed while its publisher's chunk was looked at
+  assert(!pool.withdraw(buffer));
+  assert(pool.take(LARGEST) !== buffer);
 });

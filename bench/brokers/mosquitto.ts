@@ -1,0 +1,95 @@
+/**
+ * Mosquitto: MQTT 3.1.1 at QoS 0. It has no request/reply.
+ *
+ * @module
+ */
+
+import { ascii, type Ask, type Broker, type Exchange, joined, output, type Speaker } from "./broker.ts";
+
+/** The Mosquitto found on the path. */
+export const mosquitto: Broker = {
+  name: "mosquitto",
+  title: "Mosquitto",
+  does: ["stream", "echo", "idle", "connect", "start"],
+  async version() {
+    return (await output("mosquitto", "-h"))?.match(/mosquitto version (\S+)/)?.[1];
+  },
+  async command({ port, dir }) {
+    const config = `${dir}/mosquitto.conf`;
+    await Deno.writeTextFile(
+      config,
+      `listener ${port} 127.0.0.1
+allow_anonymous true
+persistence false
+log_dest none
+sys_interval 0
+set_tcp_nodelay true
+max_queued_messages 0
+`,
+    );
+    return ["mosquitto", "-c", config];
+  },
+  speak: () => new MqttSpeaker(),
+};
+
+const CONNECT = 0x10, PUBLISH = 0x30, SUBSCRIBE = 0x82;
+const PINGREQ = Uint8Array.of(0xc0, 0), PINGRESP_BYTES = 2;
+
+/** One MQTT client. */
+class MqttSpeaker implements Speaker {
+  hello(): Ask {
+    const clean = 2, keepAlive = [0, 0];
+    const id = prefixed(ascii(crypto.randomUUID().slice(0, 13)));
+    const body = joined(prefixed(ascii("MQTT")), Uint8Array.of(4, clean, ...keepAlive), id);
+    return asking(packet(CONNECT, body), 4);
+  }
+
+  open(channel: string, subscribe: boolean): Ask | undefined {
+    if (!subscribe) return undefined;
+    const packetId = Uint8Array.of(0, 1), qos = Uint8Array.of(0);
+    return asking(packet(SUBSCRIBE, joined(packetId, prefixed(ascii(channel)), qos)), 5);
+  }
+
+  message(channel: string, payload: Uint8Array): Uint8Array {
+    return packet(PUBLISH, joined(prefixed(ascii(channel)), payload));
+  }
+
+  delivery(channel: string, payload: Uint8Array): Uint8Array {
+    return this.message(channel, payload);
+  }
+
+  openEcho(): undefined {}
+
+  echo(): Exchange {
+    return { question: PINGREQ, answerBytes: PINGRESP_BYTES };
+  }
+}
+
+/** CONNACK and SUBACK end with a code, which is 0 where all is well. */
+function asking(send: Uint8Array, answerBytes: number): Ask {
+  return {
+    send,
+    isAnswered(answer) {
+      if (answer.length < answerBytes) return false;
+      if (answer[answerBytes - 1] !== 0) throw new Error(`Mosquitto answered [${answer}]`);
+      return true;
+    },
+  };
+}
+
+/** A packet: its type, the length of `body` in groups of seven bits, `body`. */
+function packet(type: number, body: Uint8Array): Uint8Array {
+  const header = [type];
+  let length = body.length;
+  do {
+    const more = length > 0x7f ? 0x80 : 0;
+    header.push(length & 0x7f | more);
+    length >>>= 7;
+  } while (length > 0);
+  return joined(Uint8Array.from(header), body);
+}
+
+/** Text as MQTT writes it: two bytes of length before it. */
+function prefixed(bytes: Uint8Array): Uint8Array {
+  return joined(Uint8Array.of(bytes.length >>> 8, bytes.length), bytes);
+}

@@ -1,0 +1,112 @@
+/**
+ * The core without I/O, for `deno bench`: what the scanner, the outbox and the router cost by themselves.
+ *
+ * Each iteration is one chunk as it comes from a busy socket; the name says how many messages that is.
+ *
+ * @module
+ */
+
+import { Router } from "../lib/broker/router.ts";
+import type { Outlet, Peer } from "../lib/broker/peer.ts";
+import { newLedger } from "../lib/broker/requests.ts";
+import { DEFAULT_LIMITS, SLOW_GRACE_MS } from "../lib/limits.ts";
+import { BufferPool } from "../lib/net/buffers.ts";
+import { Outbox } from "../lib/net/outbox.ts";
+import type { Socket } from "../lib/net/socket.ts";
+import { encodeFrame, Type } from "../lib/wire/header.ts";
+import { Scanner, type Sink } from "../lib/wire/scanner.ts";
+
+const SESSION = 17;
+const CHUNK_BYTES = 256 * 1024;
+const nothing = () => {};
+
+/** As many messages of `payloadBytes` as a chunk holds, on `channels` channels in turn. */
+function chunkOf(payloadBytes: number, channels: number, type: number = Type.MESSAGE): Uint8Array {
+  const id = type === Type.MESSAGE ? 0 : 1;
+  const frames = Array.from({ length: channels }, (_, index) => {
+    return encodeFrame({ type, id, channel: 1 + index, sender: SESSION }, new Uint8Array(payloadBytes));
+  });
+  const chunk = new Uint8Array(Math.floor(CHUNK_BYTES / frames[0].length) * frames[0].length);
+  for (let at = 0, i = 0; at < chunk.length; at += frames[0].length, i++) chunk.set(frames[i % channels], at);
+  return chunk;
+}
+
+/** How many messages with `payloadBytes` are in `chunk`. */
+function count(chunk: Uint8Array, payloadBytes: number): string {
+  return (chunk.length / (16 + payloadBytes)).toLocaleString("en");
+}
+
+// Scanner
+
+const sink: Sink = { run: () => true, frame: () => true };
+const SCANS: readonly [string, Uint8Array, number][] = [
+  ["messages of 16 B on one channel", chunkOf(16, 1), 16],
+  ["messages of 16 B on 64 channels in turn", chunkOf(16, 64), 16],
+  ["messages of 1 KiB on one channel", chunkOf(1024, 1), 1024],
+  ["requests of 64 B", chunkOf(64, 1, Type.REQUEST), 64],
+];
+for (const [what, chunk, payloadBytes] of SCANS) {
+  const scanner = new Scanner("server", DEFAULT_LIMITS.payloadBytes);
+  scanner.greeted(SESSION);
+  Deno.bench({
+    name: `scan ${count(chunk, payloadBytes)} ${what}`,
+    group: "scanner",
+    fn: () => void scanner.scan(chunk, chunk.length, sink),
+  });
+}
+
+// Outbox
+
+/** Takes everything at once. */
+const nullSocket: Socket = {
+  read: () => new Promise(nothing),
+  write: (bytes) => Promise.resolve(bytes.length),
+  closeWrite: () => Promise.resolve(),
+  close: nothing,
+};
+const SENDS: readonly [number, number][] = [[8192, 32], [1024, 256], [256, 1024], [4, 64 * 1024]];
+for (const [slices, bytes] of SENDS) {
+  let drained = nothing;
+  const owner = { writeFailed: nothing, written: nothing, slow: nothing, drained: () => drained() };
+  const outbox = new Outbox(
+    nullSocket,
+    new BufferPool(),
+    DEFAULT_LIMITS.pendingBytes,
+    SLOW_GRACE_MS,
+    owner,
+  );
+  const chunk = new Uint8Array(CHUNK_BYTES);
+  Deno.bench({
+    name: `send ${slices} slices of ${bytes} B, and write them`,
+    group: "outbox",
+    async fn() {
+      const done = new Promise<void>((resolve) => drained = resolve);
+      for (let i = 0; i < slices; i++) outbox.send(chunk, i * bytes, (i + 1) * bytes);
+      await done;
+    },
+  });
+}
+
+// Router
+
+const nullOutlet: Outlet = { hasRoom: () => true, whenRoom: nothing, send: nothing };
+
+function peer(number: number): Peer {
+  const told = { announce: nothing, forget: nothing, refuse: nothing };
+  return { number, name: `bench-${number}`, outlet: nullOutlet, ledger: newLedger(), ...told };
+}
+
+for (const subscribers of [1, 10, 1000]) {
+  const router = new Router(DEFAULT_LIMITS, () => 0);
+  const channel = router.channels.open("bench");
+  for (let number = 1; number <= subscribers; number++) {
+    channel.subscribe({ peer: peer(number), group: undefined, echo: true });
+  }
+  const publisher = peer(SESSION + 1000);
+  const chunk = chunkOf(16, 1);
+  Deno.bench({
+    name: `publish one run to ${subscribers}`,
+    group: "router",
+    fn: () => void router.publish(channel, publisher, chunk, 0, chunk.length, nothing),
+  });
+}

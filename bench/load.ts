@@ -1,0 +1,45 @@
+/**
+ * The load generator: a process of its own that takes one job as JSON, does it, and prints the result as JSON.
+ *
+ * A fresh process for each measurement, so that none profits from what the one before has left in memory or in the
+ * compiler. Usage: load.ts JOB
+ *
+ * @module
+ */
+
+import { protocol } from "./brokers/all.ts";
+import type { Job, Result } from "./load/job.ts";
+import { loop } from "./load/loop.ts";
+import { connect, idle } from "./load/sessions.ts";
+import { stream } from "./load/stream.ts";
+import { tlsStream } from "./load/tls.ts";
+import type { Connect, Idle, Loop, Stream } from "./works.ts";
+
+async function run(job: Job): Promise<Result> {
+  const broker = protocol(job.protocol);
+  switch (job.work.kind) {
+    case "stream":
+      return stream(broker, job as Job<Stream>);
+    case "tls":
+      return await tlsStream(broker, job as Job<Stream>);
+    case "echo":
+    case "request":
+      return loop(broker, job as Job<Loop>);
+    case "idle":
+      return await idle(broker, job as Job<Idle>);
+    case "connect":
+      return connect(broker, job as Job<Connect>);
+    case "start":
+      throw new Error("starting a server is not the generator's work");
+  }
+}
+
+if (import.meta.main) {
+  try {
+    console.log(JSON.stringify(await run(JSON.parse(Deno.args[0]))));
+    Deno.exit(0); // Sockets are still open; nobody waits for them.
+  } catch (error) {
+    console.log(JSON.stringify({ error: error instanceof Error ? error.message : String(error) }));
+    Deno.exit(1);
+  }
+}

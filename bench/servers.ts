@@ -1,0 +1,117 @@
+/**
+ * Starts servers, waits until they listen, and sees to it that none outlives the benchmark.
+ *
+ * @module
+ */
+
+import { type Broker, text, type TlsFiles } from "./brokers/broker.ts";
+import { family } from "./process_stats.ts";
+
+/** How long a server may take to start. */
+const START_MS = 15_000;
+/** What is kept of what a server says, to be shown when it fails. */
+const KEPT_CHARACTERS = 2000;
+
+/** A server that listens. */
+export interface RunningServer {
+  readonly port: number;
+  readonly pid: number;
+  /** From starting the program to the first connection it accepted, in milliseconds. */
+  readonly startMs: number;
+  /** Ends the server at once; resolves when it is gone. */
+  stop(): Promise<void>;
+}
+
+/** All servers and generators of one run. */
+export class Processes {
+  readonly #running = new Set<Deno.ChildProcess>();
+  readonly #dir: string;
+  #started = 0;
+
+  /** @param dir where servers may write; whoever made it removes it */
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /** Starts `broker` on a free port and waits until it accepts a connection. */
+  async start(broker: Broker, tls?: TlsFiles): Promise<RunningServer> {
+    const port = freePort();
+    const dir = `${this.#dir}/${broker.name}-${++this.#started}`;
+    await Deno.mkdir(dir);
+    const [program, ...args] = await broker.command({ port, dir, tls });
+    const started = performance.now();
+    const child = this.spawn(program, args);
+    const said = lastWords(child);
+    let hasEnded = false;
+    child.status.then(() => hasEnded = true);
+    while (!(await isListening(port))) {
+      if (hasEnded || performance.now() - started > START_MS) {
+        this.kill(child);
+        const what = hasEnded ? "ended at once" : `does not listen after ${START_MS / 1000} s`;
+        throw new Error(`${broker.title} ${what}: ${(await said).trim() || "it said nothing"}`);
+      }
+    }
+    const startMs = performance.now() - started;
+    const stop = async () => {
+      this.kill(child);
+      await child.status;
+      await said;
+    };
+    return { port, pid: child.pid, startMs, stop };
+  }
+
+  /** Starts a program whose output is read by the caller. */
+  spawn(program: string, args: string[]): Deno.ChildProcess {
+    const env = { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" };
+    const command = new Deno.Command(program, { args, env, stdin: "null", stdout: "piped", stderr: "piped" });
+    const child = command.spawn();
+    this.#running.add(child);
+    child.status.then(() => this.#running.delete(child));
+    return child;
+  }
+
+  /** Ends a process and what it started at once; one that has ended already is fine too. */
+  kill(child: Deno.ChildProcess): void {
+    if (!this.#running.has(child)) return;
+    for (const pid of family(child.pid)) {
+      try {
+        Deno.kill(pid, "SIGKILL");
+      } catch {
+        // It has ended by itself.
+      }
+    }
+  }
+
+  /** Ends everything that still runs. */
+  killAll(): void {
+    for (const child of this.#running) this.kill(child);
+  }
+}
+
+/** A port of 127.0.0.1 that nobody has; somebody could take it before it is used, but nobody looks for one here. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** Tries to connect once; waits a moment where nobody listens, so that asking does not slow the start down. */
+async function isListening(port: number): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    return true;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    return false;
+  }
+}
+
+/** Reads all that `child` says, or the pipe would fill and hold it up, and resolves to the end of it. */
+async function lastWords(child: Deno.ChildProcess): Promise<string> {
+  let words = "";
+  const read = async (stream: ReadableStream<Uint8Array>) => {
+    for await (const chunk of stream) words = (words + text(chunk)).slice(-KEPT_CHARACTERS);
+  };
+  await Promise.all([read(child.stdout), read(child.stderr)]);
+  return words;
+}
