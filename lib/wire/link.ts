@@ -52,40 +52,61 @@ export function parseLink(text: string): { readonly link: Link } | { readonly pr
   } catch {
     return { problem: "not a URL; write it as parley://HOST:PORT, or parleys://HOST:PORT for TLS" };
   }
-  if (url.protocol !== "parley:" && url.protocol !== "parleys:") {
-    return { problem: `${url.protocol}// is not Parley's; write parley://HOST:PORT, or parleys:// for TLS` };
+  const { protocol, searchParams: query } = url;
+  if (protocol !== "parley:" && protocol !== "parleys:") {
+    return { problem: `begins with ${protocol}; write parley://HOST:PORT, or parleys://HOST:PORT for TLS` };
   }
   if (url.hostname === "") return { problem: "the host is missing; write parley://HOST:PORT" };
   if (url.username || url.password || url.hash || !["", "/"].includes(url.pathname)) {
     return { problem: "a link holds a host, a port, ?ca= and ?token=, and nothing else" };
   }
-  const unknown = [...url.searchParams.keys()].find((key) => !KNOWN_KEYS.includes(key));
-  if (unknown !== undefined) return { problem: `?${unknown}= is not part of a link; ?ca= and ?token= are` };
-  if (url.port === "0") return { problem: "port 0 cannot be connected to" };
-  const ca = url.searchParams.get("ca");
+  const keys = [...query.keys()];
+  if (keys.some((key) => !KNOWN_KEYS.includes(key))) {
+    // Which is not said: of a link that was broken in the middle it may be a piece of the token.
+    return { problem: "a link holds ?ca= and ?token= after its port, and nothing else; copy the whole link" };
+  }
+  if (new Set(keys).size < keys.length) return { problem: "?ca= or ?token= is there twice; keep one" };
+  if (url.port === "0") return { problem: "port 0 cannot be connected to; the server logs its real one" };
+  const hostname = readHost(url.hostname);
+  if (hostname === undefined) return { problem: "the host is neither a name nor an address" };
+  const [ca, token] = [query.get("ca"), query.get("token")];
   const pem = ca === null ? undefined : toPem(ca);
   if (ca !== null && pem === undefined) {
-    return { problem: "?ca= is not a certificate in base64url; copy the whole link" };
+    return { problem: "?ca= is not a whole certificate in base64url; copy the whole link" };
   }
-  const link: Link = {
-    hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
-    port: url.port === "" ? undefined : Number(url.port),
-    tls: url.protocol === "parleys:",
-    ca: pem,
-    token: url.searchParams.get("token") ?? undefined,
-  };
-  return { link };
+  // Connecting in the clear to a server one was given the means to check would look like success.
+  if (ca !== null && protocol === "parley:") return { problem: "?ca= is for TLS; write parleys://" };
+  if (token !== null && !/^[\w.-]+$/.test(token)) {
+    return { problem: "?token= is no token; copy the whole link, without line breaks or spaces in it" };
+  }
+  const port = url.port === "" ? undefined : Number(url.port);
+  return { link: { hostname, port, tls: protocol === "parleys:", ca: pem, token: token ?? undefined } };
 }
 
-/** The body of a PEM certificate is base64 already; a link wants the URL's alphabet. */
+/** A host as one connects to it: the parser leaves those of schemes it does not know as they were written. */
+function readHost(hostname: string): string | undefined {
+  const url = URL.parse(`http://${hostname}/`);
+  return url === null ? undefined : url.hostname.replace(/^\[(.*)\]$/, "$1");
+}
+
+/** The body of a PEM certificate, the first one there, is base64 already; a link wants the URL's alphabet. */
 function toBase64Url(pem: string): string {
-  return pem.replace(/-----[^-]+-----|\s/g, "").replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  const [, body] = /-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----/.exec(pem) ?? [];
+  if (body === undefined) throw new Error("the authority of a link must be a certificate in PEM");
+  return body.replace(/\s/g, "").replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
 function toPem(base64Url: string): string | undefined {
   if (!/^[\w-]+$/.test(base64Url) || base64Url.length % 4 === 1) return undefined;
   const base64 = base64Url.replaceAll("-", "+").replaceAll("_", "/");
+  if (!isWholeDer(atob(base64))) return undefined;
   const padded = base64.padEnd(Math.ceil(base64.length / 4) * 4, "=");
   const lines = padded.match(/.{1,64}/g) ?? [];
   return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
+}
+
+/** Whether `bytes` are as long as they say: a SEQUENCE (X.690) with its length in two bytes, as certificates have it. */
+function isWholeDer(bytes: string): boolean {
+  const [tag, form, high, low] = [0, 1, 2, 3].map((at) => bytes.charCodeAt(at));
+  return tag === 0x30 && form === 0x82 && bytes.length === 4 + (high << 8 | low);
 }

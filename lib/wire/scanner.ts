@@ -48,6 +48,9 @@ export interface Stop {
 /** Which end of the connection reads: it decides which types may come, and whether `sender` is checked. */
 export type Side = "server" | "client";
 
+/** Chunks from this size on are worth a view of their own, which reads four bytes at once. */
+const MIN_VIEW_BYTES = 4096;
+
 const PLAIN_MESSAGE = Type.MESSAGE << 24;
 /** Everything of the header's first word but the two kind bits. */
 const NOT_KIND = 0xff00_ffff | (RESERVED_FLAGS << 16) | (RECEIPT << 16);
@@ -100,6 +103,7 @@ export class Scanner {
     let at = 0; // the run that is being gathered is [taken, at)
     let count = 0;
     let channel = 0;
+    const view = end >= MIN_VIEW_BYTES ? new DataView(bytes.buffer, bytes.byteOffset, end) : undefined;
     while (end - at >= HEADER_BYTES && this.stop === undefined) {
       const length = u32(bytes, at + 4);
       const next = at + HEADER_BYTES + length;
@@ -113,7 +117,10 @@ export class Scanner {
         }
         channel = target;
         count++;
-        at = next;
+        // Most neighbours have the very same header: those are told by four comparisons, not read field by field.
+        const same = view === undefined ? 0 : this.#countSame(view, next, length + HEADER_BYTES, end, taken);
+        count += same;
+        at = next + same * (length + HEADER_BYTES);
         continue;
       }
       if (count > 0) {
@@ -128,6 +135,24 @@ export class Scanner {
     }
     if (count > 0 && sink.run(bytes, taken, at, count, channel >>> 0)) taken = at;
     return taken;
+  }
+
+  /** How many whole frames of `size` bytes from `at` on have the header of the one before, within a run's bound. */
+  #countSame(view: DataView, at: number, size: number, end: number, runStart: number): number {
+    const last = Math.min(end, runStart + this.#maxRun) - size;
+    const before = at - size;
+    const word = view.getInt32(before);
+    const length = view.getInt32(before + 4);
+    const channel = view.getInt32(before + 8);
+    const sender = view.getInt32(before + 12);
+    let next = at;
+    while (
+      next <= last && view.getInt32(next) === word && view.getInt32(next + 4) === length &&
+      view.getInt32(next + 8) === channel && view.getInt32(next + 12) === sender
+    ) {
+      next += size;
+    }
+    return (next - at) / size;
   }
 
   /** Whether the header at `at` is a message that needs no second look: no id, no receipt, a target, nothing wrong. */
