@@ -48,18 +48,10 @@ export interface Stop {
 /** Which end of the connection reads: it decides which types may come, and whether `sender` is checked. */
 export type Side = "server" | "client";
 
-/** Chunks from this size on are worth a view of their own, which reads four bytes at once. */
-const MIN_VIEW_BYTES = 4096;
-
 const PLAIN_MESSAGE = Type.MESSAGE << 24;
 /** Everything of the header's first word but the two kind bits. */
 const NOT_KIND = 0xff00_ffff | (RESERVED_FLAGS << 16) | (RECEIPT << 16);
 const KIND_BITS = KIND_MASK << 16;
-
-/** A signed big-endian 32-bit read: equality is all the walk needs, and it saves the sign fix. */
-function i32(bytes: Uint8Array, at: number): number {
-  return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
-}
 
 /** Cuts one connection's byte stream into runs and frames, and holds each against the protocol. */
 export class Scanner {
@@ -68,7 +60,7 @@ export class Scanner {
 
   readonly #side: Side;
   readonly #maxRun: number;
-  #maxPayload: number;
+  readonly #maxFrame: number;
   #greeted = false;
   /** The only `sender` the other end may use, or `undefined` where any will do. */
   #sender: number | undefined;
@@ -80,7 +72,7 @@ export class Scanner {
    */
   constructor(side: Side, maxPayload: number, maxRun: number = MAX_RUN_BYTES) {
     this.#side = side;
-    this.#maxPayload = maxPayload;
+    this.#maxFrame = HEADER_BYTES + maxPayload;
     this.#maxRun = maxRun;
   }
 
@@ -99,16 +91,16 @@ export class Scanner {
    * @returns how many bytes were taken; where `stop` is set, all before the frame at fault
    */
   scan(bytes: Uint8Array, end: number, sink: Sink): number {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, end); // reads four bytes at once
     let taken = 0; // everything before it has been handed on
     let at = 0; // the run that is being gathered is [taken, at)
     let count = 0;
     let channel = 0;
-    const view = end >= MIN_VIEW_BYTES ? new DataView(bytes.buffer, bytes.byteOffset, end) : undefined;
     while (end - at >= HEADER_BYTES && this.stop === undefined) {
-      const length = u32(bytes, at + 4);
-      const next = at + HEADER_BYTES + length;
-      const target = i32(bytes, at + 8);
-      if (this.#plain(bytes, at, length, target)) {
+      const size = HEADER_BYTES + view.getUint32(at + 4);
+      const next = at + size;
+      const target = view.getInt32(at + 8); // signed: equality is all the walk needs
+      if (this.#isPlain(view, at, size, target)) {
         if (next > end) break;
         if (count > 0 && (target !== channel || next - taken > this.#maxRun)) {
           if (!sink.run(bytes, taken, at, count, channel >>> 0)) return taken;
@@ -117,10 +109,13 @@ export class Scanner {
         }
         channel = target;
         count++;
-        // Most neighbours have the very same header: those are told by four comparisons, not read field by field.
-        const same = view === undefined ? 0 : this.#countSame(view, next, length + HEADER_BYTES, end, taken);
-        count += same;
-        at = next + same * (length + HEADER_BYTES);
+        at = next;
+        if (end - at >= size && view.getInt32(at + 8) === target) {
+          // Most neighbours have the very same header: those are told by four comparisons.
+          const same = countSame(view, at, size, Math.min(end, taken + this.#maxRun));
+          count += same;
+          at += same * size;
+        }
         continue;
       }
       if (count > 0) {
@@ -137,30 +132,12 @@ export class Scanner {
     return taken;
   }
 
-  /** How many whole frames of `size` bytes from `at` on have the header of the one before, within a run's bound. */
-  #countSame(view: DataView, at: number, size: number, end: number, runStart: number): number {
-    const last = Math.min(end, runStart + this.#maxRun) - size;
-    const before = at - size;
-    const word = view.getInt32(before);
-    const length = view.getInt32(before + 4);
-    const channel = view.getInt32(before + 8);
-    const sender = view.getInt32(before + 12);
-    let next = at;
-    while (
-      next <= last && view.getInt32(next) === word && view.getInt32(next + 4) === length &&
-      view.getInt32(next + 8) === channel && view.getInt32(next + 12) === sender
-    ) {
-      next += size;
-    }
-    return (next - at) / size;
-  }
-
   /** Whether the header at `at` is a message that needs no second look: no id, no receipt, a target, nothing wrong. */
-  #plain(bytes: Uint8Array, at: number, length: number, target: number): boolean {
-    const word = i32(bytes, at);
+  #isPlain(view: DataView, at: number, size: number, target: number): boolean {
+    const word = view.getInt32(at);
     return (word & NOT_KIND) === PLAIN_MESSAGE && (word & KIND_BITS) !== KIND_BITS && target !== 0 &&
-      length <= this.#maxPayload && this.#greeted &&
-      (this.#sender === undefined || i32(bytes, at + 12) === this.#sender);
+      size <= this.#maxFrame && this.#greeted &&
+      (this.#sender === undefined || view.getInt32(at + 12) === this.#sender);
   }
 
   /** What is wrong with the header at `at`, if anything is. Only frames that are not plain messages come here. */
@@ -184,7 +161,7 @@ export class Scanner {
       const first = this.#side === "server" ? "HELLO" : "WELCOME";
       return stop(bytes, at, "bad_hello", `expected ${first} as the first frame, got ${typeName(type)}`);
     }
-    const limit = this.#greeted ? this.#maxPayload : MAX_HELLO_BYTES;
+    const limit = this.#greeted ? this.#maxFrame - HEADER_BYTES : MAX_HELLO_BYTES;
     if (length > limit) {
       return stop(bytes, at, "too_large", `payload of ${length} bytes; at most ${limit} are taken here`);
     }
@@ -245,6 +222,24 @@ export class Scanner {
   #mayBeFirst(type: number): boolean {
     return this.#side === "server" ? type === Type.HELLO : type === Type.WELCOME || type === Type.ERROR;
   }
+}
+
+/** How many whole frames of `size` bytes in `[at, end)` have the same header as the one of that size before `at`. */
+function countSame(view: DataView, at: number, size: number, end: number): number {
+  const before = at - size;
+  const word = view.getInt32(before);
+  const length = view.getInt32(before + 4);
+  const channel = view.getInt32(before + 8);
+  const sender = view.getInt32(before + 12);
+  const last = end - size;
+  let next = at;
+  while (
+    next <= last && view.getInt32(next) === word && view.getInt32(next + 4) === length &&
+    view.getInt32(next + 8) === channel && view.getInt32(next + 12) === sender
+  ) {
+    next += size;
+  }
+  return (next - at) / size;
 }
 
 function stop(bytes: Uint8Array, at: number, code: ErrorCode, message: string): Stop {
