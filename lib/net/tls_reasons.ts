@@ -18,7 +18,7 @@ export function describeClientFailure(error: unknown): string {
   if (alert !== undefined) {
     return `it refused this server: ${ALERTS[alert] ?? "by this TLS alert"} (${alert})`;
   }
-  if (words.includes("corrupt message")) {
+  if (words.includes("InvalidContentType")) {
     return `it does not speak TLS; plain connections go to a server without --tls (${words})`;
   }
   if (words.includes("peer is incompatible")) {
