@@ -28,7 +28,7 @@ import {
   RENEWAL_LOOK_MS,
   SWEEP_MS,
 } from "./limits.ts";
-import type { Log } from "./log.ts";
+import { type Log, loggable } from "./log.ts";
 import { BufferPool } from "./net/buffers.ts";
 import { Connection } from "./net/connection.ts";
 import { type Accepted, Listener } from "./net/listener.ts";
@@ -59,20 +59,20 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const wrong = contradictions(limits);
   if (wrong.length > 0) throw new ParleyError("bad_argument", wrong.join("; "));
   const log = options.log ?? getLogger(["parley"]);
-  const guard = options.auth ? openGuard(options, log) : undefined;
+  const guard = options.auth ? openGuard(options, limits, log) : undefined;
   await guard?.open();
   const source = certificateSource(options);
   const certificate = await source?.read();
   return new Assembly({ ...options, log, limits, guard, source, certificate });
 }
 
-function openGuard({ state = "parley-state" }: ServeOptions, log: Log): Guard {
+function openGuard({ state = "parley-state" }: ServeOptions, limits: Limits, log: Log): Guard {
   return new Guard(new FolderStorage(state), (error) => {
     log.error("cannot read or write the state folder; what was known before stays in force", {
       state,
-      error,
+      error: loggable(error),
     });
-  });
+  }, limits.handshakeMs / 2); // a refusal that comes after its deadline is not heard
 }
 
 function certificateSource(options: ServeOptions): CertificateSource | undefined {
@@ -135,7 +135,9 @@ class Assembly implements Server {
     this.#renewal = source && certificate && new Renewal(source, certificate, {
       renewed: (pair) => this.#renewed(pair),
       failed: (error) =>
-        this.#log.error("cannot renew the certificate; the one from before stays", { error }),
+        this.#log.error("cannot renew the certificate; the one from before stays", {
+          error: loggable(error),
+        }),
     });
     this.#timers = [
       setInterval(() => this.#sweep(), SWEEP_MS),
@@ -207,7 +209,7 @@ class Assembly implements Server {
     }, this.#pool);
   }
 
-  #accepted({ socket, address, port }: Accepted): void {
+  #accepted({ socket, address, port, agoMs }: Accepted): void {
     const full = this.#places.take(address);
     if (full !== undefined && this.#turnedAway >= MAX_TURNED_AWAY) {
       socket.close();
@@ -215,7 +217,12 @@ class Assembly implements Server {
     }
     let session!: Session;
     const connection = new Connection(socket, this.#pool, this.#limits, (link) => {
-      session = new Session(this.#context, link, { address, port }, () => this.#sessions.delete(session));
+      session = new Session(
+        this.#context,
+        link,
+        { address, port, agoMs },
+        () => this.#sessions.delete(session),
+      );
       return session;
     }, this.#turns);
     this.#sessions.add(session);

@@ -141,8 +141,9 @@ function fromFlags(
   const names = namesFrom(options, "flag");
   const booleans = names.filter((name) => options[name].kind === "boolean");
   const unknown = new Set<string>();
-  const parsed = parseArgs([...args], {
-    string: ["_", ...names.filter((name) => !booleans.includes(name))],
+  const texts = names.filter((name) => !booleans.includes(name));
+  const parsed = parseArgs(joinDashes(args, texts.map(spell.flag)), {
+    string: ["_", ...texts],
     boolean: booleans,
     negatable: booleans,
     collect: names,
@@ -179,6 +180,13 @@ function fromFlags(
     report(`unexpected argument ${shown(operand)}; options are written --name VALUE`);
   }
   return { flags, operands };
+}
+
+/** `--token -` as `--token=-`: `parseArgs` takes a lone dash for an argument, wherever it stands. */
+function joinDashes(args: readonly string[], flags: readonly string[]): string[] {
+  const end = args.indexOf("--");
+  const isDash = (at: number) => args[at] === "-" && flags.includes(args[at - 1]) && (end < 0 || at < end);
+  return args.flatMap((arg, at) => isDash(at) ? [] : isDash(at + 1) ? [`${arg}=-`] : [arg]);
 }
 
 /** The argument that gives the boolean `name` a value other than true or false, if there is one. */

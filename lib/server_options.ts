@@ -105,7 +105,7 @@ export const SERVER_OPTIONS = {
     kind: "integer",
     range: [1, 1e6],
     default: MAX_CONNECTIONS_PER_ADDRESS,
-    help: "connections of one address",
+    help: "connections of one address (of IPv6, one /64 network)",
   },
   "max-message-rate": {
     kind: "integer",
@@ -217,7 +217,7 @@ export const TOKEN_OPTIONS = {
     only: ["flag"],
     help: "how long tokens of the old key are still valid after rotate",
   },
-  "json": { kind: "boolean", default: false, only: ["flag"], help: "list as JSON lines" },
+  "json": { kind: "boolean", default: false, only: ["flag"], help: "print JSON, one object a line" },
   "help": SERVER_OPTIONS.help,
 } as const satisfies Options;
 

@@ -415,3 +415,10 @@ Deno.test("formatHelp() lists every flag in 80 columns, with its range and defau
       --limit NUMBER  several numbers (1 to 9; may be repeated)`.slice(1),
   );
 });
+
+Deno.test("a lone dash is a value after an option that takes one, and an argument elsewhere", () => {
+  const { values, operands, problems } = loadOther({
+    args: ["--tls", "-", "--token", "-", "-", "--", "--token", "-"],
+  });
+  assertEquals([values.tls, values.token, operands, problems], [true, "-", ["-", "-", "--token", "-"], []]);
+});

@@ -5,8 +5,10 @@
  */
 
 import { ParleyError } from "../errors.ts";
-import { type KeyPair, pairProblem } from "./certificates.ts";
-import { ensureCertificate } from "./certificate_folder.ts";
+import { MAX_HOSTS } from "../limits.ts";
+import { describeCertificate, type KeyPair, pairProblem } from "./certificates.ts";
+import { ensureCertificate, readCertificate } from "./certificate_folder.ts";
+import { parseHost } from "./hosts.ts";
 import type { Storage } from "./storage.ts";
 
 /** A certificate with its key, and the authority clients must trust where it is one of ours. */
@@ -22,32 +24,74 @@ export interface CertificateSource {
   read(): Promise<SourcedCertificate>;
 }
 
-/** Certificates made by Parley, in a folder: made where there are none, and renewed when few days are left. */
+/**
+ * Certificates made by Parley, in a folder: made where there are none, and renewed when few days are left.
+ *
+ * They are for `hosts`, and for what the one before was for: the names that somebody had a certificate made for stay
+ * in it, and two servers with one folder agree on one certificate instead of each replacing the other's.
+ */
 export function ownCertificates(
   storage: Storage,
   hosts: readonly string[],
   now: () => number,
 ): CertificateSource {
-  return { read: () => ensureCertificate(storage, { hosts, nowMs: now() }) };
+  return {
+    read: async () => {
+      const wanted = hosts.map((host) => parseHost(host).value);
+      const both = new Set([...wanted, ...await hostsBefore(storage)]);
+      return await ensureCertificate(storage, { hosts: [...both].slice(0, MAX_HOSTS), nowMs: now() });
+    },
+  };
+}
+
+/** What the certificate that is there is for; nothing where there is none that can be read. */
+async function hostsBefore(storage: Storage): Promise<readonly string[]> {
+  const before = await readCertificate(storage);
+  if (before === undefined) return [];
+  try {
+    return (await describeCertificate(before.certificate)).hosts;
+  } catch {
+    return []; // it is replaced, or `ensureCertificate` says why not
+  }
 }
 
 /** A certificate somebody else looks after, in two files. */
 export function givenCertificate(certificateFile: string, keyFile: string): CertificateSource {
   return {
     read: async () => {
-      const pair = { certificate: await readPem(certificateFile), key: await readPem(keyFile) };
-      const problem = await pairProblem(pair);
+      const pair = {
+        certificate: await readPem(certificateFile, "certificate"),
+        key: await readPem(keyFile, "key"),
+      };
+      const problem = await problemOf(pair);
       if (problem === undefined) return pair;
-      throw new ParleyError("bad_argument", `${certificateFile} and ${keyFile}: ${problem}`);
+      const text = `the certificate ${certificateFile} and the key ${keyFile} cannot be used: ${problem}`;
+      throw new ParleyError("bad_argument", text);
     },
   };
 }
 
-async function readPem(path: string): Promise<string> {
+async function problemOf(pair: KeyPair): Promise<string | undefined> {
+  if (/-----BEGIN [\w ]*PRIVATE KEY-----/.test(pair.certificate) && pair.key.includes("BEGIN CERTIFICATE")) {
+    return "they are the wrong way round";
+  }
+  try {
+    return await pairProblem(pair);
+  } catch (error) {
+    if (error instanceof ParleyError) return `the first is ${error.message}`;
+    throw error;
+  }
+}
+
+async function readPem(path: string, what: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ParleyError("bad_argument", `cannot read ${path}: ${reason}`, { cause: error });
+    const reason = error instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : error instanceof Error
+      ? error.message
+      : String(error);
+    throw new ParleyError("bad_argument", `cannot read the ${what} ${path}: ${reason}`, { cause: error });
   }
 }

@@ -24,14 +24,24 @@ export class TokenDoor {
   readonly #tokens: Tokens;
   readonly #now: () => number;
   readonly #pause: (ms: number) => Promise<void>;
+  readonly #longestMs: number;
   /** By address, the one that failed longest ago first. */
   readonly #failures = new Map<string, Failures>();
 
-  /** `now` is a clock in milliseconds; `pause` waits for so many of them. */
-  constructor(tokens: Tokens, now: () => number, pause: (ms: number) => Promise<void>) {
+  /**
+   * `now` is a clock in milliseconds that never goes back; `pause` waits for so many of them, at most `longestMs`: less
+   * than a greeting may take, or nobody would be there any more to hear the refusal.
+   */
+  constructor(
+    tokens: Tokens,
+    now: () => number,
+    pause: (ms: number) => Promise<void>,
+    longestMs: number = MAX_PENALTY_MS,
+  ) {
     this.#tokens = tokens;
     this.#now = now;
     this.#pause = pause;
+    this.#longestMs = Math.min(longestMs, MAX_PENALTY_MS);
   }
 
   /**
@@ -65,6 +75,6 @@ export class TokenDoor {
         break;
       }
     }
-    return Math.min(FIRST_PENALTY_MS * 2 ** (count - 1), MAX_PENALTY_MS);
+    return Math.min(FIRST_PENALTY_MS * 2 ** (count - 1), this.#longestMs);
   }
 }

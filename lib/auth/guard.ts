@@ -16,18 +16,24 @@ export class Guard {
   readonly door: TokenDoor;
   readonly #tokens: Tokens;
   readonly #failed: (error: unknown) => void;
-  #refreshing = false;
+  #running: Promise<void> = Promise.resolve();
+  /** The look that begins when the one that is running is done; whoever asks meanwhile shares it. */
+  #next: Promise<void> | undefined;
   #hasFailed = false;
   /** Those who are made to wait, each with how to let it go. */
   readonly #waiting = new Map<ReturnType<typeof setTimeout>, () => void>();
 
-  /** `failed` hears once of each time the state folder begins to be unreadable. */
-  constructor(storage: Storage, failed: (error: unknown) => void) {
+  /**
+   * `failed` hears once of each time the state folder begins to be unreadable; `longestPauseMs` is how long a refusal
+   * may be held back, see {@linkcode TokenDoor}.
+   */
+  constructor(storage: Storage, failed: (error: unknown) => void, longestPauseMs?: number) {
     const keys = new Keys(storage, Date.now);
     const registry = new Registry(storage, Date.now);
     this.#tokens = new Tokens({ keys, registry, now: Date.now, uuid: () => crypto.randomUUID() });
     this.#failed = failed;
-    this.door = new TokenDoor(this.#tokens, Date.now, (ms) => this.#pause(ms));
+    // How long ago somebody failed must not depend on the time of day, which may be set.
+    this.door = new TokenDoor(this.#tokens, () => performance.now(), (ms) => this.#pause(ms), longestPauseMs);
   }
 
   /** Reads keys and tokens for the first time. Rejects where that cannot be. */
@@ -35,19 +41,16 @@ export class Guard {
     await this.#tokens.refresh();
   }
 
-  /** Takes over what other processes did; for about once a second. Never rejects, and never runs twice at once. */
-  async refresh(): Promise<void> {
-    if (this.#refreshing) return;
-    this.#refreshing = true;
-    try {
-      await this.#tokens.refresh();
-      this.#hasFailed = false;
-    } catch (error) {
-      if (!this.#hasFailed) this.#failed(error);
-      this.#hasFailed = true;
-    } finally {
-      this.#refreshing = false;
-    }
+  /**
+   * Takes over what other processes did before this was called; for about once a second. Never rejects, and never
+   * looks twice at once.
+   */
+  refresh(): Promise<void> {
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      return this.#running = this.#look();
+    });
+    return this.#next;
   }
 
   /** Writes down what is only known here, the last uses of tokens, and makes nobody wait any more. */
@@ -57,10 +60,21 @@ export class Guard {
       go();
     }
     this.#waiting.clear();
+    await (this.#next ?? this.#running);
     try {
       await this.#tokens.close();
     } catch (error) {
       this.#failed(error);
+    }
+  }
+
+  async #look(): Promise<void> {
+    try {
+      await this.#tokens.refresh();
+      this.#hasFailed = false;
+    } catch (error) {
+      if (!this.#hasFailed) this.#failed(error);
+      this.#hasFailed = true;
     }
   }
 

@@ -34,6 +34,8 @@ export interface Remote {
   /** Its IP address. */
   readonly address: string;
   readonly port: number;
+  /** How long ago, in milliseconds; with TLS its handshake has taken a part of the time for a HELLO. */
+  readonly agoMs?: number;
 }
 
 /** The longest run, in bytes: it must fit an empty outbox, and be no more than a tenth of what a second may bring. */

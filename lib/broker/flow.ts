@@ -9,6 +9,12 @@ import { HEADER_BYTES } from "../limits.ts";
 import type { Link } from "./peer.ts";
 import type { Rate } from "./rate.ts";
 
+/**
+ * The longest a timer may wait, in milliseconds; one of 25 days would go off at once. A session that has still sent
+ * too much by then waits again.
+ */
+const MAX_WAIT_MS = 60_000;
+
 /** Holds the connection of one session back, and lets it go on. */
 export class Flow {
   /** Goes on: what was not taken is offered again. To be left with whoever it is that has to be waited for. */
@@ -19,6 +25,8 @@ export class Flow {
   readonly #link: Link;
   readonly #rate: Rate | undefined;
   #held = false;
+  /** Ticks that found the session held, ever. */
+  #heldTicks = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Without a rate the session may send as much as the others can take. */
@@ -30,6 +38,14 @@ export class Flow {
   /** Whether the session is not listened to at the moment. */
   get held(): boolean {
     return this.#held;
+  }
+
+  /**
+   * Once a second: whether a session that is held should hear from us now, which is after so many seconds of it. While
+   * it is not listened to its own PINGs are not answered, and without a sign of life it would give us up.
+   */
+  mustSpeak(everySeconds: number): boolean {
+    return this.#held && ++this.#heldTicks % everySeconds === 0 && this.#link.outlet.hasRoom(HEADER_BYTES);
   }
 
   /** Passes on whether something was taken; where it was not, nothing more is read until `resume`. */
@@ -53,7 +69,7 @@ export class Flow {
     const waitMs = this.#rate?.waitMs() ?? 0;
     if (waitMs === 0) return true;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.resume, waitMs);
+    this.#timer = setTimeout(this.resume, Math.min(waitMs, MAX_WAIT_MS));
     return this.taken(false);
   }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+const ROUNDING_MS = 1e-6;
+
 /** What a session may send a second; 0 is as much as it likes. */
 export interface RateLimits {
   readonly messagesPerSecond: number;
@@ -51,11 +53,12 @@ export class Rate {
     this.#filledAt = now;
     this.#messages = Math.min(this.#messages + seconds * messagesPerSecond, messagesPerSecond);
     this.#bytes = Math.min(this.#bytes + seconds * bytesPerSecond, bytesPerSecond);
-    return Math.ceil(Math.max(
+    const waits = [
       messagesPerSecond > 0 ? -this.#messages / messagesPerSecond * 1000 : 0,
       bytesPerSecond > 0 ? -this.#bytes / bytesPerSecond * 1000 : 0,
-      0,
-    ));
+    ];
+    // What rounding has left of a debt is none: nobody waits a whole millisecond for it.
+    return Math.max(0, Math.ceil(Math.max(...waits) - ROUNDING_MS));
   }
 
   /** Takes what was sent out of the buckets. */

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Log } from "../log.ts";
+import { type Log, loggable } from "../log.ts";
 import { type EndReason, type ErrorCode, FATAL } from "../errors.ts";
 import { LINGER_MS } from "../limits.ts";
 import { type ControlName, decodeControl, encodeControl } from "../wire/control.ts";
@@ -62,7 +62,7 @@ export class Session implements Peer {
     this.#greeting = new Greeting(context.door, remote.address, (error) => this.failed(error));
     this.#scanner = new Scanner("server", limits.payloadBytes, maxRun(limits));
     this.#flow = new Flow(link, newRate(context));
-    this.#handshake = setTimeout(() => this.#handshakeOver(), limits.handshakeMs);
+    this.#handshake = setTimeout(() => this.#handshakeOver(), limits.handshakeMs - (remote.agoMs ?? 0));
     this.#log.info("connected", { remote: `${remote.address}:${remote.port}` });
   }
 
@@ -156,12 +156,10 @@ export class Session implements Peer {
   tick(): void {
     if (this.#state !== "ready") return;
     const refusal = this.#admission && this.#context.door?.check(this.#admission);
-    if (refusal !== undefined) {
-      this.#fail("unauthorized", refusal.told, 0, 0, refusal.detail);
-      return;
-    }
-    if (this.#flow.held) return; // silent because we do not listen
+    if (refusal !== undefined) return void this.#fail("unauthorized", refusal.told, 0, 0, refusal.detail);
     const { heartbeatSeconds } = this.#context.limits;
+    if (this.#flow.mustSpeak(heartbeatSeconds)) this.#context.echo.ping(this.outlet);
+    if (this.#flow.held) return; // silent because we do not listen
     // So many ticks may be almost a second less than so many seconds: the silence may have begun just before one.
     this.#silence++;
     if (this.#silence > 2 * heartbeatSeconds) {
@@ -194,7 +192,7 @@ export class Session implements Peer {
   /** A bug of ours: the log gets everything, the client a reference to it. */
   failed(error: unknown): void {
     const reference = this.#context.uuid();
-    this.#log.error("internal error", { reference, error });
+    this.#log.error("internal error", { reference, error: loggable(error) });
     this.#fail("internal", `the server failed; its log has the details under ${reference}`, 0, 0);
   }
 

@@ -65,6 +65,9 @@ function named(commands: readonly Command[], name: string | undefined): Command 
 }
 
 function unknownCommand(commands: readonly Command[], came: string): string {
+  if (isSecret(came)) {
+    return `${came.startsWith("parley") ? USE_URL : USE_TOKEN}, after a command such as ping`;
+  }
   const names = commands.map(({ name }) => name);
   const guess = closestString(came, names);
   const isNear = levenshteinDistance(came.toLowerCase(), guess) <= Math.min(3, guess.length - 2);
@@ -72,11 +75,21 @@ function unknownCommand(commands: readonly Command[], came: string): string {
   return `${JSON.stringify(came)} is not a command; ${hint}`;
 }
 
+const USE_URL = "a link is given with --url or in PARLEY_URL";
+const USE_TOKEN = "a token is given with --token or in PARLEY_TOKEN";
+
+/** Whether `text` is a link or a token that was meant for an option: it is not repeated, where others could read it. */
+function isSecret(text: string): boolean {
+  return /^parleys?:\/\/|^eyJ/i.test(text);
+}
+
 /** What is wrong with how many arguments there are, if anything is. */
 function checkCount({ name, operands }: Command, came: readonly string[]): string | undefined {
   const usage = `parley ${name} ${operands.show}`;
   if (came.length < operands.least) return `${name} needs ${operands.show.split(/[ .]/)[0]}: ${usage}`;
   if (came.length <= operands.most) return undefined;
+  const secret = came.find(isSecret);
+  if (secret !== undefined) return secret.startsWith("parley") ? USE_URL : USE_TOKEN;
   const most = `at most ${operands.most} ${operands.most === 1 ? "argument" : "arguments"}`;
   if (operands.most === 0) {
     return `${name} takes no arguments, but got ${JSON.stringify(came[0])}: ${usage.trim()}`;

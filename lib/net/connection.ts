@@ -111,7 +111,7 @@ export class Connection implements OutboxOwner, Reader {
     if (this.#state !== "open") return;
     this.#state = "finishing";
     this.#finishBy = performance.now() + withinMs;
-    this.#deadline = setTimeout(() => this.destroy(reason), withinMs);
+    this.#deadline = setTimeout(() => this.#giveUp(reason), withinMs);
     this.#end(reason);
     this.outlet.releaseWaiting();
     if (this.outlet.pending === 0) this.#linger();
@@ -133,6 +133,12 @@ export class Connection implements OutboxOwner, Reader {
     if (!this.#reading && !this.#delivering) this.#release();
   }
 
+  /** The peer has not taken what was written in the time it had: waits for it no longer. */
+  #giveUp(reason: EndReason): void {
+    if (this.#state !== "closed") this.#socket.abort?.();
+    this.destroy(reason);
+  }
+
   #end(reason: EndReason): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -150,7 +156,9 @@ export class Connection implements OutboxOwner, Reader {
     }
     clearTimeout(this.#deadline);
     const leftMs = Math.max(0, this.#finishBy - performance.now());
-    this.#deadline = setTimeout(() => this.destroy("eof"), Math.min(LINGER_MS, leftMs));
+    this.#deadline = leftMs > LINGER_MS
+      ? setTimeout(() => this.destroy("eof"), LINGER_MS)
+      : setTimeout(() => this.#giveUp("eof"), leftMs);
     this.#socket.closeWrite().catch(() => this.destroy("reset"));
     this.resume();
   }

@@ -14,6 +14,8 @@ export interface Accepted {
   readonly address: string;
   /** The peer's port. */
   readonly port: number;
+  /** How long ago it connected, in milliseconds, where that was not just now. */
+  readonly agoMs?: number;
 }
 
 /** What a listener tells its owner. */

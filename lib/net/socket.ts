@@ -14,4 +14,6 @@ export interface Socket {
   closeWrite(): Promise<void>;
   /** Ends both directions at once; pending reads and writes fail. */
   close(): void;
+  /** Where `close` lets what was written before still go out: ends at once all the same, and that may be lost. */
+  abort?(): void;
 }

@@ -85,6 +85,7 @@ export class TlsListener {
   }
 
   async #greet({ socket: front, address, port }: Accepted): Promise<void> {
+    const start = performance.now();
     let relay: TlsRelay | undefined;
     let given: string | undefined;
     const giveUp = (reason: string) => {
@@ -118,7 +119,7 @@ export class TlsListener {
       this.#greeting.delete(giveUp);
     }
     if (relay === undefined || given !== undefined) this.#events.refused(address, given!);
-    else this.#events.accepted({ socket: relay, address, port });
+    else this.#events.accepted({ socket: relay, address, port, agoMs: performance.now() - start });
   }
 
   #keep(alive: Promise<void>): void {

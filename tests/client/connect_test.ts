@@ -136,7 +136,7 @@ Deno.test("a refusal by the server keeps its code and words", async () => {
 
 for (
   const [options, expected] of [
-    [{ url: "http://127.0.0.1:7253" }, "http:// is not Parley's"],
+    [{ url: "http://127.0.0.1:7253" }, "begins with http:"],
     [{ url: "nonsense" }, "not a URL; write it as"],
     [{ url: "parley://a:1/path" }, "a link holds a host, a port"],
     [{ url: "parley://a:1", port: 2 }, "not both"],

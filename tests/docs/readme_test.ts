@@ -2,8 +2,9 @@
  * Runs the shell transcripts of README.md: what stands below a command is what it prints.
  *
  * A fence marked `console` holds commands (`$ ...`, with `&` at the end: left running) and what they print together. A
- * fence marked `console server` starts a server that the later ones talk to. Numbers, times and UUIDs may differ; a line
- * that ends in "Ctrl-C ends" is shown on terminals only.
+ * fence marked `console server` starts a server that the later ones talk to. Numbers, times, UUIDs, tokens and links may
+ * differ; in a later command, a link or the beginning of a UUID stands for the one that was printed last. A line that
+ * ends in "Ctrl-C ends" is shown on terminals only.
  */
 
 import { assertEquals } from "@std/assert";
@@ -30,9 +31,14 @@ function transcriptsOf(markdown: string): Transcript[] {
   });
 }
 
+/** A join link: an address with a query. */
+const LINK = /parleys?:\/\/[^\s?']+\?[^\s']+/g;
+
 /** What may differ from run to run, made the same. */
 function masked(line: string): string {
   return line
+    .replace(LINK, "LINK")
+    .replace(/eyJ\S+/g, "TOKEN")
     .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, "UUID")
     .replace(/\d+([.:]\d+)*/g, "N")
     .trimEnd();
@@ -52,23 +58,45 @@ Deno.test({
 });
 
 async function run(): Promise<void> {
+  const state = await Deno.makeTempDir({ prefix: "parley-readme-" });
+  try {
+    await play(state);
+  } finally {
+    await Deno.remove(state, { recursive: true });
+  }
+}
+
+async function play(state: string): Promise<void> {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));
   const transcripts = transcriptsOf(await Deno.readTextFile(new URL("README.md", root)));
-  let env: Record<string, string> = { DENO: Deno.execPath(), PARLEY_PORT: "0", PARLEY_LOG_FORMAT: "pretty" };
+  const folders = { PARLEY_STATE: `${state}/state`, PARLEY_CERTS: `${state}/certs` };
+  let env: Record<string, string> = { DENO: Deno.execPath(), PARLEY_LOG_FORMAT: "pretty", ...folders };
+  /** What was printed last, for commands that repeat it. */
+  const last = { link: "", uuid: "" };
   const start = (command: string) => {
     const options: StartOptions = { env, program: ["sh", "-c"] };
-    return new Program([commandLine(command, tasks)], options);
+    const real = command.replace(LINK, () => last.link).replace(/ [0-9a-f]{8}$/, () => ` ${last.uuid}`);
+    return new Program([commandLine(real, tasks)], options);
   };
   await using programs = new AsyncDisposableStack();
   for (const { line, isServer, commands, output } of transcripts) {
     const printed: string[] = [];
     if (isServer) {
+      env = { ...env, PARLEY_PORT: "0" };
       const server = programs.use(start(commands[0]));
-      const [listening, port] = await server.stderr.until(/.*listening.*port=(\d+).*\n(.*\n){0}/);
-      printed.push(listening.trimEnd());
-      env = { ...env, PARLEY_PORT: port };
+      const links = output.filter((text) => text.match(LINK)?.[0] === text);
+      const [logged] = await server.stderr.until(
+        new RegExp(`([^\\n]+\\n+){${output.length - links.length}}`),
+      );
+      for (const text of logged.split("\n").filter((text) => text.trim() !== "")) printed.push(text);
+      if (links.length > 0) {
+        [last.link] = await server.stdout.until(/.+(?=\n)/);
+        printed.splice(output.indexOf(links[0]), 0, last.link);
+      }
+      env = { ...env, PARLEY_PORT: /port=(\d+)/.exec(logged)![1] };
     } else {
       printed.push(...await playTogether(commands, start));
+      last.uuid = /[0-9a-f]{8}-[0-9a-f-]{27}/.exec(printed.join("\n"))?.[0] ?? last.uuid;
     }
     assertEquals(printed.map(masked), output.map(masked), `README.md:${line}`);
   }
@@ -91,7 +119,7 @@ async function playTogether(commands: string[], start: (command: string) => Prog
       await program.endInput();
       const { code, stdout, stderr } = await program.ended();
       isHeard = listener !== undefined ? await hasPrinted(listener) : beside.length === 0 || code !== 5;
-      if (isHeard) printed.push(...(stdout + stderr).split("\n").filter((line) => line !== ""));
+      if (isHeard) printed.push(...(stderr + stdout).split("\n").filter((line) => line !== ""));
     }
     if (listener !== undefined) printed.push((await listener.stdout.until(/.+/))[0]);
   }

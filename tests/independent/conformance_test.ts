@@ -21,8 +21,9 @@ Deno.test({
     "a client written from the protocol page alone gets the documented answer to every frame (needs Python 3)",
   ignore: !canRun || !hasPython(),
   fn: async () => {
+    // Short enough for the checks of the heartbeat; long enough that who stops reading is slow before it is silent.
     const server = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-P=server", "server.ts", "--port", "0", "--heartbeat", "2", "--log-format", "json"],
+      args: ["run", "-P=server", "server.ts", "--port", "0", "--heartbeat", "4", "--log-format", "json"],
       cwd: root,
       stdout: "null",
       stderr: "piped",

@@ -1,0 +1,194 @@
+/**
+ * Attacks by sheer quantity. What they cost is the memory of a server process and the time of everybody else's messages,
+ * so both are measured: memory after the same has been done once before, because buffers that are kept are no leak.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { HEADER_BYTES, MAX_HELLO_BYTES } from "../../lib/limits.ts";
+import { Type } from "../../lib/wire/header.ts";
+import { concat, json, type RawClient } from "../raw_client.ts";
+import { type OuterHost, PROGRAMS } from "./host.ts";
+import { outerAttack, type Scene } from "./scene.ts";
+import { clientHello, countFrames } from "./transport.ts";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+const FROM_SOURCE = PROGRAMS.slice(0, 1);
+
+/** Writes `bytes` again and again until `total` are written, or the server has had enough; how much it took. */
+async function pour(client: RawClient, bytes: Uint8Array, total: number): Promise<number> {
+  let written = 0;
+  try {
+    for (; written < total; written += bytes.length) await client.send(bytes);
+  } catch {
+    // Closed: as it should be.
+  }
+  return written;
+}
+
+/**
+ * Holds that `attack` makes the server grow by less than `bound` bytes, once it is over and not for the first time.
+ *
+ * What a process has goes up and down by some MiB as garbage is collected. A leak only goes up: it would show after the
+ * last of several attacks as after the first, so the least counts.
+ */
+async function growsLess(bound: number, scene: Scene<OuterHost>, attack: () => Promise<void>): Promise<void> {
+  const { host } = scene;
+  const settled = async () => {
+    for (let i = 0; i < 20; i++) await scene.witnesses.turn();
+    return host.memory();
+  };
+  // What many connections leave behind in the heap, whatever they said; it is no more after some of them.
+  for (let i = 0; i < 200; i++) {
+    const stranger = await scene.connect();
+    await stranger.send(new Uint8Array(HEADER_BYTES));
+    await stranger.ended("bad_frame");
+    stranger.close();
+  }
+  await attack();
+  const before = await settled();
+  let grown = Infinity;
+  for (let i = 0; grown >= bound && i < 5; i++) {
+    await attack();
+    grown = Math.min(grown, await settled() - before);
+  }
+  assert(grown < bound, `it grew by ${(grown / MiB).toFixed(1)} MiB`);
+}
+
+/** Somebody who is about to send a lot, and how it begins. */
+const BEFORE_HELLO: ((scene: Scene<OuterHost>) => Promise<[RawClient, Uint8Array]>)[] = [
+  // What is no frame.
+  async (scene) => [await scene.connect(), new Uint8Array(0)],
+  // The header of a HELLO that is too long.
+  async (scene) => {
+    const client = await scene.connect();
+    return [
+      client,
+      client.frame(Type.HELLO, {}, new Uint8Array(MAX_HELLO_BYTES + 1)).subarray(0, HEADER_BYTES),
+    ];
+  },
+  // A HELLO whose token is judged meanwhile.
+  async (scene) => {
+    const client = await scene.connect();
+    return [client, client.frame(Type.HELLO, {}, { protocol: "parley/1", token: "a.b.c" })];
+  },
+  // Most of a TLS greeting, or of a header.
+  async (scene) => {
+    const hello = await clientHello();
+    return [await scene.knock(), hello.subarray(0, scene.transport.isTls ? hello.length - 1 : 15)];
+  },
+];
+
+outerAttack(
+  "100 MB before HELLO make the server grow by less than 1 MB",
+  { programs: FROM_SOURCE, auth: true, args: ["--handshake-time", "1"] },
+  async (scene) => {
+    const bytes = new Uint8Array(256 * KiB);
+    await growsLess(MiB, scene, async () => {
+      for (const make of BEFORE_HELLO) {
+        // Some of it each: a single one is closed long before it could send it all.
+        for (let i = 0, left = 25e6; left > 0 && i < 6; i++) {
+          const [client, begin] = await make(scene);
+          await client.send(begin);
+          left -= await pour(client, bytes, left);
+          client.close();
+        }
+      }
+    });
+  },
+);
+
+outerAttack(
+  "a million OPENs stop at the limit of channels, and the server stays small",
+  { programs: FROM_SOURCE },
+  async (scene) => {
+    const mallory = await scene.greet();
+    const batch = (name: string) =>
+      concat(
+        Array.from({ length: 1000 }, (_, i) =>
+          mallory.frame(Type.OPEN, { id: 1 }, { channel: `${name}.${i}` })),
+      );
+    const open = async (bytes: Uint8Array) => {
+      const sending = mallory.send(bytes);
+      const types = await countFrames(mallory, 1000);
+      await sending;
+      return types.get(Type.OPENED) ?? 0;
+    };
+    assertEquals([await open(batch("a")), await open(batch("b")), await open(batch("c"))], [1000, 24, 0]);
+    const more = batch("d");
+    let opens = 0;
+    await growsLess(32 * MiB, scene, async () => {
+      for (let i = 0; i < 500; i++, opens += 1000) assertEquals(await open(more), 0);
+    });
+    assert(opens >= 1_000_000);
+    await mallory.send(mallory.frame(Type.OPEN, { id: 7 }, { channel: "one.more" }));
+    const refusal = await mallory.refused("limit");
+    assertEquals([refusal.id, refusal.fatal], [7, false]);
+  },
+);
+
+outerAttack(
+  "opening and leaving ever new channels leaves nothing but the numbers of the latest behind",
+  { programs: FROM_SOURCE },
+  async (scene) => {
+    const mallory = await scene.greet();
+    const long = "x".repeat(100);
+    let count = 0;
+    await growsLess(32 * MiB, scene, async () => {
+      for (let i = 0; i < 100; i++) {
+        const frames: Uint8Array[] = [];
+        for (const last = count + 500; count < last; count++) {
+          const channel = `${long}.${count}`;
+          frames.push(
+            mallory.frame(Type.OPEN, { id: 1 }, { channel, subscribe: true }),
+            mallory.frame(Type.LEAVE, { id: 2 }, { channel }),
+          );
+        }
+        const sending = mallory.send(concat(frames));
+        const types = await countFrames(mallory, 1000);
+        await sending;
+        assertEquals([...types], [[Type.OPENED, 500], [Type.LEFT, 500]]);
+      }
+    });
+  },
+);
+
+outerAttack(
+  "a flood of PINGs whose answers nobody reads is held back, and ended as slow_consumer",
+  { programs: FROM_SOURCE, args: ["--slow-grace", "1", "--max-payload", "64KiB", "--max-pending", "256KiB"] },
+  async (scene) => {
+    await growsLess(16 * MiB, scene, async () => {
+      const mallory = await scene.greet();
+      const pings = concat(
+        Array.from({ length: 500 }, () => mallory.frame(Type.PING, {}, new Uint8Array(125))),
+      );
+      const written = await pour(mallory, pings, 200 * MiB);
+      assert(written < 150 * MiB, "the server read on");
+      await scene.host.log.until("closed", { number: mallory.number, reason: "slow_consumer" });
+      mallory.close();
+    });
+  },
+);
+
+outerAttack(
+  "a million empty messages do not keep the others' waiting: their round trip stays below half a second, but for one in a hundred",
+  { programs: FROM_SOURCE },
+  async (scene) => {
+    const mallory = await scene.greet();
+    const numbers: number[] = [];
+    for (let i = 0; i < 64; i++) numbers.push(await mallory.openToPublish(`flood.${i}`));
+    // All on one channel, which makes long runs; then each on another than the one before, which makes short ones.
+    const same = concat(Array.from({ length: 10_000 }, () => mallory.message(numbers[0])));
+    const turns = concat(Array.from({ length: 10_000 }, (_, i) => mallory.message(numbers[i % 64])));
+    const unknown = concat(Array.from({ length: 1_000 }, (_, i) => mallory.message(900_000 + i)));
+    scene.witnesses.tookMs.length = 0;
+    for (let i = 0; i < 50; i++) await mallory.send(same);
+    for (let i = 0; i < 50; i++) await mallory.send(turns);
+    const refusals = mallory.barrier();
+    for (let i = 0; i < 20; i++) await mallory.send(unknown);
+    for (const frame of await refusals) assertEquals(json(frame).code, "not_open");
+    while (scene.witnesses.tookMs.length < 200) await scene.witnesses.turn();
+    assert(scene.witnesses.p99() < 500, `p99 is ${Math.round(scene.witnesses.p99())} ms`);
+  },
+);

@@ -1,0 +1,204 @@
+/**
+ * Attacks by those who are in, on what is not theirs: others' inboxes, more than they were granted, more than their
+ * share of places and of the server's time.
+ */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Type } from "../../lib/wire/header.ts";
+import { inbox, json, type RawClient, text } from "../raw_client.ts";
+import { innerAttack } from "./scene.ts";
+import { greet } from "./transport.ts";
+
+innerAttack(
+  "the inbox of another session is closed to a token without direct",
+  { auth: true },
+  async (scene) => {
+    const victim = await scene.greet({ token: await scene.token() });
+    const mallory = await scene.greet({ token: await scene.token({ direct: false }) });
+    await mallory.send(
+      ...[1, 2, 3].map((i) => mallory.message(inbox(victim.number), `${i}`)),
+      mallory.message(inbox(0x7fffffff), "nobody"),
+      mallory.reply(7, victim.number, "an answer nobody asked for"),
+    );
+    const refusals = [];
+    for (const frame of await mallory.barrier()) refusals.push([json(frame).code, frame.channel]);
+    // Also for the session that is not there: who may not write to inboxes does not learn which there are.
+    assertEquals(refusals, [
+      ["forbidden", inbox(victim.number)],
+      ["forbidden", inbox(0x7fffffff)],
+      ["forbidden", inbox(victim.number)],
+    ]);
+    assertEquals(await victim.barrier(), []);
+    await mallory.send(mallory.message(inbox(mallory.number), "to itself"));
+    assertEquals(text(await mallory.expect(Type.MESSAGE)), "to itself");
+  },
+);
+
+innerAttack(
+  "a subscription wider than the grant is refused, and nothing of it arrives",
+  { auth: true },
+  async (scene) => {
+    const publisher = await scene.greet({ token: await scene.token() });
+    const token = await scene.token({ publish: ["chat.lobby"], subscribe: ["chat.*", "jobs.done"] });
+    const mallory = await scene.greet({ token });
+    const refused = [
+      ">",
+      "*",
+      "chat.>",
+      "*.lobby",
+      "chat.*.deep",
+      "jobs.*",
+      "jobs",
+      "chat",
+      "$admin.>",
+      "$SYS",
+    ];
+    for (const channel of refused) {
+      const id = mallory.nextId();
+      await mallory.send(mallory.frame(Type.OPEN, { id }, { channel, subscribe: true }));
+      assertEquals((await mallory.refused("forbidden")).id, id, channel);
+    }
+    await mallory.open("chat.*");
+    // A name that is granted for publishing alone, and one for subscribing alone.
+    const opened = await mallory.open("jobs.done");
+    assertEquals(opened.publish, false);
+    await mallory.send(mallory.message(opened.number, "not mine to say"));
+    assertEquals((await mallory.refused("forbidden")).channel, opened.number);
+    for (const channel of ["chat.lobby.deep", "jobs.new", "jobs", "secret", "chat.lobby", "jobs.done"]) {
+      const number = await publisher.openToPublish(channel);
+      await publisher.send(publisher.message(number, channel));
+    }
+    await publisher.barrier();
+    const received = (await mallory.barrier()).filter(({ type }) => type === Type.MESSAGE).map(text);
+    assertEquals(received, ["chat.lobby", "jobs.done"]);
+  },
+);
+
+innerAttack(
+  "more connections than the limit in all are told server_full, however many; a place that is free is taken",
+  { limits: { connections: 8, handshakeMs: 60_000 } },
+  async (scene) => {
+    // Over TLS, who is still in the handshake counts for itself: these are greeted before the others come.
+    const inside: RawClient[] = [];
+    for (let i = 0; i < 6; i++) inside.push(await scene.greet());
+    const outside: RawClient[] = [];
+    for (let i = 0; i < 100; i++) outside.push(await scene.connect());
+    for (const stranger of outside) {
+      assertStringIncludes((await stranger.ended("server_full")).message, "8 connections");
+    }
+    inside.pop()!.close();
+    await scene.until(() => scene.host.server.sessions < 8, () => "the place is not free");
+    let guest = await scene.connect();
+    for (; !await isIn(guest); guest = await scene.connect());
+    assertEquals(await guest.barrier(), []);
+  },
+);
+
+/** Says HELLO; whether there was a place. It becomes free a moment after the session is gone. */
+async function isIn(client: RawClient): Promise<boolean> {
+  try {
+    await greet(client);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+innerAttack(
+  "more connections than the limit of an address are told server_full",
+  { limits: { connectionsPerAddress: 6 } },
+  async (scene) => {
+    for (let i = 0; i < 4; i++) await scene.greet();
+    for (let i = 0; i < 20; i++) {
+      const stranger = await scene.connect();
+      const { message } = await stranger.ended("server_full");
+      assertStringIncludes(message, "127.0.0.1");
+    }
+  },
+);
+
+innerAttack(
+  "a rate in messages is kept by back-pressure: all arrive, none is refused, none early",
+  { limits: { messagesPerSecond: 500 } },
+  async (scene) => {
+    const listener = await scene.greet();
+    const { number } = await listener.open("chat");
+    const mallory = await scene.greet();
+    await mallory.openToPublish("chat");
+    const start = performance.now();
+    const count = 1000;
+    await mallory.send(...Array.from({ length: count }, (_, i) => mallory.message(number, `${i}`)));
+    for (let i = 0; i < count; i++) assertEquals(text(await listener.expect(Type.MESSAGE)), `${i}`);
+    const took = performance.now() - start;
+    // A second's worth goes at once; the rest at the rate, but for a tenth of a second that may be overdrawn.
+    assert(took >= 850, `${count} messages at 500 a second took ${Math.round(took)} ms`);
+    assertEquals(await mallory.barrier(), []);
+  },
+);
+
+innerAttack(
+  "a rate in bytes is kept by back-pressure: all arrive, none is refused, none early",
+  { limits: { bytesPerSecond: 1024 * 1024 } },
+  async (scene) => {
+    const listener = await scene.greet();
+    const { number } = await listener.open("chat");
+    const mallory = await scene.greet();
+    await mallory.openToPublish("chat");
+    const start = performance.now();
+    const count = 128;
+    const sending = mallory.send(
+      ...Array.from({ length: count }, () => mallory.message(number, new Uint8Array(16 * 1024))),
+    );
+    await listener.expectMany(count);
+    const took = performance.now() - start;
+    assert(took >= 850, `2 MiB at 1 MiB a second took ${Math.round(took)} ms`);
+    await sending;
+    assertEquals(await mallory.barrier(), []);
+  },
+);
+
+innerAttack(
+  "65,535 outstanding requests are all there may be, an id that is used again is refused, and the answers arrive",
+  { limits: { requests: 65_535 } },
+  async (scene) => {
+    const responder = await scene.greet();
+    const { number } = await responder.open("jobs");
+    const mallory = await scene.greet();
+    await mallory.openToPublish("jobs");
+    const batch = 5_000;
+    for (let first = 1; first <= 65_535; first += batch) {
+      const last = Math.min(first + batch - 1, 65_535);
+      const ids = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+      const sending = mallory.send(...ids.map((id) => mallory.request(id, number)));
+      await responder.expectMany(ids.length, Type.REQUEST);
+      await sending;
+    }
+    await mallory.send(mallory.request(1, number), mallory.request(65_535, number));
+    assertEquals((await mallory.refused("id_in_use")).id, 1);
+    assertEquals((await mallory.refused("id_in_use")).id, 65_535);
+    await responder.send(responder.reply(1, mallory.number, "done"));
+    assertEquals((await mallory.expect(Type.REPLY)).id, 1);
+    await mallory.send(mallory.request(1, number));
+    assertEquals((await responder.expect(Type.REQUEST)).id, 1);
+    // Its end is not the server's: nobody waits for the answers any more.
+    mallory.close();
+  },
+);
+
+innerAttack(
+  "a request beyond the limit of outstanding ones is refused, and costs nothing else",
+  {},
+  async (scene) => {
+    const responder = await scene.greet();
+    const { number } = await responder.open("jobs");
+    const mallory = await scene.greet();
+    await mallory.openToPublish("jobs");
+    await mallory.send(...Array.from({ length: 4196 }, (_, i) => mallory.request(i + 1, number)));
+    const refusals = await mallory.barrier();
+    assertEquals(
+      refusals.map((frame) => [frame.id, json(frame).code]),
+      Array.from({ length: 100 }, (_, i) => [4097 + i, "limit"]),
+    );
+    assertEquals((await responder.barrier()).length, 4096);
+  },
+);

@@ -1,0 +1,307 @@
+/**
+ * Attacks by those who never say who they are. They cost a server descriptors: each of these tests looks at those of a
+ * server process, and holds on to its own end until they are back.
+ */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Type } from "../../lib/wire/header.ts";
+import { concat, json, RawClient, text } from "../raw_client.ts";
+import { freed, outerAttack, type Scene } from "./scene.ts";
+import type { OuterHost } from "./host.ts";
+import { clientHello, type Held } from "./transport.ts";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** The handshake time is 2 s; whoever does not read has 1 s. */
+const IMPATIENT = {
+  args: ["--handshake-time", "2", "--slow-grace", "1", "--max-payload", "64KiB", "--max-pending", "256KiB"],
+};
+
+/** Waits until the server has logged `count` more lines with `message` and such a `reason` than before. */
+async function reasons(
+  scene: Scene<OuterHost>,
+  message: string,
+  reason: RegExp,
+  count: number,
+): Promise<void> {
+  const { log } = scene.host;
+  const found = () => log.all(message).filter((line) => reason.test(`${line.reason}`)).length;
+  await scene.until(() => found() >= count, () => `${found()} of ${count} lines "${message}" with ${reason}`);
+}
+
+outerAttack(
+  "whoever says nothing is told so after the handshake time, and closed",
+  IMPATIENT,
+  async (scene) => {
+    const before = scene.host.descriptors();
+    const silent = [];
+    for (let i = 0; i < 10; i++) silent.push(await scene.connect());
+    for (const stranger of silent) await stranger.ended("timeout");
+    await freed(scene, before);
+  },
+);
+
+outerAttack(
+  "whoever never begins the TLS handshake is closed after the handshake time",
+  IMPATIENT,
+  async (scene) => {
+    const before = scene.host.descriptors();
+    const silent = [];
+    for (let i = 0; i < 10; i++) silent.push(await scene.knock());
+    for (const stranger of silent) {
+      if (scene.transport.isTls) await stranger.end();
+      else await stranger.ended("timeout");
+    }
+    if (scene.transport.isTls) {
+      await reasons(scene, "TLS handshake failed", /no whole TLS greeting within 2 s/, 10);
+    }
+    await freed(scene, before);
+  },
+);
+
+outerAttack(
+  "15 of the 16 bytes of a header are waited for no longer than nothing",
+  IMPATIENT,
+  async (scene) => {
+    const before = scene.host.descriptors();
+    const strangers = [];
+    for (let i = 0; i < 20; i++) {
+      const stranger = await scene.connect();
+      await stranger.send(stranger.frame(Type.HELLO, {}, { protocol: "parley/1" }).subarray(0, 15));
+      strangers.push(stranger);
+    }
+    for (const stranger of strangers) await stranger.ended("timeout");
+    await freed(scene, before);
+  },
+);
+
+outerAttack(
+  "one byte a second does not extend the handshake time",
+  { args: ["--handshake-time", "2"] },
+  async (scene) => {
+    const before = scene.host.descriptors();
+    const inside = await scene.connect();
+    const outside = await scene.knock();
+    const hello = inside.frame(Type.HELLO, {}, { protocol: "parley/1" });
+    const greeting = scene.transport.isTls ? await clientHello() : hello;
+    const start = performance.now();
+    let at = 0;
+    const drip = () => {
+      inside.send(hello.subarray(at, at + 1)).catch(() => {});
+      outside.send(greeting.subarray(at, at + 1)).catch(() => {});
+      at++;
+    };
+    drip();
+    const dripping = setInterval(drip, 1000);
+    try {
+      await inside.ended("timeout");
+      if (scene.transport.isTls) await outside.end();
+      else await outside.ended("timeout");
+      const took = performance.now() - start;
+      assert(at >= 2 && took >= 1990, `closed after ${took} ms and ${at} bytes`);
+      await freed(scene, before);
+    } finally {
+      clearInterval(dripping);
+    }
+  },
+);
+
+outerAttack(
+  "1,000 connections that stop in the middle of the handshake give their descriptors back, and others connect",
+  { args: ["--handshake-time", "2"] },
+  async (scene) => {
+    const before = scene.host.descriptors();
+    const { isTls } = scene.transport;
+    const hello = new RawClient(undefined!).frame(Type.HELLO, {}, { protocol: "parley/1" });
+    const whole = isTls ? await clientHello() : hello;
+    // Cut anywhere; and whole, followed by nothing or by the begin of the next record, of which the rest never comes.
+    const cuts = isTls
+      ? [
+        whole.subarray(0, 3),
+        whole.subarray(0, whole.length / 2),
+        whole,
+        concat([whole, Uint8Array.of(22, 3, 3, 1, 0)]),
+      ]
+      : [whole.subarray(0, 3), whole.subarray(0, 16), whole.subarray(0, -1)];
+    for (let i = 0; i < 1000; i++) {
+      const stranger = await scene.knock();
+      await stranger.send(cuts[i % cuts.length]);
+      if (i % 100 === 50) {
+        const guest = await scene.greet();
+        assertEquals(await guest.barrier(), []);
+        guest.close();
+      }
+    }
+    assert(scene.host.descriptors() > before + 500, "they were there at the same time");
+    const start = performance.now();
+    while (scene.host.descriptors() > before) {
+      const took = Math.round(performance.now() - start);
+      assert(took < 10_000, `${scene.host.descriptors() - before} descriptors are not back after ${took} ms`);
+      const guest = await scene.greet();
+      assertEquals(await guest.barrier(), []);
+      guest.close();
+      await guestGone(scene);
+    }
+  },
+);
+
+/** Waits until the server has dealt with the end of a guest, so that its descriptors do not count. */
+async function guestGone(scene: Scene<OuterHost>): Promise<void> {
+  const { log } = scene.host;
+  await scene.until(
+    () =>
+      log.all("greeted").length - 2 <= log.all("closed").filter(({ number }) => Number(number) > 2).length,
+    () => "a guest is not gone",
+  );
+  await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+outerAttack(
+  "whoever stops reading holds its publisher back, is closed as slow_consumer, and its descriptor is freed",
+  IMPATIENT,
+  async (scene, program) => {
+    const before = scene.host.descriptors();
+    const publisher = await scene.greet();
+    const perSession = scene.host.descriptors() - before;
+    const slow = await scene.greet();
+    const { number } = await slow.open("slow");
+    await publisher.openToPublish("slow");
+    const message = publisher.message(number, new Uint8Array(32 * KiB));
+    // It is closed amid this, and then the rest goes to nobody.
+    for (let sent = 0; sent < 64 * MiB; sent += message.length) await publisher.send(message);
+    assertEquals(await publisher.barrier(), []);
+    await scene.host.log.until("closed", { number: slow.number, reason: "slow_consumer" });
+    if (program.freesUnread) await freed(scene, before + perSession);
+    slow.close();
+    await freed(scene, before + perSession);
+  },
+);
+
+outerAttack(
+  "plaintext on a TLS port, and TLS on a plain port, are refused with a hint",
+  IMPATIENT,
+  async (scene) => {
+    const before = scene.host.descriptors();
+    const strangers: RawClient[] = [];
+    for (let i = 0; i < 10; i++) {
+      const stranger = await scene.knock();
+      strangers.push(stranger);
+      if (scene.transport.isTls) {
+        await stranger.send(stranger.frame(Type.HELLO, {}, { protocol: "parley/1", token: "secret-token" }));
+        await endedSomehow(stranger);
+      } else {
+        await stranger.send(await clientHello());
+        assertStringIncludes((await stranger.ended("bad_frame")).message, "this looks like TLS");
+      }
+    }
+    if (scene.transport.isTls) await reasons(scene, "TLS handshake failed", /does not speak TLS/, 10);
+    assert(!scene.host.stderr.includes("secret-token"));
+    await freed(scene, before);
+  },
+);
+
+/** Waits for the end of the stream; what comes before may be a TLS alert, which is no frame. */
+async function endedSomehow(stranger: RawClient): Promise<void> {
+  assertEquals(await stranger.nextOrEnd(), undefined);
+}
+
+/** The ways a connection can end in the middle of a frame: each lets the server see another end. */
+const ENDINGS: Readonly<Record<string, (held: Held) => void | Promise<void>>> = {
+  // Unread bytes in its receive buffer make TCP answer with a reset when it is closed.
+  "a reset": (held) => held.front.close(),
+  "a half-close": (held) => held.front.closeWrite(),
+  "an end": (held) => held.client.close(),
+};
+
+for (const [ending, end] of Object.entries(ENDINGS)) {
+  outerAttack(`${ending} in the middle of a frame ends that session alone`, IMPATIENT, async (scene) => {
+    const before = scene.host.descriptors();
+    const listener = await scene.greet();
+    const { number } = await listener.open("chat");
+    const perSession = scene.host.descriptors() - before;
+    for (let i = 0; i < 10; i++) {
+      const held = await scene.held();
+      if (i % 2 === 0) {
+        await held.client.send(held.client.frame(Type.HELLO, {}, { protocol: "parley/1" }));
+        held.client.number = json<{ number: number }>(await held.client.expect(Type.WELCOME)).number;
+        await held.client.openToPublish("chat");
+      }
+      const frame = i % 2 === 0
+        ? held.client.message(number, "never whole")
+        : held.client.frame(Type.HELLO, {}, { protocol: "parley/1" });
+      await held.client.send(frame.subarray(0, 20));
+      await end(held);
+    }
+    await freed(scene, before + perSession);
+    assertEquals(await listener.barrier(), [], "nothing of what was not whole was published");
+  });
+}
+
+outerAttack(
+  "a server with 64 descriptors says when they are used up, serves who is there, and recovers",
+  { descriptors: 64, args: ["--handshake-time", "1"] },
+  async (scene) => {
+    await exhaust(scene);
+    const guest = await scene.greet();
+    assertEquals(await guest.barrier(), []);
+  },
+);
+
+outerAttack(
+  "a server with 64 descriptors and tokens survives that it cannot look at its files",
+  { descriptors: 64, auth: true, args: ["--handshake-time", "2"] },
+  async (scene) => {
+    const token = await scene.token();
+    await exhaust(scene);
+    const guest = await scene.greet({ token });
+    assertEquals(guest.welcome.name, "Mallory");
+  },
+);
+
+/** Takes all descriptors of the server, and waits until it has them back. */
+async function exhaust(scene: Scene<OuterHost>): Promise<void> {
+  const strangers: RawClient[] = [];
+  for (let i = 0; i < 50; i++) strangers.push(await scene.knock());
+  const line = await scene.host.log.until("cannot accept connections; trying again");
+  assertEquals(line.level, "error");
+  for (const stranger of strangers) {
+    if (scene.transport.isTls) await stranger.end();
+    else await stranger.ended("timeout");
+  }
+}
+
+outerAttack(
+  "SIGTERM with peers that do not read, do not speak, or are refused ends the server within its drain time, with 0",
+  {
+    args: ["--drain-time", "1", "--handshake-time", "30", "--max-payload", "64KiB", "--max-pending", "16MiB"],
+  },
+  async (scene) => {
+    const { host } = scene;
+    const slow = await scene.greet();
+    const publisher = await scene.greet();
+    const { number } = await slow.open("slow");
+    await publisher.openToPublish("slow");
+    const message = publisher.message(number, new Uint8Array(32 * KiB));
+    for (let sent = 0; sent < 12 * MiB; sent += message.length) await publisher.send(message);
+    assertEquals(await publisher.barrier(), []);
+    for (let i = 0; i < 20; i++) {
+      await scene.knock();
+      const half = await scene.knock();
+      await half.send((await clientHello()).subarray(0, 100 + 20 * i));
+      await scene.connect();
+    }
+    await scene.ends(async () => {
+      host.kill("SIGTERM");
+      await host.log.until("draining");
+      const start = performance.now();
+      const { code } = await host.status;
+      const took = Math.round(performance.now() - start);
+      assertEquals(code, 0);
+      assert(took < 3000, `it took ${took} ms, and the drain time is 1000`);
+    });
+    const frames = await publisher.rest();
+    assertEquals(frames.map((frame) => text(frame)), ['{"reason":"shutting_down"}']);
+    assertMatch(host.stderr, /"message":"stopped"/);
+  },
+);

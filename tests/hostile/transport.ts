@@ -1,0 +1,211 @@
+/**
+ * The two transports every attack is run on, and what they need: one certificate for all tests, raw clients over
+ * either, and strangers who only know TCP.
+ *
+ * @module
+ */
+
+import { ensureCertificate, type ServerCertificate } from "../../lib/auth/certificate_folder.ts";
+import { MemoryStorage } from "../../lib/auth/storage.ts";
+import type { Welcome } from "../../lib/wire/control.ts";
+import { HEADER_BYTES } from "../../lib/limits.ts";
+import { Type, u32 } from "../../lib/wire/header.ts";
+import { json, RawClient, within } from "../raw_client.ts";
+
+/** Where a server listens, and whom its clients trust. */
+export interface Target {
+  readonly hostname: string;
+  readonly port: number;
+  readonly authority?: string;
+}
+
+/** How sessions come to a server. */
+export interface Transport {
+  readonly name: "TCP" | "TLS";
+  readonly isTls: boolean;
+  /** Connects, the TLS handshake included, and says nothing. */
+  connect(target: Target): Promise<RawClient>;
+}
+
+export const TCP: Transport = {
+  name: "TCP",
+  isTls: false,
+  connect: async ({ hostname, port }) => {
+    const tcp = await Deno.connect({ hostname, port });
+    tcp.setNoDelay(true);
+    return remembered(new RawClient(tcp), tcp);
+  },
+};
+export const TLS: Transport = {
+  name: "TLS",
+  isTls: true,
+  connect: async (target) => {
+    const tcp = await Deno.connect({ hostname: target.hostname, port: target.port });
+    tcp.setNoDelay(true);
+    return await overTls(tcp, target);
+  },
+};
+
+/** A raw client that speaks TLS over `tcp`. */
+export async function overTls(tcp: Deno.TcpConn, { hostname, authority }: Target): Promise<RawClient> {
+  const tls = await Deno.startTls(tcp, { hostname, caCerts: [authority!] });
+  try {
+    await tls.handshake();
+  } catch (error) {
+    tls.close();
+    throw error;
+  }
+  // A raw client uses no more of its connection than what the two kinds have in common.
+  const end = new OrdinaryEnd(tls);
+  return remembered(new RawClient(end as unknown as Deno.TcpConn), end);
+}
+
+const sockets = new WeakMap<RawClient, Pick<Deno.TcpConn, "read">>();
+
+function remembered(client: RawClient, socket: Pick<Deno.TcpConn, "read">): RawClient {
+  sockets.set(client, socket);
+  return client;
+}
+
+/** Reads the next `count` frames and counts them by type, keeping none: for floods, where a raw client is too slow. */
+export async function countFrames(client: RawClient, count: number): Promise<Map<number, number>> {
+  const socket = sockets.get(client)!;
+  const types = new Map<number, number>();
+  const bytes = new Uint8Array(256 * 1024);
+  let filled = 0;
+  for (let seen = 0; seen < count;) {
+    const more = await within(socket.read(bytes.subarray(filled)), "answer to a flood");
+    if (more === null) throw new Error(`the end of the stream after ${seen} of ${count} frames`);
+    filled += more;
+    let at = 0;
+    for (; filled - at >= HEADER_BYTES && filled - at >= HEADER_BYTES + u32(bytes, at + 4); seen++) {
+      types.set(bytes[at], (types.get(bytes[at]) ?? 0) + 1);
+      at += HEADER_BYTES + u32(bytes, at + 4);
+    }
+    bytes.copyWithin(0, at, filled);
+    filled -= at;
+  }
+  return types;
+}
+
+/** A TLS connection on which an end without goodbye is an end, as it is on TCP. */
+class OrdinaryEnd {
+  readonly #tls: Deno.TlsConn;
+
+  constructor(tls: Deno.TlsConn) {
+    this.#tls = tls;
+  }
+
+  async read(bytes: Uint8Array): Promise<number | null> {
+    try {
+      return await this.#tls.read(bytes);
+    } catch (error) {
+      if (error instanceof Deno.errors.UnexpectedEof || error instanceof Deno.errors.BrokenPipe) return null;
+      throw error;
+    }
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#tls.write(bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#tls.closeWrite();
+  }
+
+  close(): void {
+    this.#tls.close();
+  }
+}
+
+/** Says HELLO, a token and all, and reads the WELCOME. */
+export async function greet(
+  client: RawClient,
+  hello: { name?: string; token?: string } = {},
+): Promise<RawClient> {
+  await client.send(client.frame(Type.HELLO, {}, { protocol: "parley/1", ...hello }));
+  client.welcome = json<Welcome>(await client.expect(Type.WELCOME));
+  client.number = client.welcome.number;
+  return client;
+}
+
+let made: Promise<ServerCertificate> | undefined;
+
+/** The certificate of every server here. */
+export function certificate(): Promise<ServerCertificate> {
+  made ??= ensureCertificate(new MemoryStorage(), { hosts: ["127.0.0.1"], nowMs: Date.now() });
+  return made;
+}
+
+let greeting: Promise<Uint8Array> | undefined;
+
+/** What a TLS client says first, whole: of Deno's own client, caught on its way. */
+export function clientHello(): Promise<Uint8Array> {
+  greeting ??= catchClientHello();
+  return greeting;
+}
+
+async function catchClientHello(): Promise<Uint8Array> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const [there, here] = await Promise.all([Deno.connect({ hostname: "127.0.0.1", port }), listener.accept()]);
+  const tls = await Deno.startTls(there, { hostname: "127.0.0.1" });
+  const failed = tls.handshake().catch(() => {});
+  const bytes = new Uint8Array(16 * 1024);
+  const count = await here.read(bytes);
+  here.close();
+  await failed;
+  tls.close();
+  return bytes.slice(0, count!);
+}
+
+/** A client whose bytes to the server go through a hand of ours that can let them fall: `front` is the server's end. */
+export class Held implements Disposable {
+  readonly client: RawClient;
+  /** The connection to the server as it is on the wire, TLS records and all. */
+  readonly front: Deno.TcpConn;
+  readonly #back: Deno.TcpConn;
+
+  private constructor(client: RawClient, front: Deno.TcpConn, back: Deno.TcpConn) {
+    this.client = client;
+    this.front = front;
+    this.#back = back;
+  }
+
+  static async connect(transport: Transport, target: Target): Promise<Held> {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const [near, back, front] = await Promise.all([
+      Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
+      listener.accept(),
+      Deno.connect({ hostname: target.hostname, port: target.port }),
+    ]);
+    for (const socket of [near, back, front]) socket.setNoDelay(true);
+    pass(back, front);
+    pass(front, back);
+    const client = transport.isTls ? await overTls(near, target) : new RawClient(near);
+    return new Held(client, front, back);
+  }
+
+  [Symbol.dispose](): void {
+    this.client.close();
+    for (const socket of [this.front, this.#back]) {
+      try {
+        socket.close();
+      } catch {
+        // Let fall before.
+      }
+    }
+  }
+}
+
+async function pass(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
+  const bytes = new Uint8Array(16 * 1024);
+  try {
+    for (let count; (count = await from.read(bytes)) !== null;) {
+      for (let at = 0; at < count;) at += await to.write(bytes.subarray(at, count));
+    }
+    await to.closeWrite();
+  } catch {
+    // One of the two is gone.
+  }
+}
