@@ -72,7 +72,7 @@ function openGuard({ state = "parley-state" }: ServeOptions, limits: Limits, log
       state,
       error: loggable(error),
     });
-  }, limits.handshakeMs / 2); // a refusal that comes after its deadline is not heard
+  }, limits.handshakeMs * 0.7); // a refusal that comes after its deadline is not heard
 }
 
 function certificateSource(options: ServeOptions): CertificateSource | undefined {
