@@ -1,0 +1,30 @@
+/**
+ * How a stream is cut into writes: what the server reads at once is not what was meant to belong together.
+ *
+ * @module
+ */
+
+import type { Random } from "../seeded.ts";
+
+/** One write, and how long to wait after it. */
+export interface Chunk {
+  readonly bytes: Uint8Array;
+  /** In milliseconds; mostly 0. */
+  readonly pauseMs: number;
+}
+
+/** More writes than this would only take time. */
+const MAX_CHUNKS = 200;
+
+/** Cuts `bytes` into one to 200 writes, in order and with nothing lost. */
+export function inChunks(random: Random, bytes: Uint8Array): Chunk[] {
+  const largest = random.pick([1, 15, 17, 100, 1460, 20_000, Infinity]);
+  const chunks: Chunk[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const isLast = largest === Infinity || chunks.length === MAX_CHUNKS - 1;
+    const to = isLast ? bytes.length : Math.min(bytes.length, at + 1 + random.int(largest));
+    chunks.push({ bytes: bytes.subarray(at, to), pauseMs: random.int(25) === 0 ? random.int(8) : 0 });
+    at = to;
+  }
+  return chunks;
+}

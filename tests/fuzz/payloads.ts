@@ -1,0 +1,102 @@
+/**
+ * What the fuzzer puts into frames: payloads of all sizes, and JSON that is nearly what a server expects.
+ *
+ * @module
+ */
+
+import { concat } from "../raw_client.ts";
+import type { Random } from "../seeded.ts";
+
+const encoder = new TextEncoder();
+
+/** Channels the fuzzer's sessions meet on. None of its patterns matches a channel outside `fuzz`, so the witness is left alone. */
+export const NAMES: readonly string[] = ["fuzz", "fuzz.a", "fuzz.b", "fuzz.a.b", "fuzz.c-d_E", "$echo"];
+const PATTERNS = ["fuzz.*", "fuzz.>", "fuzz.*.b", "fuzz.a.>"];
+const GROUPS = ["one", "two", "\u00e4\u{1f600}"];
+
+/** Values where an integer, a string or nothing at all should be; or the other way round. */
+const WRONG_VALUES: readonly unknown[] = [
+  null,
+  0,
+  -1,
+  1e308,
+  true,
+  [],
+  {},
+  "",
+  "\u0000",
+  "..",
+  "$sys",
+  "fuzz.>.a",
+  "a".repeat(129),
+  "x".repeat(9000),
+  "\ud800",
+  { toString: 1 },
+];
+
+/** Payloads that are no JSON object, or not one that anybody expects. */
+const WRONG_TEXTS = [
+  "",
+  "{",
+  "null",
+  "[]",
+  '"fuzz"',
+  "{}",
+  "\ufeff{}",
+  '{"__proto__":{"channel":"fuzz"}}',
+  '{"channel":"fuzz","channel":7}',
+  '{"constructor":{"prototype":{}},"channel":"fuzz"}',
+  `${"[".repeat(3000)}${"]".repeat(3000)}`,
+  `${'{"channel":'.repeat(2000)}1${"}".repeat(2000)}`,
+  "1".repeat(5000),
+  '{"channel":"\\ud800"}',
+];
+
+/** After so many bytes a filler begins anew; no multiple of 16, so that misread headers are all different. */
+const PERIOD = 61;
+
+/** `length` bytes; long ones repeat themselves, because making random ones costs more than sending them. */
+export function filler(random: Random, length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  whole.set(random.bytes(Math.min(length, PERIOD)));
+  for (let filled = PERIOD; filled < length; filled *= 2) whole.copyWithin(filled, 0, filled);
+  return whole;
+}
+
+/** A payload of a message: often nothing, seldom much, never more than `most` bytes. */
+export function messagePayload(random: Random, most: number): Uint8Array {
+  const sizes = [0, 0, 1, 7, 16, 100, 1000, 4000, most];
+  return filler(random, Math.min(most, random.pick(sizes)));
+}
+
+/** What an OPEN may say. */
+export function openPayload(random: Random): Record<string, unknown> {
+  if (random.int(5) === 0) return { channel: random.pick(PATTERNS), subscribe: true };
+  const open: Record<string, unknown> = { channel: random.pick(NAMES) };
+  if (random.int(3) > 0) open.subscribe = true;
+  if (random.int(4) === 0) open.echo = false;
+  if (random.int(4) === 0) open.group = random.pick(GROUPS);
+  if (random.int(4) === 0 && open.subscribe) open.presence = true;
+  return open;
+}
+
+/** A HELLO's payload with one thing or another wrong, or odd. */
+export function oddHello(random: Random): Uint8Array {
+  return oddJson(random, { protocol: "parley/1", name: "fuzz", token: "eyJhbGciOiJub25lIn0.e30." });
+}
+
+/** An OPEN's or a LEAVE's payload with one thing or another wrong, or odd. */
+export function oddOpen(random: Random): Uint8Array {
+  return oddJson(random, { ...openPayload(random), from: undefined });
+}
+
+function oddJson(random: Random, right: Record<string, unknown>): Uint8Array {
+  if (random.int(3) === 0) return encoder.encode(random.pick(WRONG_TEXTS));
+  if (random.int(6) === 0) return random.bytes(random.int(200));
+  const odd = { ...right, [random.pick(Object.keys(right))]: random.pick(WRONG_VALUES) };
+  const bytes = encoder.encode(JSON.stringify(odd));
+  if (random.int(4) > 0) return bytes;
+  // Broken UTF-8, in the middle.
+  const at = random.int(bytes.length);
+  return concat([bytes.subarray(0, at), Uint8Array.of(0xc3, 0x28, 0xff), bytes.subarray(at)]);
+}
