@@ -1,15 +1,20 @@
 /**
  * A fair order among connections that all have something to say.
  *
- * The runtime finishes at most 128 operations a turn of its loop, reads and writes together, and a read that is issued
- * again at once is among the first to finish again: with 500 busy connections a few are served without end, and the
- * slowest in a hundred waits a tenth of a second. So while turns are crowded, who has been served is not read from
- * again until there is a turn that is not, which means that everybody who was ready has had theirs.
+ * The runtime finishes at most 128 operations a turn of its loop, reads and writes together. Those beyond wait until
+ * it polls the sockets again, and come back in the opposite order each time: with 500 busy connections a few are served
+ * without end, and the slowest in a hundred waits a tenth of a second.
+ *
+ * So once a turn was crowded, connections are read from in rounds: everybody once, in the order in which they were
+ * served last, a slice at a time. A slice is small enough for all its reads and the writes that answer them to be done
+ * in the very turn that issues them, which is also the cheapest way: what is done at once never waits in the runtime's
+ * queue. Who had nothing to say yet does wait there, and is served before the next round begins.
  *
  * @module
  */
 
-import { CROWDED_OPERATIONS } from "../limits.ts";
+import { setImmediate } from "node:timers";
+import { CROWDED_OPERATIONS, SLICE_READERS, TURNS_TO_POLL } from "../limits.ts";
 
 /** Whoever reads in turns. */
 export interface Reader {
@@ -19,13 +24,16 @@ export interface Reader {
 
 /** The turns of one server's connections. */
 export class Turns {
-  /** Who reads next, and the list that was used before, kept for its memory. */
+  /** Who has been served and wants to read again. */
   #next: Reader[] = [];
-  #spare: Reader[] = [];
-  /** Operations that finished in this turn of the loop, and since the timer was set. */
+  /** Who reads in this round, and from where on they still have to. */
+  #round: Reader[] = [];
+  #at = 0;
+  #inRounds = false;
+  /** Turns since the last slice. */
+  #sinceSlice = 0;
+  /** Operations that finished in this turn of the loop. */
   #finished = 0;
-  #sinceTimer = 0;
-  #isTimerSet = false;
 
   /** A read of `reader` has finished and been dealt with: lets it read again when it is its turn. */
   readNext(reader: Reader): void {
@@ -41,31 +49,42 @@ export class Turns {
 
   readonly #endOfTurn = () => {
     const isCrowded = this.#finished >= CROWDED_OPERATIONS;
-    this.#sinceTimer += this.#finished;
     this.#finished = 0;
-    if (!isCrowded) this.#readAll();
-    else if (!this.#isTimerSet) this.#setTimer();
+    if (this.#inRounds) return;
+    if (isCrowded) {
+      this.#inRounds = true;
+      setImmediate(this.#turn);
+    } else {
+      this.#beginRound();
+      this.#readUpTo(this.#round.length);
+    }
   };
 
-  /** There need not be another turn: everybody may be waiting for us. A turn takes less than the timer does. */
-  #setTimer(): void {
-    this.#isTimerSet = true;
-    this.#sinceTimer = 0;
-    setTimeout(this.#timerFired, 0);
+  /** One turn of the loop while there are rounds. */
+  readonly #turn = () => {
+    if (this.#at === this.#round.length) {
+      // Whoever waits in the runtime's queue comes first.
+      if (++this.#sinceSlice < TURNS_TO_POLL) {
+        setImmediate(this.#turn);
+        return;
+      }
+      this.#beginRound();
+      if (this.#round.length <= SLICE_READERS) this.#inRounds = false;
+    }
+    this.#sinceSlice = 0;
+    this.#readUpTo(Math.min(this.#at + SLICE_READERS, this.#round.length));
+    if (this.#inRounds) setImmediate(this.#turn);
+  };
+
+  #beginRound(): void {
+    const served = this.#round; // kept for its memory
+    served.length = 0;
+    this.#round = this.#next;
+    this.#next = served;
+    this.#at = 0;
   }
 
-  readonly #timerFired = () => {
-    this.#isTimerSet = false;
-    if (this.#next.length === 0) return;
-    if (this.#sinceTimer >= CROWDED_OPERATIONS) this.#setTimer();
-    else this.#readAll();
-  };
-
-  #readAll(): void {
-    const readers = this.#next;
-    this.#next = this.#spare;
-    for (let i = 0; i < readers.length; i++) readers[i].read();
-    readers.length = 0;
-    this.#spare = readers;
+  #readUpTo(end: number): void {
+    while (this.#at < end) this.#round[this.#at++].read();
   }
 }
