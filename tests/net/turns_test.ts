@@ -56,6 +56,20 @@ Deno.test("writes make a turn crowded as reads do", async () => {
   assertEquals(order, [0]);
 });
 
+Deno.test("as long as turns are crowded nobody reads: what waits in the runtime's queue comes first", async () => {
+  const { turns, order, readers } = stage(1);
+  turns.readNext(readers[0]);
+  for (let i = 0; i < 3 * TURNS_TO_POLL; i++) {
+    if (i % (TURNS_TO_POLL - 2) === 0) {
+      for (let n = 0; n < CROWDED_OPERATIONS; n++) turns.operationFinished();
+    }
+    await turn();
+    assertEquals(order, []);
+  }
+  for (let i = 0; i < TURNS_TO_POLL; i++) await turn();
+  assertEquals(order, [0]);
+});
+
 Deno.test("in rounds nobody reads a second time before everybody has once, however fast their peers are", async () => {
   const rounds = 5;
   const { turns, order, readers, everybody } = stage(300, (reader) => {
