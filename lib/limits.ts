@@ -90,6 +90,9 @@ export const LINGER_MS = 1_000;
 /** See {@linkcode LINGER_MS}. */
 export const LINGER_BYTES = 4 * MiB;
 
+/** How long operations on a socket that was closed may take to say so: forever, on runtimes older than 2.9.5. */
+export const CANCEL_MS = 100;
+
 /**
  * The sizes of read and write buffers. The smallest is what an idle session costs; the largest makes one system call
  * move 16 thousand small messages, and is where a larger one stopped paying.

@@ -37,9 +37,10 @@ export interface OutboxOwner {
 /**
  * The outgoing side of one connection.
  *
- * `send` never waits, and what it is given may be reused afterwards: it is copied, or the buffer it is in is kept. Whoever can wait asks `hasRoom` first and, where there is none, calls `whenRoom`;
- * an outbox that had to refuse stays full until it has drained to half, so that the waiting come in turns and not
- * one by one, and its peer is slow if that takes longer than the grace time.
+ * `send` never waits, and what it is given may be reused afterwards: it is copied, or the buffer it is in is kept.
+ * Whoever can wait asks `hasRoom` first and, where there is none, calls `whenRoom`; an outbox that had to refuse stays
+ * full until it has drained to half, so that the waiting come in turns and not one by one, and its peer is slow if that
+ * takes longer than the grace time.
  */
 export class Outbox {
   readonly #socket: Socket;

@@ -20,7 +20,7 @@
  * @module
  */
 
-import { BUFFER_BYTES, LINGER_MS } from "../limits.ts";
+import { BUFFER_BYTES, CANCEL_MS, LINGER_MS } from "../limits.ts";
 import type { BufferPool } from "./buffers.ts";
 import type { Socket } from "./socket.ts";
 
@@ -108,7 +108,7 @@ export class TlsRelay implements Socket {
     this.#pool = pool;
     const torn = new Promise<void>((resolve) => this.#torn = resolve);
     const ended = Promise.all([this.#relayIn(greeting), this.#relayOut()]);
-    this.gone = torn.then(() => settledWithin(ended, LINGER_MS));
+    this.gone = torn.then(() => settledWithin(ended, CANCEL_MS));
   }
 
   /** Resolves once the peer has proven to be one that TLS can be spoken with. */

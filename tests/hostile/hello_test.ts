@@ -9,8 +9,8 @@ import { Keys } from "../../lib/auth/keys.ts";
 import { FIRST_PENALTY_MS } from "../../lib/limits.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { concat, type RawClient, text } from "../raw_client.ts";
-import type { InnerHost } from "./host.ts";
-import { innerAttack, type Scene } from "./scene.ts";
+import type { Host } from "./host.ts";
+import { attack, type Scene } from "./scene.ts";
 import { greet } from "./transport.ts";
 
 /** A HELLO with a token, as a frame. */
@@ -26,7 +26,7 @@ async function listener(scene: Scene, token?: string): Promise<{ client: RawClie
   return { client, number };
 }
 
-innerAttack("a bad HELLO and a MESSAGE in one segment publish nothing", {}, async (scene) => {
+attack("a bad HELLO and a MESSAGE in one segment publish nothing", {}, async (scene) => {
   const { client, number } = await listener(scene);
   const bad: [string, (stranger: RawClient) => Uint8Array][] = [
     ["bad_hello", (stranger) => stranger.frame(Type.HELLO, {}, '{"protocol":7}')],
@@ -47,7 +47,7 @@ innerAttack("a bad HELLO and a MESSAGE in one segment publish nothing", {}, asyn
   assertEquals(await client.barrier(), []);
 });
 
-innerAttack(
+attack(
   "a MESSAGE behind a good HELLO, with a guessed number, publishes nothing on a channel that is not open",
   {},
   async (scene) => {
@@ -72,7 +72,7 @@ innerAttack(
   },
 );
 
-innerAttack(
+attack(
   "whatever follows a HELLO while its token is judged waits for the verdict, and falls with it",
   { auth: true },
   async (scene) => {
@@ -97,7 +97,7 @@ innerAttack(
 );
 
 /** What signs tokens like the server's own; its claims are right but for the changes. */
-async function forge(scene: Scene<InnerHost>) {
+async function forge(scene: Scene<Host>) {
   const { issued } = await scene.host.tokens!.issue({
     name: "Ada",
     publish: [">"],
@@ -172,7 +172,7 @@ const FORGERIES: [
 ];
 
 for (const [what, told, make] of FORGERIES) {
-  innerAttack(
+  attack(
     `a token with ${what} lets nobody in, and a MESSAGE behind it goes nowhere`,
     { auth: true },
     async (scene) => {
@@ -215,7 +215,7 @@ function base64url(data: string): string {
   return btoa(data).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
-innerAttack("wrong tokens make their address wait, longer each time, and nobody with a right one", {
+attack("wrong tokens make their address wait, longer each time, and nobody with a right one", {
   auth: true,
 }, async (scene) => {
   const token = await scene.token();
@@ -236,7 +236,7 @@ innerAttack("wrong tokens make their address wait, longer each time, and nobody 
   }
 });
 
-innerAttack("a hundred wrong tokens at once wait no less than one after the other, and hold nobody up", {
+attack("a hundred wrong tokens at once wait no less than one after the other, and hold nobody up", {
   auth: true,
 }, async (scene) => {
   const token = await scene.token();
@@ -252,7 +252,7 @@ innerAttack("a hundred wrong tokens at once wait no less than one after the othe
   assert(performance.now() - start >= 3198, "the last of them waits 3.2 s");
 });
 
-innerAttack("the session of a token that is revoked is closed within 5 s", { auth: true }, async (scene) => {
+attack("the session of a token that is revoked is closed within 5 s", { auth: true }, async (scene) => {
   const { token, issued } = await scene.host.tokens!.issue({
     name: "Mallory",
     publish: [">"],
@@ -280,7 +280,7 @@ innerAttack("the session of a token that is revoked is closed within 5 s", { aut
   assertStringIncludes((await again.ended("unauthorized")).message, "token revoked");
 });
 
-innerAttack("a session is closed as unauthorized when its token expires", { auth: true }, async (scene) => {
+attack("a session is closed as unauthorized when its token expires", { auth: true }, async (scene) => {
   const client = await scene.greet({ token: await scene.token({ expiresInSeconds: 1 }) });
   assertStringIncludes((await client.ended("unauthorized")).message, "token expired");
 });

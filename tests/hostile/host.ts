@@ -84,6 +84,8 @@ export interface Host extends Target, AsyncDisposable {
   readonly log: RecordedLog;
   /** Issues tokens for it, where it asks for them. */
   readonly tokens: Tokens | undefined;
+  /** The folder of its keys and tokens, where it asks for them. */
+  readonly state: string;
   /** How many descriptors it has open; only of a process of its own, because this one may run other tests meanwhile. */
   descriptors?(): number;
 }
@@ -118,6 +120,10 @@ class Belongings implements Disposable {
       Deno.writeTextFileSync(`${path}/server-key.pem`, pair.key, { mode: 0o600 });
     }
     return new Belongings(path, pair?.authority, auth ? tokensIn(`${path}/state`) : undefined);
+  }
+
+  get state() {
+    return `${this.path}/state`;
   }
 
   get files() {
@@ -159,7 +165,7 @@ export class InnerHost implements Host {
       limits,
       auth,
       log: log.log,
-      state: `${belongings.path}/state`,
+      state: belongings.state,
       tls: transport.isTls ? belongings.files : false,
     });
     return new InnerHost(server, log, belongings);
@@ -177,9 +183,8 @@ export class InnerHost implements Host {
     return this.#belongings.tokens;
   }
 
-  /** The folder of its keys and tokens. */
   get state(): string {
-    return `${this.#belongings.path}/state`;
+    return this.#belongings.state;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -188,8 +193,24 @@ export class InnerHost implements Host {
   }
 }
 
+/** What a program is told of the limits that attacks ask for. */
+function flagsOf(limits: Partial<Limits>): string[] {
+  const flags: Partial<Record<keyof Limits, string>> = {
+    connections: "--max-connections",
+    connectionsPerAddress: "--max-connections-per-address",
+    messagesPerSecond: "--max-message-rate",
+    bytesPerSecond: "--max-byte-rate",
+    requests: "--max-requests",
+  };
+  return Object.entries(limits).flatMap(([name, value]) => {
+    const flag = flags[name as keyof Limits];
+    if (flag === undefined) throw new Error(`no flag for the limit ${name}; add it here`);
+    return [flag, `${value}`];
+  });
+}
+
 /** A server in a process of its own. */
-export class OuterHost implements Host {
+export class ProcessHost implements Host {
   readonly hostname = "127.0.0.1";
   readonly log = new RecordedLog();
   readonly status: Promise<Deno.CommandStatus>;
@@ -207,14 +228,15 @@ export class OuterHost implements Host {
     this.#logging = this.#readLog();
   }
 
-  static async start(program: Program, transport: Transport, options: HostOptions): Promise<OuterHost> {
-    const { auth = false, args = [], descriptors } = options;
+  static async start(program: Program, transport: Transport, options: HostOptions): Promise<ProcessHost> {
+    const { auth = false, limits = {}, args = [], descriptors } = options;
     const belongings = await Belongings.make(transport, auth);
     const { certificateFile, keyFile } = belongings.files;
     const all = [
       ...["--port", "0", "--log-format", "json"],
       ...(transport.isTls ? ["--tls-cert", certificateFile, "--tls-key", keyFile] : []),
-      ...(auth ? ["--auth", "--state", `${belongings.path}/state`] : []),
+      ...(auth ? ["--auth", "--state", belongings.state] : []),
+      ...flagsOf(limits),
       ...args,
     ];
     const limit = descriptors === undefined ? "" : `ulimit -n ${descriptors}; `;
@@ -228,7 +250,7 @@ export class OuterHost implements Host {
       stdout: "null", // the first start with tokens prints one: nobody's business here
       stderr: "piped",
     });
-    const host = new OuterHost(command.spawn(), belongings);
+    const host = new ProcessHost(command.spawn(), belongings);
     try {
       host.port = Number((await host.log.until("listening")).port);
     } catch (error) {
@@ -249,6 +271,10 @@ export class OuterHost implements Host {
   /** Where its keys, tokens and certificates are. */
   get folder(): string {
     return this.#belongings.path!;
+  }
+
+  get state(): string {
+    return this.#belongings.state;
   }
 
   get pid(): number {

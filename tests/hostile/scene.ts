@@ -15,7 +15,7 @@ import {
   InnerHost,
   MAY_RUN,
   MAY_WRITE,
-  OuterHost,
+  ProcessHost,
   type Program,
   PROGRAMS,
 } from "./host.ts";
@@ -209,8 +209,11 @@ async function play<H extends Host>(
   }
 }
 
-/** Registers an attack on a server in this process, over TCP and over TLS. */
-export function innerAttack(name: string, options: HostOptions, attack: Attack<InnerHost>): void {
+/**
+ * Registers an attack over TCP and over TLS: on a server in this process, which can be done with network permission
+ * alone, and on every program.
+ */
+export function attack(name: string, options: HostOptions, attack: Attack<Host>): void {
   for (const transport of [TCP, TLS]) {
     Deno.test({
       name: `${transport.name}: ${name}`,
@@ -228,20 +231,21 @@ export function innerAttack(name: string, options: HostOptions, attack: Attack<I
       },
     });
   }
+  processAttack(`${name}; the programs`, options, attack);
 }
 
 /**
  * Registers an attack on a server in a process of its own, over TCP and over TLS. Every program is attacked, all at the
  * same time, because most of the time goes by with waiting.
  */
-export function outerAttack(
+export function processAttack(
   name: string,
-  options: HostOptions & { readonly programs?: readonly Program[] },
-  attack: (scene: Scene<OuterHost>, program: Program) => Promise<void>,
+  options: HostOptions,
+  attack: (scene: Scene<ProcessHost>, program: Program) => Promise<void>,
 ): void {
   const attackProgram = async (program: Program, transport: Transport) => {
     try {
-      await using host = await OuterHost.start(program, transport, options);
+      await using host = await ProcessHost.start(program, transport, options);
       await play(host, transport, (scene) => attack(scene, program));
     } catch (error) {
       throw new Error(`${program.name}: ${error instanceof Error ? error.message : error}`, { cause: error });
@@ -252,9 +256,8 @@ export function outerAttack(
       name: `${transport.name}: ${name}`,
       ignore: !MAY_RUN,
       fn: async () => {
-        const programs = options.programs ?? PROGRAMS;
         const results = await Promise.allSettled(
-          programs.map((program) => attackProgram(program, transport)),
+          PROGRAMS.map((program) => attackProgram(program, transport)),
         );
         for (const result of results) if (result.status === "rejected") throw result.reason;
       },
@@ -264,7 +267,7 @@ export function outerAttack(
 
 /** Of a process: waits until as many descriptors are open as `before`, whatever the strangers still hold. */
 export async function freed(
-  scene: Scene<OuterHost>,
+  scene: Scene<ProcessHost>,
   before: number,
   ms: number = PATIENCE_MS,
 ): Promise<void> {

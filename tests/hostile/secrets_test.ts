@@ -8,7 +8,7 @@ import { Type } from "../../lib/wire/header.ts";
 import { Program } from "../cli/program.ts";
 import { text } from "../raw_client.ts";
 import type { Program as Server } from "./host.ts";
-import { outerAttack } from "./scene.ts";
+import { processAttack } from "./scene.ts";
 
 /** Where the client is beside a server. */
 function clientBeside({ command }: Server): string[] {
@@ -31,7 +31,7 @@ function processList(): string {
   return lines.join("\n");
 }
 
-outerAttack(
+processAttack(
   "no token, key or payload stands in a log line, an error, or the list of processes, of either program",
   { auth: true, args: ["--log-level", "debug"] },
   async (scene, server) => {

@@ -6,8 +6,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Type } from "../../lib/wire/header.ts";
 import { concat, json, RawClient, text } from "../raw_client.ts";
-import { freed, outerAttack, type Scene } from "./scene.ts";
-import type { OuterHost } from "./host.ts";
+import { freed, processAttack, type Scene } from "./scene.ts";
+import type { ProcessHost } from "./host.ts";
 import { clientHello, type Held } from "./transport.ts";
 
 const KiB = 1024;
@@ -20,7 +20,7 @@ const IMPATIENT = {
 
 /** Waits until the server has logged `count` more lines with `message` and such a `reason` than before. */
 async function reasons(
-  scene: Scene<OuterHost>,
+  scene: Scene<ProcessHost>,
   message: string,
   reason: RegExp,
   count: number,
@@ -30,7 +30,7 @@ async function reasons(
   await scene.until(() => found() >= count, () => `${found()} of ${count} lines "${message}" with ${reason}`);
 }
 
-outerAttack(
+processAttack(
   "whoever says nothing is told so after the handshake time, and closed",
   IMPATIENT,
   async (scene) => {
@@ -42,7 +42,7 @@ outerAttack(
   },
 );
 
-outerAttack(
+processAttack(
   "whoever never begins the TLS handshake is closed after the handshake time",
   IMPATIENT,
   async (scene) => {
@@ -60,7 +60,7 @@ outerAttack(
   },
 );
 
-outerAttack(
+processAttack(
   "15 of the 16 bytes of a header are waited for no longer than nothing",
   IMPATIENT,
   async (scene) => {
@@ -76,7 +76,7 @@ outerAttack(
   },
 );
 
-outerAttack(
+processAttack(
   "one byte a second does not extend the handshake time",
   { args: ["--handshake-time", "2"] },
   async (scene) => {
@@ -107,7 +107,7 @@ outerAttack(
   },
 );
 
-outerAttack(
+processAttack(
   "1,000 connections that stop in the middle of the handshake give their descriptors back, and others connect",
   { args: ["--handshake-time", "2"] },
   async (scene) => {
@@ -147,7 +147,7 @@ outerAttack(
 );
 
 /** Waits until the server has dealt with the end of a guest, so that its descriptors do not count. */
-async function guestGone(scene: Scene<OuterHost>): Promise<void> {
+async function guestGone(scene: Scene<ProcessHost>): Promise<void> {
   const { log } = scene.host;
   await scene.until(
     () =>
@@ -157,7 +157,7 @@ async function guestGone(scene: Scene<OuterHost>): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-outerAttack(
+processAttack(
   "whoever stops reading holds its publisher back, is closed as slow_consumer, and its descriptor is freed",
   IMPATIENT,
   async (scene, program) => {
@@ -178,7 +178,7 @@ outerAttack(
   },
 );
 
-outerAttack(
+processAttack(
   "plaintext on a TLS port, and TLS on a plain port, are refused with a hint",
   IMPATIENT,
   async (scene) => {
@@ -215,7 +215,7 @@ const ENDINGS: Readonly<Record<string, (held: Held) => void | Promise<void>>> = 
 };
 
 for (const [ending, end] of Object.entries(ENDINGS)) {
-  outerAttack(`${ending} in the middle of a frame ends that session alone`, IMPATIENT, async (scene) => {
+  processAttack(`${ending} in the middle of a frame ends that session alone`, IMPATIENT, async (scene) => {
     const before = scene.host.descriptors();
     const listener = await scene.greet();
     const { number } = await listener.open("chat");
@@ -238,7 +238,7 @@ for (const [ending, end] of Object.entries(ENDINGS)) {
   });
 }
 
-outerAttack(
+processAttack(
   "a server with 64 descriptors says when they are used up, serves who is there, and recovers",
   { descriptors: 64, args: ["--handshake-time", "1"] },
   async (scene) => {
@@ -248,7 +248,7 @@ outerAttack(
   },
 );
 
-outerAttack(
+processAttack(
   "a server with 64 descriptors and tokens survives that it cannot look at its files",
   { descriptors: 64, auth: true, args: ["--handshake-time", "2"] },
   async (scene) => {
@@ -260,7 +260,7 @@ outerAttack(
 );
 
 /** Takes all descriptors of the server, and waits until it has them back. */
-async function exhaust(scene: Scene<OuterHost>): Promise<void> {
+async function exhaust(scene: Scene<ProcessHost>): Promise<void> {
   const strangers: RawClient[] = [];
   for (let i = 0; i < 50; i++) strangers.push(await scene.knock());
   const line = await scene.host.log.until("cannot accept connections; trying again");
@@ -271,7 +271,7 @@ async function exhaust(scene: Scene<OuterHost>): Promise<void> {
   }
 }
 
-outerAttack(
+processAttack(
   "SIGTERM with peers that do not read, do not speak, or are refused ends the server within its drain time, with 0",
   {
     args: ["--drain-time", "1", "--handshake-time", "30", "--max-payload", "64KiB", "--max-pending", "16MiB"],
@@ -298,7 +298,7 @@ outerAttack(
       const { code } = await host.status;
       const took = Math.round(performance.now() - start);
       assertEquals(code, 0);
-      assert(took < 3000, `it took ${took} ms, and the drain time is 1000`);
+      assert(took < 1500, `it took ${took} ms, and the drain time is 1000`);
     });
     const frames = await publisher.rest();
     assertEquals(frames.map((frame) => text(frame)), ['{"reason":"shutting_down"}']);
