@@ -1,0 +1,90 @@
+/**
+ * Back-pressure under full load: one publisher at full speed, a subscriber who keeps up, one who reads a megabyte a
+ * second, and others on another channel.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { Type } from "../../lib/wire/header.ts";
+import { concat, type Frame, type RawClient } from "../raw_client.ts";
+import { processAttack } from "./scene.ts";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+const MESSAGE_BYTES = 4 * KiB;
+const MESSAGES = 200 * MiB / MESSAGE_BYTES;
+const PER_WRITE = 64;
+const GRACE_MS = 1000;
+/** On a machine that does much else at the same time. */
+const TOLERANCE_MS = 1000;
+/** 16 MiB may wait for each of the two subscribers; the rest is what the garbage collector has not had yet. */
+const MAX_GROWTH_BYTES = 80 * MiB;
+
+/** Publishes messages that begin with their index, as fast as the server takes them. */
+async function publish(client: RawClient, channel: number): Promise<void> {
+  const bytes = concat(
+    Array.from({ length: PER_WRITE }, () => client.message(channel, new Uint8Array(MESSAGE_BYTES - 16))),
+  );
+  const view = new DataView(bytes.buffer);
+  for (let index = 0; index < MESSAGES;) {
+    for (let i = 0; i < PER_WRITE; i++) view.setUint32(i * MESSAGE_BYTES + 16, index++);
+    await client.send(bytes);
+  }
+}
+
+/** The index of a message. */
+function indexOf({ payload }: Frame): number {
+  return new DataView(payload.buffer, payload.byteOffset).getUint32(0);
+}
+
+/** Reads all messages, which must come in order; the longest wait for one, in milliseconds. */
+async function readAll(client: RawClient): Promise<number> {
+  let longestMs = 0;
+  let last = performance.now();
+  for (let index = 0; index < MESSAGES; index++) {
+    assertEquals(indexOf(await client.expect(Type.MESSAGE)), index);
+    const now = performance.now();
+    longestMs = Math.max(longestMs, now - last);
+    last = now;
+  }
+  return longestMs;
+}
+
+/** Reads a megabyte a second until it is cut off, messages in order. */
+async function readSlowly(client: RawClient): Promise<void> {
+  const start = performance.now();
+  for (let index = 0;; index++) {
+    // A pace is a matter of time: this is what is tested, not something to wait for.
+    const early = index * MESSAGE_BYTES / 1e6 * 1000 - (performance.now() - start);
+    if (early > 10) await new Promise((resolve) => setTimeout(resolve, early));
+    const frame = await client.nextOrEnd();
+    if (frame?.type !== Type.MESSAGE) return;
+    assertEquals(indexOf(frame), index);
+  }
+}
+
+processAttack(
+  "who reads a megabyte a second holds the others up for no longer than the grace time, and nobody else gets less",
+  { args: ["--slow-grace", `${GRACE_MS / 1000}s`] },
+  async (scene) => {
+    const [publisher, fast, slow] = [await scene.greet(), await scene.greet(), await scene.greet()];
+    const { number } = await fast.open("feed");
+    await slow.open("feed");
+    await publisher.openToPublish("feed");
+    const before = scene.host.memory();
+    let most = before;
+    scene.witnesses.tookMs.length = 0;
+    const watching = setInterval(() => most = Math.max(most, scene.host.memory()), 20);
+    try {
+      const [longestMs] = await Promise.all([readAll(fast), readSlowly(slow), publish(publisher, number)]);
+      assert(longestMs < GRACE_MS + TOLERANCE_MS, `the fast one waited ${Math.round(longestMs)} ms`);
+    } finally {
+      clearInterval(watching);
+    }
+    await scene.host.log.until("closed", { number: slow.number, reason: "slow_consumer" });
+    const grown = most - before;
+    assert(grown < MAX_GROWTH_BYTES, `it grew by ${(grown / MiB).toFixed(1)} MiB`);
+    const p99 = scene.witnesses.p99();
+    assert(p99 < GRACE_MS / 2, `p99 on another channel was ${Math.round(p99)} ms`);
+  },
+);
