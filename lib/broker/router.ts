@@ -88,12 +88,9 @@ export class Router {
       if (!groupHasRoom(groups[i], from, end - start, waiter)) room = false;
     }
     if (!room) return false;
-    // One view for all who copy a small part of the chunk; a large part they may share, if it is the chunk itself.
-    const view = all.length > 1 && (end - start) * 2 < bytes.length ? bytes.subarray(start, end) : bytes;
-    const first = view === bytes ? start : 0;
     for (let i = 0; i < all.length; i++) {
       const { peer, echo } = all[i];
-      if (echo || peer !== from) peer.outlet.send(view, first, first + end - start);
+      if (echo || peer !== from) peer.outlet.send(bytes, start, end);
     }
     if (groups.length > 0) this.#publishToGroups(groups, from, bytes, start, end);
     return true;

@@ -6,7 +6,7 @@
  */
 
 import { BUFFER_BYTES, CONTROL_RESERVE_BYTES } from "../limits.ts";
-import type { Buffer, BufferPool } from "./buffers.ts";
+import type { Buffer, BufferPool, Follower } from "./buffers.ts";
 import type { Socket } from "./socket.ts";
 
 /** Up to this many bytes a loop beats `set`, which must first make a view. Measured with `deno task bench:core`. */
@@ -37,12 +37,13 @@ export interface OutboxOwner {
 /**
  * The outgoing side of one connection.
  *
- * `send` never waits, and what it is given may be reused afterwards: it is copied, or the buffer it is in is kept.
+ * `send` never waits, and what it is given may be reused afterwards: it is copied, or the buffer it is in is kept. As
+ * long as that buffer is on offer, neighbouring slices of it are gathered into one, which costs next to nothing.
  * Whoever can wait asks `hasRoom` first and, where there is none, calls `whenRoom`; an outbox that had to refuse stays
  * full until it has drained to half, so that the waiting come in turns and not one by one, and its peer is slow if that
  * takes longer than the grace time.
  */
-export class Outbox {
+export class Outbox implements Follower {
   readonly #socket: Socket;
   readonly #pool: BufferPool;
   readonly #owner: OutboxOwner;
@@ -50,6 +51,10 @@ export class Outbox {
   readonly #graceMs: number;
   #segments: Segment[] = [];
   #pending = 0;
+  /** A buffer whose offer has not ended. `[#sliceFrom, #sliceTo)` of it was sent after all segments, and may grow. */
+  #followed: Uint8Array | undefined;
+  #sliceFrom = 0;
+  #sliceTo = 0;
   /** Copied since the outbox was last empty, and before that; how large the next segment should be follows from it. */
   #sinceEmpty = 0;
   #lastBurst = 0;
@@ -93,11 +98,17 @@ export class Outbox {
   send(bytes: Uint8Array, from: number, to: number): void {
     if (this.#closed) return;
     this.#pending += to - from;
-    // A slice that fills most of its buffer is not copied. A smaller one is: it would keep much more than it is.
-    if ((to - from) * 2 >= bytes.length && this.#pool.keep(bytes)) {
-      this.#segments.push({ bytes, isShared: true, start: from, end: to });
+    if (bytes === this.#followed && from === this.#sliceTo) {
+      this.#sliceTo = to;
     } else {
-      this.#append(bytes, from, to);
+      this.#endSlice();
+      if (bytes === this.#followed || this.#pool.follow(bytes, this)) {
+        this.#followed = bytes;
+        this.#sliceFrom = from;
+        this.#sliceTo = to;
+      } else {
+        this.#append(bytes, from, to);
+      }
     }
     if (!this.#writing) {
       // Not at once: what the rest of this turn sends goes out in the same write.
@@ -108,6 +119,27 @@ export class Outbox {
     if (this.#pending > this.#bound + CONTROL_RESERVE_BYTES && !this.#overfull) {
       this.#overfull = true;
       queueMicrotask(this.#graceOver);
+    }
+  }
+
+  /** See {@linkcode Follower.offerEnds}. */
+  offerEnds(): void {
+    this.#endSlice();
+    this.#followed = undefined;
+  }
+
+  /** The slice grows no more: it becomes a segment, or a part of one. */
+  #endSlice(): void {
+    const bytes = this.#followed;
+    const start = this.#sliceFrom;
+    const end = this.#sliceTo;
+    if (bytes === undefined || start === end) return;
+    this.#sliceFrom = end;
+    // What fills most of its buffer is not copied. What does not is: it would keep much more than it is.
+    if ((end - start) * 2 >= bytes.length && this.#pool.keep(bytes)) {
+      this.#segments.push({ bytes, isShared: true, start, end });
+    } else {
+      this.#append(bytes, start, end);
     }
   }
 
@@ -134,6 +166,7 @@ export class Outbox {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#sliceFrom = this.#sliceTo;
     // The write under way still reads from the first segment; it gives that one back when it settles.
     for (const segment of this.#segments.splice(this.#writing ? 1 : 0)) this.#giveBack(segment);
     this.#pending = 0;

@@ -70,3 +70,20 @@ Deno.test("a buffer that nobody keeps any more when the offer ends stays with it
   assert(!pool.withdraw(buffer));
   assert(pool.take(LARGEST) !== buffer);
 });
+
+Deno.test("who follows an offer is told once when it ends, and may keep the buffer then", () => {
+  const pool = new BufferPool();
+  const buffer = pool.takeForRead(LARGEST);
+  const told: boolean[] = [];
+  const follower = { offerEnds: () => void told.push(pool.keep(buffer)) };
+  assert(!pool.follow(buffer, follower), "not before it is offered");
+  pool.offer(buffer);
+  assert(pool.follow(buffer, follower));
+  assert(pool.withdraw(buffer));
+  assertEquals(told, [true]);
+  pool.release(buffer);
+  const other = pool.takeForRead(LARGEST);
+  pool.offer(other);
+  assert(!pool.withdraw(other));
+  assertEquals(told, [true]);
+});

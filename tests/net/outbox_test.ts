@@ -137,6 +137,72 @@ Deno.test("whatever is sent, in whatever pieces it is accepted, all of it arrive
   }
 });
 
+Deno.test("slices of a buffer on offer arrive in order, neighbours and others, whatever the buffer is used for next", async () => {
+  const random = seeded(seedFrom());
+  for (let round = 0; round < 30; round++) {
+    await using bench = new Bench({ bound: 1e9, byHand: true });
+    const sent: Uint8Array[] = [];
+    const send = (bytes: Uint8Array, from: number, to: number) => {
+      bench.outbox.send(bytes, from, to);
+      sent.push(bytes.slice(from, to));
+    };
+    for (let i = 0; i < 5; i++) {
+      const buffer = bench.pool.takeForRead(random.pick([512, 16 * 1024, LARGEST]));
+      buffer.set(random.bytes(buffer.length));
+      bench.pool.offer(buffer);
+      const most = random.pick([40, 3000, buffer.length]);
+      for (let at = 0; at < buffer.length;) {
+        const to = Math.min(buffer.length, at + 1 + random.int(most));
+        if (random.int(8) > 0) send(buffer, at, to); // or not: a gap
+        if (random.int(8) === 0) send(random.bytes(16), 0, 16);
+        at = to;
+      }
+      if (!bench.pool.withdraw(buffer)) {
+        buffer.fill(0);
+        bench.pool.give(buffer);
+      }
+      await settled();
+      if (bench.socket.isWriting) bench.socket.accept(random.pick([1, 1000, Infinity]));
+    }
+    while (bench.outbox.pending > 0) {
+      await settled();
+      if (bench.socket.isWriting) bench.socket.accept();
+    }
+    const [written, expected] = [bench.socket.written, concat(sent)];
+    assertEquals(written.length, expected.length);
+    assert(written.every((byte, i) => byte === expected[i]));
+  }
+});
+
+Deno.test("neighbouring slices that fill most of a buffer are not copied; alone, small ones are", async () => {
+  for (const count of [1000, 10]) {
+    await using bench = new Bench({ bound: 1e9, byHand: true });
+    const buffer = bench.pool.takeForRead(16 * 1024);
+    bench.pool.offer(buffer);
+    for (let i = 0; i < count; i++) bench.outbox.send(buffer, i * 16, i * 16 + 16);
+    assertEquals(bench.outbox.pending, count * 16);
+    const isKept = bench.pool.withdraw(buffer);
+    assertEquals(isKept, count === 1000);
+    await settled();
+    bench.socket.accept();
+    await settled();
+    assertEquals(bench.socket.writes.map(({ length }) => length), [count * 16]);
+    if (!isKept) bench.pool.give(buffer);
+  }
+});
+
+Deno.test("closing amid an offer drops the slice, and keeps nothing of the buffer", async () => {
+  await using bench = new Bench({ bound: 1e9 });
+  const buffer = bench.pool.takeForRead(LARGEST);
+  bench.pool.offer(buffer);
+  bench.outbox.send(buffer, 0, LARGEST);
+  bench.outbox.close();
+  assert(!bench.pool.withdraw(buffer));
+  bench.pool.give(buffer);
+  await settled();
+  assertEquals(bench.socket.writes, []);
+});
+
 Deno.test("one write takes no more than the largest buffer", async () => {
   await using bench = new Bench({ bound: 1e9 });
   bench.fill(LARGEST * 2 + 5);
