@@ -12,7 +12,7 @@ export interface Outlet {
   hasRoom(bytes: number): boolean;
   /** Calls `waiter` when there is room again or nobody left to have room for; once, however often it was asked. */
   whenRoom(waiter: () => void): void;
-  /** Queues `bytes[from, to)`, copied. Never waits: whoever can, asks `hasRoom` first. */
+  /** Queues `bytes[from, to)`, which may be reused afterwards. Never waits: whoever can, asks `hasRoom` first. */
   send(bytes: Uint8Array, from: number, to: number): void;
 }
 
