@@ -67,7 +67,8 @@ export class Router {
   /**
    * Passes the run `bytes[start, end)` to all who are subscribed to `channel`.
    *
-   * Costs a copy a subscriber at most, whatever the number of messages; only the members of groups get theirs one by one.
+   * Costs a copy a subscriber at most, whatever the number of messages; only the members of groups get theirs one by
+   * one.
    */
   publish(
     channel: Channel,
