@@ -5,6 +5,7 @@
  */
 
 import { ParleyError } from "../errors.ts";
+import { readGiven } from "../given_file.ts";
 import { MAX_HOSTS } from "../limits.ts";
 import { describeCertificate, type KeyPair, pairProblem } from "./certificates.ts";
 import { ensureCertificate, readCertificate } from "./certificate_folder.ts";
@@ -60,8 +61,8 @@ export function givenCertificate(certificateFile: string, keyFile: string): Cert
   return {
     read: async () => {
       const pair = {
-        certificate: await readPem(certificateFile, "certificate"),
-        key: await readPem(keyFile, "key"),
+        certificate: await readGiven(certificateFile, "cannot read the certificate"),
+        key: await readGiven(keyFile, "cannot read the key"),
       };
       const problem = await problemOf(pair);
       if (problem === undefined) return pair;
@@ -80,18 +81,5 @@ async function problemOf(pair: KeyPair): Promise<string | undefined> {
   } catch (error) {
     if (error instanceof ParleyError) return `the first is ${error.message}`;
     throw error;
-  }
-}
-
-async function readPem(path: string, what: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : error instanceof Error
-      ? error.message
-      : String(error);
-    throw new ParleyError("bad_argument", `cannot read the ${what} ${path}: ${reason}`, { cause: error });
   }
 }

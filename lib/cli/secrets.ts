@@ -5,6 +5,7 @@
  */
 
 import { ParleyError } from "../errors.ts";
+import { readGiven } from "../given_file.ts";
 import { complain } from "./output.ts";
 
 /**
@@ -46,16 +47,7 @@ export async function readAuthority(path: string | undefined): Promise<string | 
 
 async function readFile(path: string, option: string): Promise<string> {
   if (path === "") throw new ParleyError("bad_argument", `--${option}: @ needs a file after it: @FILE`);
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : error instanceof Error
-      ? error.message
-      : String(error);
-    throw new ParleyError("bad_argument", `--${option}: cannot read ${path}: ${reason}`, { cause: error });
-  }
+  return await readGiven(path, `--${option}: cannot read`);
 }
 
 /**

@@ -6,6 +6,7 @@
 
 import { HELP, readOptions } from "./options.ts";
 import { fuzz } from "./run.ts";
+import { showStatus } from "./status_line.ts";
 import { formatProgress, formatResult } from "./summary.ts";
 
 async function main(args: string[]): Promise<number> {
@@ -16,17 +17,14 @@ async function main(args: string[]): Promise<number> {
       return 0;
     }
     console.log(`seed ${options.seed}: ${options.connections} connections at once, ${options.seconds} s`);
-    const write = (text: string) => {
-      if (Deno.stderr.isTerminal()) Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
-    };
     const interrupted = new AbortController();
     Deno.addSignalListener("SIGINT", () => interrupted.abort());
     const result = await fuzz(
       options,
-      (progress) => write(formatProgress(progress, options.seconds)),
+      (progress) => showStatus(formatProgress(progress, options.seconds)),
       interrupted.signal,
     );
-    write("");
+    showStatus("");
     console.log(formatResult(result, options));
     return result.problems.length === 0 ? 0 : 1;
   } catch (error) {

@@ -10,7 +10,7 @@ import { Registry } from "../../lib/auth/registry.ts";
 import { Tokens } from "../../lib/auth/tokens.ts";
 import { type Limits, serve, type Server } from "../../lib/mod.ts";
 import { MAY_SIGNAL } from "../cli/program.ts";
-import { type Line, RecordedLog } from "../server/recorded_log.ts";
+import { RecordedLog } from "../server/recorded_log.ts";
 import { certificate, type Target, type Transport } from "./transport.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -225,7 +225,7 @@ export class ProcessHost implements Host {
     this.#child = child;
     this.#belongings = belongings;
     this.status = child.status;
-    this.#logging = this.#readLog();
+    this.#logging = this.log.follow(child.stderr, (text) => this.stderr += text);
   }
 
   static async start(program: Program, transport: Transport, options: HostOptions): Promise<ProcessHost> {
@@ -306,28 +306,8 @@ export class ProcessHost implements Host {
     await this.status;
     this.#belongings[Symbol.dispose]();
   }
-
-  /** Reads to the end, always: a server whose log nobody reads stands still once the pipe is full. */
-  async #readLog(): Promise<void> {
-    let rest = "";
-    for await (const chunk of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
-      this.stderr += chunk;
-      const lines = (rest + chunk).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) this.log.push(parseLine(line));
-    }
-  }
 }
 
 function count(folder: string): number {
   return [...Deno.readDirSync(folder)].length;
-}
-
-/** A line of the log; what is none, such as a panic of the runtime, is kept as it is. */
-function parseLine(line: string): Line {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return { level: "none", message: line };
-  }
 }

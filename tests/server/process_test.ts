@@ -7,7 +7,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Type } from "../../lib/wire/header.ts";
 import { RawClient, text, within } from "../raw_client.ts";
-import { type Line, RecordedLog } from "./recorded_log.ts";
+import { RecordedLog } from "./recorded_log.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -31,7 +31,7 @@ class ServerProcess implements AsyncDisposable {
   private constructor(child: Deno.ChildProcess) {
     this.#child = child;
     this.status = child.status;
-    this.#logging = this.#readLog();
+    this.#logging = this.log.follow(child.stderr);
     this.#endedEarly = this.#logging.then(() => {
       throw new Error(
         `the server ended; it said:\n${this.log.lines.map(({ message }) => message).join("\n")}`,
@@ -75,25 +75,6 @@ class ServerProcess implements AsyncDisposable {
     }
     await this.#logging;
     await this.status;
-  }
-
-  /** Reads to the end, always: a server whose log nobody reads stands still once the pipe is full. */
-  async #readLog(): Promise<void> {
-    let rest = "";
-    for await (const chunk of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + chunk).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) this.log.push(parseLine(line));
-    }
-  }
-}
-
-/** A line of the log; what is none, such as a panic of the runtime, is kept as it is. */
-function parseLine(line: string): Line {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return { level: "none", message: line };
   }
 }
 

@@ -24,6 +24,20 @@ export class RecordedLog {
     this.#woken = Promise.withResolvers();
   }
 
+  /**
+   * Keeps the lines of a process' stderr. Reads to the end, always: a server whose log nobody reads stands still once
+   * the pipe is full.
+   */
+  async follow(stderr: ReadableStream<Uint8Array>, heard: (text: string) => void = () => {}): Promise<void> {
+    let rest = "";
+    for await (const chunk of stderr.pipeThrough(new TextDecoderStream())) {
+      heard(chunk);
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) this.push(parseLine(line));
+    }
+  }
+
   /** The lines with this message. */
   all(message: string): Line[] {
     return this.lines.filter((line) => line.message === message);
@@ -50,5 +64,14 @@ export class RecordedLog {
       warn: at("warn"),
       error: at("error"),
     };
+  }
+}
+
+/** A line of the log; what is none, such as a panic of the runtime, is kept as it is. */
+function parseLine(line: string): Line {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return { level: "none", message: line };
   }
 }

@@ -13,15 +13,8 @@ import { siteTest } from "./site.ts";
 siteTest(
   "certs makes an authority and a certificate, keeps a good one, and renews it when asked",
   async (site) => {
-    const first = await site.server([
-      "certs",
-      "--host",
-      "hub.example",
-      "--host",
-      "192.0.2.7",
-      "--days",
-      "30",
-    ]);
+    const command = ["certs", "--host", "hub.example", "--host", "192.0.2.7", "--days", "30"];
+    const first = await site.server(command);
     assertEquals([first.code, first.stderr], [0, "made, because there was none\n"]);
     assertMatch(
       first.stdout,
@@ -34,15 +27,7 @@ siteTest(
       "644",
       "644",
     ]);
-    const again = await site.server([
-      "certs",
-      "--host",
-      "hub.example",
-      "--host",
-      "192.0.2.7",
-      "--days",
-      "30",
-    ]);
+    const again = await site.server(command);
     assertEquals([again.code, again.stdout], [0, first.stdout]);
     assertMatch(again.stderr, /still good; --renew makes a new one/);
     const authority = await Deno.readTextFile(`${site.path}/certs/ca.pem`);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { showStatus } from "../fuzz/status_line.ts";
 import { HELP, readOptions } from "./options.ts";
 import { toSvg } from "./plot.ts";
 import { toHtml, toText } from "./report.ts";
@@ -21,10 +22,10 @@ async function main(args: string[]): Promise<number> {
     console.log(`seed ${seed}: ${seconds} s`);
     const interrupted = new AbortController();
     Deno.addSignalListener("SIGINT", () => interrupted.abort());
-    const result = await soak(options, (sample) => write(formatSample(sample, seconds)), {
+    const result = await soak(options, (sample) => showStatus(formatSample(sample, seconds)), {
       signal: interrupted.signal,
     });
-    write("");
+    showStatus("");
     if (report !== undefined) {
       await Deno.writeTextFile(report, report.endsWith(".svg") ? toSvg(result) : toHtml(result));
     }
@@ -44,11 +45,6 @@ function formatSample(
   const memory = `${Math.round(residentBytes / 1024 / 1024)} MiB`;
   return `${Math.floor(seconds)} of ${of} s  ${memory}  ${descriptors} descriptors  ` +
     `${Math.round(deliveredPerSecond).toLocaleString("en")} messages a second`;
-}
-
-/** Shows a line that the next one replaces, on a terminal only. */
-function write(line: string): void {
-  if (Deno.stderr.isTerminal()) Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}`));
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));
