@@ -4,6 +4,6 @@
  * @module
  */
 
-import { main } from "./lib/cli/serve.ts";
+import { main } from "./lib/cli/server/main.ts";
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

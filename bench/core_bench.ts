@@ -8,7 +8,7 @@
 
 import { Router } from "../lib/broker/router.ts";
 import type { Outlet, Peer } from "../lib/broker/peer.ts";
-import { newLedger } from "../lib/broker/requests.ts";
+import { newLedger } from "../lib/broker/pending_requests.ts";
 import { DEFAULT_LIMITS, SLOW_GRACE_MS } from "../lib/limits.ts";
 import { BufferPool } from "../lib/net/buffers.ts";
 import { Outbox } from "../lib/net/outbox.ts";

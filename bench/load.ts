@@ -13,7 +13,7 @@ import { loop } from "./load/loop.ts";
 import { connect, idle } from "./load/sessions.ts";
 import { stream } from "./load/stream.ts";
 import { tlsStream } from "./load/tls.ts";
-import type { Connect, Idle, Loop, Stream } from "./works.ts";
+import type { Connect, Idle, Loop, Stream } from "./workloads.ts";
 
 async function run(job: Job): Promise<Result> {
   const broker = protocol(job.protocol);

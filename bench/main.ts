@@ -18,7 +18,7 @@ import { describeMachine } from "./report/machine.ts";
 import { inserted, toMarkdown } from "./report/markdown.ts";
 import { type Contender, measureAll } from "./rounds.ts";
 import { Processes } from "./servers.ts";
-import { reduced, selectWorks, type Work, WORKS } from "./works.ts";
+import { reduced, selectWorks, type Work, WORKS } from "./workloads.ts";
 
 /** What `deno task compile` makes. */
 const COMPILED = new URL("../dist/parley-server", import.meta.url).pathname;

@@ -9,7 +9,7 @@ import { type Broker, text, type TlsFiles } from "./brokers/broker.ts";
 import type { Job, Result } from "./load/job.ts";
 import type { Progress } from "./progress.ts";
 import type { Processes, RunningServer } from "./servers.ts";
-import type { Work } from "./works.ts";
+import type { Work } from "./workloads.ts";
 
 /** A server that takes part. */
 export interface Contender {

@@ -7,7 +7,7 @@
  */
 
 import { type Channel, connect, type Header, type Message, serve } from "@parley/parley";
-import { formatAnatomy } from "../lib/cli/anatomy.ts";
+import { formatAnatomy } from "../lib/cli/client/frame_dump.ts";
 import { painter } from "../lib/cli/terminal.ts";
 import { encodeFrame, Type } from "../lib/wire/header.ts";
 

@@ -113,7 +113,7 @@ export const MAX_RUN_BYTES = 256 * KiB;
 
 /**
  * So many operations that finish in one turn of the loop make it crowded (the runtime's own bound is 128); see
- * `lib/net/turns.ts`. Below that everybody who is ready is served in each turn.
+ * `lib/net/read_scheduler.ts`. Below that everybody who is ready is served in each turn.
  */
 export const CROWDED_OPERATIONS = 120;
 

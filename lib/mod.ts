@@ -21,11 +21,11 @@
  * @module
  */
 
-export { serve } from "./assemble.ts";
+export { serve } from "./server/serve.ts";
 export type * from "./client/api.ts";
 export { connect } from "./client/connect.ts";
 export { type EndReason, type ErrorCode, type LocalCode, ParleyError } from "./errors.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
-export type { Log, LogMethod } from "./log.ts";
-export type * from "./server_api.ts";
+export type { Log, LogMethod } from "./logging/log.ts";
+export type * from "./server/api.ts";
 export type { Header } from "./wire/header.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Kind } from "../works.ts";
+import type { Kind } from "../workloads.ts";
 
 /** The certificate and key of one run's TLS works, as PEM files; `ca` is what the generator trusts. */
 export interface TlsFiles {

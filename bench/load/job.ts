@@ -5,7 +5,7 @@
  */
 
 import type { TlsFiles } from "../brokers/broker.ts";
-import type { Work } from "../works.ts";
+import type { Work } from "../workloads.ts";
 
 /** One measurement of a work of type `W`. */
 export interface Job<W extends Work = Work> {

@@ -9,7 +9,7 @@
 import { type Broker, channelName, type Exchange, type Responder, type Speaker } from "../brokers/broker.ts";
 import { Meter } from "../process_stats.ts";
 import { Poller, type RawSocket } from "../sockets.ts";
-import type { Loop } from "../works.ts";
+import type { Loop } from "../workloads.ts";
 import { Histogram } from "./histogram.ts";
 import type { Job, Result } from "./job.ts";
 import { greet, payloadOf } from "./talk.ts";

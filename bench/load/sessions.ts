@@ -7,7 +7,7 @@
 import type { Ask, Broker } from "../brokers/broker.ts";
 import { Meter, residentBytes } from "../process_stats.ts";
 import { Poller, RawSocket } from "../sockets.ts";
-import type { Connect, Idle } from "../works.ts";
+import type { Connect, Idle } from "../workloads.ts";
 import type { Job, Result } from "./job.ts";
 import { greet } from "./talk.ts";
 

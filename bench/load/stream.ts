@@ -11,7 +11,7 @@
 import { type Broker, channelName, joined, type Speaker } from "../brokers/broker.ts";
 import { Meter } from "../process_stats.ts";
 import { Poller, type RawSocket } from "../sockets.ts";
-import type { Stream } from "../works.ts";
+import type { Stream } from "../workloads.ts";
 import type { Job, Result } from "./job.ts";
 import { greet, payloadOf } from "./talk.ts";
 

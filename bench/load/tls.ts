@@ -7,7 +7,7 @@
 
 import { type Ask, type Broker, channelName, type Speaker } from "../brokers/broker.ts";
 import { Meter } from "../process_stats.ts";
-import type { Stream } from "../works.ts";
+import type { Stream } from "../workloads.ts";
 import type { Job, Result } from "./job.ts";
 import { payloadOf } from "./talk.ts";
 

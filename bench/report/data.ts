@@ -6,7 +6,7 @@
 
 import type { Latency, Result } from "../load/job.ts";
 import type { Effort, Measured, Outcome } from "../rounds.ts";
-import { unitOf, type Work } from "../works.ts";
+import { unitOf, type Work } from "../workloads.ts";
 import { formatValue } from "./format.ts";
 import type { Machine } from "./machine.ts";
 

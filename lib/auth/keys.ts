@@ -6,8 +6,8 @@
 
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK } from "jose";
 import * as v from "valibot";
-import { parseFile, type Storage } from "./storage.ts";
-import { Watched } from "./watched.ts";
+import { parseFile, type Storage } from "../state/storage.ts";
+import { Watched } from "../state/watched_file.ts";
 
 /** The one algorithm: short keys and signatures, and no parameters to get wrong (RFC 8037). */
 export const ALGORITHM = "EdDSA";
@@ -51,7 +51,7 @@ export interface SigningKey {
  * ```ts
  * import { assert, assertEquals } from "@std/assert";
  * import { Keys } from "./keys.ts";
- * import { MemoryStorage } from "./storage.ts";
+ * import { MemoryStorage } from "../state/storage.ts";
  *
  * const keys = new Keys(new MemoryStorage(), Date.now);
  * const first = await keys.signing(); // made now

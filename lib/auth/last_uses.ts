@@ -7,7 +7,7 @@
 
 import * as v from "valibot";
 import { WRITE_USES_MS } from "../limits.ts";
-import { parseFile, type Storage } from "./storage.ts";
+import { parseFile, type Storage } from "../state/storage.ts";
 
 /** The name of the file. */
 const FILE = "token-uses.json";

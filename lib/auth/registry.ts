@@ -8,9 +8,9 @@
 import * as v from "valibot";
 import { ParleyError } from "../errors.ts";
 import { FORGET_EXPIRED_SECONDS } from "../limits.ts";
-import { parseFile, type Storage } from "./storage.ts";
+import { parseFile, type Storage } from "../state/storage.ts";
 import { LastUses } from "./last_uses.ts";
-import { Watched } from "./watched.ts";
+import { Watched } from "../state/watched_file.ts";
 
 /** The name of the file. */
 const FILE = "tokens.json";
@@ -63,7 +63,7 @@ export interface ListedToken extends IssuedToken {
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { Registry } from "./registry.ts";
- * import { MemoryStorage } from "./storage.ts";
+ * import { MemoryStorage } from "../state/storage.ts";
  *
  * const registry = new Registry(new MemoryStorage(), Date.now);
  * const grants = { publish: ["chat.>"], subscribe: ["chat.>"], direct: false };

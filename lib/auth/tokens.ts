@@ -18,7 +18,7 @@ import { ParleyError } from "../errors.ts";
 import { AUDIENCE, isName, ISSUER, readClaims, REQUIRED_CLAIMS } from "./claims.ts";
 import { type GrantLists, Grants, grantsProblem } from "./grants.ts";
 import { ALGORITHM, type Keys } from "./keys.ts";
-import { expired, missing, notValid, notYetValid, type Refusal, revoked } from "./refusals.ts";
+import { expired, missing, notValid, notYetValid, type Refusal, revoked } from "./rejections.ts";
 import type { IssuedToken, Registry } from "./registry.ts";
 
 /** What a token is asked for. */
@@ -56,7 +56,7 @@ const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
  * import { assert, assertEquals } from "@std/assert";
  * import { Keys } from "./keys.ts";
  * import { Registry } from "./registry.ts";
- * import { MemoryStorage } from "./storage.ts";
+ * import { MemoryStorage } from "../state/storage.ts";
  * import { Tokens } from "./tokens.ts";
  *
  * const storage = new MemoryStorage();

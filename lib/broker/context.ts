@@ -5,10 +5,10 @@
  */
 
 import { HEADER_BYTES, type Limits, MAX_RUN_BYTES } from "../limits.ts";
-import type { Log } from "../log.ts";
-import type { Door } from "./door.ts";
+import type { Log } from "../logging/log.ts";
+import type { Door } from "./authenticator.ts";
 import type { Echo } from "./echo.ts";
-import { Rate } from "./rate.ts";
+import { Rate } from "./rate_limiter.ts";
 import type { Router } from "./router.ts";
 
 /** What all sessions of one server share. */

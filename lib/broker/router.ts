@@ -13,7 +13,7 @@ import { HEADER_BYTES, type Limits } from "../limits.ts";
 import { INBOX, u32 } from "../wire/header.ts";
 import { type Channel, Channels, type Group } from "./channels.ts";
 import type { Outlet, Peer, Pending } from "./peer.ts";
-import { debt, owe, strike, strikeAll, strikeLate } from "./requests.ts";
+import { debt, owe, strike, strikeAll, strikeLate } from "./pending_requests.ts";
 
 /** Routes between the sessions of one server. */
 export class Router {

@@ -7,19 +7,19 @@
  * @module
  */
 
-import { type Log, loggable } from "../log.ts";
+import { type Log, loggable } from "../logging/log.ts";
 import { type EndReason, type ErrorCode, FATAL } from "../errors.ts";
 import { LINGER_MS } from "../limits.ts";
 import { type ControlName, decodeControl, encodeControl } from "../wire/control.ts";
 import { INBOX, Type, typeName, u16, u32 } from "../wire/header.ts";
 import { Scanner } from "../wire/scanner.ts";
 import { maxRun, newRate, type Remote, type SessionContext } from "./context.ts";
-import { type Admission, ALL_RIGHTS, type Rights } from "./door.ts";
-import { Flow } from "./flow.ts";
-import { Greeting, welcome } from "./greeting.ts";
-import { Memberships, type OpenChannel } from "./memberships.ts";
+import { type Admission, ALL_RIGHTS, type Rights } from "./authenticator.ts";
+import { Flow } from "./flow_control.ts";
+import { Greeting, welcome } from "./handshake.ts";
+import { Memberships, type OpenChannel } from "./subscriptions.ts";
 import type { Ledger, Link, Outlet, Peer } from "./peer.ts";
-import { newLedger } from "./requests.ts";
+import { newLedger } from "./pending_requests.ts";
 
 type State = "greeting" | "ready" | "ended";
 

@@ -5,8 +5,15 @@
  */
 
 import { toCamelCase } from "@std/text";
-import type { Loaded } from "../config.ts";
-import { namesFrom, type Option, type Options, type Program, sizeText, type Value } from "../options.ts";
+import type { Loaded } from "../config/load.ts";
+import {
+  namesFrom,
+  type Option,
+  type Options,
+  type Program,
+  sizeText,
+  type Value,
+} from "../config/option.ts";
 
 /**
  * What `parley-server config` prints: a line for each option with its value and source, `!` and the problems below

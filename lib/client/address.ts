@@ -7,7 +7,7 @@
 import { ParleyError } from "../errors.ts";
 import { DEFAULT_PORT } from "../limits.ts";
 import type { Target } from "../net/dial.ts";
-import { parseLink } from "../wire/link.ts";
+import { parseLink } from "../wire/join_url.ts";
 import type { ConnectOptions } from "./api.ts";
 
 const EXAMPLE = `parley://127.0.0.1:${DEFAULT_PORT}`;

@@ -9,7 +9,7 @@ import type { Opened } from "../wire/control.ts";
 import { Type } from "../wire/header.ts";
 import type { Channel, Message, OpenOptions, Payload, PresenceChange, PublishOptions } from "./api.ts";
 import { callSafely } from "./callback.ts";
-import type { Link } from "./link.ts";
+import type { Link } from "./client_connection.ts";
 import { type Backlog, MessageQueue } from "./queue.ts";
 
 /** What a channel needs of its client. */

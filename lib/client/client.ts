@@ -21,15 +21,15 @@ import type {
   Responder,
   RespondOptions,
 } from "./api.ts";
-import { Asking } from "./asking.ts";
-import { MAX_REFUSALS, PING_MS, REQUEST_MS } from "./bounds.ts";
+import { Asking } from "./request_channels.ts";
+import { MAX_REFUSALS, PING_MS, REQUEST_MS } from "./limits.ts";
 import { callSafely } from "./callback.ts";
 import { type ChannelOwner, OpenChannel, type Role } from "./channel.ts";
 import { Channels } from "./channels.ts";
 import { checkName, checkOpen, checkPositive, wrong } from "./checks.ts";
 import { Delivery } from "./delivery.ts";
-import { readFailure } from "./failure.ts";
-import type { Link, LinkEvents } from "./link.ts";
+import { readFailure } from "./error_reply.ts";
+import type { Link, LinkEvents } from "./client_connection.ts";
 import { takeMessage } from "./message.ts";
 import type { Backlog } from "./queue.ts";
 import { ChannelResponder } from "./responder.ts";

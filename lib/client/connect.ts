@@ -6,14 +6,14 @@
 
 import { ParleyError } from "../errors.ts";
 import { dial } from "../net/dial.ts";
-import { dialTls } from "../net/tls_dial.ts";
+import { dialTls } from "../net/tls/dial.ts";
 import { decodeControl, encodeControl, PROTOCOL } from "../wire/control.ts";
 import { Type } from "../wire/header.ts";
 import { addressOf, formatTarget, isLoopback } from "./address.ts";
 import type { Client, ConnectOptions } from "./api.ts";
-import { CONNECT_MS, PENDING_BYTES } from "./bounds.ts";
+import { CONNECT_MS, PENDING_BYTES } from "./limits.ts";
 import { LinkClient } from "./client.ts";
-import { Link } from "./link.ts";
+import { Link } from "./client_connection.ts";
 
 /**
  * Connects to a server and greets it.

@@ -6,11 +6,11 @@
 
 import { ParleyError } from "../errors.ts";
 import { type Header, INBOX, Type } from "../wire/header.ts";
-import { OVERFLOW_BYTES } from "./bounds.ts";
+import { OVERFLOW_BYTES } from "./limits.ts";
 import type { Channels } from "./channels.ts";
-import { failureReply } from "./failure.ts";
+import { failureReply } from "./error_reply.ts";
 import type { ChannelEvents } from "./inbound.ts";
-import type { Link } from "./link.ts";
+import type { Link } from "./client_connection.ts";
 import { INBOX_NAME } from "./message.ts";
 import { type Backlog, MessageQueue } from "./queue.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HEARTBEAT_PARTS } from "./bounds.ts";
+import { HEARTBEAT_PARTS } from "./limits.ts";
 
 /** What a heartbeat does with silence. */
 export interface HeartbeatEvents {

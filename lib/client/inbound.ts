@@ -9,10 +9,10 @@ import { HEADER_BYTES } from "../limits.ts";
 import { type ControlName, decodeControl, type Welcome } from "../wire/control.ts";
 import { type Header, readHeader, Type, u32 } from "../wire/header.ts";
 import { Scanner, type Sink } from "../wire/scanner.ts";
-import type { Answers } from "./answers.ts";
+import type { Answers } from "./pending_calls.ts";
 import type { Trace } from "./api.ts";
-import { MAX_FRAME_BYTES, RUN_BYTES } from "./bounds.ts";
-import { describeStranger, mayGreet } from "./stranger.ts";
+import { MAX_FRAME_BYTES, RUN_BYTES } from "./limits.ts";
+import { describeStranger, mayGreet } from "./peer_detection.ts";
 
 /** Who the frames about channels are for. */
 export interface ChannelEvents {

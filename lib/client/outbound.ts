@@ -7,7 +7,7 @@
 import { ParleyError } from "../errors.ts";
 import type { Outbox } from "../net/outbox.ts";
 import type { ContentKind, Payload } from "./api.ts";
-import { MAX_PENDING_FACTOR } from "./bounds.ts";
+import { MAX_PENDING_FACTOR } from "./limits.ts";
 import type { FrameWriter } from "./payload.ts";
 
 /** A promise that is resolved, for everybody: `publish` must not allocate where it need not wait. */

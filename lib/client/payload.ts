@@ -9,7 +9,7 @@ import { HEADER_BYTES } from "../limits.ts";
 import type { Outbox } from "../net/outbox.ts";
 import { Kind, putHeader, readHeader } from "../wire/header.ts";
 import type { ContentKind, Payload, Trace } from "./api.ts";
-import { SCRATCH_BYTES } from "./bounds.ts";
+import { SCRATCH_BYTES } from "./limits.ts";
 
 /** The kind bits of the flags for each name of a kind. */
 const KIND_BITS: Record<ContentKind, number> = { bytes: Kind.BYTES, text: Kind.TEXT, json: Kind.JSON };

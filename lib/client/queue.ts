@@ -11,7 +11,7 @@ import type { ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
 import { u32 } from "../wire/header.ts";
 import type { Message } from "./api.ts";
-import { QUEUE_BYTES } from "./bounds.ts";
+import { QUEUE_BYTES } from "./limits.ts";
 import { type Answer, takeMessage } from "./message.ts";
 
 /** A stretch of frames of one channel; a list, so that both ends cost the same however long it is. */

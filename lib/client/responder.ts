@@ -5,10 +5,10 @@
  */
 
 import type { Handler, Message, Responder, RespondOptions } from "./api.ts";
-import { CONCURRENCY } from "./bounds.ts";
+import { CONCURRENCY } from "./limits.ts";
 import { callSafely } from "./callback.ts";
 import type { OpenChannel } from "./channel.ts";
-import { failureReply } from "./failure.ts";
+import { failureReply } from "./error_reply.ts";
 
 /** The responder of one channel or pattern. */
 export class ChannelResponder implements Responder {

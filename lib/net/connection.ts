@@ -13,7 +13,7 @@ import { BUFFER_BYTES, LINGER_BYTES, LINGER_MS } from "../limits.ts";
 import type { Buffer, BufferPool } from "./buffers.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import type { Socket } from "./socket.ts";
-import type { Reader, Turns } from "./turns.ts";
+import type { Reader, Turns } from "./read_scheduler.ts";
 
 /** Who the bytes are for. */
 export interface Receiver {

@@ -6,9 +6,9 @@
 
 import { fail } from "@std/assert";
 import { Keys } from "../../lib/auth/keys.ts";
-import type { Refusal } from "../../lib/auth/refusals.ts";
+import type { Refusal } from "../../lib/auth/rejections.ts";
 import { Registry } from "../../lib/auth/registry.ts";
-import { MemoryStorage, type Storage } from "../../lib/auth/storage.ts";
+import { MemoryStorage, type Storage } from "../../lib/state/storage.ts";
 import { type Admission, type TokenRequest, Tokens, type Verdict } from "../../lib/auth/tokens.ts";
 
 /** A moment to count from. */

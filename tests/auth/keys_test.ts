@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Keys } from "../../lib/auth/keys.ts";
-import { MemoryStorage } from "../../lib/auth/storage.ts";
+import { MemoryStorage } from "../../lib/state/storage.ts";
 import { ParleyError } from "../../lib/errors.ts";
 import { Clock, START } from "./fixtures.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { LastUses } from "../../lib/auth/last_uses.ts";
 import { type IssuedToken, Registry } from "../../lib/auth/registry.ts";
-import { MemoryStorage } from "../../lib/auth/storage.ts";
+import { MemoryStorage } from "../../lib/state/storage.ts";
 import { ParleyError } from "../../lib/errors.ts";
 import { ADA, Clock, DAY_SECONDS, process, START } from "./fixtures.ts";
 

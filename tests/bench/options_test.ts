@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { EVERYBODY, readOptions } from "../../bench/options.ts";
-import { selectWorks, unitOf, WORKS } from "../../bench/works.ts";
+import { selectWorks, unitOf, WORKS } from "../../bench/workloads.ts";
 
 Deno.test("without arguments everything is measured, five times a second", () => {
   const { only, against, parley, effort, wants } = readOptions([]);

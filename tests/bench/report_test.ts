@@ -4,7 +4,7 @@ import { makeRow, median, ratiosByRound, type Report, spreadOf } from "../../ben
 import { digits, formatValue } from "../../bench/report/format.ts";
 import { BEGIN, END, inserted, table, toMarkdown } from "../../bench/report/markdown.ts";
 import type { Outcome } from "../../bench/rounds.ts";
-import { WORKS } from "../../bench/works.ts";
+import { WORKS } from "../../bench/workloads.ts";
 
 function values(...values: number[]): Outcome[] {
   return values.map((value) => ({ value }));

@@ -6,7 +6,7 @@
 
 import type { ErrorCode } from "../../lib/errors.ts";
 import type { Outlet, Peer } from "../../lib/broker/peer.ts";
-import { newLedger } from "../../lib/broker/requests.ts";
+import { newLedger } from "../../lib/broker/pending_requests.ts";
 
 /** See the module's comment. */
 export class FakePeer implements Peer, Outlet {

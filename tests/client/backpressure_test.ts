@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { serve } from "../../lib/assemble.ts";
-import { QUEUE_BYTES } from "../../lib/client/bounds.ts";
+import { serve } from "../../lib/server/serve.ts";
+import { QUEUE_BYTES } from "../../lib/client/limits.ts";
 import { connect } from "../../lib/client/connect.ts";
 import { ParleyError } from "../../lib/errors.ts";
 import { u32 } from "../../lib/wire/header.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { serve } from "../../lib/assemble.ts";
+import { serve } from "../../lib/server/serve.ts";
 import type { Channel, Message, PresenceChange } from "../../lib/client/api.ts";
 import { connect } from "../../lib/client/connect.ts";
 import { ParleyError } from "../../lib/errors.ts";

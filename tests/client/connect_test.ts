@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { connect } from "../../lib/client/connect.ts";
 import { ParleyError } from "../../lib/errors.ts";
-import { serve } from "../../lib/assemble.ts";
+import { serve } from "../../lib/server/serve.ts";
 import { encodeControl } from "../../lib/wire/control.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { type FakePeer, playServer, WELCOME } from "./fake_server.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { serve } from "../../lib/assemble.ts";
+import { serve } from "../../lib/server/serve.ts";
 import { connect } from "../../lib/client/connect.ts";
 import { ParleyError } from "../../lib/errors.ts";
 import { encodeFrame, type Header, Type } from "../../lib/wire/header.ts";

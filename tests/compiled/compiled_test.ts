@@ -8,7 +8,7 @@
  */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { MAY_SIGNAL, Program } from "../cli/program.ts";
+import { MAY_SIGNAL, Program } from "../cli/client/program.ts";
 
 const DIST = new URL("../../dist/", import.meta.url).pathname;
 const IS_REQUIRED = MAY_SIGNAL && Deno.env.get("PARLEY_COMPILED") === "required";

@@ -8,7 +8,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { MAY_SIGNAL, Program, type StartOptions } from "../cli/program.ts";
+import { MAY_SIGNAL, Program, type StartOptions } from "../cli/client/program.ts";
 
 const root = new URL("../../", import.meta.url);
 

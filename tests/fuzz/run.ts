@@ -12,7 +12,7 @@ import { MAX_PAYLOAD } from "./frames.ts";
 import type { FuzzOptions } from "./options.ts";
 import { quantile } from "./quantile.ts";
 import { ServerProcess, type Stopped } from "./server_process.ts";
-import { Witness } from "./witness.ts";
+import { Witness } from "./control_client.ts";
 
 const MiB = 1024 * 1024;
 

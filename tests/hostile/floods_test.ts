@@ -8,7 +8,7 @@ import { HEADER_BYTES, MAX_HELLO_BYTES } from "../../lib/limits.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { concat, json, type RawClient } from "../raw_client.ts";
 import type { ProcessHost } from "./host.ts";
-import { processAttack, type Scene } from "./scene.ts";
+import { processAttack, type Scene } from "./harness.ts";
 import { clientHello, countFrames } from "./transport.ts";
 
 const KiB = 1024;

@@ -4,13 +4,13 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { exportJWK, exportSPKI, type JWTHeaderParameters, SignJWT, UnsecuredJWT } from "jose";
-import { FolderStorage } from "../../lib/auth/folder.ts";
+import { FolderStorage } from "../../lib/state/folder.ts";
 import { Keys } from "../../lib/auth/keys.ts";
 import { FIRST_PENALTY_MS } from "../../lib/limits.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { concat, type RawClient, text } from "../raw_client.ts";
 import type { Host } from "./host.ts";
-import { attack, type Scene } from "./scene.ts";
+import { attack, type Scene } from "./harness.ts";
 import { greet } from "./transport.ts";
 
 /** A HELLO with a token, as a frame. */

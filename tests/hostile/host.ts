@@ -4,12 +4,12 @@
  * @module
  */
 
-import { FolderStorage } from "../../lib/auth/folder.ts";
+import { FolderStorage } from "../../lib/state/folder.ts";
 import { Keys } from "../../lib/auth/keys.ts";
 import { Registry } from "../../lib/auth/registry.ts";
 import { Tokens } from "../../lib/auth/tokens.ts";
 import { type Limits, serve, type Server } from "../../lib/mod.ts";
-import { MAY_SIGNAL } from "../cli/program.ts";
+import { MAY_SIGNAL } from "../cli/client/program.ts";
 import { RecordedLog } from "../server/recorded_log.ts";
 import { certificate, type Target, type Transport } from "./transport.ts";
 

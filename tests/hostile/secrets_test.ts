@@ -5,10 +5,10 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Type } from "../../lib/wire/header.ts";
-import { Program } from "../cli/program.ts";
+import { Program } from "../cli/client/program.ts";
 import { text } from "../raw_client.ts";
 import type { Program as Server } from "./host.ts";
-import { processAttack } from "./scene.ts";
+import { processAttack } from "./harness.ts";
 
 /** Where the client is beside a server. */
 function clientBeside({ command }: Server): string[] {

@@ -6,7 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Type } from "../../lib/wire/header.ts";
 import { concat, type Frame, type RawClient } from "../raw_client.ts";
-import { processAttack } from "./scene.ts";
+import { processAttack } from "./harness.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Type } from "../../lib/wire/header.ts";
 import { concat, json, RawClient, text } from "../raw_client.ts";
-import { freed, processAttack, type Scene } from "./scene.ts";
+import { freed, processAttack, type Scene } from "./harness.ts";
 import type { ProcessHost } from "./host.ts";
 import { clientHello, type Held } from "./transport.ts";
 

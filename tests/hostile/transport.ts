@@ -5,8 +5,8 @@
  * @module
  */
 
-import { ensureCertificate, type ServerCertificate } from "../../lib/auth/certificate_folder.ts";
-import { MemoryStorage } from "../../lib/auth/storage.ts";
+import { ensureCertificate, type ServerCertificate } from "../../lib/certificates/folder.ts";
+import { MemoryStorage } from "../../lib/state/storage.ts";
 import type { Welcome } from "../../lib/wire/control.ts";
 import { HEADER_BYTES } from "../../lib/limits.ts";
 import { Type, u32 } from "../../lib/wire/header.ts";

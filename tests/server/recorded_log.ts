@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Log } from "../../lib/log.ts";
+import type { Log } from "../../lib/logging/log.ts";
 import { within } from "../raw_client.ts";
 
 /** One line of the log. */

@@ -5,7 +5,7 @@
  */
 
 import { type Client, ParleyError } from "../../lib/mod.ts";
-import { numbered, numberOf, type Part, type Scene } from "./scene.ts";
+import { numbered, numberOf, type Part, type Scene } from "./harness.ts";
 
 /** Askers who ask one question after the other, and responders who share them. Each answer must fit its question. */
 export function asking(channel: string, askers: number, responders: number): Part {

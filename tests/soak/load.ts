@@ -5,7 +5,7 @@
  */
 
 import { asking, askingNobody, direct } from "./asking.ts";
-import type { Part, Scene } from "./scene.ts";
+import type { Part, Scene } from "./harness.ts";
 import { sharing } from "./sharing.ts";
 import { sleepers } from "./sleepers.ts";
 import { patterns, stream } from "./streams.ts";

@@ -8,7 +8,7 @@ import { connect, serve } from "../../lib/mod.ts";
 import { seedFrom } from "../seeded.ts";
 import { asking, askingNobody, direct } from "./asking.ts";
 import { putLoadOn } from "./load.ts";
-import { numbered, type Part, Scene } from "./scene.ts";
+import { numbered, type Part, Scene } from "./harness.ts";
 import { sharing } from "./sharing.ts";
 import { patterns, stream } from "./streams.ts";
 import { Tally } from "./tally.ts";

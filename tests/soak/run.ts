@@ -8,7 +8,7 @@ import { ServerProcess, type Stopped } from "../fuzz/server_process.ts";
 import { PARTS, putLoadOn } from "./load.ts";
 import type { SoakOptions } from "./options.ts";
 import { heapAfter, pointsOf, type Sample, Sampler } from "./sampler.ts";
-import { type Part, Scene } from "./scene.ts";
+import { type Part, Scene } from "./harness.ts";
 import { Tally } from "./tally.ts";
 import { isGrowing, type Tolerance, type Trend, trendOf, warmUpSeconds } from "./trend.ts";
 

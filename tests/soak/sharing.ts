@@ -4,7 +4,7 @@
  * @module
  */
 
-import { numbered, numberOf, type Part } from "./scene.ts";
+import { numbered, numberOf, type Part } from "./harness.ts";
 
 /** A publisher of work and the members of a group who share it, one of whom is replaced now and then. */
 export function sharing(channel: string, members: number): Part {

@@ -6,7 +6,7 @@
 
 import { Type } from "../../lib/wire/header.ts";
 import { json, RawClient } from "../raw_client.ts";
-import { numbered, type Part, type Scene } from "./scene.ts";
+import { numbered, type Part, type Scene } from "./harness.ts";
 
 /** What is published to a sleeper at once: enough to fill the sockets' buffers and what may wait at the server. */
 const BURST_BYTES = 48 * 1024 * 1024;

@@ -5,7 +5,7 @@
  */
 
 import type { Channel, Client } from "../../lib/mod.ts";
-import { numbered, numberOf, type Part, type Scene } from "./scene.ts";
+import { numbered, numberOf, type Part, type Scene } from "./harness.ts";
 
 /** One publisher and its audience. */
 export interface StreamOptions {

@@ -6,7 +6,7 @@
 
 import type { Channel } from "../../lib/mod.ts";
 import { RawClient } from "../raw_client.ts";
-import { type Part, type Scene, SETTLE_MS } from "./scene.ts";
+import { type Part, type Scene, SETTLE_MS } from "./harness.ts";
 
 /** Visitors one after the other, `atOnce` at a time; whoever watches must in the end be alone again. */
 export function visitors(channel: string, atOnce: number): Part {

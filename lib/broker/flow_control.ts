@@ -1,0 +1,85 @@
+/**
+ * Whether a session is listened to: not while somebody has no room for what it sent, nor while it does not read its
+ * answers, nor while it has sent more than its rate.
+ *
+ * @module
+ */
+
+import { HEADER_BYTES } from "../limits.ts";
+import type { Link } from "./peer.ts";
+import type { Rate } from "./rate_limiter.ts";
+
+/**
+ * The longest a timer may wait, in milliseconds; one of 25 days would go off at once. A session that has still sent
+ * too much by then waits again.
+ */
+const MAX_WAIT_MS = 60_000;
+
+/** Holds the connection of one session back, and lets it go on. */
+export class Flow {
+  /** Goes on: what was not taken is offered again. To be left with whoever it is that has to be waited for. */
+  readonly resume: () => void = () => {
+    this.#held = false;
+    this.#link.resume();
+  };
+  readonly #link: Link;
+  readonly #rate: Rate | undefined;
+  #held = false;
+  /** Ticks that found the session held, ever. */
+  #heldTicks = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Without a rate the session may send as much as the others can take. */
+  constructor(link: Link, rate: Rate | undefined) {
+    this.#link = link;
+    this.#rate = rate;
+  }
+
+  /** Whether the session is not listened to at the moment. */
+  get held(): boolean {
+    return this.#held;
+  }
+
+  /**
+   * Once a second: whether a session that is held should hear from us now, which is after so many seconds of it. While
+   * it is not listened to its own PINGs are not answered, and without a sign of life it would give us up.
+   */
+  mustSpeak(everySeconds: number): boolean {
+    return this.#held && ++this.#heldTicks % everySeconds === 0 && this.#link.outlet.hasRoom(HEADER_BYTES);
+  }
+
+  /** Passes on whether something was taken; where it was not, nothing more is read until `resume`. */
+  taken(taken: boolean): boolean {
+    if (!taken) {
+      this.#held = true;
+      this.#link.hold();
+    }
+    return taken;
+  }
+
+  /** Whether the session may be answered with `bytes`; where not, it is held until it has read what waits for it. */
+  hasRoom(bytes: number = HEADER_BYTES): boolean {
+    if (this.#link.outlet.hasRoom(bytes)) return true;
+    this.#link.outlet.whenRoom(this.resume);
+    return this.taken(false);
+  }
+
+  /** Whether the session may send more now; where not, it is held until it may. */
+  hasRate(): boolean {
+    const waitMs = this.#rate?.waitMs() ?? 0;
+    if (waitMs === 0) return true;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.resume, Math.min(waitMs, MAX_WAIT_MS));
+    return this.taken(false);
+  }
+
+  /** Counts what was taken against the rate. */
+  spend(messages: number, bytes: number): void {
+    this.#rate?.spend(messages, bytes);
+  }
+
+  /** The session ended. */
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * `parley-server certs`: a small authority, and a certificate for the server.
+ *
+ * @module
+ */
+
+import { describeCertificate } from "../../certificates/certificates.ts";
+import { ensureCertificate, FILES } from "../../certificates/folder.ts";
+import { FolderStorage } from "../../state/folder.ts";
+import { parseHost } from "../../certificates/hosts.ts";
+import { loadConfig, type World } from "../../config/load.ts";
+import { ParleyError } from "../../errors.ts";
+import { MAX_HOSTS } from "../../limits.ts";
+import { CERTS, SERVER } from "../../config/server_options.ts";
+import { Exit } from "../failures.ts";
+import { complain } from "../output.ts";
+import { checkClock, hostsOf } from "./security.ts";
+import { formatHelp } from "../settings.ts";
+
+const USAGE = `Usage: parley-server certs [--host NAME]... [--out certs] [--days 90] [--renew]
+
+Makes an authority (once) and a certificate for the server. Clients need ca.pem: parley --ca certs/ca.pem.
+A server adds the names and addresses it listens on, renews the certificate when 30 days are left, and takes
+up one made here within a minute, or at once on SIGHUP.
+
+`;
+
+/** Runs `parley-server certs ARGS`; resolves to the exit code. */
+export async function certsCommand(world: World): Promise<number> {
+  const { values, sources, problems } = loadConfig(CERTS, world);
+  if (values.help) {
+    console.log(USAGE + formatHelp(CERTS));
+    return Exit.DONE;
+  }
+  const { host, days, renew } = values;
+  const wrong = [...problems.map(({ text }) => text), ...host.flatMap(hostProblem)];
+  if (host.length > MAX_HOSTS) wrong.push(`--host may be given ${MAX_HOSTS} times at most`);
+  if (wrong.length > 0) {
+    for (const text of wrong) complain(`parley-server: ${text}`);
+    return Exit.WRONG_USAGE;
+  }
+  checkClock(Date.now());
+  // The folder of a server that would be started here: its variable and its file may name another.
+  const out = sources.out === "default"
+    ? loadConfig(SERVER, { ...world, args: [] }).values.certs
+    : values.out;
+  const storage = new FolderStorage(out);
+  const { certificate, made } = await ensureCertificate(storage, {
+    hosts: host.length > 0 ? host : hostsOf("0.0.0.0"),
+    days,
+    renew,
+    nowMs: Date.now(),
+  });
+  const { hosts, notAfter, fingerprint } = await describeCertificate(certificate);
+  complain(
+    made === undefined
+      ? "the certificate there is still good; --renew makes a new one"
+      : `made, because ${made}`,
+  );
+  console.log(`certificate  ${storage.locate(FILES.server.certificate)}`);
+  console.log(`key          ${storage.locate(FILES.server.key)}`);
+  console.log(`authority    ${storage.locate(FILES.authority.certificate)}`);
+  console.log(`for          ${hosts.join(", ")}`);
+  console.log(`valid until  ${notAfter.toISOString()}`);
+  console.log(`SHA-256      ${fingerprint}`);
+  return Exit.DONE;
+}
+
+function hostProblem(host: string): string[] {
+  try {
+    parseHost(host);
+    return [];
+  } catch (error) {
+    if (error instanceof ParleyError) return [`--host: ${error.message}`];
+    throw error;
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * What answered instead of a Parley server, as far as its first bytes tell.
+ *
+ * @module
+ */
+
+import { Type } from "../wire/header.ts";
+
+/** How many bytes of an unknown answer are shown. */
+const SHOWN_BYTES = 24;
+
+/** Whether `first` can begin a server's first frame. */
+export function mayGreet(first: number): boolean {
+  return first === Type.WELCOME || first === Type.ERROR;
+}
+
+/**
+ * Says what `bytes[0, end)` look like and what to try; to be read after "host:port ".
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { describeStranger } from "./peer_detection.ts";
+ *
+ * const answer = new TextEncoder().encode("HTTP/1.1 400 Bad Request");
+ * assertStringIncludes(describeStranger(answer, answer.length), "speaks HTTP");
+ * ```
+ */
+export function describeStranger(bytes: Uint8Array, end: number): string {
+  const shown = bytes.subarray(0, Math.min(end, SHOWN_BYTES));
+  const text = String.fromCharCode(...shown);
+  if (text.startsWith("HTTP/")) return "speaks HTTP, not Parley; check the port";
+  if ((shown[0] === 0x15 || shown[0] === 0x16) && (shown.length < 2 || shown[1] === 0x03)) {
+    return "speaks TLS; connect with --tls (or a parleys:// URL), and --ca for a certificate it made itself";
+  }
+  if (shown[0] === Type.HELLO) {
+    return "sends back what it is sent, so it is an echo server, not Parley; check the port";
+  }
+  if (/^[\t\r\n\x20-\x7e]+$/.test(text)) {
+    return `answered ${JSON.stringify(text.trimEnd())}, which is not Parley; check the port`;
+  }
+  const hex = [...shown].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return `answered with bytes that are not Parley (${hex}); check the port`;
+}

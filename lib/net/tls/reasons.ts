@@ -1,0 +1,116 @@
+/**
+ * What Deno says when a TLS handshake fails, in words that say what to do. Deno's own words are stable enough to go
+ * by (the same from 2.6.10 to 2.9.6) but no interface: what is not recognised is passed on as it is.
+ *
+ * @module
+ */
+
+import { GreetingCut } from "./first_record.ts";
+
+/** For the server's log: why a client did not get through, to be read after "its address: ". */
+export function describeClientFailure(error: unknown): string {
+  if (error instanceof Deno.errors.UnexpectedEof) return "it closed the connection during the TLS handshake";
+  if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe) {
+    return "it reset the connection during the TLS handshake";
+  }
+  const words = wordsOf(error);
+  const alert = /received fatal alert: (\w+)/.exec(words)?.[1];
+  if (alert !== undefined) {
+    return `it refused this server: ${ALERTS[alert] ?? "by this TLS alert"} (${alert})`;
+  }
+  if (words.includes("InvalidContentType")) {
+    return `it does not speak TLS; plain connections go to a server without --tls (${words})`;
+  }
+  if (words.includes("peer is incompatible")) {
+    return `it offers no TLS version or cipher of ours; it must speak TLS 1.2 or later (${words})`;
+  }
+  return error instanceof GreetingCut ? words : `the handshake failed: ${words}`;
+}
+
+/** What a client means by its alert, and what to do. The names are those of RFC 8446, section 6.2. */
+const ALERTS: Readonly<Record<string, string>> = {
+  UnknownCA: "it does not know the CA of our certificate; give it the CA file (--ca)",
+  BadCertificate:
+    "it does not take our certificate, most likely made for another name than the one it connected to",
+  CertificateUnknown: "it does not take our certificate; its own log says why",
+  CertificateExpired: "by its clock our certificate is expired or not yet valid; renew it, or set that clock",
+  UnsupportedCertificate: "it cannot use a certificate of our kind",
+  HandshakeFailure: "it shares no cipher with us",
+  ProtocolVersion: "it speaks no TLS version of ours, which are 1.2 and 1.3",
+};
+
+/** Why a client did not get through to a server: whose fault it is, and what to do. */
+export interface ServerFailure {
+  /**
+   * `untrusted`: the server's certificate does not hold. `not_parley`: what answered does not speak TLS.
+   * `unreachable`: all else.
+   */
+  readonly code: "untrusted" | "not_parley" | "unreachable";
+  /** To be read after "host:port ". */
+  readonly text: string;
+}
+
+/** For people who connect to `hostname`: why its TLS handshake failed. */
+export function describeServerFailure(error: unknown, hostname: string): ServerFailure {
+  const words = wordsOf(error);
+  if (words.includes("UnknownIssuer")) {
+    const text = "has a certificate from a CA that is not known here; give that CA's file with --ca, " +
+      "and if you have, it is another server's or an old one";
+    return { code: "untrusted", text };
+  }
+  if (words.includes("certificate expired")) {
+    const text = `has a certificate that expired${dateIn(words, /not valid after (\d+)/)}; ` +
+      `have it renewed there, and check that the clock here is right (it says ${now(words)})`;
+    return { code: "untrusted", text };
+  }
+  if (words.includes("not valid yet")) {
+    const text = `has a certificate that is not valid yet${dateIn(words, /not valid before (\d+)/)}; ` +
+      `check that the clock here is right (it says ${now(words)})`;
+    return { code: "untrusted", text };
+  }
+  if (words.includes("not valid for name")) {
+    const names = [...words.matchAll(/(?:DnsName|IpAddress)\(([^()]*(?:\([^()]*\))?[^()]*)\)/g)]
+      .map(([, name]) => name.replaceAll(/"|Ipv[46]\(|\)/g, ""));
+    const others = names.length > 0 ? `but for ${names.join(", ")}` : "nor for any other name";
+    const text = `has a certificate that is not for ${hostname}, ${others}; ` +
+      "connect by a name it is for, or have one made for this name";
+    return { code: "untrusted", text };
+  }
+  if (words.includes("invalid peer certificate")) {
+    return { code: "untrusted", text: `has a certificate that does not hold: ${words}; have a new one made` };
+  }
+  if (words.includes("corrupt message")) {
+    return { code: "not_parley", text: "does not speak TLS; connect without --tls, or check the port" };
+  }
+  if (/received fatal alert|peer is incompatible/.test(words)) {
+    return { code: "unreachable", text: `refused the TLS handshake: ${words}; it must offer TLS 1.2 or 1.3` };
+  }
+  if (/UnexpectedEof|ConnectionReset|BrokenPipe|ConnectionAborted/.test(nameOf(error))) {
+    const text = "closed the connection during the TLS handshake; check that it serves TLS, and its log";
+    return { code: "unreachable", text };
+  }
+  return {
+    code: "unreachable",
+    text: `failed in the TLS handshake: ${words}; check the port and the network`,
+  };
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : "";
+}
+
+/** " on 2021-01-01", where `words` give a time in seconds. */
+function dateIn(words: string, pattern: RegExp): string {
+  const seconds = pattern.exec(words)?.[1];
+  return seconds === undefined ? "" : ` (${new Date(+seconds * 1000).toISOString().slice(0, 10)})`;
+}
+
+/** The time that was compared with, as the error gives it. */
+function now(words: string): string {
+  const seconds = /verification time (\d+)/.exec(words)?.[1];
+  return seconds === undefined ? "?" : new Date(+seconds * 1000).toISOString().slice(0, 16) + "Z";
+}

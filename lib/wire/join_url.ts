@@ -1,0 +1,112 @@
+/**
+ * Join links: the address of a server, and what it takes to get in, in one line that can be sent to somebody.
+ *
+ * `parley://host:port` is plain TCP, `parleys://host:port` is TLS. `?ca=` holds the authority to trust (its certificate,
+ * DER in base64url), `?token=` a token. A link with a token is a secret like the token itself.
+ *
+ * @module
+ */
+
+/** What a link says. */
+export interface Link {
+  readonly hostname: string;
+  /** 1 to 65535; `undefined`: the usual one. */
+  readonly port: number | undefined;
+  readonly tls: boolean;
+  /** The authority to trust, as PEM; `undefined`: the system's. */
+  readonly ca: string | undefined;
+  readonly token: string | undefined;
+}
+
+const KNOWN_KEYS = ["ca", "token"];
+
+/**
+ * Writes a link.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { formatLink, parseLink } from "./join_url.ts";
+ *
+ * const link = { hostname: "192.0.2.7", port: 7253, tls: true, ca: undefined, token: "a.b.c" };
+ * assertEquals(formatLink(link), "parleys://192.0.2.7:7253?token=a.b.c");
+ * assertEquals(parseLink("parleys://192.0.2.7:7253?token=a.b.c"), { link });
+ * ```
+ */
+export function formatLink({ hostname, port, tls, ca, token }: Link): string {
+  const query = [
+    ...(ca === undefined ? [] : [`ca=${toBase64Url(ca)}`]),
+    ...(token === undefined ? [] : [`token=${token}`]),
+  ].join("&");
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  return `${tls ? "parleys" : "parley"}://${host}${port === undefined ? "" : `:${port}`}${
+    query && `?${query}`
+  }`;
+}
+
+/** Reads a link, or says what is wrong with it, without quoting what may be secret. */
+export function parseLink(text: string): { readonly link: Link } | { readonly problem: string } {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    return { problem: "not a URL; write it as parley://HOST:PORT, or parleys://HOST:PORT for TLS" };
+  }
+  const { protocol, searchParams: query } = url;
+  if (protocol !== "parley:" && protocol !== "parleys:") {
+    return { problem: `begins with ${protocol}; write parley://HOST:PORT, or parleys://HOST:PORT for TLS` };
+  }
+  if (url.hostname === "") return { problem: "the host is missing; write parley://HOST:PORT" };
+  if (url.username || url.password || url.hash || !["", "/"].includes(url.pathname)) {
+    return { problem: "a link holds a host, a port, ?ca= and ?token=, and nothing else" };
+  }
+  const keys = [...query.keys()];
+  if (keys.some((key) => !KNOWN_KEYS.includes(key))) {
+    // Which is not said: of a link that was broken in the middle it may be a piece of the token.
+    return { problem: "a link holds ?ca= and ?token= after its port, and nothing else; copy the whole link" };
+  }
+  if (new Set(keys).size < keys.length) return { problem: "?ca= or ?token= is there twice; keep one" };
+  if (url.port === "0") return { problem: "port 0 cannot be connected to; the server logs its real one" };
+  const hostname = readHost(url.hostname);
+  if (hostname === undefined) return { problem: "the host is neither a name nor an address" };
+  const [ca, token] = [query.get("ca"), query.get("token")];
+  const pem = ca === null ? undefined : toPem(ca);
+  if (ca !== null && pem === undefined) {
+    return { problem: "?ca= is not a whole certificate in base64url; copy the whole link" };
+  }
+  // Connecting in the clear to a server one was given the means to check would look like success.
+  if (ca !== null && protocol === "parley:") return { problem: "?ca= is for TLS; write parleys://" };
+  if (token !== null && !/^[\w.-]+$/.test(token)) {
+    return { problem: "?token= is no token; copy the whole link, without line breaks or spaces in it" };
+  }
+  const port = url.port === "" ? undefined : Number(url.port);
+  return { link: { hostname, port, tls: protocol === "parleys:", ca: pem, token: token ?? undefined } };
+}
+
+/** A host as one connects to it: the parser leaves those of schemes it does not know as they were written. */
+function readHost(hostname: string): string | undefined {
+  const url = URL.parse(`http://${hostname}/`);
+  return url === null ? undefined : url.hostname.replace(/^\[(.*)\]$/, "$1");
+}
+
+/** The body of a PEM certificate, the first one there, is base64 already; a link wants the URL's alphabet. */
+function toBase64Url(pem: string): string {
+  const [, body] = /-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----/.exec(pem) ?? [];
+  if (body === undefined) throw new Error("the authority of a link must be a certificate in PEM");
+  return body.replace(/\s/g, "").replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+function toPem(base64Url: string): string | undefined {
+  if (!/^[\w-]+$/.test(base64Url) || base64Url.length % 4 === 1) return undefined;
+  const base64 = base64Url.replaceAll("-", "+").replaceAll("_", "/");
+  if (!isWholeDer(atob(base64))) return undefined;
+  const padded = base64.padEnd(Math.ceil(base64.length / 4) * 4, "=");
+  const lines = padded.match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
+}
+
+/** Whether `bytes` are as long as they say: a SEQUENCE (X.690) with its length in two bytes, as certificates have it. */
+function isWholeDer(bytes: string): boolean {
+  const [tag, form, high, low] = [0, 1, 2, 3].map((at) => bytes.charCodeAt(at));
+  return tag === 0x30 && form === 0x82 && bytes.length === 4 + (high << 8 | low);
+}

@@ -1,0 +1,112 @@
+/** The guard: keeps up with the state folder, through its failures too, and keeps nobody waiting at its end. */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { Guard } from "../../lib/auth/service.ts";
+import { MemoryStorage, type Storage } from "../../lib/state/storage.ts";
+import { ADA, admitted, process, refused } from "./fixtures.ts";
+
+/** A storage that fails when told to, and whose reading can be held up. */
+class ShakyStorage extends MemoryStorage {
+  isBroken = false;
+  looks = 0;
+  gate: Promise<void> = Promise.resolve();
+
+  override async stamp(name: string): Promise<string> {
+    this.looks++;
+    await this.gate;
+    if (this.isBroken) throw new Error("the disk is gone");
+    return await super.stamp(name);
+  }
+}
+
+/** A guard, and the token desk of another process; by the real clock, as the guard's is. */
+async function makeGuard() {
+  const storage = new ShakyStorage();
+  const failures: unknown[] = [];
+  const guard = new Guard(storage, (error) => failures.push(error));
+  await guard.open();
+  const { tokens } = process(storage as Storage, { ms: 0, now: Date.now, advance: () => {} });
+  return { storage, guard, tokens, failures };
+}
+
+Deno.test("what another process issues and revokes is known", async () => {
+  const { guard, tokens } = await makeGuard();
+  const { token, issued } = await tokens.issue(ADA);
+  const admission = admitted(await guard.door.verify(token, "192.0.2.1"));
+  await tokens.revoke(issued.id);
+  assertEquals(guard.door.check(admission), undefined, "not yet");
+  await guard.refresh();
+  assertEquals(guard.door.check(admission)?.reason, "revoked");
+  await guard.close();
+});
+
+Deno.test("a folder that cannot be read is told once, and what was known stays in force", async () => {
+  const { guard, tokens, storage, failures } = await makeGuard();
+  const { token } = await tokens.issue(ADA);
+  const admission = admitted(await guard.door.verify(token, "192.0.2.1"));
+  storage.isBroken = true;
+  for (let count = 0; count < 3; count++) await guard.refresh();
+  assertEquals([failures.length, guard.door.check(admission)], [1, undefined]);
+  storage.isBroken = false;
+  await guard.refresh();
+  storage.isBroken = true;
+  await guard.refresh();
+  assertEquals(failures.length, 2, "it is told again once it was well in between");
+  storage.isBroken = false;
+  await guard.close();
+});
+
+Deno.test("opening a folder that cannot be read fails", async () => {
+  const storage = new ShakyStorage();
+  storage.isBroken = true;
+  await assertRejects(() => new Guard(storage, () => {}).open(), Error, "the disk is gone");
+});
+
+Deno.test("many who ask at once share one look, and none is older than its question", async () => {
+  const { guard, tokens, storage } = await makeGuard();
+  const { token, issued } = await tokens.issue(ADA);
+  const admission = admitted(await guard.door.verify(token, "192.0.2.1"));
+  const open = Promise.withResolvers<void>();
+  storage.gate = open.promise;
+  const first = guard.refresh();
+  await Promise.resolve(); // it has begun to look
+  storage.looks = 0;
+  await storage.exclusive(() => Promise.resolve());
+  const asked = Array.from({ length: 50 }, () => guard.refresh());
+  const revoking = tokens.revoke(issued.id);
+  open.resolve();
+  await Promise.all([first, revoking, ...asked]);
+  await guard.refresh();
+  assertEquals(guard.door.check(admission)?.reason, "revoked");
+  assertEquals(storage.looks < 20, true, `${storage.looks} looks for 50 questions`);
+  await guard.close();
+});
+
+Deno.test("closing lets go of who is made to wait", async () => {
+  const { guard } = await makeGuard();
+  const start = performance.now();
+  const waiting = Array.from({ length: 8 }, () => guard.door.verify("wrong", "192.0.2.1"));
+  const all = Promise.all(waiting);
+  let done = false;
+  all.then(() => done = true);
+  // Their verdicts are there, and are held back, after a turn or two of the loop.
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(done, false);
+  await guard.close();
+  for (const verdict of await all) assertEquals(refused(verdict).reason, "not valid here");
+  assertEquals(performance.now() - start < 3000, true);
+});
+
+Deno.test("closing writes down the last uses, and tells if it cannot", async () => {
+  const { guard, tokens, storage, failures } = await makeGuard();
+  const { token } = await tokens.issue(ADA);
+  await guard.door.verify(token, "192.0.2.1");
+  await guard.close();
+  const [{ lastUsedAtMs }] = await process(storage, { ms: 0, now: Date.now, advance: () => {} }).registry
+    .list();
+  assertEquals(typeof lastUsedAtMs, "number");
+  await guard.door.verify(token, "192.0.2.1");
+  storage.write = () => Promise.reject(new Error("the disk is full"));
+  await guard.close();
+  assertEquals(failures.map(String), ["Error: the disk is full"]);
+});

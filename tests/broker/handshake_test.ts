@@ -1,0 +1,116 @@
+/** Greetings: the HELLO is judged, at once or a moment later, and whoever fails to judge is heard of. */
+
+import { assert, assertEquals } from "@std/assert";
+import type { Admission, Door } from "../../lib/broker/authenticator.ts";
+import { ALL_RIGHTS } from "../../lib/broker/authenticator.ts";
+import { Greeting, welcome } from "../../lib/broker/handshake.ts";
+import { DEFAULT_LIMITS } from "../../lib/limits.ts";
+import { decodeControl, encodeControl, PROTOCOL } from "../../lib/wire/control.ts";
+import { Type } from "../../lib/wire/header.ts";
+
+const fails = (error: unknown): never => {
+  throw error;
+};
+
+function helloFrame(hello: { name?: string; token?: string; protocol?: string } = {}): Uint8Array {
+  return encodeControl({ type: Type.HELLO }, { protocol: PROTOCOL, ...hello });
+}
+
+/** Judges `frame` until there is a verdict. */
+async function judged(greeting: Greeting, frame: Uint8Array) {
+  const again = Promise.withResolvers<void>();
+  const now = greeting.judge(frame, 0, frame.length, again.resolve);
+  if (now !== undefined) return now;
+  await again.promise;
+  return greeting.judge(frame, 0, frame.length, () => fails(new Error("asked twice")));
+}
+
+const ADMISSION: Admission = { id: "5f0c", name: "Ada", grants: { ...ALL_RIGHTS, mayDirect: false } };
+
+function makeDoor(verify: Door["verify"]): Door {
+  return { verify, check: () => undefined };
+}
+
+Deno.test("without a door everybody may come in, at once", () => {
+  const greeting = new Greeting(undefined, "192.0.2.1", fails);
+  for (const name of ["Ada", undefined]) {
+    const frame = helloFrame(name === undefined ? {} : { name });
+    assertEquals(greeting.judge(frame, 0, frame.length, () => fails("judged twice")), {
+      name,
+      rights: ALL_RIGHTS,
+    });
+  }
+});
+
+Deno.test("a HELLO that is none is refused before anybody is asked", () => {
+  const door = makeDoor(() => fails(new Error("asked")));
+  const verdict = (frame: Uint8Array) =>
+    new Greeting(door, "192.0.2.1", fails).judge(frame, 0, frame.length, () => {});
+  const broken = verdict(encodeControl({ type: Type.HELLO }, { reason: "no hello" } as never));
+  assert(broken !== undefined && "code" in broken);
+  assertEquals(broken.code, "bad_hello");
+  assertEquals(verdict(helloFrame({ protocol: "parley/9" })), {
+    code: "unsupported_protocol",
+    message: `this server speaks ${PROTOCOL}`,
+  });
+});
+
+Deno.test("who is let in goes by the token's name and has its rights", async () => {
+  const asked: unknown[] = [];
+  const door = makeDoor((...args) => Promise.resolve((asked.push(args), { admission: ADMISSION })));
+  const guest = await judged(
+    new Greeting(door, "192.0.2.1", fails),
+    helloFrame({ name: "Mallory", token: "a.b.c" }),
+  );
+  assertEquals(guest, { name: "Ada", rights: ADMISSION.grants, admission: ADMISSION });
+  assertEquals(asked, [["a.b.c", "192.0.2.1"]], "once");
+});
+
+Deno.test("who is not is told what it may know; the rest is for the log", async () => {
+  const refusal = { told: "token expired: ask for a new one", detail: "it ended yesterday" };
+  const door = makeDoor(() => Promise.resolve({ refusal }));
+  assertEquals(await judged(new Greeting(door, "192.0.2.1", fails), helloFrame()), {
+    code: "unauthorized",
+    message: refusal.told,
+    detail: refusal.detail,
+  });
+});
+
+Deno.test("while the door judges there is no verdict, and it is asked once", async () => {
+  const verdict = Promise.withResolvers<{ admission: Admission }>();
+  let asked = 0;
+  const door = makeDoor(() => (asked++, verdict.promise));
+  const greeting = new Greeting(door, "192.0.2.1", fails);
+  const frame = helloFrame();
+  const told = Promise.withResolvers<void>();
+  for (let count = 0; count < 3; count++) {
+    assertEquals(greeting.judge(frame, 0, frame.length, told.resolve), undefined);
+  }
+  verdict.resolve({ admission: ADMISSION });
+  await told.promise;
+  const guest = greeting.judge(frame, 0, frame.length, told.resolve);
+  assertEquals([guest !== undefined && "rights" in guest, asked], [true, 1]);
+});
+
+Deno.test("a door that cannot judge lets nobody in, and is heard of", async () => {
+  const failed = Promise.withResolvers<unknown>();
+  const door = makeDoor(() => Promise.reject(new Error("the disk is gone")));
+  const greeting = new Greeting(door, "192.0.2.1", failed.resolve);
+  const frame = helloFrame();
+  assertEquals(greeting.judge(frame, 0, frame.length, () => fails(new Error("judged"))), undefined);
+  assertEquals(String(await failed.promise), "Error: the disk is gone");
+  assertEquals(greeting.judge(frame, 0, frame.length, () => {}), undefined);
+});
+
+Deno.test("a WELCOME says who one is and what one may send, and is as the protocol has it", () => {
+  const who = { uuid: crypto.randomUUID(), number: 7, name: "Ada" };
+  const said = welcome(who, { name: "parley", version: "1" }, DEFAULT_LIMITS);
+  assertEquals([said.session, said.number, said.name, said.limits.payload], [
+    who.uuid,
+    7,
+    "Ada",
+    DEFAULT_LIMITS.payloadBytes,
+  ]);
+  const frame = encodeControl({ type: Type.WELCOME }, said);
+  assertEquals(decodeControl("WELCOME", frame, 0, frame.length), { value: said });
+});

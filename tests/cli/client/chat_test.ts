@@ -1,0 +1,123 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { serve } from "../../../lib/server/serve.ts";
+import { connect } from "../../../lib/client/connect.ts";
+import { MAY_SIGNAL, processTest, Program } from "./program.ts";
+
+/** Starts `parley chat ARGS` as Ada, and waits until she is there. */
+async function chat(url: string, ...args: string[]): Promise<Program> {
+  const program = new Program(["--url", url, "--name", "Ada", ...args]);
+  await program.stderr.until(/Ctrl-D ends/);
+  return program;
+}
+
+/** Connects as Grace, and opens `channel`. */
+async function join(url: string, channel: string) {
+  const client = await connect({ url, name: "Grace" });
+  return { client, opened: await client.open(channel, { echo: false }) };
+}
+
+processTest("chat passes lines in and out, with names, and says who comes and goes", async () => {
+  await using server = await serve({ port: 0 });
+  await using ada = await chat(server.url);
+  await ada.stderr.until(/^\* Welcome, Ada\..*\n\* chat\.lobby: you \(Ada\) alone; Ctrl-D ends\n$/);
+  const { client: grace, opened: lobby } = await join(server.url, "chat.lobby");
+  await ada.stderr.until(/^\* Grace came$/m);
+  await ada.type("hello, Grace\n\nare you there?\n");
+  const heard: string[] = [];
+  for await (const message of lobby) {
+    if (heard.push(message.text()) === 2) break;
+  }
+  assertEquals(heard, ["hello, Grace", "are you there?"]);
+  await lobby.publish("hello, Ada");
+  await lobby.publish("and goodbye");
+  await grace.close();
+  await ada.stderr.until(/^\* Grace left$/m);
+  await ada.endInput();
+  const { code, stdout } = await ada.ended();
+  assertEquals([code, stdout], [0, "Grace: hello, Ada\nGrace: and goodbye\n"]);
+});
+
+processTest("chat takes another channel, and names who is there already", async () => {
+  await using server = await serve({ port: 0 });
+  await using _client = (await join(server.url, "chat.tea")).client;
+  await using ada = await chat(server.url, "chat", "chat.tea");
+  await ada.stderr.until(/^\* chat\.tea: you \(Ada\) and Grace; Ctrl-D ends$/m);
+  await ada.endInput();
+  assertEquals((await ada.ended()).code, 0);
+});
+
+processTest("nothing that comes in can steer the terminal or pass for somebody else's line", async () => {
+  await using server = await serve({ port: 0 });
+  await using ada = await chat(server.url);
+  const { client, opened: lobby } = await join(server.url, "chat.lobby");
+  await using _client = client;
+  await lobby.publish("\x1b]0;owned\x07\x1b[2J\rEve: hi\nEve: I am Eve\x7f\u009b1m");
+  await lobby.publish(new Uint8Array([0xff, 0x1b]));
+  await ada.stdout.until(/2 bytes/);
+  await ada.endInput();
+  const { stdout } = await ada.ended();
+  assertEquals(
+    stdout,
+    "Grace: \\x1b]0;owned\\x07\\x1b[2J\\rEve: hi\\nEve: I am Eve\\x7f\\x9b1m\n" +
+      "Grace: (2 bytes that are no text)\n",
+  );
+});
+
+processTest("Ctrl-C ends chat with 0", async () => {
+  await using server = await serve({ port: 0 });
+  await using ada = await chat(server.url);
+  ada.kill("SIGINT");
+  assertEquals((await ada.ended()).code, 0);
+});
+
+processTest("a server that goes away ends chat with 3, although stdin is open", async () => {
+  const server = await serve({ port: 0 });
+  await using ada = await chat(server.url);
+  await server.close();
+  const { code, stderr } = await ada.ended();
+  assertEquals(code, 3);
+  assertStringIncludes(stderr, "\nparley: ");
+});
+
+// In a terminal of its own, which Python's standard library can make.
+
+const PYTHON = ["python3", "python"].find(isThere);
+const IN_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+
+function isThere(python: string): boolean {
+  if (!MAY_SIGNAL) return false;
+  try {
+    return new Deno.Command(python, { args: ["-c", "import pty, os; os.waitstatus_to_exitcode"] })
+      .outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+for (const [name, key] of [["Ctrl-D", "\x04"], ["Ctrl-C", "\x03"]]) {
+  Deno.test({
+    name: `on a terminal chat has a prompt, which stays at the bottom, and ${name} ends it` +
+      (PYTHON === undefined ? " (skipped: no Python to make a terminal with)" : ""),
+    ignore: !MAY_SIGNAL || PYTHON === undefined,
+    fn: async () => {
+      const client = [Deno.execPath(), "run", "--quiet", "-P=client", "client.ts"];
+      const program = [PYTHON!, "-c", IN_TERMINAL, ...client];
+      await using server = await serve({ port: 0 });
+      const { client: grace, opened: lobby } = await join(server.url, "chat.lobby");
+      await using _grace = grace;
+      await using ada = new Program(["--url", server.url, "--name", "Ada"], { program });
+      await ada.stdout.until(/chat\.lobby: you \(Ada\) and Grace; Ctrl-D ends\r\n> $/);
+      await ada.type("hello from a terminal\r");
+      for await (const message of lobby) {
+        assertEquals(message.text(), "hello from a terminal");
+        break;
+      }
+      await lobby.publish("hello, \x1b[31mterminal");
+      // deno-lint-ignore no-control-regex -- it takes the prompt away with one
+      await ada.stdout.until(/\r\x1b\[KGrace: hello, \\x1b\[31mterminal\r\n> $/);
+      await ada.type(key);
+      const { code, stdout } = await ada.ended();
+      assertEquals([code, stdout.endsWith("\r\x1b[K")], [0, true]);
+    },
+  });
+}

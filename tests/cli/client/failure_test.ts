@@ -1,0 +1,152 @@
+/**
+ * Everything that can go wrong with a server, and what `parley` makes of it: one line, one exit code, one log record.
+ *
+ * @module
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { serve } from "../../../lib/server/serve.ts";
+import { Type } from "../../../lib/wire/header.ts";
+import { type FakePeer, playServer, WELCOME } from "../../client/fake_server.ts";
+import { assertFailure, LOGGED, parley, processTest, Program } from "./program.ts";
+
+/** Runs `parley ping` against a server that `talk` plays. */
+function pingAgainst(talk: (peer: FakePeer) => Promise<unknown>, ...args: string[]) {
+  return playServer(async (server) => {
+    using peer = await server.accept();
+    await talk(peer);
+    await peer.drain();
+  }, (port) => parley(["ping", "--port", `${port}`, ...args]));
+}
+
+const refusal = (code: string, message: string) => async (peer: FakePeer) => {
+  await peer.expect(Type.HELLO);
+  await peer.control({ type: Type.ERROR }, { code, message, fatal: true });
+  await peer.conn.closeWrite();
+};
+
+processTest("an HTTP server is recognised", async () => {
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () => new Response("hi"),
+  );
+  assertFailure(
+    await parley(["ping", "--port", `${server.addr.port}`]),
+    3,
+    /speaks HTTP, not Parley; check the port/,
+  );
+});
+
+processTest("a server that says nothing is given up after --timeout", async () => {
+  const ended = await pingAgainst(() => Promise.resolve(), "--timeout", "300ms");
+  assertFailure(ended, 3, /did not greet within 0\.\d s; check that it is a Parley server/);
+});
+
+processTest("a server that hangs up at once is named as such", async () => {
+  const ended = await pingAgainst((peer) => Promise.resolve(peer.conn.close()));
+  assertFailure(ended, 3, /without a greeting; check/);
+});
+
+for (const [code, exit] of [["unauthorized", 4], ["server_full", 3], ["unsupported_protocol", 1]] as const) {
+  processTest(`a refusal with ${code} ends with ${exit} and the server's words`, async () => {
+    assertFailure(await pingAgainst(refusal(code, "not you")), exit, /^parley: not you/);
+  });
+}
+
+processTest("a refusal for want of a token says how to give one", async () => {
+  const ended = await pingAgainst(refusal("unauthorized", "a token is needed"));
+  assertEquals(ended.stderr, "parley: a token is needed; give a valid token with --token or PARLEY_TOKEN\n");
+});
+
+processTest("what a server says cannot steer the terminal", async () => {
+  const ended = await pingAgainst(refusal("unauthorized", "\x1b[2J\nparley: all is well"));
+  assertFailure(ended, 4, /^parley: \\x1b\[2J\\nparley: all is well/);
+});
+
+for (const command of [["subscribe", "chat"], ["respond", "chat", "--exec", "cat"], ["chat"]]) {
+  processTest(`a connection that breaks in mid-talk ends ${command[0]} with 3`, async () => {
+    await playServer(async (server) => {
+      using peer = await server.greet();
+      await peer.open(1);
+      peer.conn.close();
+    }, async (port) => {
+      await using program = new Program([...command, "--port", `${port}`]);
+      const { code, stderr } = await program.ended();
+      assertEquals(code, 3);
+      assertMatch(stderr, /(^|\n)parley: the connection to 127[^\n]*connect again\n$/);
+      assertEquals(/\n\s+at /.test(stderr), false);
+    });
+  });
+}
+
+processTest("a peer that breaks the protocol in mid-talk is a failure", async () => {
+  const ended = await pingAgainst(async (peer) => {
+    await peer.expect(Type.HELLO);
+    await peer.control({ type: Type.WELCOME }, WELCOME);
+    await peer.write(new TextEncoder().encode("this is no frame at all"));
+  });
+  assertEquals(ended.code, 1);
+  assertMatch(ended.stderr, /^parley: [^\n]*broke the protocol[^\n]*\n$/);
+});
+
+processTest("a failure is logged with its details to --log-file, and stays one line on stderr", async () => {
+  await using server = await serve({ port: 0 });
+  const file = await Deno.makeTempFile();
+  try {
+    const args = ["request", "nobody", "x", "--token", "t0p-secret", "--log-file", file, "--url", server.url];
+    assertFailure(await parley(args), 5, /nobody to answer/);
+    const log = await Deno.readTextFile(file);
+    const { level, message, command, exitCode, error } = JSON.parse(log);
+    assertEquals([level, message, command, exitCode, error.code], [
+      "warn",
+      "failed",
+      "request",
+      5,
+      "no_responders",
+    ]);
+    assertEquals(log.includes("t0p-secret"), false);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+processTest("with --log-level debug the details are on stderr too", async () => {
+  await using server = await serve({ port: 0 });
+  const args = ["request", "nobody", "x", "--log-level", "debug", "--url", server.url];
+  const { code, stderr } = await parley([...args, ...LOGGED.slice(2)]);
+  assertEquals(code, 5);
+  assertMatch(stderr, /"message":"failed".*"code":"no_responders"/);
+});
+
+processTest("a log file that cannot be written is said before anything is done", async () => {
+  const ended = await parley(["ping", "--log-file", "/nonexistent/parley.log"]);
+  assertFailure(ended, 2, /cannot write the log file/);
+});
+
+processTest("a token does not leave for another machine in the clear", async () => {
+  const args = ["ping", "--host", "198.51.100.1", "--timeout", "1"];
+  const ended = await parley(args, { env: { PARLEY_TOKEN: "t0p-secret" } });
+  assertFailure(ended, 2, /for everybody to read/);
+  assertEquals(ended.stderr.includes("t0p-secret"), false);
+});
+
+for (
+  const [args, words] of [
+    [["pubish", "x"], /"pubish" is not a command; did you mean publish\?/],
+    [["general"], /the commands are chat, publish, subscribe, request, respond, ping/],
+    [["publish"], /publish needs CHANNEL: parley publish CHANNEL \[TEXT \| -\]/],
+    [["publish", "a", "two", "words"], /at most 2 arguments, but got 3; put quotes around/],
+    [["ping", "now"], /ping takes no arguments, but got "now"/],
+    [["ping", "--prot", "1"], /--prot is not an option; did you mean --port\?/],
+    [["ping", "--port", "0"], /--port must be a whole number from 1 to 65535, not "0"/],
+    [["ping", "--timeout", "soon"], /timeout must be a time from 1ms to 24h, .* not "soon"/],
+    [["ping", "--exec", "ls"], /--exec is not an option/],
+    [["ping", "--url", "http://a"], /begins with http:/],
+    [["ping", "--url", "parley://a", "--port", "1"], /either --url, or --host and --port, not both/],
+    [["ping", "--name", "a\tb"], /control characters/],
+  ] as const
+) {
+  processTest(`parley ${args.join(" ")} is wrong usage`, async () => {
+    assertFailure(await parley(args), 2, words);
+  });
+}

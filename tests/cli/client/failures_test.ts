@@ -1,0 +1,55 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { describeFailure, exitCodeOf } from "../../../lib/cli/failures.ts";
+import { Names } from "../../../lib/cli/client/names.ts";
+import { ParleyError } from "../../../lib/errors.ts";
+
+for (
+  const [code, connecting, talking] of [
+    ["bad_argument", 2, 2],
+    ["bad_channel", 2, 2],
+    ["unreachable", 3, 3],
+    ["not_parley", 3, 3],
+    ["disconnected", 3, 3],
+    ["shutting_down", 3, 3],
+    ["server_full", 3, 3],
+    ["timeout", 3, 5],
+    ["bad_payload", 3, 1],
+    ["unsupported_protocol", 1, 1],
+    ["unauthorized", 4, 4],
+    ["forbidden", 4, 4],
+    ["no_responders", 3, 5],
+    ["responder_gone", 3, 5],
+    ["no_reply", 3, 5],
+    ["too_large", 3, 1],
+    ["slow_consumer", 3, 1],
+    ["internal", 3, 1],
+  ] as const
+) {
+  Deno.test(`${code} ends with ${connecting} before the greeting, and ${talking} after it`, () => {
+    const error = new ParleyError(code, "");
+    assertEquals([exitCodeOf(error, false), exitCodeOf(error, true)], [connecting, talking]);
+  });
+}
+
+Deno.test("a failure says what to try, once", () => {
+  assertEquals(
+    describeFailure(new ParleyError("forbidden", "not permitted to publish on x")),
+    "not permitted to publish on x; use a token that permits it",
+  );
+  assertEquals(describeFailure(new ParleyError("forbidden", "no; try y")), "no; try y");
+});
+
+Deno.test("what nobody foresaw is one line too", () => {
+  assertMatch(describeFailure(new TypeError("a\nb")), /^TypeError: a\\nb; .*report it/);
+  assertMatch(describeFailure("thrown text"), /^thrown text; /);
+  assertEquals(exitCodeOf(new TypeError(""), true), 1);
+});
+
+Deno.test("names are remembered, the newest 10,000 of them, and are safe to show", () => {
+  const names = new Names();
+  assertEquals([names.of(0), names.of(7)], ["the server", "session 7"]);
+  names.set(7, "Ada\u202e");
+  assertEquals(names.of(7), "Ada\\u{202e}");
+  for (let number = 8; number < 10_008; number++) names.set(number, `guest-${number}`);
+  assertEquals([names.of(7), names.of(8)], ["session 7", "guest-8"]);
+});

@@ -1,0 +1,41 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { COMMANDS } from "../../../lib/cli/client/commands.ts";
+import { commandHelp, programHelp } from "../../../lib/cli/client/help.ts";
+import { VERSION } from "../../../lib/version.ts";
+import { parley, processTest, Program } from "./program.ts";
+
+Deno.test("the program's help names every command, the exit codes, and fits 100 columns", () => {
+  const help = programHelp(COMMANDS);
+  for (const { name, summary } of COMMANDS) assertMatch(help, new RegExp(`^  ${name} .*${summary}$`, "m"));
+  assertStringIncludes(help, "3 server not reachable");
+  assertEquals(help.split("\n").filter((line) => line.length > 100), []);
+});
+
+for (const command of COMMANDS) {
+  Deno.test(`the help of ${command.name} shows its usage and its own options only`, () => {
+    const help = commandHelp(command);
+    assert(help.startsWith(`Usage: parley ${command.name} `));
+    for (const option of ["count", "exec", "json"] as const) {
+      assertEquals(help.includes(`      --${option} `), command.options.includes(option));
+    }
+    assertEquals(help.split("\n").filter((line) => line.length > 110), []);
+  });
+}
+
+processTest("--help, help and --version print to stdout and end with 0", async () => {
+  const [program, same, command, sameCommand, version] = await Promise.all(
+    [["--help"], ["help"], ["ping", "-h"], ["help", "ping"], ["--version"]].map((args) => parley(args)),
+  );
+  assertEquals(program, { code: 0, stdout: `${programHelp(COMMANDS)}\n`, stderr: "" });
+  assertEquals(same, program);
+  assertMatch(command.stdout, /^Usage: parley ping \[OPTIONS\]\n/);
+  assertEquals(sameCommand, command);
+  assertEquals(version, { code: 0, stdout: `${VERSION}\n`, stderr: "" });
+});
+
+processTest("help whose reader stops early is no failure", async () => {
+  await using program = new Program(["--help"]);
+  await program.stdout.stopReading();
+  const { code, stderr } = await program.ended();
+  assertEquals([code, stderr], [0, ""]);
+});

@@ -1,0 +1,98 @@
+import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { lines, whole } from "../../../lib/cli/client/input.ts";
+import { NobodyReads, Output } from "../../../lib/cli/output.ts";
+import { visible, visibleJson, visibleLines } from "../../../lib/cli/terminal.ts";
+import { ParleyError } from "../../../lib/errors.ts";
+
+/** Keeps what is written, at most `most` bytes a write. */
+class Kept {
+  readonly writes: string[] = [];
+  readonly #most: number;
+
+  constructor(most = Infinity) {
+    this.#most = most;
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    const taken = bytes.subarray(0, this.#most);
+    this.writes.push(new TextDecoder().decode(taken));
+    return Promise.resolve(taken.length);
+  }
+}
+
+async function* chunks(...texts: string[]): AsyncGenerator<Uint8Array> {
+  for (const text of texts) yield await Promise.resolve(new TextEncoder().encode(text));
+}
+
+async function allLines(maxBytes: number, ...texts: string[]): Promise<string[]> {
+  const all: string[] = [];
+  for await (const line of lines(chunks(...texts), maxBytes)) all.push(new TextDecoder().decode(line));
+  return all;
+}
+
+Deno.test("lines of one turn are one write, in order, with bytes between them in their place", async () => {
+  const kept = new Kept();
+  const output = new Output(kept);
+  output.line("one");
+  output.line("two");
+  await output.bytes(new TextEncoder().encode("three"));
+  output.line("");
+  await output.flush();
+  assertEquals(kept.writes, ["one\ntwo\n", "three", "\n"]);
+});
+
+Deno.test("a sink that takes little at a time gets everything", async () => {
+  const kept = new Kept(3);
+  const output = new Output(kept);
+  output.line("abcdefgh");
+  await output.flush();
+  assertEquals(kept.writes, ["abc", "def", "gh\n"]);
+});
+
+Deno.test("who writes much is asked to wait", async () => {
+  const output = new Output(new Kept());
+  assertEquals(output.line("little"), undefined);
+  assertInstanceOf(output.line("x".repeat(70_000)), Promise);
+  await output.flush();
+});
+
+Deno.test("a broken pipe is told by broken, and by every call after it", async () => {
+  const output = new Output({ write: () => Promise.reject(new Deno.errors.BrokenPipe()) });
+  output.line("lost");
+  await assertRejects(() => output.broken, NobodyReads);
+  await assertRejects(() => output.line("more")!, NobodyReads);
+  await assertRejects(() => output.flush(), NobodyReads);
+});
+
+Deno.test("lines are found wherever the chunks are cut", async () => {
+  const text = "one\r\ntwo\n\nvier ü\nlast";
+  for (let at = 0; at <= text.length; at++) {
+    assertEquals(await allLines(100, text.slice(0, at), text.slice(at)), [
+      "one",
+      "two",
+      "",
+      "vier ü",
+      "last",
+    ]);
+  }
+  assertEquals(await allLines(100), []);
+  assertEquals(await allLines(100, "\n"), [""]);
+});
+
+Deno.test("a line or a whole that is too long is refused by its number", async () => {
+  await assertRejects(() => allLines(4, "one\ntw", "ooo"), ParleyError, "line 2 is longer than the 4 bytes");
+  assertEquals(await whole(chunks("ab", "cd"), 4), new TextEncoder().encode("abcd"));
+  await assertRejects(() => whole(chunks("ab", "cde"), 4), ParleyError, "more than the 4 bytes");
+});
+
+Deno.test("controls, separators and marks of direction are made visible, all else stays", () => {
+  assertEquals(visible("a\tb ü 漢 🎉"), "a\tb ü 漢 🎉");
+  assertEquals(
+    visible("\0\x1b\x7f\x9b\r\n\u2028\u202e\u2066"),
+    "\\x00\\x1b\\x7f\\x9b\\r\\n\\u{2028}\\u{202e}\\u{2066}",
+  );
+  assertEquals(visibleLines("a\r\nb\x1b\n"), "a\nb\\x1b\n");
+  const value = { text: "\x1b\u009b\u202e\t" };
+  assertEquals(visibleJson(value), '{"text":"\\u001b\\u009b\\u202e\\t"}');
+  assertEquals(JSON.parse(visibleJson(value)), value);
+});

@@ -1,0 +1,89 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { serve } from "../../../lib/server/serve.ts";
+import { Type } from "../../../lib/wire/header.ts";
+import { playServer } from "../../client/fake_server.ts";
+import { assertFailure, LOGGED, parley, processTest, Program } from "./program.ts";
+
+processTest("ping says who answers and how long it took", async () => {
+  await using server = await serve({ port: 0 });
+  const { code, stdout, stderr } = await parley(["ping", "--url", server.url, "--name", "Ada"]);
+  assertEquals([code, stderr], [0, ""]);
+  assertMatch(
+    stdout,
+    /^connected to parley \d+\.\d+\.\d+ as Ada, session 1, [0-9a-f-]{36}\npong 1: \d+\.\d{3} ms\n$/,
+  );
+});
+
+processTest("ping --count pings as often and sums up", async () => {
+  await using server = await serve({ port: 0 });
+  const { code, stdout } = await parley(["ping", "--port", `${server.port}`, "--count", "2"]);
+  assertEquals(code, 0);
+  assertMatch(stdout, /pong 1: .*\npong 2: .*\n2 pings, min\/avg\/max [\d.]+\/[\d.]+\/[\d.]+ ms\n$/);
+});
+
+processTest("ping --json is a line for programs", async () => {
+  await using server = await serve({ port: 0 });
+  const { stdout } = await parley(["ping", "--json"], {
+    env: { PARLEY_URL: server.url, PARLEY_NAME: "Ada" },
+  });
+  const { ms, session, ...rest } = JSON.parse(stdout);
+  assertEquals([typeof ms, session.length], ["number", 36]);
+  assertEquals(rest, { number: 1, name: "Ada", server: { name: "parley", version: rest.server.version } });
+});
+
+processTest("a server that greets and then stays silent is no answer in time", async () => {
+  await playServer(async (server) => {
+    using peer = await server.greet();
+    await peer.drain();
+  }, async (port) => {
+    const ended = await parley(["ping", "--port", `${port}`, "--timeout", "1500ms"]);
+    assertEquals(ended.code, 5);
+    assertMatch(ended.stderr, /^parley: [^\n]*did not answer a PING within 1.5 s\n$/);
+  });
+});
+
+processTest("Ctrl-C while it waits ends ping with 130, and says goodbye", async () => {
+  let program: Program | undefined;
+  await playServer(async (server) => {
+    using peer = await server.greet();
+    await peer.expect(Type.PING);
+    program!.kill("SIGINT");
+    assertEquals((await peer.expect(Type.BYE)).json(), { reason: "done" });
+    await peer.drain();
+  }, async (port) => {
+    program = new Program(["ping", "--port", `${port}`, ...LOGGED]);
+    await using _ = program;
+    const { code, stderr } = await program.ended();
+    assertEquals(code, 130);
+    assertMatch(stderr, /"message":"interrupted","command":"ping"/);
+  });
+});
+
+processTest("--trace shows every frame, one decoded line each, and no payload or token", async () => {
+  await using server = await serve({ port: 0 });
+  const args = ["publish", "chat.lobby", "hush-hush", "--trace", "--token", "t0p-secret"];
+  const { code, stdout, stderr } = await parley([...args, "--url", server.url]);
+  assertEquals([code, stdout], [0, ""]);
+  assertEquals(
+    stderr.replace(/^ +[\d.]+ ms /gm, "").replace(/\d\d+ bytes/g, "N bytes"),
+    [
+      "> HELLO    N bytes",
+      "< WELCOME  N bytes",
+      "> OPEN     id=1 sender=1 N bytes",
+      "< OPENED   id=1 channel=1 N bytes",
+      "> MESSAGE  text channel=1 sender=1 9 bytes",
+      "> PING     id=2 sender=1 0 bytes",
+      "< PONG     id=2 0 bytes",
+      "> BYE      sender=1 N bytes",
+      "",
+    ].join("\n"),
+  );
+});
+
+processTest("a server that is not there is one line and exit code 3", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const words = new RegExp(`nothing listens on 127\\.0\\.0\\.1:${port}; start a server there`);
+  assertFailure(await parley(["ping", "--port", `${port}`]), 3, words);
+});

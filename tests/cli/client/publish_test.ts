@@ -1,0 +1,80 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { serve } from "../../../lib/server/serve.ts";
+import type { Channel, Message } from "../../../lib/client/api.ts";
+import { connect } from "../../../lib/client/connect.ts";
+import { assertFailure, LOGGED, parley, processTest, Program } from "./program.ts";
+
+async function take(channel: Channel, count: number): Promise<Message[]> {
+  const taken: Message[] = [];
+  for await (const message of channel) {
+    if (taken.push(message) === count) break;
+  }
+  return taken;
+}
+
+processTest("publish sends a text as one message", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ url: server.url });
+  const lobby = await client.open("chat.lobby");
+  const ended = await parley(["publish", "chat.lobby", "hello, world", "--url", server.url]);
+  assertEquals(ended, { code: 0, stdout: "", stderr: "" });
+  const [message] = await take(lobby, 1);
+  assertEquals([message.text(), message.kind], ["hello, world", "text"]);
+});
+
+for (const operands of [["jobs"], ["jobs", "-"]]) {
+  processTest(`publish ${operands.join(" ")} sends each line of stdin`, async () => {
+    await using server = await serve({ port: 0 });
+    await using client = await connect({ url: server.url });
+    const jobs = await client.open("jobs");
+    const stdin = new Uint8Array([...new TextEncoder().encode("one\r\n\nür three\n"), 0xff]);
+    const { code, stdout } = await parley(["publish", ...operands, "--json", "--url", server.url], { stdin });
+    assertEquals([code, JSON.parse(stdout)], [0, { channel: "jobs", messages: 4 }]);
+    const messages = await take(jobs, 4);
+    assertEquals(messages.map((message) => message.kind), ["text", "text", "text", "bytes"]);
+    assertEquals(messages.slice(0, 3).map((message) => message.text()), ["one", "", "ür three"]);
+    assertEquals(messages[3].payload, new Uint8Array([0xff]));
+  });
+}
+
+processTest("publish sends a line as soon as it is there", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ url: server.url });
+  const jobs = await client.open("jobs");
+  await using program = new Program(["publish", "jobs", "--url", server.url]);
+  await program.type("first\n");
+  assertEquals((await take(jobs, 1))[0].text(), "first");
+  await program.type("second");
+  await program.endInput();
+  assertEquals((await take(jobs, 1))[0].text(), "second");
+  assertEquals((await program.ended()).code, 0);
+});
+
+processTest("publish where it is not permitted is refused", async () => {
+  await using server = await serve({ port: 0 });
+  assertFailure(await parley(["publish", "$internal", "x", "--url", server.url]), 4, /\$internal/);
+});
+
+processTest("a line above the server's limit is one line and a failure", async () => {
+  await using server = await serve({ port: 0, limits: { payloadBytes: 1024 } });
+  const ended = await parley(["publish", "jobs", "-", "--url", server.url], { stdin: "x".repeat(1025) });
+  assertFailure(ended, 1, /1024/);
+});
+
+processTest("a server that goes away while publish waits for a line ends it with 3", async () => {
+  const server = await serve({ port: 0 });
+  await using program = new Program(["publish", "jobs", "--url", server.url, ...LOGGED]);
+  await program.stderr.until(/"connected"/);
+  await server.close();
+  const { code, stderr } = await program.ended();
+  assertEquals(code, 3);
+  assertMatch(stderr, /\nparley: [^\n]*shutting_down; connect again[^\n]*\n$/);
+});
+
+processTest("Ctrl-C ends a publish that waits for a line with 130", async () => {
+  await using server = await serve({ port: 0 });
+  await using program = new Program(["publish", "jobs", "--url", server.url, ...LOGGED]);
+  await program.stderr.until(/"connected"/);
+  program.kill("SIGINT");
+  assertEquals((await program.ended()).code, 130);
+});

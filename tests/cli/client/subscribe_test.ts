@@ -1,0 +1,130 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { serve } from "../../../lib/server/serve.ts";
+import type { Client } from "../../../lib/client/api.ts";
+import { connect } from "../../../lib/client/connect.ts";
+import { ParleyError } from "../../../lib/errors.ts";
+import { assertFailure, LOGGED, parley, processTest, Program } from "./program.ts";
+
+/** Starts `parley subscribe ARGS`, and waits until it is subscribed. */
+async function subscribe(url: string, ...args: string[]): Promise<Program> {
+  const program = new Program(["subscribe", "--url", url, ...LOGGED, ...args]);
+  await program.stderr.until(/"message":"subscribed"/);
+  return program;
+}
+
+async function say(client: Client, channel: string, ...payloads: (string | Uint8Array)[]): Promise<void> {
+  const opened = await client.open(channel, { subscribe: false });
+  for (const payload of payloads) await opened.publish(payload);
+  await client.ping();
+}
+
+processTest("subscribe prints a line for each message, at once, and ends after --count", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ url: server.url });
+  await using program = await subscribe(server.url, "chat.*", "news", "--count", "3");
+  await say(client, "chat.lobby", "one");
+  await program.stdout.until(/^chat\.lobby 1 one\n$/);
+  await say(client, "news", new Uint8Array([0, 1, 255]), "zwölf");
+  const { code, stdout } = await program.ended();
+  assertEquals([code, stdout], [0, "chat.lobby 1 one\nnews 1 base64:AAH/\nnews 1 zwölf\n"]);
+});
+
+processTest("a message that several of the names cover is printed once", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ url: server.url });
+  await using program = await subscribe(server.url, "chat.lobby", "chat.*", "chat.*", "--count", "2");
+  await say(client, "chat.lobby", "one", "two");
+  assertEquals((await program.ended()).stdout, "chat.lobby 1 one\nchat.lobby 1 two\n");
+});
+
+processTest("subscribe --json prints an object for each message", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ url: server.url });
+  await using program = await subscribe(server.url, "data", "--json", "--count", "3");
+  const data = await client.open("data", { subscribe: false });
+  await data.publish("a\u009b\n");
+  await data.publish({ json: { on: true } });
+  await data.publish(new Uint8Array([1, 2]));
+  const { stdout } = await program.ended();
+  assertEquals(stdout.includes("\u009b"), false);
+  assertEquals(stdout.trim().split("\n").map((line) => JSON.parse(line)), [
+    { channel: "data", sender: 1, kind: "text", text: "a\u009b\n" },
+    { channel: "data", sender: 1, kind: "json", text: '{"on":true}' },
+    { channel: "data", sender: 1, kind: "bytes", base64: "AQI=" },
+  ]);
+});
+
+processTest("what would steer a terminal or forge a line is made visible", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ url: server.url });
+  await using program = await subscribe(server.url, "chat", "--count", "1");
+  await say(client, "chat", "\x1b[2J\rchat 2 forged\nchat 3 too\u202e");
+  const { stdout } = await program.ended();
+  assertEquals(stdout, "chat 1 \\x1b[2J\\rchat 2 forged\\nchat 3 too\\u{202e}\n");
+});
+
+processTest("subscribe ends quietly when nobody reads it any more", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ url: server.url });
+  await using program = await subscribe(server.url, "chat");
+  await say(client, "chat", "first");
+  await program.stdout.until(/first\n/);
+  await program.stdout.stopReading();
+  await say(client, "chat", "second");
+  const { code, stderr } = await program.ended();
+  assertEquals(code, 0);
+  assertEquals(stderr.includes("parley:"), false);
+});
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  processTest(`${signal} ends subscribe with 0, and what came before is printed`, async () => {
+    await using server = await serve({ port: 0 });
+    await using client = await connect({ url: server.url });
+    const channel = await client.open("chat", { subscribe: false });
+    await using program = await subscribe(server.url, "chat");
+    await channel.publish("last words");
+    await program.stdout.until(/last words/);
+    program.kill(signal);
+    const { code, stderr } = await program.ended();
+    assertEquals(code, 0);
+    assertEquals(stderr.includes("parley:"), false);
+  });
+}
+
+processTest("a server that shuts down is one line and exit code 3", async () => {
+  const server = await serve({ port: 0 });
+  await using program = await subscribe(server.url, "chat");
+  await server.close();
+  const { code, stderr } = await program.ended();
+  assertEquals(code, 3);
+  assertMatch(stderr, /\nparley: [^\n]*shutting_down[^\n]*\n$/);
+});
+
+processTest("thousands of messages all arrive, in order", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ url: server.url });
+  await using program = await subscribe(server.url, "numbers", "--count", "20000");
+  await say(client, "numbers", ...Array.from({ length: 20_000 }, (_, at) => String(at)));
+  const { code, stdout } = await program.ended();
+  const numbers = stdout.trim().split("\n").map((line) => Number(line.split(" ")[2]));
+  assertEquals([code, numbers.length], [0, 20_000]);
+  assertEquals(numbers.findIndex((number, at) => number !== at), -1);
+});
+
+processTest("a request that reaches a subscriber is declined at once", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ url: server.url });
+  await using program = await subscribe(server.url, "jobs");
+  const error = await client.request("jobs", "do it").catch((error) => error);
+  assertEquals([error instanceof ParleyError, error.code], [true, "no_responders"]);
+  await program.stdout.until(/^jobs 1 do it\n$/);
+});
+
+processTest("a name against the grammar is wrong usage", async () => {
+  await using server = await serve({ port: 0 });
+  assertFailure(
+    await parley(["subscribe", "a..b", ">", "--url", server.url]),
+    2,
+    /segment 2 of "a\.\.b" is empty/,
+  );
+});

@@ -1,0 +1,252 @@
+/**
+ * Safe by default: what a start makes, prints and says.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertFailure } from "../client/program.ts";
+import { OUTSIDE, siteTest } from "./site.ts";
+
+const LINK = /^parleys:\/\/[^\s']+\?ca=[\w-]+&token=[\w.-]+$/;
+/** A JWT, or the part of one that matters. */
+const TOKEN = /eyJ[\w-]+/;
+
+siteTest(
+  "the first start on 0.0.0.0 makes everything, and its link is all that a client needs",
+  async (site) => {
+    const server = await site.serve("--host", "0.0.0.0");
+    const link = await server.link();
+    assertMatch(link, LINK);
+    const empty = await site.folder("elsewhere");
+    const ping = await site.parley(["ping", "--url", link], { cwd: empty });
+    assertEquals([ping.code, ping.stderr], [0, ""]);
+    assertMatch(ping.stdout, /^connected to parley [\d.]+ as first, session 1, .*\npong 1/);
+    assertEquals([...Deno.readDirSync(empty)], [], "the client needs no file, and leaves none");
+
+    const { stdout, stderr } = await server.stop();
+    assertEquals(stdout.trimEnd().split("\n").length, 1, "one link, and nothing else");
+    assertMatch(stderr, /"level":"info","message":"open to the network: only who has a token gets in/);
+    assertEquals(TOKEN.test(stderr), false, "the token is not in the log");
+    const modes = [
+      "parley-state",
+      "parley-state/signing-keys.json",
+      "parley-state/tokens.json",
+      "certs/ca-key.pem",
+    ]
+      .map((name) => (Deno.statSync(`${site.path}/${name}`).mode! & 0o777).toString(8));
+    assertEquals(modes, ["700", "600", "600", "600"]);
+
+    const before = await Deno.readTextFile(`${site.path}/certs/server.pem`);
+    const again = await site.serve("--host", "0.0.0.0");
+    const url = link.replace(/(?<=:)\d+(?=\?)/, `${again.port}`);
+    assertEquals(
+      (await site.parley(["ping", "--url", url], { cwd: empty })).code,
+      0,
+      "the link is still good",
+    );
+    assertEquals((await again.stop()).stdout, "", "the second start prints no link");
+    assertEquals(await Deno.readTextFile(`${site.path}/certs/server.pem`), before);
+    assertEquals((await site.tokens()).length, 1);
+  },
+  { compiled: true },
+);
+
+siteTest("of two servers that start at once with one state folder, one prints a link", async (site) => {
+  const servers = await Promise.all([1, 2].map(() => site.serve("--host", "0.0.0.0")));
+  const ended = await Promise.all(servers.map((server) => server.stop()));
+  assertEquals(ended.map(({ stdout }) => stdout).join("").trimEnd().split("\n").length, 1);
+  assertEquals((await site.tokens()).length, 1);
+});
+
+siteTest("on loopback it is open to this machine, says so, and makes nothing", async (site) => {
+  for (const host of ["127.0.0.1", "localhost", "::1", "[::1]"]) {
+    const server = await site.serve("--host", host);
+    const { level } = await server.log("open to this machine: every program on this machine may connect");
+    assertEquals(level, "info");
+    const ping = await site.parley([
+      "ping",
+      "--host",
+      host.replace(/[[\]]/g, ""),
+      "--port",
+      `${server.port}`,
+    ]);
+    assertEquals([ping.code, ping.stderr], [0, ""]);
+    assertEquals((await server.stop()).stdout, "");
+  }
+  assertEquals([...Deno.readDirSync(site.path)], []);
+});
+
+siteTest("with --auth on loopback the link is for this machine", async (site) => {
+  const server = await site.serve("--auth");
+  assertMatch(
+    await server.program.stdout.until(/.+\n/).then(([line]) => line),
+    /^parley:\/\/127\.0\.0\.1:\d+\?token=/,
+  );
+  assertEquals((await site.parley(["ping", "--url", await server.link()])).code, 0);
+  const { stderr } = await server.stop();
+  assertStringIncludes(stderr, "programs on this machine that have a token may connect");
+  assertStringIncludes(stderr, "To join from this machine");
+});
+
+siteTest("--insecure opens it to the network, and warns at every start", async (site) => {
+  for (let start = 1; start <= 2; start++) {
+    const server = await site.serve("--host", "0.0.0.0", "--insecure");
+    const { level, message } = await server.log("insecure: open to the network");
+    assertEquals(level, "warn");
+    assertMatch(
+      message,
+      /whoever reaches this machine may connect and do everything; others can read messages/,
+    );
+    assertMatch(message, /leave out --insecure/);
+    assertEquals((await site.parley(["ping", "--port", `${server.port}`])).code, 0);
+    assertEquals((await server.stop()).stdout, "");
+  }
+  assertEquals([...Deno.readDirSync(site.path)], []);
+});
+
+siteTest("--insecure --auth keeps the tokens, and clients send them only if told to", async (site) => {
+  const server = await site.serve("--host", "0.0.0.0", "--insecure", "--auth");
+  const { level, message } = await server.log("insecure: open to the network");
+  assertEquals(level, "warn");
+  assertMatch(message, /others can read tokens and messages on the way/);
+  const link = await server.link();
+  assertMatch(link, /^parley:\/\/[^?]+\?token=/);
+  if (OUTSIDE !== undefined) {
+    assertFailure(await site.parley(["ping", "--url", link]), 2, /token would cross the network/);
+  }
+  assertEquals((await site.parley(["ping", "--url", link, "--insecure"])).code, 0);
+  assertMatch((await server.stop()).stderr, /clients send the token only if told --insecure/);
+});
+
+siteTest("--insecure with --auth and --tls is not insecure", async (site) => {
+  const server = await site.serve("--host", "0.0.0.0", "--insecure", "--auth", "--tls");
+  assertEquals((await server.log("open to the network: only who has a token gets in")).level, "info");
+  assertMatch(await server.link(), LINK);
+});
+
+siteTest("under systemd no token goes to the journal", async (site) => {
+  const script = 'exec env JOURNAL_STREAM="$(stat -L -c %d:%i /proc/$$/fd/1)" "$@"';
+  const program = ["sh", "-c", script, "sh", ...site.programs.server];
+  await using server = site.start("server", ["--port", "0", "--auth"], { program });
+  await server.stderr.until(/no join link is printed.*token issue.*\n/);
+  server.kill("SIGTERM");
+  const { code, stdout } = await server.ended();
+  assertEquals([code, stdout], [0, ""]);
+  assertEquals(await site.tokens(), [], "the link is still to come");
+}, { ignore: Deno.build.os !== "linux" });
+
+siteTest("a signal during the start stops the server in order", async (site) => {
+  const server = await site.serve("--host", "0.0.0.0");
+  server.program.kill("SIGHUP");
+  const { code, stderr } = await server.stop();
+  assertEquals(code, 0);
+  assertStringIncludes(stderr, '"message":"stopped"');
+});
+
+siteTest(
+  "a certificate the operator chose the names of keeps them, and gets this machine's",
+  async (site) => {
+    await site.ok("certs", "--host", "hub.example");
+    const server = await site.serve("--host", "0.0.0.0");
+    assertEquals((await site.parley(["ping", "--url", await server.link()])).code, 0);
+    await server.stop();
+    const listed = await site.ok("certs", "--host", "hub.example", "--host", "localhost");
+    const other = await site.serve("--tls");
+    await other.stop();
+    assertMatch(listed, /^for +hub\.example, localhost$/m);
+    const ca = await Deno.readTextFile(`${site.path}/certs/server.pem`);
+    const third = await site.serve("--tls");
+    await third.stop();
+    assertEquals(await Deno.readTextFile(`${site.path}/certs/server.pem`), ca, "it has all it needs now");
+  },
+);
+
+siteTest("the link has a name of the certificate that somebody else looks after", async (site) => {
+  await site.ok("certs", "--host", "localhost", "--out", "bought");
+  const files = ["--tls-cert", "bought/server.pem", "--tls-key", "bought/server-key.pem"];
+  const server = await site.serve("--host", "0.0.0.0", ...files);
+  const [link] = await server.program.stdout.until(/^parleys:\S+(?=\n)/m);
+  assertMatch(link, /^parleys:\/\/localhost:\d+\?token=[\w.-]+$/);
+  const ping = await site.parley(["ping", "--url", link, "--ca", "bought/ca.pem"]);
+  assertEquals([ping.code, ping.stderr], [0, ""]);
+  assertEquals((await server.log("certificate")).hosts, ["localhost"]);
+  assertStringIncludes((await server.stop()).stderr, "given it with --ca");
+});
+
+siteTest("IPv6 works from the first start to the ping", async (site) => {
+  const server = await site.serve("--host", "::1", "--tls", "--auth");
+  const link = await server.link();
+  assertMatch(link, /^parleys:\/\/\[::1\]:\d+\?ca=/);
+  assertEquals((await site.parley(["ping", "--url", link])).code, 0);
+});
+
+siteTest("config shows what is in effect, and why", async (site) => {
+  const config = (...args: string[]) => site.ok("config", ...args);
+  assertMatch(await config(), /tokens +off\n +TLS +off\n +so +open to this machine/);
+  assertMatch(
+    await config("--host", "0.0.0.0", "--tls-cert", "c", "--tls-key", "k"),
+    /tokens +needed, because other machines can reach "0\.0\.0\.0"; kept in parley-state\n +TLS +on, asked for; certificate from c\n/,
+  );
+  assertMatch(
+    await config("--host", "0.0.0.0", "--insecure", "--auth"),
+    /tokens +needed, asked for.*\n +TLS +off, because of --insecure\n +so +insecure:/,
+  );
+  assertEquals((await site.server(["config", "--port", "x"])).code, 1);
+});
+
+for (
+  const [args, words] of [
+    [["sevre"], /"sevre" is not a command; the commands are config, token, certs/],
+    [["--prot", "1"], /--prot is not an option; did you mean --port\?/],
+    [["--tls-cert", "c.pem"], /tls-cert and tls-key belong together/],
+    [["--port", "70000"], /--port must be a whole number from 0 to 65535/],
+  ] as const
+) {
+  siteTest(`parley-server ${args.join(" ")} is wrong usage`, async (site) => {
+    const { code, stdout, stderr } = await site.server(args);
+    assertEquals([code, stdout], [2, ""]);
+    assertMatch(stderr, words);
+  });
+}
+
+siteTest("what keeps a server from starting is one line, exit code 1", async (site) => {
+  await site.folder("open", 0o777);
+  await Deno.writeTextFile(`${site.path}/open/x`, "");
+  await site.write("file", "");
+  await site.ok("certs", "--host", "localhost", "--out", "one");
+  await site.ok("certs", "--host", "localhost", "--out", "two");
+  const given = (certificate: string, key: string) => ["--tls-cert", certificate, "--tls-key", key];
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const cases: [string[], RegExp][] = [
+    [
+      ["--auth", "--state", "open"],
+      /others can change what is in the folder open \(mode 0777\).*chmod 700 open/,
+    ],
+    [["--auth", "--state", "file"], /cannot read file\/signing-keys\.json/],
+    [["--tls", "--certs", "file"], /file/],
+    [given("gone.pem", "one/server-key.pem"), /cannot read the certificate gone\.pem: there is no such file/],
+    [given("one/server.pem", "gone.pem"), /cannot read the key gone\.pem: there is no such file/],
+    [
+      given("one/server.pem", "two/server-key.pem"),
+      /one\/server\.pem and the key two.*the key is not the certificate's/,
+    ],
+    [given("one/server-key.pem", "one/server.pem"), /they are the wrong way round/],
+    [given("file", "one/server-key.pem"), /the first is not a certificate in PEM/],
+    [["--host", "203.0.113.77"], /cannot listen on 203\.0\.113\.77:\d+.*choose an address of this machine/],
+    [["--port", `${(taken.addr as Deno.NetAddr).port}`], /another program listens there/],
+    [["--log-file", "gone/log"], /cannot write the log file/],
+  ];
+  for (const [args, words] of cases) {
+    const { code, stdout, stderr } = await site.server(
+      ["--port", "0", ...args].slice(args[0] === "--port" ? 2 : 0),
+    );
+    assertEquals(
+      [code, stdout, stderr.trimEnd().split("\n").length],
+      [1, "", 1],
+      `${args.join(" ")}: ${stderr}`,
+    );
+    assertMatch(stderr, words);
+    assert(!/\n\s+at /.test(stderr));
+  }
+});

@@ -1,0 +1,192 @@
+/**
+ * `parley-server token`: what it prints, and what becomes of sessions.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { Program } from "../client/program.ts";
+import { type Site, siteTest } from "./site.ts";
+
+const UUID = /[0-9a-f]{8}-[0-9a-f-]{27}/;
+
+/** A session that is there until something ends it. */
+async function subscriber(site: Site, port: number, token: string): Promise<Program> {
+  const program = site.talk(["subscribe", "chat", "--port", `${port}`], { env: { PARLEY_TOKEN: token } });
+  await program.stderr.until(/"message":"subscribed"/);
+  return program;
+}
+
+siteTest("issue, list and revoke", async (site) => {
+  const issued = await site.server([
+    "token",
+    "issue",
+    "--name",
+    "Ada",
+    "--publish",
+    "chat.*",
+    "--expires",
+    "1h",
+  ]);
+  assertEquals(issued.code, 0);
+  assertMatch(issued.stdout, /^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/);
+  assertMatch(
+    issued.stderr,
+    /parley-state is new; a server uses it with --state\nissued [0-9a-f-]{36} to Ada, valid until/,
+  );
+
+  const nothing = await site.server(["token", "issue", "--name", "Bob"]);
+  assertMatch(nothing.stderr, /allows nothing but \$echo; grant with --publish/);
+  assertEquals(nothing.code, 0);
+
+  const rows = (await site.ok("token", "list")).trimEnd().split("\n");
+  assertMatch(rows[0], /^ID +NAME +PUBLISH +SUBSCRIBE +DIRECT +VALID UNTIL +LAST USED$/);
+  assertMatch(rows[1], / Ada +chat\.\* +- +- +\d{4}-\d\d-\d\dT\d\d:\d\dZ +never$/);
+  assertEquals(rows.length, 3);
+  assertEquals(rows.join("").includes("eyJ"), false, "the token itself is kept nowhere");
+
+  const [id] = UUID.exec(rows[1])!;
+  const revoked = await site.server(["token", "revoke", id.slice(0, 8)]);
+  assertEquals([revoked.code, revoked.stdout], [0, ""]);
+  assertStringIncludes(revoked.stderr, `revoked ${id} of Ada; its sessions end within seconds`);
+  const listed = (await site.ok("token", "list", "--json")).trimEnd().split("\n").map((line) =>
+    JSON.parse(line)
+  );
+  assertEquals(listed.map(({ name, status }) => [name, status]), [["Ada", "revoked"], ["Bob", "valid"]]);
+  assertEquals((await site.server(["token", "revoke", id])).code, 0, "twice changes nothing");
+});
+
+siteTest("for programs: --json", async (site) => {
+  const issued = JSON.parse(await site.ok("token", "issue", "--name", "Ada", "--direct", "--json"));
+  assertMatch(issued.token, /^eyJ/);
+  assertEquals([issued.name, issued.direct, issued.publish], ["Ada", true, []]);
+  assertEquals(JSON.parse(await site.ok("token", "revoke", issued.id, "--json")).id, issued.id);
+  const { acceptedUntilMs, endEarly } = JSON.parse(await site.ok("token", "rotate", "--json"));
+  assert(Math.abs(acceptedUntilMs - Date.now()) < 60_000, "there is nothing left to accept");
+  assertEquals(endEarly, []);
+});
+
+siteTest("a folder that is not there", async (site) => {
+  const list = await site.server(["token", "list", "--state", "gone"]);
+  assertEquals([list.code, list.stdout], [0, ""]);
+  assertMatch(
+    list.stderr,
+    /^no tokens, because there is no folder gone; name the one of your server with --state\n$/,
+  );
+  for (const command of [["revoke", "1"], ["rotate"]]) {
+    const { code, stderr } = await site.server(["token", ...command, "--state", "gone"]);
+    assertEquals(code, 1);
+    assertMatch(
+      stderr,
+      /^parley-server: there is no state folder gone; name the one of your server with --state\n$/,
+    );
+  }
+  assertEquals([...Deno.readDirSync(site.path)], [], "asking makes nothing");
+});
+
+siteTest("the state folder is the one that a server here would take", async (site) => {
+  await site.write("parley.jsonc", '{ "state": "kept", "certs": "kept-certs", "port": 0 }');
+  await site.issue("--name", "Ada");
+  assert(Deno.statSync(`${site.path}/kept/tokens.json`).isFile);
+  await site.server(["token", "list"], { env: { PARLEY_STATE: "other" } }).then(({ stderr }) =>
+    assertMatch(stderr, /no folder other/)
+  );
+  await site.ok("certs", "--host", "localhost");
+  assert(Deno.statSync(`${site.path}/kept-certs/server.pem`).isFile);
+});
+
+siteTest("revoking what is not there, or not clear", async (site) => {
+  const nothing = { publish: [], subscribe: [], direct: false, expiresInSeconds: 60 };
+  for (let count = 0; count < 17; count++) await site.issueBy(0, { name: "Ada", ...nothing });
+  const firsts = (await site.tokens()).map(({ id }) => id[0]);
+  const common = firsts.find((first, at) => firsts.indexOf(first) < at)!; // 17 ids begin with 16 digits
+  const unclear = await site.server(["token", "revoke", common]);
+  assertEquals(unclear.code, 1);
+  assertMatch(unclear.stderr, /\d+ tokens have an id that begins with "."; give more of it/);
+  const unknown = await site.server(["token", "revoke", "zzz"]);
+  assertEquals([unknown.code, unknown.stdout], [1, ""]);
+  assertMatch(unknown.stderr, /no token has an id that begins with "zzz".*token list/);
+});
+
+for (
+  const [args, words] of [
+    [[], /token: the commands are issue, list, revoke and rotate/],
+    [["isue"], /token "isue": the commands are/],
+    [["issue"], /token issue needs --name/],
+    [["issue", "--name", "a\nb"], /--name must have 1 to 64 characters and no control characters/],
+    [["issue", "--name", "Ada", "--publish", "a..b"], /--publish: segment 2 of "a\.\.b" is empty/],
+    [["issue", "--name", "Ada", "--subscribe", "$sys.>"], /--subscribe: "\$sys\.>" is the server's own/],
+    [["issue", "--name", "Ada", "--expires", "400d"], /--expires must be a time/],
+    [["issue", "--name", "Ada", "chat.*"], /token issue takes options only, but got "chat\.\*"/],
+    [["revoke"], /token revoke takes one ID, which token list shows/],
+    [["revoke", "a", "b"], /takes one ID.*but got "a" "b"/],
+    [["list", "--name", "Ada"], /--name is not for token list/],
+    [["revoke", "1", "--expires", "1d"], /--expires is not for token revoke/],
+  ] as const
+) {
+  siteTest(`token ${args.join(" ")} is wrong usage`.replaceAll("\n", "\\n"), async (site) => {
+    const { code, stdout, stderr } = await site.server(["token", ...args]);
+    assertEquals([code, stdout], [2, ""]);
+    assertMatch(stderr, words);
+    assertEquals([...Deno.readDirSync(site.path)], []);
+  });
+}
+
+siteTest("revoking closes a live session within 5 s, and the client says why", async (site) => {
+  const token = await site.issue("--name", "Ada", "--subscribe", "chat");
+  const server = await site.serve("--auth");
+  const ada = await subscriber(site, server.port, token);
+  const [{ id }] = await site.tokens();
+  const start = performance.now();
+  await site.ok("token", "revoke", id);
+  const { code, stderr } = await ada.ended();
+  assert(performance.now() - start < 5000);
+  assertEquals(code, 4);
+  assertMatch(stderr, /^parley: token revoked: ask for a new one; give a valid token with --token/m);
+  assertMatch(`${(await server.log("refused")).reason}`, /^token revoked: it was revoked at \d{4}-/);
+  const again = await site.parley(["ping", "--port", `${server.port}`, "--token", token]);
+  assertEquals([again.code, again.stderr], [4, stderr.slice(stderr.indexOf("parley: token"))]);
+}, { compiled: true });
+
+siteTest("a session ends when its token expires, and a new one is not let in with it", async (site) => {
+  const token = await site.issue("--name", "Ada", "--subscribe", "chat", "--expires", "3s");
+  const server = await site.serve("--auth");
+  const ada = await subscriber(site, server.port, token);
+  const { code, stderr } = await ada.ended();
+  assertEquals(code, 4);
+  assertMatch(stderr, /^parley: token expired: it ended at .*Z; ask for a new one$/m);
+  assertMatch(`${(await server.log("refused")).reason}`, /^token expired: it ended at .*Z, now is .*Z$/);
+  const again = await site.parley(["ping", "--port", `${server.port}`, "--token", token]);
+  assertEquals(again.code, 4);
+  assertMatch(again.stderr, /^parley: token expired: it ended at/);
+});
+
+siteTest("rotate goes on taking the old tokens for the overlap, and none with --overlap 0", async (site) => {
+  const token = await site.issue("--name", "Ada", "--subscribe", "chat");
+  const server = await site.serve("--auth");
+  const ada = await subscriber(site, server.port, token);
+  const ping = (token: string) => site.parley(["ping", "--port", `${server.port}`, "--token", token]);
+  const rotated = await site.server(["token", "rotate", "--overlap", "1d"]);
+  assertEquals([rotated.code, rotated.stdout], [0, ""]);
+  assertMatch(rotated.stderr, /those of before are valid until .* at the latest\n {2}ends early: .* of Ada/);
+  const newer = await site.issue("--name", "Bob");
+  assertEquals([(await ping(token)).code, (await ping(newer)).code], [0, 0]);
+
+  const cut = await site.server(["token", "rotate", "--overlap", "0"]);
+  assertMatch(cut.stderr, /worth nothing from now on\n {2}ends early/);
+  const { code, stderr } = await ada.ended();
+  assertEquals(code, 4);
+  assertMatch(stderr, /^parley: token not valid here: check that it is whole, and meant for this server; /m);
+  assertEquals((await ping(newer)).code, 4);
+  assertMatch(`${(await server.log("refused", "accepted no more")).reason}`, /^token not valid here/);
+  assertEquals((await ping(await site.issue("--name", "Cleo"))).code, 0);
+  assertMatch(await site.ok("token", "list"), /Ada .* its key was rotated out/);
+});
+
+siteTest("list tells when a token was last used", async (site) => {
+  const token = await site.issue("--name", "Ada");
+  const server = await site.serve("--auth");
+  assertEquals((await site.parley(["ping", "--port", `${server.port}`, "--token", token])).code, 0);
+  await server.stop();
+  assertMatch(await site.ok("token", "list"), / Ada .*Z +\d{4}-\d\d-\d\dT\d\d:\d\dZ$/m);
+});

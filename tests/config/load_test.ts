@@ -1,0 +1,424 @@
+import { assert, assertEquals } from "@std/assert";
+import { formatConfig, formatHelp } from "../../lib/cli/settings.ts";
+import { loadConfig } from "../../lib/config/load.ts";
+import type { Options, Program } from "../../lib/config/option.ts";
+import { SERVER, SERVER_OPTIONS } from "../../lib/config/server_options.ts";
+
+/** Options of every sort that the server's table does not have yet. */
+const OTHER_OPTIONS = {
+  config: { kind: "path", default: "parley.jsonc", only: ["flag"], help: "more of them" },
+  tls: { kind: "boolean", default: false, help: "encrypt" },
+  token: { kind: "string", secret: true, help: "who you are" },
+  pin: { kind: "integer", range: [0, 9999], secret: true, help: "secret number" },
+  publish: { kind: "string", repeatable: true, help: "pattern" },
+  limit: { kind: "integer", range: [1, 9], repeatable: true, help: "several numbers" },
+} as const satisfies Options;
+
+const OTHER: Program<typeof OTHER_OPTIONS> = {
+  options: OTHER_OPTIONS,
+  elsewhere: [],
+  takesOperands: true,
+  together: [{
+    options: ["tls", "token"],
+    problem: ({ tls, token }) => token && !tls ? "token needs tls" : undefined,
+  }],
+};
+
+/** What a test gives; nothing is asked of the world. */
+interface Told {
+  args?: string[];
+  env?: Record<string, string>;
+  file?: string;
+}
+
+function world({ args = [], env = {}, file }: Told) {
+  const readTextFile = (path: string) => {
+    if (path !== "parley.jsonc" || file === undefined) throw new Deno.errors.NotFound(path);
+    return file;
+  };
+  return { args, env, readTextFile, isTerminal: false };
+}
+
+const load = (told: Told) => loadConfig(SERVER, world(told));
+const loadOther = (told: Told) => loadConfig(OTHER, world(told));
+const texts = ({ problems }: { problems: readonly { text: string }[] }) => problems.map(({ text }) => text);
+
+Deno.test("without being told anything, every option has its default", () => {
+  const { values, sources, problems, operands } = load({});
+  assertEquals(values, {
+    host: "127.0.0.1",
+    port: 7253,
+    config: "parley.jsonc",
+    state: "parley-state",
+    logLevel: "info",
+    logFormat: "json",
+    logFile: undefined,
+    auth: false,
+    tls: false,
+    tlsCert: undefined,
+    tlsKey: undefined,
+    certs: "certs",
+    insecure: false,
+    maxPayload: 1048576,
+    maxPending: 16777216,
+    maxChannels: 1024,
+    maxRequests: 4096,
+    maxConnections: 10_000,
+    maxConnectionsPerAddress: 4096,
+    maxMessageRate: 0,
+    maxByteRate: 0,
+    handshakeTime: 5,
+    slowGrace: 5,
+    requestTime: 60,
+    drainTime: 5,
+    heartbeat: 30,
+    help: false,
+    version: false,
+  });
+  assertEquals(new Set(Object.values(sources)), new Set(["default"]));
+  assertEquals([problems, operands], [[], []]);
+});
+
+Deno.test("logs are pretty on a terminal unless told otherwise", () => {
+  const isTerminal = true;
+  assertEquals(loadConfig(SERVER, { ...world({}), isTerminal }).values.logFormat, "pretty");
+  const told = world({ env: { PARLEY_LOG_FORMAT: "json" } });
+  assertEquals(loadConfig(SERVER, { ...told, isTerminal }).values.logFormat, "json");
+});
+
+Deno.test("flags win over variables, variables over the file, the file over defaults", () => {
+  const args = ["--port", "1"];
+  const env = { PARLEY_PORT: "2", PARLEY_HOST: "variable" };
+  const file = `{ "port": 3, "host": "file",\n "state": "file" }`;
+  const { values, sources, problems } = load({ args, env, file });
+  assertEquals([values.port, values.host, values.state, values.heartbeat], [1, "variable", "file", 30]);
+  assertEquals(
+    [sources.port, sources.host, sources.state, sources.heartbeat],
+    ["flag", "PARLEY_HOST", "parley.jsonc:2", "default"],
+  );
+  assertEquals(problems, []);
+});
+
+Deno.test("a value may follow its flag or an equals sign", () => {
+  for (const args of [["--port", "0"], ["--port=0"]]) assertEquals(load({ args }).values.port, 0);
+  assertEquals(load({ args: ["--host=a=b"] }).values.host, "a=b");
+  assertEquals(load({ args: ["--host", "0.10"] }).values.host, "0.10");
+  assertEquals(load({ args: ["-h"] }).values.help, true);
+});
+
+Deno.test("sizes and times may be written with units", () => {
+  const sizes = { "1024": 1024, "64KiB": 65536, "64 kib": 65536, "1MiB": 1048576, "2048b": 2048 };
+  for (const [text, bytes] of Object.entries(sizes)) {
+    assertEquals(load({ args: ["--max-payload", text] }).values.maxPayload, bytes);
+    assertEquals(load({ file: JSON.stringify({ "max-payload": text }) }).values.maxPayload, bytes);
+  }
+  for (const [text, seconds] of Object.entries({ "5": 5, "30s": 30, "5m": 300, "1h": 3600 })) {
+    assertEquals(load({ env: { PARLEY_HEARTBEAT: text } }).values.heartbeat, seconds);
+  }
+  assertEquals(load({ file: `{ "heartbeat": 7, "max-payload": 2048 }` }).values.heartbeat, 7);
+});
+
+Deno.test("the ends of a range are allowed, what lies beyond is not", () => {
+  for (const [name, option] of Object.entries<Options[string]>(SERVER_OPTIONS)) {
+    if (!("range" in option)) continue;
+    const [min, max] = option.range;
+    const isWrong = (value: number) =>
+      load({ args: [`--${name}=${value}`] }).problems.some(({ text }) => text.startsWith(`--${name} must`));
+    assertEquals([min - 1, min, max, max + 1].map(isWrong), [true, false, false, true], name);
+  }
+});
+
+Deno.test("a variable that is empty is not set", () => {
+  const { values, sources, problems } = load({ env: { PARLEY_PORT: "", PARLEY_PROT: "" } });
+  assertEquals([values.port, sources.port, problems], [7253, "default", []]);
+});
+
+Deno.test("variables of the client, and of others, are no mistake", () => {
+  assertEquals(
+    texts(load({ env: { PARLEY_URL: "parley://x", PARLEY_TOKEN: "t", PATH: "/", PORT: "x" } })),
+    [],
+  );
+});
+
+const PORTS = "a whole number from 0 to 65535";
+const mistakes: [what: string, told: Told, problems: string[]][] = [
+  // Flags
+  ["an unknown flag", { args: ["--prot", "7"] }, ["--prot is not an option; did you mean --port?"]],
+  ["an unknown flag with =", { args: ["--prot=7"] }, ["--prot is not an option; did you mean --port?"]],
+  ["one dash", { args: ["-port", "7"] }, ["-port is not an option; did you mean --port?"]],
+  ["other letters", { args: ["--logLevel=info"] }, [
+    "--logLevel is not an option; did you mean --log-level?",
+  ]],
+  ["a far flag", { args: ["--verbose"] }, ["--verbose is not an option; --help lists them all"]],
+  ["a property of objects", { args: ["--constructor=1"] }, [
+    "--constructor is not an option; --help lists them all",
+  ]],
+  ["a short flag", { args: ["-p", "7"] }, ["-p is not an option; --help lists them all"]],
+  ["a flag twice", { args: ["--port=1", "--port", "2"] }, ["--port is given 2 times, but takes one value"]],
+  ["no value at the end", { args: ["--port"] }, [
+    `--port needs a value: ${PORTS}; one that begins with - is written --port=-...`,
+  ]],
+  ["no value before a flag", { args: ["--state", "--port=1"] }, [
+    "--state needs a value: a path; one that begins with - is written --state=-...",
+  ]],
+  ["no value after =", { args: ["--host="] }, [
+    "--host needs a value: a text that is not empty; one that begins with - is written --host=-...",
+  ]],
+  ["an argument", { args: ["7253"] }, ['unexpected argument "7253"; options are written --name VALUE']],
+  ["an argument after --", { args: ["--", "--port"] }, [
+    'unexpected argument "--port"; options are written --name VALUE',
+  ]],
+  ["a boolean with a value", { args: ["--version=no"] }, [
+    "--version=no is not understood; write --version, --version=false or leave it out",
+  ]],
+  ["a denied boolean with a value", { args: ["--no-version=false"] }, [
+    "--no-version=false is not understood; write --version, --version=false or leave it out",
+  ]],
+  // Values
+  ["letters", { args: ["--port=abc"] }, [`--port must be ${PORTS}, not "abc"`]],
+  ["a fraction", { args: ["--port=7.5"] }, [`--port must be ${PORTS}, not "7.5"`]],
+  ["hexadecimal", { args: ["--port=0x10"] }, [`--port must be ${PORTS}, not "0x10"`]],
+  ["a negative number", { args: ["--port=-1"] }, [`--port must be ${PORTS}, not "-1"`]],
+  ["a unit for a count", { env: { PARLEY_PORT: "7k" } }, [`PARLEY_PORT must be ${PORTS}, not "7k"`]],
+  ["a large number", { env: { PARLEY_PORT: "65536" } }, [`PARLEY_PORT must be ${PORTS}, not "65536"`]],
+  ["a size", { args: ["--max-payload=64KB"] }, [
+    '--max-payload must be a size from 1KiB to 64MiB, such as 65536, 64KiB or 1MiB, not "64KB"',
+  ]],
+  ["a time", { args: ["--heartbeat=2h"] }, [
+    '--heartbeat must be a time from 1 to 3600 seconds, such as 30, 30s or 5m, not "2h"',
+  ]],
+  ["a choice", { env: { PARLEY_LOG_LEVEL: "INFO" } }, [
+    'PARLEY_LOG_LEVEL must be one of debug, info, warn, error, not "INFO"',
+  ]],
+  ["a long value", { args: [`--log-level=${"x".repeat(999)}`] }, [
+    `--log-level must be one of debug, info, warn, error, not "${"x".repeat(59)}…`,
+  ]],
+  ["control characters", { args: ["--port=\x1b[31m\n"] }, [
+    `--port must be ${PORTS}, not "\\u001b[31m\\n"`,
+  ]],
+  // Variables
+  ["an unknown variable", { env: { PARLEY_PROT: "7" } }, [
+    "PARLEY_PROT is not an option; did you mean PARLEY_PORT?",
+  ]],
+  ["a far variable", { env: { PARLEY_VERBOSE: "7" } }, [
+    "PARLEY_VERBOSE is not an option; --help lists them all",
+  ]],
+  ["small letters", { env: { PARLEY_port: "7" } }, [
+    "PARLEY_port is not an option; did you mean PARLEY_PORT?",
+  ]],
+  ["a flag as a variable", { env: { PARLEY_HELP: "true" } }, [
+    "PARLEY_HELP cannot be set here, only as --help",
+  ]],
+  // The file
+  ["an unknown key", { file: '{\n  // a comment\n  "prot": 7 /* and\n another */ }' }, [
+    'parley.jsonc:3: "prot" is not an option; did you mean "port"?',
+  ]],
+  ["a wrong value below comments", { file: '/* one\ntwo\n*/\n{\n  // five\n  "port": 99999,\n}\n' }, [
+    `parley.jsonc:6: "port" must be ${PORTS}, not 99999`,
+  ]],
+  ["a number as text", { file: '{ "port": "7" }' }, [`parley.jsonc:1: "port" must be ${PORTS}, not "7"`]],
+  ["a text as number", { file: '{ "host": 7 }' }, [
+    'parley.jsonc:1: "host" must be a text that is not empty, not 7',
+  ]],
+  ["an empty text", { file: '{ "log-file": "" }' }, ['parley.jsonc:1: "log-file" must be a path, not ""']],
+  ["null, an array, an object", { file: '{ "host": null,\n "port": [7],\n "state": {} }' }, [
+    'parley.jsonc:1: "host" must be a text that is not empty, not null',
+    `parley.jsonc:2: "port" must be ${PORTS}, not an array`,
+    'parley.jsonc:3: "state" must be a path, not an object',
+  ]],
+  ["a key twice", { file: '{ "port": 1,\n  "port": 1 }' }, [
+    'parley.jsonc:2: "port" is set before, at parley.jsonc:1; keep one',
+  ]],
+  ["a file that names another", { file: '{ "config": "x" }' }, [
+    'parley.jsonc:1: "config" cannot be set here, only as --config or PARLEY_CONFIG',
+  ]],
+  ["no object", { file: "\n[7253]" }, [
+    'parley.jsonc:2: must be an object such as { "port": 7253 }, not an array',
+  ]],
+  ["a missing comma", { file: '{\n  "port": 1\n  "state": "x"\n}' }, [
+    "parley.jsonc:3:3: not valid JSON with comments: comma expected",
+  ]],
+  ["two broken lines", { file: '{ "port" 1,\n "state": x,\n "log-file": "a" }' }, [
+    "parley.jsonc:1:10: not valid JSON with comments: colon expected",
+    "parley.jsonc:2:11: not valid JSON with comments: invalid symbol",
+  ]],
+  ["a missing brace", { file: '{ "port": 1' }, [
+    "parley.jsonc:1:12: not valid JSON with comments: close brace expected",
+  ]],
+  ["a named file that is missing", { args: ["--config", "no.jsonc"] }, [
+    '--config: cannot read "no.jsonc": there is no such file',
+  ]],
+  ["a missing file named by a variable", { env: { PARLEY_CONFIG: "no.jsonc" } }, [
+    'PARLEY_CONFIG: cannot read "no.jsonc": there is no such file',
+  ]],
+  // Together
+  ["less pending than a message", { args: ["--max-pending=1MiB"] }, [
+    "max-pending of 1048576 bytes must be at least 1048592, max-payload and the header of one message " +
+    "(max-pending: flag, max-payload: default)",
+  ]],
+  ["a message larger than pending", { file: '{ "max-payload": "16MiB" }' }, [
+    "max-pending of 16777216 bytes must be at least 16777232, max-payload and the header of one message " +
+    "(max-pending: default, max-payload: parley.jsonc:1)",
+  ]],
+];
+
+for (const [what, told, problems] of mistakes) {
+  Deno.test(`a mistake is named: ${what}`, () => assertEquals(texts(load(told)), problems));
+}
+
+Deno.test("files without anything in them are fine, as are comments, trailing commas and a byte order mark", () => {
+  for (const file of ["", "// nothing\n", "{}", "/* x */ {}"]) assertEquals(texts(load({ file })), []);
+  const { values, problems } = load({ file: '\uFEFF{\r\n  "port": 1, // one\r\n  "host": "::1",\r\n}' });
+  assertEquals([values.port, values.host, problems], [1, "::1", []]);
+});
+
+Deno.test("a file that is there and cannot be read is a problem, named or not", () => {
+  const readTextFile = () => {
+    throw new Deno.errors.PermissionDenied("Permission denied (os error 13)");
+  };
+  assertEquals(texts(loadConfig(SERVER, { ...world({}), readTextFile })), [
+    'config: cannot read "parley.jsonc": Permission denied (os error 13)',
+  ]);
+});
+
+Deno.test("the file that was named is the one that is read", () => {
+  const readTextFile = (path: string) => `{ "host": "${path}", "prot": 1 }`;
+  const told = { args: ["--config=a.jsonc"], env: { PARLEY_CONFIG: "b.jsonc" } };
+  const loaded = loadConfig(SERVER, { ...world(told), readTextFile });
+  assertEquals([loaded.values.host, loaded.sources.host], ["a.jsonc", "a.jsonc:1"]);
+  assertEquals(texts(loaded), ['a.jsonc:1: "prot" is not an option; did you mean "port"?']);
+});
+
+Deno.test("every problem is reported at once, also where a better source hides the wrong value", () => {
+  const loaded = load({
+    args: ["--port=1", "--hots=x", "extra"],
+    env: { PARLEY_PORT: "x", PARLEY_STAT: "x" },
+    file: `{ "port": "x",\n "heartbeat": 0, "hearbeat": 1 }`,
+  });
+  assertEquals(loaded.values.port, 1);
+  assertEquals(texts(loaded), [
+    "--hots is not an option; did you mean --host?",
+    'unexpected argument "extra"; options are written --name VALUE',
+    "PARLEY_STAT is not an option; did you mean PARLEY_STATE?",
+    `PARLEY_PORT must be ${PORTS}, not "x"`,
+    'parley.jsonc:2: "hearbeat" is not an option; did you mean "heartbeat"?',
+    `parley.jsonc:1: "port" must be ${PORTS}, not "x"`,
+    'parley.jsonc:2: "heartbeat" must be a time from 1 to 3600 seconds, such as 30, 30s or 5m, not 0',
+  ]);
+});
+
+Deno.test("options are checked together only where each is right by itself", () => {
+  assertEquals(texts(load({ args: ["--max-pending=64KiB", "--max-payload=9"] })), [
+    '--max-payload must be a size from 1KiB to 64MiB, such as 65536, 64KiB or 1MiB, not "9"',
+  ]);
+  assertEquals(texts(loadOther({ args: ["--token=t"] })), ["token needs tls (tls: default, token: flag)"]);
+});
+
+Deno.test("booleans are flags that swallow no argument", () => {
+  const { values, operands } = loadOther({ args: ["--tls", "news", "-", ""] });
+  assertEquals([values.tls, operands], [true, ["news", "-", ""]]);
+  for (
+    const [arg, tls] of [["--tls", true], ["--tls=true", true], ["--tls=false", false], ["--no-tls", false]]
+  ) {
+    assertEquals(loadOther({ args: [String(arg)], env: { PARLEY_TLS: "true" } }).values.tls, tls);
+  }
+  assertEquals(loadOther({ env: { PARLEY_TLS: "true" } }).values.tls, true);
+  assertEquals(loadOther({ file: '{ "tls": true }' }).values.tls, true);
+  assertEquals(texts(loadOther({ env: { PARLEY_TLS: "1" }, file: '{ "tls": "true" }' })), [
+    'PARLEY_TLS must be true or false, not "1"',
+    'parley.jsonc:1: "tls" must be true or false, not "true"',
+  ]);
+});
+
+Deno.test("repeatable options gather the values of the best source", () => {
+  assertEquals(loadOther({}).values.publish, []);
+  assertEquals(loadOther({ args: ["--publish=a", "--publish", "1"] }).values.publish, ["a", "1"]);
+  assertEquals(loadOther({ env: { PARLEY_PUBLISH: "a,b" } }).values.publish, ["a", "b"]);
+  assertEquals(loadOther({ file: '{ "publish": ["a", "b"], "limit": 3 }' }).values.limit, [3]);
+  const both = loadOther({ args: ["--limit=1"], file: '{ "limit": [2, 10, "3"] }' });
+  assertEquals(both.values.limit, [1]);
+  assertEquals(texts(both), [
+    'parley.jsonc:1: "limit" must be a whole number from 1 to 9, not 10',
+    'parley.jsonc:1: "limit" must be a whole number from 1 to 9, not "3"',
+  ]);
+});
+
+Deno.test("operands stay what they were", () => {
+  assertEquals(loadOther({ args: ["007", "--tls", "--", "--x", "1e3"] }).operands, ["007", "--x", "1e3"]);
+});
+
+Deno.test("secrets are shown nowhere", () => {
+  const told: Told[] = [
+    { args: ["--tls", "--token=hunter2", "--pin=hunter2"] },
+    { args: ["--tokn=hunter2"], env: { PARLEY_PIN: "hunter2" } },
+    { args: ["--tokn", "hunter2"], file: '{ "token": hunter2 }' },
+    { file: '{ "pin": "hunter2",\n "token": 7, "tls": true }' },
+  ];
+  for (const each of told) {
+    const loaded = loadOther(each);
+    assert(!(texts(loaded).join() + formatConfig(OTHER, loaded)).includes("hunter2"), JSON.stringify(each));
+  }
+  assertEquals(texts(loadOther({ args: ["--pin=hunter2"] })), [
+    "--pin must be a whole number from 0 to 9999, not what it is (a secret)",
+  ]);
+});
+
+Deno.test("formatConfig() shows each value and its source", () => {
+  const loaded = load({
+    args: ["--port=0"],
+    env: { PARLEY_STATE: "my data" },
+    file: '{\n "heartbeat": "5m" }',
+  });
+  const configurable = Object.keys(SERVER_OPTIONS).filter((name) => name !== "help" && name !== "version");
+  const has = (rows: string[][], row: string[]) => rows.some((cells) => cells.join() === row.join());
+  const lines = formatConfig(SERVER, loaded).split("\n");
+  assertEquals(lines.map((line) => line.trim().split(" ")[0]), configurable);
+  const cells = lines.map((line) => line.trim().split(/ {2,}/));
+  for (const row of [["port", "0", "flag"], ["state", '"my data"', "PARLEY_STATE"]]) assert(has(cells, row));
+  for (const row of [["log-file", "-", "default"], ["heartbeat", "300", "parley.jsonc:2"]]) {
+    assert(has(cells, row));
+  }
+});
+
+Deno.test("formatConfig() marks what is wrong, and hides secrets", () => {
+  const loaded = loadOther({
+    args: ["--token=t", "--publish=a", "--publish=b", "--tsl"],
+    env: { PARLEY_PIN: "x" },
+  });
+  assertEquals(
+    formatConfig(OTHER, loaded),
+    `
+! tls      false     default
+!   token needs tls (tls: default, token: flag)
+! token    (secret)  flag
+!   token needs tls (tls: default, token: flag)
+! pin      -         default
+!   PARLEY_PIN must be a whole number from 0 to 9999, not what it is (a secret)
+  publish  a,b       flag
+  limit    -         default
+! --tsl is not an option; did you mean --tls?`.slice(1),
+  );
+});
+
+Deno.test("formatHelp() lists every flag in 80 columns, with its range and default", () => {
+  const help = formatHelp(SERVER);
+  for (const name of Object.keys(SERVER_OPTIONS)) assert(help.includes(`--${name}`), name);
+  assert(help.split("\n").every((line) => line.length <= 80 && line === line.trimEnd()), help);
+  assertEquals(
+    formatHelp(OTHER),
+    `
+      --config FILE   more of them (default parley.jsonc)
+      --tls           encrypt
+      --token TEXT    who you are
+      --pin NUMBER    secret number (0 to 9999)
+      --publish TEXT  pattern (may be repeated)
+      --limit NUMBER  several numbers (1 to 9; may be repeated)`.slice(1),
+  );
+});
+
+Deno.test("a lone dash is a value after an option that takes one, and an argument elsewhere", () => {
+  const { values, operands, problems } = loadOther({
+    args: ["--tls", "-", "--token", "-", "-", "--", "--token", "-"],
+  });
+  assertEquals([values.tls, values.token, operands, problems], [true, "-", ["-", "-", "--token", "-"], []]);
+});

@@ -1,0 +1,168 @@
+/**
+ * What the tests of TLS share: certificates made here and now, a listener whose events can be awaited, and strangers
+ * who get as far as they are told to.
+ *
+ * @module
+ */
+
+import {
+  type KeyPair,
+  makeAuthority,
+  makeServerCertificate,
+} from "../../../lib/certificates/certificates.ts";
+import type { Socket } from "../../../lib/net/socket.ts";
+import { dialTls } from "../../../lib/net/tls/dial.ts";
+import { type TlsIdentity, TlsListener } from "../../../lib/net/tls/listener.ts";
+import { DEADLINE_MS, within } from "../../raw_client.ts";
+
+const DAY_MS = 86_400_000;
+const nowMs = Date.now(); // TLS asks the real clock
+
+/** Whom clients trust. */
+export const authority: KeyPair = await makeAuthority(nowMs - 1000 * DAY_MS);
+/** Whom they do not, until told. */
+export const otherAuthority: KeyPair = await makeAuthority(nowMs);
+
+/** A server's certificate by `signer`, made `daysAgo` for 90 days. */
+export async function identity(
+  { signer = authority, hosts = ["localhost", "127.0.0.1"], daysAgo = 0 } = {},
+): Promise<TlsIdentity> {
+  const made = await makeServerCertificate(signer, { hosts, nowMs: nowMs - daysAgo * DAY_MS });
+  return { cert: made.certificate, key: made.key };
+}
+
+/** The one that most tests serve with. */
+export const good: TlsIdentity = await identity();
+
+/** What came, to be awaited one by one. */
+export class Queue<T> {
+  readonly #items: T[] = [];
+  readonly #waiting: ((item: T) => void)[] = [];
+
+  add(item: T): void {
+    const waiting = this.#waiting.shift();
+    if (waiting === undefined) this.#items.push(item);
+    else waiting(item);
+  }
+
+  next(what: string): Promise<T> {
+    if (this.#items.length > 0) return Promise.resolve(this.#items.shift()!);
+    return within(new Promise<T>((resolve) => this.#waiting.push(resolve)), what);
+  }
+}
+
+/** A listener and what it told. Disposing of it waits until everything is gone. */
+export class Served implements AsyncDisposable {
+  readonly listener: TlsListener;
+  readonly #accepted = new Queue<Socket>();
+  readonly #refused = new Queue<string>();
+  readonly #open: Socket[] = [];
+
+  constructor(
+    { served = good, handshakeMs = DEADLINE_MS, arrived }: {
+      served?: TlsIdentity;
+      handshakeMs?: number;
+      arrived?: (address: string) => boolean;
+    } = {},
+  ) {
+    this.listener = new TlsListener("127.0.0.1", 0, served, handshakeMs, {
+      arrived,
+      accepted: ({ socket }) => {
+        this.#open.push(socket);
+        this.#accepted.add(socket);
+      },
+      refused: (address, reason) => this.#refused.add(`${address}: ${reason}`),
+      acceptFailed: (error) => {
+        throw error;
+      },
+    });
+  }
+
+  get target(): { hostname: string; port: number } {
+    return { hostname: "127.0.0.1", port: this.listener.address.port };
+  }
+
+  accepted(): Promise<Socket> {
+    return this.#accepted.next("accepted connection");
+  }
+
+  /** `address: reason`. */
+  refused(): Promise<string> {
+    return this.#refused.next("refused connection");
+  }
+
+  /** Both ends of a new connection. */
+  async pair(caCerts: string[] = [authority.certificate]): Promise<{ client: Socket; server: Socket }> {
+    const client = await dialTls(this.target, { caCerts, withinMs: DEADLINE_MS });
+    return { client, server: await this.accepted() };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#open) socket.close();
+    this.listener.close();
+    await within(this.listener.closed, "end of the listener");
+  }
+}
+
+async function record(): Promise<Uint8Array> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const dialled = dialTls({ hostname: "127.0.0.1", port: listener.addr.port }, { withinMs: DEADLINE_MS });
+  const failed = dialled.catch((error) => error);
+  using conn = await listener.accept();
+  const bytes = new Uint8Array(16 * 1024);
+  const count = await conn.read(bytes);
+  if (count === null) throw new Error("no greeting came");
+  await conn.closeWrite();
+  await failed;
+  return bytes.slice(0, count);
+}
+
+/** What a client says first, as Deno says it. */
+export const greeting: Uint8Array = await record();
+
+/** Everything until the end of the stream, or until it fails, which is an end too. */
+export async function readAll(socket: Pick<Socket, "read">): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  try {
+    for (;;) {
+      const bytes = new Uint8Array(64 * 1024);
+      const count = await within(socket.read(bytes), "end of the stream");
+      if (count === null) break;
+      chunks.push(bytes.subarray(0, count));
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+  }
+  const all = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
+
+/** Writes all of `bytes`. */
+export async function writeAll(socket: Pick<Socket, "write">, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await socket.write(bytes.subarray(at));
+}
+
+/** How long nothing happens before a write counts as stuck. There is no event to await for what does not happen. */
+const STUCK_MS = 300;
+
+/** Writes until a write is stuck; gives how much was taken, and that write. */
+export async function writeUntilStuck(
+  socket: Pick<Socket, "write">,
+): Promise<{ taken: number; stuck: Promise<number> }> {
+  const chunk = new Uint8Array(256 * 1024);
+  let taken = 0;
+  for (;;) {
+    const writing = socket.write(chunk);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<undefined>((resolve) => timer = setTimeout(() => resolve(undefined), STUCK_MS));
+    const count = await Promise.race([writing, late]);
+    clearTimeout(timer);
+    if (count === undefined) return { taken, stuck: writing };
+    taken += count;
+  }
+}

@@ -1,0 +1,266 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { FolderStorage } from "../../lib/state/folder.ts";
+import { Watched } from "../../lib/state/watched_file.ts";
+import { MemoryStorage, type Storage } from "../../lib/state/storage.ts";
+import { ParleyError } from "../../lib/errors.ts";
+import { ADA, admitted, Clock, FILES_IGNORED, isGranted, makeFolder, process } from "../auth/fixtures.ts";
+
+const isWindows = Deno.build.os === "windows";
+const modeOf = (path: string) => (Deno.statSync(path).mode ?? 0) & 0o777;
+
+const open = (path: string) => new FolderStorage(path);
+
+/** What every storage keeps to. */
+async function keepsContract(storage: Storage): Promise<void> {
+  assertEquals(await storage.read("a"), undefined);
+  assertEquals(await storage.stamp("a"), "");
+  await storage.write("a", "one ü");
+  assertEquals(await storage.read("a"), "one ü");
+  const stamps = new Set([await storage.stamp("a")]);
+  assertEquals(await storage.stamp("a"), [...stamps][0]);
+  for (let at = 0; at < 100; at++) {
+    await storage.write("a", `same length ${at % 10}`);
+    stamps.add(await storage.stamp("a"));
+  }
+  assert(stamps.size > 1);
+  await storage.write("a", "");
+  assertEquals(await storage.read("a"), "");
+  let inside = 0;
+  const enter = (fails: boolean) =>
+    storage.exclusive(async () => {
+      assertEquals(++inside, 1);
+      await storage.write("b", String(Number(await storage.read("b") ?? 0) + 1));
+      inside--;
+      if (fails) throw new RangeError("as it happens");
+    });
+  const all = await Promise.allSettled(Array.from({ length: 20 }, (_, at) => enter(at % 5 === 0)));
+  assertEquals(all.filter(({ status }) => status === "rejected").length, 4);
+  assertEquals(await storage.read("b"), "20");
+}
+
+Deno.test("a storage in memory does as every storage does", () => keepsContract(new MemoryStorage()));
+
+Deno.test({
+  name: "a storage in a folder does as every storage does",
+  ignore: FILES_IGNORED,
+  async fn() {
+    using folder = makeFolder();
+    await keepsContract(open(`${folder.path}/made/when/needed`));
+  },
+});
+
+Deno.test({
+  name:
+    "the folder is made for its owner alone at the first write, secrets are 0600, and nothing else is left",
+  ignore: FILES_IGNORED || isWindows,
+  async fn() {
+    using folder = makeFolder();
+    const path = `${folder.path}/state`;
+    const { tokens, registry } = process(open(path));
+    assertEquals(await registry.list(), []);
+    await tokens.refresh();
+    await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
+    const { token } = await tokens.issue(ADA);
+    admitted(await tokens.verify(token));
+    await tokens.close();
+    await open(path).write("ca.pem", "for everybody", "public");
+    assertEquals(modeOf(path), 0o700);
+    const modes = [...Deno.readDirSync(path)].map(({ name }) => [name, modeOf(`${path}/${name}`)]).sort();
+    assertEquals(modes, [
+      [".lock", 0o600],
+      ["ca.pem", 0o644 & ~currentUmask()],
+      ["signing-keys.json", 0o600],
+      ["token-uses.json", 0o600],
+      ["tokens.json", 0o600],
+    ]);
+  },
+});
+
+/** What the system takes away of the mode of every file made here. */
+function currentUmask(): number {
+  using folder = makeFolder();
+  Deno.openSync(`${folder.path}/any`, { write: true, createNew: true, mode: 0o777 }).close();
+  return 0o777 & ~modeOf(`${folder.path}/any`);
+}
+
+Deno.test({
+  name: "a signing key that others can read is refused, with what to do",
+  ignore: FILES_IGNORED || isWindows,
+  async fn() {
+    using folder = makeFolder();
+    const storage = open(folder.path);
+    const { keys, tokens } = process(storage);
+    await keys.signing();
+    for (const [mode, text] of [[0o640, "0640"], [0o604, "0604"], [0o644, "0644"]] as const) {
+      Deno.chmodSync(`${folder.path}/signing-keys.json`, mode);
+      const error = await assertRejects(
+        () => tokens.issue(ADA),
+        ParleyError,
+        `(mode ${text}), which is secret`,
+      );
+      assert(error.message.includes(`chmod 600 ${folder.path}/signing-keys.json`), error.message);
+      assertEquals(error.code, "bad_argument");
+    }
+    Deno.chmodSync(`${folder.path}/signing-keys.json`, 0o400);
+    await tokens.issue(ADA);
+  },
+});
+
+Deno.test({
+  name: "what others can change is refused, also where it is no secret",
+  ignore: FILES_IGNORED || isWindows,
+  async fn() {
+    using folder = makeFolder();
+    const storage = open(folder.path);
+    await storage.write("ca.pem", "for everybody", "public");
+    Deno.chmodSync(`${folder.path}/ca.pem`, 0o664);
+    await assertRejects(() => storage.read("ca.pem", "public"), ParleyError, "others can change");
+    Deno.chmodSync(`${folder.path}/ca.pem`, 0o644);
+    assertEquals(await storage.read("ca.pem", "public"), "for everybody");
+    Deno.chmodSync(folder.path, 0o770);
+    await assertRejects(() => storage.read("ca.pem", "public"), ParleyError, "(mode 0770)");
+    await assertRejects(() => storage.write("ca.pem", "mine", "public"), ParleyError, "chmod 700");
+    await assertRejects(() => storage.exclusive(() => Promise.resolve()), ParleyError, "chmod 700");
+    Deno.chmodSync(folder.path, 0o755); // others see names, and can open nothing secret
+    assertEquals(await storage.read("ca.pem", "public"), "for everybody");
+  },
+});
+
+Deno.test({
+  name: "an empty folder whose group may write is closed to it at the first write",
+  ignore: FILES_IGNORED || isWindows,
+  async fn() {
+    using folder = makeFolder();
+    Deno.chmodSync(folder.path, 0o775);
+    Deno.writeTextFileSync(`${folder.path}/.gitignore`, "*\n");
+    await open(folder.path).write("a", "mine");
+    assertEquals(modeOf(folder.path), 0o755);
+  },
+});
+
+Deno.test({
+  name: "what cannot be read or written is one clear error",
+  ignore: FILES_IGNORED,
+  async fn() {
+    using folder = makeFolder();
+    Deno.writeTextFileSync(`${folder.path}/file`, "");
+    const message = `cannot write ${folder.path}/file/x: `;
+    await assertRejects(() => open(`${folder.path}/file`).write("x", ""), ParleyError, message);
+    await assertRejects(() => open(`${folder.path}/file`).exclusive(() => Promise.resolve()), ParleyError);
+    Deno.mkdirSync(`${folder.path}/x`);
+    await assertRejects(() => open(folder.path).read("x"), ParleyError, "/x");
+    await assertRejects(() => open(folder.path).write("x", ""), ParleyError, "cannot write");
+    assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name).sort(), ["file", "x"]);
+  },
+});
+
+Deno.test({
+  name: "a reader sees all of the old text or all of the new, while it is written",
+  ignore: FILES_IGNORED,
+  async fn() {
+    using folder = makeFolder();
+    const storage = open(folder.path);
+    const texts = ["a".repeat(100_000), "b".repeat(200_000)];
+    await storage.write("x", texts[0]);
+    let writing = true;
+    const reader = async () => {
+      let reads = 0;
+      for (; writing; reads++) assert(texts.includes((await storage.read("x"))!));
+      return reads;
+    };
+    const reads = [reader(), reader()];
+    for (let at = 0; at < 50; at++) await storage.write("x", texts[at % 2]);
+    writing = false;
+    assert((await Promise.all(reads)).every((count) => count > 0));
+  },
+});
+
+Deno.test({
+  name: "what a process that was killed left unfinished is neither read nor in the way",
+  ignore: FILES_IGNORED,
+  async fn() {
+    using folder = makeFolder();
+    const storage = open(folder.path);
+    await storage.write("x", "old");
+    Deno.writeTextFileSync(`${folder.path}/x.tmp`, "ha", { mode: 0o644 });
+    assertEquals(await storage.read("x"), "old");
+    await storage.write("x", "new");
+    assertEquals(await storage.read("x"), "new");
+    if (!isWindows) assertEquals(modeOf(`${folder.path}/x`), 0o600);
+    assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["x"]);
+  },
+});
+
+Deno.test({
+  name: "programs that issue, revoke, rotate and make certificates at the same time lose nothing and agree",
+  ignore: FILES_IGNORED || !(await isGranted("run")),
+  async fn() {
+    using folder = makeFolder();
+    const lib = (name: string) => JSON.stringify(new URL(`../../lib/auth/${name}`, import.meta.url).href);
+    const program = (at: number) => `
+      import { ensureCertificate } from ${lib("certificate_folder.ts")};
+      import { FolderStorage } from ${lib("folder.ts")};
+      import { Keys } from ${lib("keys.ts")};
+      import { Registry } from ${lib("registry.ts")};
+      import { Tokens } from ${lib("tokens.ts")};
+      const uuid = () => crypto.randomUUID();
+      const storage = new FolderStorage(${JSON.stringify(folder.path)});
+      const now = Date.now;
+      const keys = new Keys(storage, now), registry = new Registry(storage, now);
+      const tokens = new Tokens({ keys, registry, now, uuid });
+      const grants = { publish: ["chat"], subscribe: ["chat"], direct: false };
+      const kept = [];
+      for (let count = 0; count < 10; count++) {
+        const { token } = await tokens.issue({ name: "p${at}-" + count, ...grants, expiresInSeconds: 3600 });
+        const { issued } = await tokens.issue({ name: "gone", ...grants, expiresInSeconds: 3600 });
+        await tokens.revoke(issued.id);
+        if (count === 5) await tokens.rotate(3600);
+        await tokens.verify(token);
+        await tokens.refresh();
+        kept.push(token);
+      }
+      await tokens.close();
+      const { authority } = await ensureCertificate(storage, { hosts: ["localhost"], nowMs: now() });
+      console.log(JSON.stringify({ kept, authority }));
+    `;
+    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const run = async (at: number) => {
+      const args = ["eval", "--no-lock", "--no-check", "--config", config, program(at)];
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+      assertEquals(code, 0, new TextDecoder().decode(stderr));
+      return JSON.parse(new TextDecoder().decode(stdout)) as { kept: string[]; authority: string };
+    };
+    const results = await Promise.all([0, 1, 2, 3].map(run));
+    const clock = new Clock();
+    clock.ms = Date.now();
+    const { tokens, registry } = process(open(folder.path), clock);
+    const listed = await registry.list();
+    assertEquals(listed.filter(({ revokedAtMs }) => revokedAtMs === undefined).length, 40);
+    assertEquals(listed.filter(({ revokedAtMs }) => revokedAtMs !== undefined).length, 40);
+    assertEquals(listed.filter(({ lastUsedAtMs }) => lastUsedAtMs !== undefined).length, 40);
+    for (const token of results.flatMap(({ kept }) => kept)) admitted(await tokens.verify(token));
+    assertEquals(new Set(results.map(({ authority }) => authority)).size, 1);
+  },
+});
+
+Deno.test("a watched file is read only when it has changed, and stays as it was while it cannot be", async () => {
+  const storage = new MemoryStorage();
+  let parsed = 0;
+  const watched = new Watched(storage, "n", 0, (text) => {
+    parsed++;
+    if (text === "bad") throw new RangeError("bad");
+    return Number(text ?? -1);
+  });
+  assertEquals(watched.value, 0);
+  assertEquals([await watched.refresh(), watched.value], [true, -1]); // there is none
+  await storage.write("n", "1");
+  assertEquals([await watched.refresh(), watched.value], [true, 1]);
+  assertEquals([await watched.refresh(), parsed], [false, 2]);
+  await storage.write("n", "bad");
+  await assertRejects(() => watched.refresh(), RangeError);
+  await assertRejects(() => watched.refresh(), RangeError);
+  assertEquals(watched.value, 1);
+  await storage.write("n", "2");
+  assertEquals(await Promise.all([watched.refresh(), watched.refresh()]), [true, false]);
+  assertEquals(watched.value, 2);
+});
