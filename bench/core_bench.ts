@@ -7,14 +7,14 @@
  */
 
 import { Router } from "../lib/broker/router.ts";
-import type { Outlet, Peer } from "../lib/broker/peer.ts";
+import type { Peer } from "../lib/broker/peer.ts";
 import { newLedger } from "../lib/broker/pending_requests.ts";
-import { DEFAULT_LIMITS, SLOW_GRACE_MS } from "../lib/limits.ts";
+import { DEFAULT_LIMITS, SLOW_CONSUMER_TIMEOUT_MS } from "../lib/limits.ts";
 import { BufferPool } from "../lib/net/buffers.ts";
 import { Outbox } from "../lib/net/outbox.ts";
 import type { Socket } from "../lib/net/socket.ts";
 import { encodeFrame, Type } from "../lib/wire/header.ts";
-import { Scanner, type Sink } from "../lib/wire/scanner.ts";
+import { type FrameHandler, Scanner } from "../lib/wire/scanner.ts";
 
 const SESSION = 17;
 const CHUNK_BYTES = 256 * 1024;
@@ -38,7 +38,7 @@ function count(chunk: Uint8Array, payloadBytes: number): string {
 
 // Scanner
 
-const sink: Sink = { run: () => true, frame: () => true };
+const handler: FrameHandler = { run: () => true, frame: () => true };
 const SCANS: readonly [string, Uint8Array, number][] = [
   ["messages of 16 B on one channel", chunkOf(16, 1), 16],
   ["messages of 16 B on 64 channels in turn", chunkOf(16, 64), 16],
@@ -51,7 +51,7 @@ for (const [what, chunk, payloadBytes] of SCANS) {
   Deno.bench({
     name: `scan ${count(chunk, payloadBytes)} ${what}`,
     group: "scanner",
-    fn: () => void scanner.scan(chunk, chunk.length, sink),
+    fn: () => void scanner.scan(chunk, chunk.length, handler),
   });
 }
 
@@ -72,7 +72,7 @@ for (const [slices, bytes] of SENDS) {
     nullSocket,
     new BufferPool(),
     DEFAULT_LIMITS.pendingBytes,
-    SLOW_GRACE_MS,
+    SLOW_CONSUMER_TIMEOUT_MS,
     owner,
   );
   const chunk = new Uint8Array(CHUNK_BYTES);
@@ -89,11 +89,11 @@ for (const [slices, bytes] of SENDS) {
 
 // Router
 
-const nullOutlet: Outlet = { hasRoom: () => true, whenRoom: nothing, send: nothing };
+const nullOutbox: Peer["outbox"] = { hasRoom: () => true, whenRoom: nothing, send: nothing };
 
 function peer(number: number): Peer {
   const told = { announce: nothing, forget: nothing, refuse: nothing };
-  return { number, name: `bench-${number}`, outlet: nullOutlet, ledger: newLedger(), ...told };
+  return { number, name: `bench-${number}`, outbox: nullOutbox, pendingRequests: newLedger(), ...told };
 }
 
 for (const subscribers of [1, 10, 1000]) {

@@ -18,7 +18,7 @@ import { describeMachine } from "./report/machine.ts";
 import { inserted, toMarkdown } from "./report/markdown.ts";
 import { type Contender, measureAll } from "./rounds.ts";
 import { Processes } from "./servers.ts";
-import { reduced, selectWorks, type Work, WORKS } from "./workloads.ts";
+import { reduced, selectWorks, type Workload, WORKS } from "./workloads.ts";
 
 /** What `deno task compile` makes. */
 const COMPILED = new URL("../dist/parley-server", import.meta.url).pathname;
@@ -38,7 +38,7 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-async function bench(options: Options, selected: readonly Work[]): Promise<void> {
+async function bench(options: Options, selected: readonly Workload[]): Promise<void> {
   const dir = await Deno.makeTempDir({ prefix: "parley-bench-" });
   const processes = new Processes(dir);
   const clean = () => {
@@ -62,7 +62,7 @@ async function bench(options: Options, selected: readonly Work[]): Promise<void>
 
 async function run(
   { against, parley: builds, effort, isQuick }: Options,
-  selected: readonly Work[],
+  selected: readonly Workload[],
   processes: Processes,
   dir: string,
 ): Promise<Report> {
@@ -71,19 +71,19 @@ async function run(
   const contenders = await findContenders(against, builds);
   const isOursFromSource = builds.length === 0 && against.includes("parley");
   const startsCompiled = isOursFromSource && exists(COMPILED);
-  const contendersFor = ({ kind }: Work) =>
+  const contendersFor = ({ kind }: Workload) =>
     contenders.filter(({ broker }) => broker.does.includes(kind)).map((contender) => {
       const isOurs = kind === "start" && startsCompiled && contender.broker.name === "parley";
       return isOurs ? { ...contender, broker: parley("parley", "Parley", [COMPILED]) } : contender;
     });
-  const works = selected.map((work) => isQuick ? reduced(work) : work)
+  const workloads = selected.map((work) => isQuick ? reduced(work) : work)
     .map((work) =>
       work.kind === "start" && startsCompiled ? { ...work, title: `${work.title}, compiled` } : work
     );
-  const steps = effort.rounds * works.reduce((sum, work) => sum + contendersFor(work).length, 0);
+  const steps = effort.rounds * workloads.reduce((sum, work) => sum + contendersFor(work).length, 0);
   const progress = new Progress(steps, terminal());
-  const tls = works.some(({ kind }) => kind === "tls") ? await makeCertificates(dir) : undefined;
-  const measured = await measureAll(works, contendersFor, effort, processes, progress, tls);
+  const tls = workloads.some(({ kind }) => kind === "tls") ? await makeCertificates(dir) : undefined;
+  const measured = await measureAll(workloads, contendersFor, effort, processes, progress, tls);
   progress.end();
   const first = contenders[0].broker.name;
   return {

@@ -9,7 +9,7 @@ import { type Broker, text, type TlsFiles } from "./brokers/broker.ts";
 import type { Job, Result } from "./load/job.ts";
 import type { Progress } from "./progress.ts";
 import type { Processes, RunningServer } from "./servers.ts";
-import type { Work } from "./workloads.ts";
+import type { Workload } from "./workloads.ts";
 
 /** A server that takes part. */
 export interface Contender {
@@ -31,7 +31,7 @@ export type Outcome = Result | { readonly error: string };
 
 /** All outcomes of one work: by contender's name, one for each round. */
 export interface Measured {
-  readonly work: Work;
+  readonly work: Workload;
   readonly outcomes: ReadonlyMap<string, readonly Outcome[]>;
 }
 
@@ -40,15 +40,15 @@ const PATIENCE_SECONDS = 45;
 
 /** Measures `works`, each between those `contendersFor` it; `progress` is told of every step. */
 export async function measureAll(
-  works: readonly Work[],
-  contendersFor: (work: Work) => readonly Contender[],
+  workloads: readonly Workload[],
+  contendersFor: (work: Workload) => readonly Contender[],
   effort: Effort,
   processes: Processes,
   progress: Progress,
   tls: TlsFiles | undefined,
 ): Promise<Measured[]> {
   const measured: Measured[] = [];
-  for (const work of works) {
+  for (const work of workloads) {
     const taking = contendersFor(work);
     const servers = new Servers(work, processes, tls);
     const outcomes = new Map<string, Outcome[]>(taking.map(({ broker }) => [broker.name, []]));
@@ -75,13 +75,13 @@ export async function measureAll(
  * and serves all its rounds; where the start or the memory is what counts, every round has a fresh one.
  */
 class Servers {
-  readonly #work: Work;
+  readonly #work: Workload;
   readonly #processes: Processes;
   readonly #tls: TlsFiles | undefined;
   readonly #isFreshEachRound: boolean;
   readonly #running = new Map<Contender, RunningServer>();
 
-  constructor(work: Work, processes: Processes, tls: TlsFiles | undefined) {
+  constructor(work: Workload, processes: Processes, tls: TlsFiles | undefined) {
     this.#work = work;
     this.#processes = processes;
     this.#tls = work.kind === "tls" ? tls : undefined;
@@ -126,7 +126,7 @@ class Servers {
 }
 
 async function measure(
-  work: Work,
+  work: Workload,
   contender: Contender,
   { seconds, warmUpSeconds }: Effort,
   servers: Servers,

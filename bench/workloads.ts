@@ -66,7 +66,7 @@ export interface Start extends Common {
 }
 
 /** One work. */
-export type Work = Stream | Loop | Idle | Connect | Start;
+export type Workload = Stream | Loop | Idle | Connect | Start;
 
 const KiB = 1024;
 
@@ -77,7 +77,7 @@ const MEDIUM = { payloadBytes: 128, burst: 2048, window: 16_384 };
 const LARGE = { payloadBytes: 1 * KiB, burst: 256, window: 2048 };
 
 /** All works, in the order of the table. */
-export const WORKS: readonly Work[] = [
+export const WORKS: readonly Workload[] = [
   { id: "one16", title: "16 B, 1 → 1", ...ONE_TO_ONE, ...SMALL, goals: { nats: 15, redis: 15 } },
   { id: "one128", title: "128 B, 1 → 1", ...ONE_TO_ONE, ...MEDIUM, goals: { nats: 8, redis: 10 } },
   { id: "one1k", title: "1 KiB, 1 → 1", ...ONE_TO_ONE, ...LARGE, goals: { nats: 3.5, redis: 3.5 } },
@@ -168,23 +168,28 @@ export function unitOf(kind: Kind): { unit: string; moreIsBetter: boolean } {
 }
 
 /** The works that `wanted` names: ids, and where there is no such id, beginnings of ids (`echo`) or kinds (`stream`). */
-export function selectWorks(wanted: readonly string[], works: readonly Work[] = WORKS): readonly Work[] {
-  if (wanted.length === 0) return works;
-  const meant = new Set<Work>();
+export function selectWorks(
+  wanted: readonly string[],
+  workloads: readonly Workload[] = WORKS,
+): readonly Workload[] {
+  if (wanted.length === 0) return workloads;
+  const meant = new Set<Workload>();
   for (const name of wanted) {
-    const exact = works.filter(({ id }) => id === name);
-    const close = works.filter(({ id, kind }) => id.startsWith(name) || kind === name);
+    const exact = workloads.filter(({ id }) => id === name);
+    const close = workloads.filter(({ id, kind }) => id.startsWith(name) || kind === name);
     const found = exact.length > 0 ? exact : close;
     if (name === "" || found.length === 0) {
-      throw new TypeError(`no work is called "${name}"; there are ${works.map(({ id }) => id).join(", ")}`);
+      throw new TypeError(
+        `no work is called "${name}"; there are ${workloads.map(({ id }) => id).join(", ")}`,
+      );
     }
     for (const work of found) meant.add(work);
   }
-  return works.filter((work) => meant.has(work));
+  return workloads.filter((work) => meant.has(work));
 }
 
 /** `work` cut down to what a trial run of some seconds can do. */
-export function reduced(work: Work): Work {
+export function reduced(work: Workload): Workload {
   if (work.kind === "idle") return { ...work, title: `${work.title} (of 1,000)`, sessions: 1000 };
   return work;
 }

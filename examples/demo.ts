@@ -7,7 +7,7 @@
  */
 
 import { type Channel, connect, type Header, type Message, serve } from "@parley/parley";
-import { formatAnatomy } from "../lib/cli/client/frame_dump.ts";
+import { formatFrameDump } from "../lib/cli/client/frame_dump.ts";
 import { painter } from "../lib/cli/terminal.ts";
 import { encodeFrame, Type } from "../lib/wire/header.ts";
 
@@ -67,7 +67,7 @@ chapter("Grace answers questions on math.square, and Ada asks one");
 }
 
 chapter("What Grace heard first, byte by byte");
-console.log(formatAnatomy(caught!).replace(/^/gm, "  "));
+console.log(formatFrameDump(caught!).replace(/^/gm, "  "));
 
 chapter(`How fast? Ada sends ${MESSAGES.toLocaleString("en")} messages`);
 for (let round = 1; round <= ROUNDS; round++) {

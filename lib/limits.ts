@@ -65,7 +65,7 @@ export const MAX_CONNECTIONS = 10_000;
 export const MAX_CONNECTIONS_PER_ADDRESS = 4096;
 
 /** Connections turned away that may still be read from, so that they learn why; beyond that they are just closed. */
-export const MAX_TURNED_AWAY = 128;
+export const MAX_REJECTED_CONNECTIONS = 128;
 
 /** Silence after which a PING asks whether the other side is there; twice that ends the session. */
 export const HEARTBEAT_SECONDS = 30;
@@ -74,7 +74,7 @@ export const HEARTBEAT_SECONDS = 30;
 export const HANDSHAKE_MS = 5_000;
 
 /** How long a full outbox may hold its publishers back before its peer is closed as `slow_consumer`. */
-export const SLOW_GRACE_MS = 5_000;
+export const SLOW_CONSUMER_TIMEOUT_MS = 5_000;
 
 /** How long the asked session has to REPLY. */
 export const REQUEST_MS = 60_000;
@@ -215,7 +215,7 @@ export interface Limits {
   /** Time for a whole HELLO, in milliseconds. */
   handshakeMs: number;
   /** Time a full outbox has to drain to half, in milliseconds. */
-  slowGraceMs: number;
+  slowConsumerTimeoutMs: number;
   /** Time for a REPLY, in milliseconds. */
   requestMs: number;
   /** Time a shutdown waits for unwritten bytes, in milliseconds. */
@@ -234,7 +234,7 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   bytesPerSecond: 0,
   heartbeatSeconds: HEARTBEAT_SECONDS,
   handshakeMs: HANDSHAKE_MS,
-  slowGraceMs: SLOW_GRACE_MS,
+  slowConsumerTimeoutMs: SLOW_CONSUMER_TIMEOUT_MS,
   requestMs: REQUEST_MS,
   drainMs: DRAIN_MS,
 };

@@ -20,7 +20,7 @@ export interface Frame extends Header {
 }
 
 /** What an ERROR frame says, and which frame it answers. */
-export interface Refusal {
+export interface Rejection {
   readonly code: ErrorCode;
   readonly message: string;
   readonly fatal: boolean;
@@ -232,20 +232,20 @@ export class RawClient implements Disposable {
   }
 
   /** The next frame, which must be an ERROR with `code`. */
-  async refused(code: ErrorCode): Promise<Refusal> {
+  async refused(code: ErrorCode): Promise<Rejection> {
     const frame = await this.expect(Type.ERROR);
-    const refusal: Refusal = { ...json<Refusal>(frame), id: frame.id, channel: frame.channel };
-    assertEquals(refusal.code, code, refusal.message);
+    const rejection: Rejection = { ...json<Rejection>(frame), id: frame.id, channel: frame.channel };
+    assertEquals(rejection.code, code, rejection.message);
     assertEquals([frame.sender, frame.flags], [0, 0]);
-    return refusal;
+    return rejection;
   }
 
   /** The next frame, which must be a fatal ERROR with `code`, and after it the end of the stream. */
-  async ended(code: ErrorCode): Promise<Refusal> {
-    const refusal = await this.refused(code);
-    assertEquals(refusal.fatal, true);
+  async ended(code: ErrorCode): Promise<Rejection> {
+    const rejection = await this.refused(code);
+    assertEquals(rejection.fatal, true);
     await this.end();
-    return refusal;
+    return rejection;
   }
 
   /** The end of the stream, with nothing before it. */

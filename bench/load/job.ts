@@ -5,10 +5,10 @@
  */
 
 import type { TlsFiles } from "../brokers/broker.ts";
-import type { Work } from "../workloads.ts";
+import type { Workload } from "../workloads.ts";
 
 /** One measurement of a work of type `W`. */
-export interface Job<W extends Work = Work> {
+export interface Job<W extends Workload = Workload> {
   readonly work: W;
   /** The broker to speak to, by the name of its protocol. */
   readonly protocol: string;

@@ -42,7 +42,7 @@ export function stream(broker: Broker, { work, port, pid, seconds, warmUpSeconds
   });
   for (const publisher of publishers) verify(publisher, subscribers, work);
 
-  const flow = new Flow(work, publishers, subscribers);
+  const flow = new FlowControl(work, publishers, subscribers);
   flow.run(warmUpSeconds);
   const before = flow.delivered;
   const meter = new Meter(pid, Deno.pid);
@@ -89,7 +89,7 @@ function verify({ socket, speaker, channels }: Publisher, subscribers: RawSocket
 }
 
 /** The messages on their way from all publishers to all subscribers. */
-class Flow {
+class FlowControl {
   readonly #work: Stream;
   readonly #publishers: Publisher[];
   readonly #subscribers: RawSocket[];

@@ -6,7 +6,7 @@
 
 import type { Latency, Result } from "../load/job.ts";
 import type { Effort, Measured, Outcome } from "../rounds.ts";
-import { unitOf, type Work } from "../workloads.ts";
+import { unitOf, type Workload } from "../workloads.ts";
 import { formatValue } from "./format.ts";
 import type { Machine } from "./machine.ts";
 
@@ -44,7 +44,7 @@ export interface Verdict {
 export interface Row {
   readonly id: string;
   readonly title: string;
-  readonly kind: Work["kind"];
+  readonly kind: Workload["kind"];
   readonly unit: string;
   readonly moreIsBetter: boolean;
   readonly cells: Readonly<Record<string, Cell>>;
@@ -146,7 +146,7 @@ function makeCell(rounds: readonly Outcome[]): Cell {
 }
 
 function judge(
-  work: Work,
+  work: Workload,
   cells: Record<string, Cell>,
   ratios: Record<string, Spread>,
   first: string,

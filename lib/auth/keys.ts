@@ -7,7 +7,7 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK } from "jose";
 import * as v from "valibot";
 import { parseFile, type Storage } from "../state/storage.ts";
-import { Watched } from "../state/watched_file.ts";
+import { WatchedFile } from "../state/watched_file.ts";
 
 /** The one algorithm: short keys and signatures, and no parameters to get wrong (RFC 8037). */
 export const ALGORITHM = "EdDSA";
@@ -64,13 +64,13 @@ export interface SigningKey {
 export class Keys {
   readonly #storage: Storage;
   readonly #now: () => number;
-  readonly #accepted: Watched<ReadonlyMap<string, AcceptedKey>>;
+  readonly #accepted: WatchedFile<ReadonlyMap<string, AcceptedKey>>;
 
   /** @param now the time in milliseconds since 1970 */
   constructor(storage: Storage, now: () => number) {
     this.#storage = storage;
     this.#now = now;
-    this.#accepted = new Watched(storage, FILE, new Map(), (text) => publicKeys(this.#parse(text)));
+    this.#accepted = new WatchedFile(storage, FILE, new Map(), (text) => publicKeys(this.#parse(text)));
   }
 
   /** The key that signs now; the first call there ever is makes it. */

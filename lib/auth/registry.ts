@@ -10,7 +10,7 @@ import { ParleyError } from "../errors.ts";
 import { FORGET_EXPIRED_SECONDS } from "../limits.ts";
 import { parseFile, type Storage } from "../state/storage.ts";
 import { LastUses } from "./last_uses.ts";
-import { Watched } from "../state/watched_file.ts";
+import { WatchedFile } from "../state/watched_file.ts";
 
 /** The name of the file. */
 const FILE = "tokens.json";
@@ -77,14 +77,14 @@ export class Registry {
   readonly #storage: Storage;
   readonly #now: () => number;
   readonly #uses: LastUses;
-  readonly #known: Watched<ReadonlyMap<string, IssuedToken>>;
+  readonly #known: WatchedFile<ReadonlyMap<string, IssuedToken>>;
 
   /** @param now the time in milliseconds since 1970 */
   constructor(storage: Storage, now: () => number) {
     this.#storage = storage;
     this.#now = now;
     this.#uses = new LastUses(storage, now);
-    this.#known = new Watched(
+    this.#known = new WatchedFile(
       storage,
       FILE,
       new Map(),

@@ -8,11 +8,11 @@
  */
 
 /** The kinds of refusal a client can tell apart. */
-export type RefusalReason = "missing" | "not valid here" | "expired" | "not yet valid" | "revoked";
+export type RejectionReason = "missing" | "not valid here" | "expired" | "not yet valid" | "revoked";
 
 /** A refused token. */
-export interface Refusal {
-  readonly reason: RefusalReason;
+export interface Rejection {
+  readonly reason: RejectionReason;
   /** What the client may know: `token `, the reason, and what to do. */
   readonly told: string;
   /** What the log says. */
@@ -20,33 +20,33 @@ export interface Refusal {
 }
 
 /** No token came, where one is needed. */
-export function missing(): Refusal {
-  return refusal("missing", "this server lets nobody in without one", "no token came");
+export function missing(): Rejection {
+  return rejection("missing", "this server lets nobody in without one", "no token came");
 }
 
 /** The token is not one of ours, or not as ours are; `detail` says how, and quotes nothing of it. */
-export function notValid(detail: string): Refusal {
-  return refusal("not valid here", "check that it is whole, and meant for this server", detail);
+export function notValid(detail: string): Rejection {
+  return rejection("not valid here", "check that it is whole, and meant for this server", detail);
 }
 
 /** The token's time is over. */
-export function expired(atMs: number, nowMs: number): Refusal {
+export function expired(atMs: number, nowMs: number): Rejection {
   const when = `it ended at ${timeText(atMs)}`;
-  return refusal("expired", `${when}; ask for a new one`, `${when}, now is ${timeText(nowMs)}`);
+  return rejection("expired", `${when}; ask for a new one`, `${when}, now is ${timeText(nowMs)}`);
 }
 
 /** The token's time has not begun. */
-export function notYetValid(fromMs: number, nowMs: number): Refusal {
+export function notYetValid(fromMs: number, nowMs: number): Rejection {
   const when = `it begins at ${timeText(fromMs)}, and this server's clock says ${timeText(nowMs)}`;
-  return refusal("not yet valid", `${when}; wait, or set the clock that is wrong`, when);
+  return rejection("not yet valid", `${when}; wait, or set the clock that is wrong`, when);
 }
 
 /** The token was taken back. */
-export function revoked(atMs: number): Refusal {
-  return refusal("revoked", "ask for a new one", `it was revoked at ${timeText(atMs)}`);
+export function revoked(atMs: number): Rejection {
+  return rejection("revoked", "ask for a new one", `it was revoked at ${timeText(atMs)}`);
 }
 
-function refusal(reason: RefusalReason, hint: string, detail: string): Refusal {
+function rejection(reason: RejectionReason, hint: string, detail: string): Rejection {
   return { reason, told: `token ${reason}: ${hint}`, detail: `token ${reason}: ${detail}` };
 }
 

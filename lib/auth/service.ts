@@ -4,16 +4,16 @@
  * @module
  */
 
-import { TokenDoor } from "./token_authenticator.ts";
+import { TokenAuthenticator } from "./token_authenticator.ts";
 import { Keys } from "./keys.ts";
 import { Registry } from "./registry.ts";
 import type { Storage } from "../state/storage.ts";
 import { Tokens } from "./tokens.ts";
 
 /** Guards one server. */
-export class Guard {
+export class AuthService {
   /** Judges tokens. */
-  readonly door: TokenDoor;
+  readonly authenticator: TokenAuthenticator;
   readonly #tokens: Tokens;
   readonly #failed: (error: unknown) => void;
   #running: Promise<void> = Promise.resolve();
@@ -25,7 +25,7 @@ export class Guard {
 
   /**
    * `failed` hears once of each time the state folder begins to be unreadable; `longestPauseMs` is how long a refusal
-   * may be held back, see {@linkcode TokenDoor}.
+   * may be held back, see {@linkcode TokenAuthenticator}.
    */
   constructor(storage: Storage, failed: (error: unknown) => void, longestPauseMs?: number) {
     const keys = new Keys(storage, Date.now);
@@ -33,7 +33,12 @@ export class Guard {
     this.#tokens = new Tokens({ keys, registry, now: Date.now, uuid: () => crypto.randomUUID() });
     this.#failed = failed;
     // How long ago somebody failed must not depend on the time of day, which may be set.
-    this.door = new TokenDoor(this.#tokens, () => performance.now(), (ms) => this.#pause(ms), longestPauseMs);
+    this.authenticator = new TokenAuthenticator(
+      this.#tokens,
+      () => performance.now(),
+      (ms) => this.#pause(ms),
+      longestPauseMs,
+    );
   }
 
   /** Reads keys and tokens for the first time. Rejects where that cannot be. */

@@ -10,8 +10,8 @@ import {
   MAX_PENALTY_MS,
   MAX_REMEMBERED_ADDRESSES,
 } from "../limits.ts";
-import type { Admission, Tokens, Verdict } from "./tokens.ts";
-import type { Refusal } from "./rejections.ts";
+import type { Identity, Tokens, Verdict } from "./tokens.ts";
+import type { Rejection } from "./rejections.ts";
 
 /** What an address did wrong lately. */
 interface Failures {
@@ -20,7 +20,7 @@ interface Failures {
 }
 
 /** Judges tokens by {@linkcode Tokens}. A wrong token is answered later the more of them came from its address. */
-export class TokenDoor {
+export class TokenAuthenticator {
   readonly #tokens: Tokens;
   readonly #now: () => number;
   readonly #pause: (ms: number) => Promise<void>;
@@ -51,15 +51,15 @@ export class TokenDoor {
   async verify(token: string | undefined, address: string): Promise<Verdict> {
     const verdict = await this.#tokens.verify(token);
     // A missing token is somebody who does not know yet that one is needed, and no guess.
-    if ("refusal" in verdict && verdict.refusal.reason !== "missing") {
+    if ("rejection" in verdict && verdict.rejection.reason !== "missing") {
       await this.#pause(this.#failed(address));
     }
     return verdict;
   }
 
   /** Why somebody let in before may stay no longer, if so. */
-  check(admission: Admission): Refusal | undefined {
-    return this.#tokens.check(admission);
+  check(identity: Identity): Rejection | undefined {
+    return this.#tokens.check(identity);
   }
 
   /** Notes a wrong token; how long its refusal is to wait. */

@@ -18,7 +18,7 @@ import { ParleyError } from "../errors.ts";
 import { AUDIENCE, isName, ISSUER, readClaims, REQUIRED_CLAIMS } from "./claims.ts";
 import { type GrantLists, Grants, grantsProblem } from "./grants.ts";
 import { ALGORITHM, type Keys } from "./keys.ts";
-import { expired, missing, notValid, notYetValid, type Refusal, revoked } from "./rejections.ts";
+import { expired, missing, notValid, notYetValid, type Rejection, revoked } from "./rejections.ts";
 import type { IssuedToken, Registry } from "./registry.ts";
 
 /** What a token is asked for. */
@@ -30,7 +30,7 @@ export interface TokenRequest extends GrantLists {
 }
 
 /** Somebody whose token is valid. */
-export interface Admission {
+export interface Identity {
   /** The token's id, for the log and {@linkcode Tokens.check}. */
   readonly id: string;
   /** The session's name. */
@@ -43,7 +43,7 @@ export interface Admission {
 }
 
 /** Whether somebody may come in. */
-export type Verdict = { readonly admission: Admission } | { readonly refusal: Refusal };
+export type Verdict = { readonly identity: Identity } | { readonly rejection: Rejection };
 
 /** Three parts in base64url; jose alone would also take white space. */
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
@@ -69,10 +69,10 @@ const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
  * const grants = { publish: ["chat.>"], subscribe: ["chat.>"], direct: false };
  * const { token, issued } = await tokens.issue({ name: "Ada", ...grants, expiresInSeconds: 3600 });
  * const verdict = await tokens.verify(token);
- * assert("admission" in verdict && verdict.admission.grants.mayPublish("chat.lobby"));
+ * assert("identity" in verdict && verdict.identity.grants.mayPublish("chat.lobby"));
  *
  * await tokens.revoke(issued.id);
- * assertEquals(tokens.check(verdict.admission)?.told, "token revoked: ask for a new one");
+ * assertEquals(tokens.check(verdict.identity)?.told, "token revoked: ask for a new one");
  * ```
  */
 export class Tokens {
@@ -125,12 +125,12 @@ export class Tokens {
    * token, only where those files cannot be read.
    */
   async verify(token: string | undefined): Promise<Verdict> {
-    if (token === undefined || token === "") return { refusal: missing() };
+    if (token === undefined || token === "") return { rejection: missing() };
     if (token.length > MAX_TOKEN_BYTES) {
       const detail = `it has ${token.length} characters, at most ${MAX_TOKEN_BYTES} are read`;
-      return { refusal: notValid(detail) };
+      return { rejection: notValid(detail) };
     }
-    if (!COMPACT.test(token)) return { refusal: notValid("it is not a JWT: three parts joined by dots") };
+    if (!COMPACT.test(token)) return { rejection: notValid("it is not a JWT: three parts joined by dots") };
     let key = "";
     let payload: JWTPayload;
     try {
@@ -140,7 +140,7 @@ export class Tokens {
       }, this.#checks()));
     } catch (error) {
       if (error instanceof ParleyError) throw error; // the files, not the token
-      return { refusal: this.#refusalOf(error) };
+      return { rejection: this.#refusalOf(error) };
     }
     return await this.#admit(payload, key);
   }
@@ -149,7 +149,7 @@ export class Tokens {
    * Says why somebody let in before may stay no longer: the token expired or was revoked, or its key is accepted no
    * more. Costs two look-ups, so it can be asked of every session every second.
    */
-  check({ id, expiresAtMs, key }: Admission): Refusal | undefined {
+  check({ id, expiresAtMs, key }: Identity): Rejection | undefined {
     const now = this.#now();
     if (now >= expiresAtMs) return expired(expiresAtMs, now);
     const issued = this.#registry.find(id);
@@ -227,20 +227,20 @@ export class Tokens {
 
   async #admit(payload: JWTPayload, key: string): Promise<Verdict> {
     const read = readClaims(payload);
-    if ("problem" in read) return { refusal: notValid(read.problem) };
+    if ("problem" in read) return { rejection: notValid(read.problem) };
     const { sub: name, jti: id, exp, grants } = read.claims;
     // Issued a moment ago by another process, perhaps: the signature held, so this is not for strangers to cause.
     if (this.#registry.find(id) === undefined) await this.#registry.refresh();
-    const admission = { id, name, grants: new Grants(grants), expiresAtMs: exp * 1000, key };
+    const identity = { id, name, grants: new Grants(grants), expiresAtMs: exp * 1000, key };
     // Also the expiry, to the moment: jose allows it the tolerance that is meant for the beginning.
-    const refusal = this.check(admission);
-    if (refusal !== undefined) return { refusal };
+    const rejection = this.check(identity);
+    if (rejection !== undefined) return { rejection };
     this.#registry.used(id);
-    return { admission };
+    return { identity };
   }
 
   /** Why jose did not take a token. Only where it looked at the claims had the signature held. */
-  #refusalOf(error: unknown): Refusal {
+  #refusalOf(error: unknown): Rejection {
     const now = this.#now();
     if (error instanceof errors.JWKSNoMatchingKey) {
       return notValid("no key of its name is accepted: rotated out, or another server's");

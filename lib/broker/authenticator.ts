@@ -5,7 +5,7 @@
  */
 
 /** What a session may do. Asked when a channel is opened; the answer is kept with the open channel. */
-export interface Rights {
+export interface Permissions {
   /** Whether messages to other sessions' inboxes are allowed. */
   readonly mayDirect: boolean;
   /** Whether messages and requests may be published on `channel`, a valid name. */
@@ -15,16 +15,16 @@ export interface Rights {
 }
 
 /** Somebody whose token is valid. */
-export interface Admission {
+export interface Identity {
   /** The token's id, for the log. */
   readonly id: string;
   /** The session's name. */
   readonly name: string;
-  readonly grants: Rights;
+  readonly grants: Permissions;
 }
 
 /** Why somebody does not come in, or may stay no longer. */
-export interface Refusal {
+export interface Rejection {
   /** What the client may know. */
   readonly told: string;
   /** What the log says besides. */
@@ -32,18 +32,18 @@ export interface Refusal {
 }
 
 /** Whoever decides on tokens. */
-export interface Door {
+export interface Authenticator {
   /** Judges the token of a HELLO that came from `address`. Rejects only where judging itself failed. */
   verify(
     token: string | undefined,
     address: string,
-  ): Promise<{ readonly admission: Admission } | { readonly refusal: Refusal }>;
+  ): Promise<{ readonly identity: Identity } | { readonly rejection: Rejection }>;
   /** Why somebody let in before may stay no longer, if so. Cheap enough to ask of every session every second. */
-  check(admission: Admission): Refusal | undefined;
+  check(identity: Identity): Rejection | undefined;
 }
 
 /** The rights of everybody where there is no door. The server's own channels are dealt with elsewhere. */
-export const ALL_RIGHTS: Rights = {
+export const ALL_PERMISSIONS: Permissions = {
   mayDirect: true,
   mayPublish: () => true,
   maySubscribe: () => true,

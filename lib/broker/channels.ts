@@ -23,7 +23,7 @@ export interface Route {
   /** One member of each gets a message, in turn. */
   readonly groups: Group[];
   /** Everybody above, each once: those who can be asked. */
-  readonly askable: Peer[];
+  readonly responders: Peer[];
   /** The state of the patterns this was made from. */
   readonly patterns: number;
 }
@@ -39,7 +39,7 @@ export class Channel {
   /** How many sessions have it open. */
   opened = 0;
   /** Whose turn it is to be asked, counted over all requests. */
-  askTurn = 0;
+  requestTurn = 0;
   #route: Route | undefined;
 
   constructor(name: string, number: number) {
@@ -97,11 +97,11 @@ export class Channel {
       add(subscription);
     });
 
-    const askable = new Set(all.keys());
+    const responders = new Set(all.keys());
     const groups: Group[] = [];
     for (const [name, members] of byGroup) {
       for (const peer of members.keys()) {
-        askable.add(peer);
+        responders.add(peer);
         if (all.has(peer)) members.delete(peer); // It gets everything anyway; the turn is for the others.
       }
       if (members.size > 0) {
@@ -109,7 +109,7 @@ export class Channel {
         groups.push({ name, members: [...members.values()], turn });
       }
     }
-    return { all: [...all.values()], groups, askable: [...askable], patterns: patterns.version };
+    return { all: [...all.values()], groups, responders: [...responders], patterns: patterns.version };
   }
 }
 

@@ -6,9 +6,9 @@
 
 import { HEADER_BYTES, type Limits, MAX_RUN_BYTES } from "../limits.ts";
 import type { Log } from "../logging/log.ts";
-import type { Door } from "./authenticator.ts";
+import type { Authenticator } from "./authenticator.ts";
 import type { Echo } from "./echo.ts";
-import { Rate } from "./rate_limiter.ts";
+import { RateLimiter } from "./rate_limiter.ts";
 import type { Router } from "./router.ts";
 
 /** What all sessions of one server share. */
@@ -17,7 +17,7 @@ export interface SessionContext {
   readonly echo: Echo;
   readonly limits: Readonly<Limits>;
   /** Judges tokens; without it everybody may come in and do everything. */
-  readonly door: Door | undefined;
+  readonly authenticator: Authenticator | undefined;
   /** A clock in milliseconds that never goes back. */
   readonly now: () => number;
   /** What WELCOME says of the server. */
@@ -45,6 +45,6 @@ export function maxRun({ pendingBytes, bytesPerSecond, messagesPerSecond }: Limi
 }
 
 /** The rate of a new session, if the server limits it. */
-export function newRate({ limits, now }: SessionContext): Rate | undefined {
-  return limits.messagesPerSecond > 0 || limits.bytesPerSecond > 0 ? new Rate(limits, now) : undefined;
+export function newRateLimiter({ limits, now }: SessionContext): RateLimiter | undefined {
+  return limits.messagesPerSecond > 0 || limits.bytesPerSecond > 0 ? new RateLimiter(limits, now) : undefined;
 }

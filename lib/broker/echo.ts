@@ -6,30 +6,38 @@
 
 import { HEADER_BYTES } from "../limits.ts";
 import { INBOX, putHeader, Type, u16 } from "../wire/header.ts";
-import type { Outlet, Peer } from "./peer.ts";
+import type { Outbox, Peer } from "./peer.ts";
 
 /** Writes such frames for all sessions of a server; allocates nothing. */
 export class Echo {
   readonly #header = new Uint8Array(HEADER_BYTES);
 
   /** Asks whether somebody is there. */
-  ping(outlet: Outlet): void {
+  ping(outbox: Outbox): void {
     putHeader(this.#header, 0, Type.PING, 0, 0, 0, 0, 0);
-    outlet.send(this.#header, 0, HEADER_BYTES);
+    outbox.send(this.#header, 0, HEADER_BYTES);
   }
 
   /** Answers the PING `bytes[from, to)`. */
-  pong(outlet: Outlet, bytes: Uint8Array, from: number, to: number): void {
-    this.#giveBack(outlet, Type.PONG, 0, 0, bytes, from, to);
+  pong(outbox: Outbox, bytes: Uint8Array, from: number, to: number): void {
+    this.#giveBack(outbox, Type.PONG, 0, 0, bytes, from, to);
   }
 
   /** Answers the REQUEST `bytes[from, to)` of `asker`, as `$echo` does. */
-  reply(asker: Peer, bytes: Uint8Array, from: number, to: number): void {
-    this.#giveBack(asker.outlet, Type.REPLY, bytes[from + 1], (asker.number | INBOX) >>> 0, bytes, from, to);
+  reply(requester: Peer, bytes: Uint8Array, from: number, to: number): void {
+    this.#giveBack(
+      requester.outbox,
+      Type.REPLY,
+      bytes[from + 1],
+      (requester.number | INBOX) >>> 0,
+      bytes,
+      from,
+      to,
+    );
   }
 
   #giveBack(
-    outlet: Outlet,
+    outbox: Outbox,
     type: number,
     flags: number,
     channel: number,
@@ -39,7 +47,7 @@ export class Echo {
   ): void {
     const id = u16(bytes, from + 2);
     putHeader(this.#header, 0, type, flags, id, to - from - HEADER_BYTES, channel, 0);
-    outlet.send(this.#header, 0, HEADER_BYTES);
-    outlet.send(bytes, from + HEADER_BYTES, to);
+    outbox.send(this.#header, 0, HEADER_BYTES);
+    outbox.send(bytes, from + HEADER_BYTES, to);
   }
 }

@@ -6,8 +6,8 @@
  */
 
 import { HEADER_BYTES } from "../limits.ts";
-import type { Link } from "./peer.ts";
-import type { Rate } from "./rate_limiter.ts";
+import type { Transport } from "./peer.ts";
+import type { RateLimiter } from "./rate_limiter.ts";
 
 /**
  * The longest a timer may wait, in milliseconds; one of 25 days would go off at once. A session that has still sent
@@ -16,22 +16,22 @@ import type { Rate } from "./rate_limiter.ts";
 const MAX_WAIT_MS = 60_000;
 
 /** Holds the connection of one session back, and lets it go on. */
-export class Flow {
+export class FlowControl {
   /** Goes on: what was not taken is offered again. To be left with whoever it is that has to be waited for. */
   readonly resume: () => void = () => {
     this.#held = false;
-    this.#link.resume();
+    this.#transport.resume();
   };
-  readonly #link: Link;
-  readonly #rate: Rate | undefined;
+  readonly #transport: Transport;
+  readonly #rate: RateLimiter | undefined;
   #held = false;
   /** Ticks that found the session held, ever. */
   #heldTicks = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Without a rate the session may send as much as the others can take. */
-  constructor(link: Link, rate: Rate | undefined) {
-    this.#link = link;
+  constructor(transport: Transport, rate: RateLimiter | undefined) {
+    this.#transport = transport;
     this.#rate = rate;
   }
 
@@ -45,22 +45,23 @@ export class Flow {
    * it is not listened to its own PINGs are not answered, and without a sign of life it would give us up.
    */
   mustSpeak(everySeconds: number): boolean {
-    return this.#held && ++this.#heldTicks % everySeconds === 0 && this.#link.outlet.hasRoom(HEADER_BYTES);
+    return this.#held && ++this.#heldTicks % everySeconds === 0 &&
+      this.#transport.outbox.hasRoom(HEADER_BYTES);
   }
 
   /** Passes on whether something was taken; where it was not, nothing more is read until `resume`. */
   taken(taken: boolean): boolean {
     if (!taken) {
       this.#held = true;
-      this.#link.hold();
+      this.#transport.hold();
     }
     return taken;
   }
 
   /** Whether the session may be answered with `bytes`; where not, it is held until it has read what waits for it. */
   hasRoom(bytes: number = HEADER_BYTES): boolean {
-    if (this.#link.outlet.hasRoom(bytes)) return true;
-    this.#link.outlet.whenRoom(this.resume);
+    if (this.#transport.outbox.hasRoom(bytes)) return true;
+    this.#transport.outbox.whenRoom(this.resume);
     return this.taken(false);
   }
 

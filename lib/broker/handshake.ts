@@ -7,19 +7,19 @@
 import type { ErrorCode } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { decodeControl, PROTOCOL, type Welcome } from "../wire/control.ts";
-import { type Admission, ALL_RIGHTS, type Door, type Rights } from "./authenticator.ts";
+import { ALL_PERMISSIONS, type Authenticator, type Identity, type Permissions } from "./authenticator.ts";
 
 /** Somebody who may come in. */
-export interface Guest {
+export interface AcceptedClient {
   /** The name it goes by; without one the session makes one up. */
   readonly name: string | undefined;
-  readonly rights: Rights;
+  readonly permissions: Permissions;
   /** What it came in with, where there is a door. */
-  readonly admission?: Admission;
+  readonly identity?: Identity;
 }
 
 /** Somebody who may not. */
-export interface TurnedAway {
+export interface RejectedClient {
   readonly code: ErrorCode;
   /** For the client. */
   readonly message: string;
@@ -28,16 +28,16 @@ export interface TurnedAway {
 }
 
 /** Judges the HELLO of one connection. */
-export class Greeting {
-  readonly #door: Door | undefined;
+export class Handshake {
+  readonly #authenticator: Authenticator | undefined;
   readonly #address: string;
   readonly #failed: (error: unknown) => void;
-  #verdict: Guest | TurnedAway | undefined;
+  #verdict: AcceptedClient | RejectedClient | undefined;
   #judging = false;
 
   /** Without a door everybody may come in. `failed` hears of a door that could not judge. */
-  constructor(door: Door | undefined, address: string, failed: (error: unknown) => void) {
-    this.#door = door;
+  constructor(authenticator: Authenticator | undefined, address: string, failed: (error: unknown) => void) {
+    this.#authenticator = authenticator;
     this.#address = address;
     this.#failed = failed;
   }
@@ -46,7 +46,12 @@ export class Greeting {
    * Judges the HELLO `bytes[from, to)`. Where that takes a moment it gives nothing, and calls `judged` when it is to be
    * asked again with the same bytes.
    */
-  judge(bytes: Uint8Array, from: number, to: number, judged: () => void): Guest | TurnedAway | undefined {
+  judge(
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    judged: () => void,
+  ): AcceptedClient | RejectedClient | undefined {
     if (this.#judging || this.#verdict !== undefined) return this.#verdict;
     const decoded = decodeControl("HELLO", bytes, from, to);
     if ("problem" in decoded) return { code: "bad_hello", message: decoded.problem };
@@ -54,21 +59,21 @@ export class Greeting {
     if (protocol !== PROTOCOL) {
       return { code: "unsupported_protocol", message: `this server speaks ${PROTOCOL}` };
     }
-    if (this.#door === undefined) return { name, rights: ALL_RIGHTS };
+    if (this.#authenticator === undefined) return { name, permissions: ALL_PERMISSIONS };
     this.#judging = true;
-    this.#ask(this.#door, token).then(judged, this.#failed);
+    this.#ask(this.#authenticator, token).then(judged, this.#failed);
     return undefined;
   }
 
-  async #ask(door: Door, token: string | undefined): Promise<void> {
-    const verdict = await door.verify(token, this.#address);
+  async #ask(authenticator: Authenticator, token: string | undefined): Promise<void> {
+    const verdict = await authenticator.verify(token, this.#address);
     this.#judging = false;
-    if ("refusal" in verdict) {
-      const { told, detail } = verdict.refusal;
+    if ("rejection" in verdict) {
+      const { told, detail } = verdict.rejection;
       this.#verdict = { code: "unauthorized", message: told, detail };
     } else {
-      const { admission } = verdict;
-      this.#verdict = { name: admission.name, rights: admission.grants, admission };
+      const { identity } = verdict;
+      this.#verdict = { name: identity.name, permissions: identity.grants, identity };
     }
   }
 }

@@ -7,7 +7,7 @@
 import type { EndReason, ErrorCode } from "../errors.ts";
 
 /** Where frames to one session go. */
-export interface Outlet {
+export interface Outbox {
   /** Whether `bytes` more may be sent now. */
   hasRoom(bytes: number): boolean;
   /** Calls `waiter` when there is room again or nobody left to have room for; once, however often it was asked. */
@@ -17,8 +17,8 @@ export interface Outlet {
 }
 
 /** The connection under a session. */
-export interface Link {
-  readonly outlet: Outlet;
+export interface Transport {
+  readonly outbox: Outbox;
   /** Stops receiving until `resume`. */
   hold(): void;
   /** Receives again, first what was not taken. */
@@ -33,7 +33,7 @@ export interface Peer {
   readonly number: number;
   /** What it calls itself. */
   readonly name: string;
-  readonly outlet: Outlet;
+  readonly outbox: Outbox;
   /** Tells the peer which number a channel has; a channel it knows already costs a look-up. */
   announce(name: string, number: number): void;
   /** Takes back that `number` is known: the channel has been given up. */
@@ -41,7 +41,7 @@ export interface Peer {
   /** Answers a frame of the peer's with a non-fatal ERROR. */
   refuse(code: ErrorCode, message: string, id: number, channel: number): void;
   /** Whom it asked, and who waits for its answers. */
-  readonly ledger: Ledger;
+  readonly pendingRequests: Ledger;
 }
 
 /** One peer's wish to receive what is sent on a channel, or on all that a pattern covers. */
@@ -55,8 +55,8 @@ export interface Subscription {
 
 /** A REQUEST that waits for its REPLY. */
 export interface Pending {
-  readonly asker: Peer;
-  readonly asked: Peer;
+  readonly requester: Peer;
+  readonly responder: Peer;
   readonly id: number;
   readonly channel: number;
   /** When it is given up, in milliseconds of the broker's clock. */

@@ -29,7 +29,7 @@ export interface RateLimits {
  * assertEquals(rate.waitMs(), 0);
  * ```
  */
-export class Rate {
+export class RateLimiter {
   readonly #limits: RateLimits;
   readonly #now: () => number;
   #messages: number;

@@ -12,7 +12,7 @@
 import { HEADER_BYTES, type Limits } from "../limits.ts";
 import { INBOX, u32 } from "../wire/header.ts";
 import { type Channel, Channels, type Group } from "./channels.ts";
-import type { Outlet, Peer, Pending } from "./peer.ts";
+import type { Outbox, Peer, Pending } from "./peer.ts";
 import { debt, owe, strike, strikeAll, strikeLate } from "./pending_requests.ts";
 
 /** Routes between the sessions of one server. */
@@ -21,7 +21,7 @@ export class Router {
   readonly channels = new Channels();
   readonly #peers = new Map<number, Peer>();
   /** Those who wait for an answer, and some who no longer do. */
-  readonly #askers = new Set<Peer>();
+  readonly #requesters = new Set<Peer>();
   readonly #limits: Pick<Limits, "requests" | "requestMs">;
   readonly #now: () => number;
   /** Who got the message at hand as a member of some group; kept between calls for its memory. */
@@ -41,9 +41,9 @@ export class Router {
   /** A session ended: its inbox is gone, and whoever waits for an answer of its is told. */
   leave(peer: Peer): void {
     this.#peers.delete(peer.number);
-    this.#askers.delete(peer);
-    strikeAll(peer, ({ asker, id, channel }) => {
-      asker.refuse(
+    this.#requesters.delete(peer);
+    strikeAll(peer, ({ requester, id, channel }) => {
+      requester.refuse(
         "responder_gone",
         `session ${peer.number} ended before it answered; ask again`,
         id,
@@ -55,11 +55,16 @@ export class Router {
   /** Tells those who have waited too long for a reply. To be called about once a second. */
   sweep(): void {
     const now = this.#now();
-    for (const peer of this.#askers) {
-      if (peer.ledger.asking.size === 0) this.#askers.delete(peer);
-      strikeLate(peer, now, ({ asker, asked, id, channel }) => {
+    for (const peer of this.#requesters) {
+      if (peer.pendingRequests.asking.size === 0) this.#requesters.delete(peer);
+      strikeLate(peer, now, ({ requester, responder, id, channel }) => {
         const seconds = this.#limits.requestMs / 1000;
-        asker.refuse("no_reply", `session ${asked.number} did not answer within ${seconds} s`, id, channel);
+        requester.refuse(
+          "no_reply",
+          `session ${responder.number} did not answer within ${seconds} s`,
+          id,
+          channel,
+        );
       });
     }
   }
@@ -83,7 +88,7 @@ export class Router {
     for (let i = 0; i < all.length; i++) {
       const { peer, echo } = all[i];
       // Waits for all who are full at once: their grace times run side by side, not one after the other.
-      if (!peer.outlet.hasRoom(end - start) && (echo || peer !== from)) room = waitFor(peer.outlet, waiter);
+      if (!peer.outbox.hasRoom(end - start) && (echo || peer !== from)) room = waitFor(peer.outbox, waiter);
     }
     for (let i = 0; i < groups.length; i++) {
       if (!groupHasRoom(groups[i], from, end - start, waiter)) room = false;
@@ -91,7 +96,7 @@ export class Router {
     if (!room) return false;
     for (let i = 0; i < all.length; i++) {
       const { peer, echo } = all[i];
-      if (echo || peer !== from) peer.outlet.send(bytes, start, end);
+      if (echo || peer !== from) peer.outbox.send(bytes, start, end);
     }
     if (groups.length > 0) this.#publishToGroups(groups, from, bytes, start, end);
     return true;
@@ -111,8 +116,8 @@ export class Router {
       from.refuse("no_such_session", `there is no session ${number}`, 0, (number | INBOX) >>> 0);
       return true;
     }
-    if (!target.outlet.hasRoom(end - start)) return waitFor(target.outlet, waiter);
-    target.outlet.send(bytes, start, end);
+    if (!target.outbox.hasRoom(end - start)) return waitFor(target.outbox, waiter);
+    target.outbox.send(bytes, start, end);
     return true;
   }
 
@@ -126,7 +131,7 @@ export class Router {
     end: number,
     waiter: () => void,
   ): boolean {
-    const { asking } = from.ledger;
+    const { asking } = from.pendingRequests;
     if (asking.has(id)) {
       from.refuse(
         "id_in_use",
@@ -142,26 +147,26 @@ export class Router {
       from.refuse("limit", message, id, channel.number);
       return true;
     }
-    const { askable } = channel.route(this.channels.patterns);
+    const { responders } = channel.route(this.channels.patterns);
     let full = false;
-    for (let i = 0; i < askable.length; i++) {
-      const turn = (channel.askTurn + i) % askable.length;
-      const asked = askable[turn];
-      if (asked === from) continue;
-      if (!asked.outlet.hasRoom(end - start)) {
+    for (let i = 0; i < responders.length; i++) {
+      const turn = (channel.requestTurn + i) % responders.length;
+      const responder = responders[turn];
+      if (responder === from) continue;
+      if (!responder.outbox.hasRoom(end - start)) {
         full = true;
         continue;
       }
-      channel.askTurn = turn + 1;
+      channel.requestTurn = turn + 1;
       const deadline = this.#now() + this.#limits.requestMs;
-      this.#askers.add(from);
-      owe({ asker: from, asked, id, channel: channel.number, deadline });
-      asked.outlet.send(bytes, start, end);
+      this.#requesters.add(from);
+      owe({ requester: from, responder, id, channel: channel.number, deadline });
+      responder.outbox.send(bytes, start, end);
       return true;
     }
     if (full) {
       // Whoever has room first will do: which of them still reads is not known yet.
-      for (const asked of askable) if (asked !== from) asked.outlet.whenRoom(waiter);
+      for (const responder of responders) if (responder !== from) responder.outbox.whenRoom(waiter);
       return false;
     }
     from.refuse("no_responders", `nobody to answer on ${channel.name}`, id, channel.number);
@@ -179,12 +184,12 @@ export class Router {
     waiter: () => void,
   ): boolean {
     const inbox = (number | INBOX) >>> 0;
-    const asker = this.#peers.get(number);
-    if (asker === undefined) {
+    const requester = this.#peers.get(number);
+    if (requester === undefined) {
       from.refuse("no_such_session", `session ${number}, which asked, is gone`, id, inbox);
       return true;
     }
-    const pending: Pending | undefined = debt(asker, from, id);
+    const pending: Pending | undefined = debt(requester, from, id);
     if (pending === undefined) {
       from.refuse(
         "forbidden",
@@ -194,9 +199,9 @@ export class Router {
       );
       return true;
     }
-    if (!asker.outlet.hasRoom(end - start)) return waitFor(asker.outlet, waiter);
+    if (!requester.outbox.hasRoom(end - start)) return waitFor(requester.outbox, waiter);
     strike(pending);
-    asker.outlet.send(bytes, start, end);
+    requester.outbox.send(bytes, start, end);
     return true;
   }
 
@@ -209,7 +214,7 @@ export class Router {
         const peer = nextMember(groups[i], from, next - at);
         // Also a member of an earlier group whose turn it was: it has this message.
         if (peer === undefined || chosen.includes(peer)) continue;
-        peer.outlet.send(bytes, at, next);
+        peer.outbox.send(bytes, at, next);
         chosen.push(peer);
       }
       chosen.length = 0;
@@ -219,8 +224,8 @@ export class Router {
 }
 
 /** Somebody has no room: leaves `waiter` there; `false`, for the sender to come again. */
-function waitFor(outlet: Outlet, waiter: () => void): false {
-  outlet.whenRoom(waiter);
+function waitFor(outbox: Outbox, waiter: () => void): false {
+  outbox.whenRoom(waiter);
   return false;
 }
 
@@ -231,11 +236,11 @@ function groupHasRoom(group: Group, from: Peer, bytes: number, waiter: () => voi
   for (let i = 0; i < members.length; i++) {
     const { peer, echo } = members[i];
     if (peer === from && !echo) continue;
-    if (peer.outlet.hasRoom(bytes)) return true;
+    if (peer.outbox.hasRoom(bytes)) return true;
     receivers++;
   }
   // Whoever has room first will do: which of them still reads is not known yet.
-  for (const { peer, echo } of members) if (echo || peer !== from) peer.outlet.whenRoom(waiter);
+  for (const { peer, echo } of members) if (echo || peer !== from) peer.outbox.whenRoom(waiter);
   return receivers === 0;
 }
 
@@ -245,7 +250,7 @@ function nextMember(group: Group, from: Peer, bytes: number): Peer | undefined {
   for (let i = 0; i < members.length; i++) {
     const turn = (group.turn + i) % members.length;
     const { peer, echo } = members[turn];
-    if ((peer === from && !echo) || !peer.outlet.hasRoom(bytes)) continue;
+    if ((peer === from && !echo) || !peer.outbox.hasRoom(bytes)) continue;
     group.turn = turn + 1;
     return peer;
   }

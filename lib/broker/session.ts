@@ -13,12 +13,12 @@ import { LINGER_MS } from "../limits.ts";
 import { type ControlName, decodeControl, encodeControl } from "../wire/control.ts";
 import { INBOX, Type, typeName, u16, u32 } from "../wire/header.ts";
 import { Scanner } from "../wire/scanner.ts";
-import { maxRun, newRate, type Remote, type SessionContext } from "./context.ts";
-import { type Admission, ALL_RIGHTS, type Rights } from "./authenticator.ts";
-import { Flow } from "./flow_control.ts";
-import { Greeting, welcome } from "./handshake.ts";
-import { Memberships, type OpenChannel } from "./subscriptions.ts";
-import type { Ledger, Link, Outlet, Peer } from "./peer.ts";
+import { maxRun, newRateLimiter, type Remote, type SessionContext } from "./context.ts";
+import { ALL_PERMISSIONS, type Identity, type Permissions } from "./authenticator.ts";
+import { FlowControl } from "./flow_control.ts";
+import { Handshake, welcome } from "./handshake.ts";
+import { type OpenChannel, Subscriptions } from "./subscriptions.ts";
+import type { Ledger, Outbox, Peer, Transport } from "./peer.ts";
 import { newLedger } from "./pending_requests.ts";
 
 type State = "greeting" | "ready" | "ended";
@@ -30,38 +30,38 @@ export class Session implements Peer {
   /** 0 until greeted. */
   number = 0;
   name = "";
-  readonly outlet: Outlet;
+  readonly outbox: Outbox;
 
   readonly #context: SessionContext;
-  readonly #link: Link;
+  readonly #transport: Transport;
   readonly #log: Log;
   readonly #scanner: Scanner;
   readonly #handshake: ReturnType<typeof setTimeout>;
-  #greeting: Greeting | undefined;
-  readonly #flow: Flow;
+  #greeting: Handshake | undefined;
+  readonly #flow: FlowControl;
   #state: State = "greeting";
-  #rights: Rights = ALL_RIGHTS;
+  #permissions: Permissions = ALL_PERMISSIONS;
   // Made when they are first needed: most of many sessions are idle, and each should cost little.
-  #memberships: Memberships | undefined;
-  #ledger: Ledger | undefined;
-  #admission: Admission | undefined;
+  #subscriptions: Subscriptions | undefined;
+  #pendingRequests: Ledger | undefined;
+  #identity: Identity | undefined;
   /** Ticks since something was received. */
   #silence = 0;
 
   readonly #onEnded: () => void;
 
   /** @param remote where the client connects from */
-  constructor(context: SessionContext, link: Link, remote: Remote, onEnded: () => void) {
+  constructor(context: SessionContext, transport: Transport, remote: Remote, onEnded: () => void) {
     const { limits } = context;
     this.#context = context;
     this.#onEnded = onEnded;
-    this.#link = link;
-    this.outlet = link.outlet;
+    this.#transport = transport;
+    this.outbox = transport.outbox;
     this.uuid = context.uuid();
     this.#log = context.log.with({ session: this.uuid });
-    this.#greeting = new Greeting(context.door, remote.address, (error) => this.failed(error));
+    this.#greeting = new Handshake(context.authenticator, remote.address, (error) => this.failed(error));
     this.#scanner = new Scanner("server", limits.payloadBytes, maxRun(limits));
-    this.#flow = new Flow(link, newRate(context));
+    this.#flow = new FlowControl(transport, newRateLimiter(context));
     this.#handshake = setTimeout(() => this.#handshakeOver(), limits.handshakeMs - (remote.agoMs ?? 0));
     this.#log.info("connected", { remote: `${remote.address}:${remote.port}` });
   }
@@ -88,7 +88,7 @@ export class Session implements Peer {
     if (channel >= INBOX) {
       if (!this.#flow.hasRoom()) return false;
       const number = channel - INBOX;
-      if (!this.#rights.mayDirect && number !== this.number) {
+      if (!this.#permissions.mayDirect && number !== this.number) {
         this.refuse(
           "forbidden",
           "this session's token does not allow to write to others' inboxes",
@@ -99,13 +99,13 @@ export class Session implements Peer {
       }
       return this.#flow.taken(router.direct(number, this, bytes, from, to, this.#flow.resume));
     }
-    const open = this.#memberships?.get(channel);
+    const open = this.#subscriptions?.get(channel);
     if (open === undefined || !open.mayPublish) {
       return this.#flow.hasRoom() && this.#refuseUse(open, 0, channel);
     }
     if (open.isEcho) {
       if (!this.#flow.hasRoom(to - from)) return false;
-      this.outlet.send(bytes, from, to);
+      this.outbox.send(bytes, from, to);
       return true;
     }
     return this.#flow.taken(router.publish(open.channel, this, bytes, from, to, this.#flow.resume));
@@ -128,7 +128,7 @@ export class Session implements Peer {
       case Type.HELLO:
         return this.#greet(bytes, from, to);
       case Type.PING:
-        this.#context.echo.pong(this.outlet, bytes, from, to);
+        this.#context.echo.pong(this.outbox, bytes, from, to);
         return true;
       case Type.PONG:
         return true;
@@ -155,10 +155,12 @@ export class Session implements Peer {
   /** Once a second: asks a silent client whether it is there, and gives up one that stays silent. */
   tick(): void {
     if (this.#state !== "ready") return;
-    const refusal = this.#admission && this.#context.door?.check(this.#admission);
-    if (refusal !== undefined) return void this.#fail("unauthorized", refusal.told, 0, 0, refusal.detail);
+    const rejection = this.#identity && this.#context.authenticator?.check(this.#identity);
+    if (rejection !== undefined) {
+      return void this.#fail("unauthorized", rejection.told, 0, 0, rejection.detail);
+    }
     const { heartbeatSeconds } = this.#context.limits;
-    if (this.#flow.mustSpeak(heartbeatSeconds)) this.#context.echo.ping(this.outlet);
+    if (this.#flow.mustSpeak(heartbeatSeconds)) this.#context.echo.ping(this.outbox);
     if (this.#flow.held) return; // silent because we do not listen
     // So many ticks may be almost a second less than so many seconds: the silence may have begun just before one.
     this.#silence++;
@@ -170,7 +172,7 @@ export class Session implements Peer {
         0,
       );
     } else if (this.#silence === heartbeatSeconds + 1) {
-      this.#context.echo.ping(this.outlet);
+      this.#context.echo.ping(this.outbox);
     }
   }
 
@@ -180,12 +182,12 @@ export class Session implements Peer {
       this.#fail("shutting_down", "this server is shutting down; connect again later", 0, 0);
     } else if (this.#state === "ready") {
       this.#send(encodeControl({ type: Type.BYE }, { reason: "shutting_down" }));
-      this.#link.finish("shutting_down");
+      this.#transport.finish("shutting_down");
     }
   }
 
   /** Turns the client away before it has said anything: there is no place for it. */
-  turnAway(message: string): void {
+  reject(message: string): void {
     this.#fail("server_full", message, 0, 0);
   }
 
@@ -199,9 +201,14 @@ export class Session implements Peer {
   /** The client has not read what waits for it within the grace time. */
   slow(): void {
     if (this.#state === "ended") return;
-    const { pendingBytes, slowGraceMs } = this.#context.limits;
-    this.#log.warn("slow consumer", { number: this.number, pendingBytes, slowGraceMs });
-    this.#fail("slow_consumer", `${pendingBytes} bytes waited to be read for ${slowGraceMs / 1000} s`, 0, 0);
+    const { pendingBytes, slowConsumerTimeoutMs } = this.#context.limits;
+    this.#log.warn("slow consumer", { number: this.number, pendingBytes, slowConsumerTimeoutMs });
+    this.#fail(
+      "slow_consumer",
+      `${pendingBytes} bytes waited to be read for ${slowConsumerTimeoutMs / 1000} s`,
+      0,
+      0,
+    );
   }
 
   /** The connection ends, for whatever reason: nobody may find this session any more. */
@@ -213,7 +220,7 @@ export class Session implements Peer {
     this.#flow.stop();
     if (greeted) {
       const { router } = this.#context;
-      this.#memberships?.leaveAll();
+      this.#subscriptions?.leaveAll();
       router.leave(this);
     }
     this.#onEnded();
@@ -221,16 +228,16 @@ export class Session implements Peer {
   }
 
   /** Whom it asked, and who waits for its answers. */
-  get ledger(): Ledger {
-    return this.#ledger ??= newLedger();
+  get pendingRequests(): Ledger {
+    return this.#pendingRequests ??= newLedger();
   }
 
   announce(name: string, number: number): void {
-    this.#memberships?.announce(name, number);
+    this.#subscriptions?.announce(name, number);
   }
 
   forget(number: number): void {
-    this.#memberships?.forget(number);
+    this.#subscriptions?.forget(number);
   }
 
   refuse(code: ErrorCode, message: string, id: number, channel: number): void {
@@ -244,27 +251,27 @@ export class Session implements Peer {
   }
 
   #greet(bytes: Uint8Array, from: number, to: number): boolean {
-    const guest = this.#greeting!.judge(bytes, from, to, this.#flow.resume);
-    if (guest === undefined) return this.#flow.taken(false);
-    if ("code" in guest) return this.#fail(guest.code, guest.message, 0, 0, guest.detail);
+    const accepted = this.#greeting!.judge(bytes, from, to, this.#flow.resume);
+    if (accepted === undefined) return this.#flow.taken(false);
+    if ("code" in accepted) return this.#fail(accepted.code, accepted.message, 0, 0, accepted.detail);
     const { limits, server, router } = this.#context;
     clearTimeout(this.#handshake);
     this.number = this.#context.nextNumber();
-    this.name = guest.name ?? `guest-${this.number}`;
-    this.#rights = guest.rights;
+    this.name = accepted.name ?? `guest-${this.number}`;
+    this.#permissions = accepted.permissions;
     this.#greeting = undefined;
-    this.#admission = guest.admission;
+    this.#identity = accepted.identity;
     this.#state = "ready";
     this.#scanner.greeted(this.number);
     router.join(this);
     this.#send(encodeControl({ type: Type.WELCOME }, welcome(this, server, limits)));
-    this.#log.info("greeted", { number: this.number, name: this.name, token: guest.admission?.id });
+    this.#log.info("greeted", { number: this.number, name: this.name, token: accepted.identity?.id });
     return true;
   }
 
   #bye(bytes: Uint8Array, from: number, to: number): boolean {
     if (this.#decode("BYE", bytes, from, to, 0) === undefined) return true;
-    this.#link.finish("bye");
+    this.#transport.finish("bye");
     return true;
   }
 
@@ -280,13 +287,18 @@ export class Session implements Peer {
     return true;
   }
 
-  #opener(): Memberships {
+  #opener(): Subscriptions {
     const { router, limits } = this.#context;
-    return this.#memberships ??= new Memberships(this, router.channels, limits.channels, this.#rights);
+    return this.#subscriptions ??= new Subscriptions(
+      this,
+      router.channels,
+      limits.channels,
+      this.#permissions,
+    );
   }
 
   #ask(bytes: Uint8Array, from: number, to: number, id: number, channel: number): boolean {
-    const open = this.#memberships?.get(channel);
+    const open = this.#subscriptions?.get(channel);
     if (open === undefined || !open.mayPublish) return this.#refuseUse(open, id, channel);
     if (open.isEcho) {
       this.#context.echo.reply(this, bytes, from, to);
@@ -307,7 +319,7 @@ export class Session implements Peer {
 
   /** No channel is durable yet, so there is nothing to acknowledge in either direction. */
   #refuseReceipt(type: string, id: number, channel: number): true {
-    const open = this.#memberships?.get(channel);
+    const open = this.#subscriptions?.get(channel);
     if (channel < INBOX && (open === undefined || !open.mayPublish)) {
       return this.#refuseUse(open, id, channel);
     }
@@ -331,7 +343,7 @@ export class Session implements Peer {
   }
 
   #send(frame: Uint8Array): void {
-    this.outlet.send(frame, 0, frame.length);
+    this.outbox.send(frame, 0, frame.length);
   }
 
   /** Ends the session with a fatal ERROR. Nothing more of what it sent is taken. */
@@ -340,7 +352,7 @@ export class Session implements Peer {
     this.#log.warn("refused", { number: this.number, code, reason: detail });
     this.refuse(code, message, id, channel);
     // Whoever does not read gets one more moment, not the drain time: what waits for it holds memory.
-    this.#link.finish(code, code === "slow_consumer" ? LINGER_MS : undefined);
+    this.#transport.finish(code, code === "slow_consumer" ? LINGER_MS : undefined);
     return false;
   }
 }

@@ -9,7 +9,7 @@ import { encodeControl, type Open } from "../wire/control.ts";
 import { Type } from "../wire/header.ts";
 import { channelProblem, ECHO, isPattern, isServerOwn } from "../wire/names.ts";
 import type { Channel, Channels } from "./channels.ts";
-import type { Rights } from "./authenticator.ts";
+import type { Permissions } from "./authenticator.ts";
 import type { Peer, Subscription } from "./peer.ts";
 
 /** A channel the session has open by name. */
@@ -21,22 +21,22 @@ export interface OpenChannel {
 }
 
 /** Opens and leaves channels for one session, and answers it. */
-export class Memberships {
+export class Subscriptions {
   readonly #peer: Peer;
   readonly #channels: Channels;
   readonly #limit: number;
-  readonly #rights: Rights;
+  readonly #permissions: Permissions;
   readonly #opened = new Map<number, OpenChannel>();
   readonly #patterns = new Map<string, Subscription>();
   /** Numbers the session was told of without asking, because a pattern of its covers them. */
   readonly #announced = new Set<number>();
 
   /** @param limit how many channels and patterns together may be open */
-  constructor(peer: Peer, channels: Channels, limit: number, rights: Rights) {
+  constructor(peer: Peer, channels: Channels, limit: number, permissions: Permissions) {
     this.#peer = peer;
     this.#channels = channels;
     this.#limit = limit;
-    this.#rights = rights;
+    this.#permissions = permissions;
   }
 
   /** The channel the session has open under `number`. */
@@ -109,7 +109,7 @@ export class Memberships {
       this.#peer.refuse("bad_channel", message, id, 0);
       return;
     }
-    if (!this.#rights.maySubscribe(open.channel)) {
+    if (!this.#permissions.maySubscribe(open.channel)) {
       return this.#forbid("subscribe to all of", open.channel, id);
     }
     const { patterns } = this.#channels;
@@ -125,9 +125,9 @@ export class Memberships {
 
   #openName(open: Open, id: number): void {
     const isEcho = open.channel === ECHO;
-    const mayPublish = isEcho || this.#rights.mayPublish(open.channel);
+    const mayPublish = isEcho || this.#permissions.mayPublish(open.channel);
     // What is asked for and not granted is refused, and never half done: that would look like success.
-    if (open.subscribe && !isEcho && !this.#rights.maySubscribe(open.channel)) {
+    if (open.subscribe && !isEcho && !this.#permissions.maySubscribe(open.channel)) {
       return this.#forbid("subscribe to", open.channel, id);
     }
     if (!open.subscribe && !mayPublish) return this.#forbid("publish on", open.channel, id);
@@ -177,7 +177,7 @@ export class Memberships {
     const { number, name } = this.#peer;
     const frame = encodeControl({ type, channel: channel.number }, { number, name });
     for (const watcher of channel.watchers) {
-      if (watcher !== this.#peer) watcher.outlet.send(frame, 0, frame.length);
+      if (watcher !== this.#peer) watcher.outbox.send(frame, 0, frame.length);
     }
   }
 
@@ -198,7 +198,7 @@ export class Memberships {
   }
 
   #send(frame: Uint8Array): void {
-    this.#peer.outlet.send(frame, 0, frame.length);
+    this.#peer.outbox.send(frame, 0, frame.length);
   }
 }
 

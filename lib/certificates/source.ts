@@ -5,7 +5,7 @@
  */
 
 import { ParleyError } from "../errors.ts";
-import { readGiven } from "../config/option_file.ts";
+import { readOptionFile } from "../config/option_file.ts";
 import { MAX_HOSTS } from "../limits.ts";
 import { describeCertificate, type KeyPair, pairProblem } from "./certificates.ts";
 import { ensureCertificate, readCertificate } from "./folder.ts";
@@ -61,8 +61,8 @@ export function givenCertificate(certificateFile: string, keyFile: string): Cert
   return {
     read: async () => {
       const pair = {
-        certificate: await readGiven(certificateFile, "cannot read the certificate"),
-        key: await readGiven(keyFile, "cannot read the key"),
+        certificate: await readOptionFile(certificateFile, "cannot read the certificate"),
+        key: await readOptionFile(keyFile, "cannot read the key"),
       };
       const problem = await problemOf(pair);
       if (problem === undefined) return pair;

@@ -8,7 +8,7 @@
 export class NobodyReads extends Error {}
 
 /** Something that takes bytes, such as `Deno.stdout`. */
-export interface Sink {
+export interface FrameHandler {
   /** Takes some of `bytes`; resolves to how many. */
   write(bytes: Uint8Array): Promise<number>;
 }
@@ -24,7 +24,7 @@ export class Output {
   /** Rejects with what made writing fail, as soon as it did. */
   readonly broken: Promise<never>;
 
-  readonly #sink: Sink;
+  readonly #handler: FrameHandler;
   readonly #encoder = new TextEncoder();
   readonly #fail: (error: unknown) => void;
   #waiting: string[] = [];
@@ -33,8 +33,8 @@ export class Output {
   #failure: unknown;
 
   /** Output to `sink`. */
-  constructor(sink: Sink) {
-    this.#sink = sink;
+  constructor(handler: FrameHandler) {
+    this.#handler = handler;
     const { promise, reject } = Promise.withResolvers<never>();
     promise.catch(() => {}); // nobody has to ask
     this.broken = promise;
@@ -91,7 +91,7 @@ export class Output {
 
   async #write(bytes: Uint8Array): Promise<void> {
     try {
-      for (let at = 0; at < bytes.length;) at += await this.#sink.write(bytes.subarray(at));
+      for (let at = 0; at < bytes.length;) at += await this.#handler.write(bytes.subarray(at));
     } catch (error) {
       throw error instanceof Deno.errors.BrokenPipe ? new NobodyReads() : error;
     }
@@ -99,7 +99,7 @@ export class Output {
 }
 
 /** Writes a line to stderr, now. If nobody reads it any more there is nobody to tell. */
-export function complain(line: string): void {
+export function printError(line: string): void {
   try {
     let bytes: Uint8Array = new TextEncoder().encode(`${line}\n`);
     while (bytes.length > 0) bytes = bytes.subarray(Deno.stderr.writeSync(bytes));

@@ -7,7 +7,7 @@
 import { ParleyError } from "../errors.ts";
 import { DEFAULT_PORT } from "../limits.ts";
 import type { Target } from "../net/dial.ts";
-import { parseLink } from "../wire/join_url.ts";
+import { parseJoinUrl } from "../wire/join_url.ts";
 import type { ConnectOptions } from "./api.ts";
 
 const EXAMPLE = `parley://127.0.0.1:${DEFAULT_PORT}`;
@@ -43,7 +43,7 @@ export function addressOf(
   if (options.hostname !== undefined || options.port !== undefined) {
     throw wrong("give either url, or hostname and port, not both");
   }
-  const parsed = parseLink(url);
+  const parsed = parseJoinUrl(url);
   // The text is not quoted: it may hold a token.
   if ("problem" in parsed) throw wrong(`the server's URL: ${parsed.problem}`);
   const { link } = parsed;

@@ -9,13 +9,13 @@ import type { Opened } from "../wire/control.ts";
 import { Type } from "../wire/header.ts";
 import type { Channel, Message, OpenOptions, Payload, PresenceChange, PublishOptions } from "./api.ts";
 import { callSafely } from "./callback.ts";
-import type { Link } from "./client_connection.ts";
+import type { ClientConnection } from "./client_connection.ts";
 import { type Backlog, MessageQueue } from "./queue.ts";
 
 /** What a channel needs of its client. */
 export interface ChannelOwner {
   /** The connection. */
-  readonly link: Link;
+  readonly link: ClientConnection;
   /** What its queue shares with others. */
   readonly backlog: Backlog;
   /** The session's number. */
@@ -99,8 +99,8 @@ export class OpenChannel implements Channel {
 
   publish(payload: Payload, options?: PublishOptions): Promise<void> {
     if (this.#left !== undefined) return Promise.reject(leftAlready(this.name));
-    const refusal = this.#owner.takeRefusal(this.number);
-    if (refusal !== undefined) return Promise.reject(refusal);
+    const rejection = this.#owner.takeRefusal(this.number);
+    if (rejection !== undefined) return Promise.reject(rejection);
     if (!this.mayPublish && this.isConnected) {
       return Promise.reject(new ParleyError("forbidden", whyNoPublishing(this)));
     }
@@ -132,8 +132,8 @@ export class OpenChannel implements Channel {
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
     return {
       next: () => {
-        const refusal = this.#owner.takeRefusal(this.number);
-        return refusal === undefined ? this.queue.next() : Promise.reject(refusal);
+        const rejection = this.#owner.takeRefusal(this.number);
+        return rejection === undefined ? this.queue.next() : Promise.reject(rejection);
       },
     };
   }

@@ -21,21 +21,21 @@ import type {
   Responder,
   RespondOptions,
 } from "./api.ts";
-import { Asking } from "./request_channels.ts";
-import { MAX_REFUSALS, PING_MS, REQUEST_MS } from "./limits.ts";
+import { RequestChannels } from "./request_channels.ts";
+import { MAX_REJECTIONS, PING_MS, REQUEST_MS } from "./limits.ts";
 import { callSafely } from "./callback.ts";
 import { type ChannelOwner, OpenChannel, type Role } from "./channel.ts";
 import { Channels } from "./channels.ts";
 import { checkName, checkOpen, checkPositive, wrong } from "./checks.ts";
 import { Delivery } from "./delivery.ts";
-import { readFailure } from "./error_reply.ts";
-import type { Link, LinkEvents } from "./client_connection.ts";
+import { decodeErrorReply } from "./error_reply.ts";
+import type { ClientConnection, ClientConnectionEvents } from "./client_connection.ts";
 import { takeMessage } from "./message.ts";
 import type { Backlog } from "./queue.ts";
 import { ChannelResponder } from "./responder.ts";
 
 /** The client behind `connect`. */
-export class LinkClient implements Client, ChannelOwner, LinkEvents {
+export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEvents {
   readonly number: number;
   readonly session: string;
   readonly name: string;
@@ -43,19 +43,19 @@ export class LinkClient implements Client, ChannelOwner, LinkEvents {
   readonly server: Welcome["server"];
   readonly limits: Welcome["limits"];
   readonly closed: Promise<ParleyError | undefined>;
-  readonly link: Link;
+  readonly link: ClientConnection;
   readonly backlog: Backlog;
   readonly delivery: Delivery;
 
   readonly #onError: ConnectOptions["onError"];
   readonly #channels = new Channels();
-  readonly #asking: Asking;
+  readonly #asking: RequestChannels;
   /** Refusals nobody was told of, by the channel field of the message. */
   readonly #refusals = new Map<number, ParleyError>();
   #closing: Promise<void> | undefined;
 
   /** A client for the session that `welcome` greets. */
-  constructor(link: Link, welcome: Welcome, onError: ConnectOptions["onError"]) {
+  constructor(link: ClientConnection, welcome: Welcome, onError: ConnectOptions["onError"]) {
     this.link = link;
     this.closed = link.closed;
     this.#onError = onError;
@@ -67,7 +67,7 @@ export class LinkClient implements Client, ChannelOwner, LinkEvents {
       server: this.server,
       limits: this.limits,
     } = welcome);
-    this.#asking = new Asking(this.limits.channels);
+    this.#asking = new RequestChannels(this.limits.channels);
     this.backlog = {
       bytes: 0,
       drained: () => link.resume(),
@@ -106,7 +106,7 @@ export class LinkClient implements Client, ChannelOwner, LinkEvents {
         error: () => new ParleyError("no_reply", `no reply on ${name} within ${timeoutMs / 1000} s`),
       },
     );
-    const failure = readFailure(reply);
+    const failure = decodeErrorReply(reply);
     if (failure !== undefined) throw failure;
     return reply;
   }
@@ -123,8 +123,8 @@ export class LinkClient implements Client, ChannelOwner, LinkEvents {
       const text = `a session's number is a whole number from 1 to ${MAX_NUMBER}, not ${number}`;
       return Promise.reject(new ParleyError("bad_argument", text));
     }
-    const refusal = this.takeRefusal(inboxOf(number));
-    if (refusal !== undefined) return Promise.reject(refusal);
+    const rejection = this.takeRefusal(inboxOf(number));
+    if (rejection !== undefined) return Promise.reject(rejection);
     return this.link.outbound.post(Type.MESSAGE, 0, inboxOf(number), payload, options?.kind);
   }
 
@@ -149,9 +149,9 @@ export class LinkClient implements Client, ChannelOwner, LinkEvents {
       }
     }
     await this.link.close(reason);
-    for (const refusal of this.#refusals.values()) {
+    for (const rejection of this.#refusals.values()) {
       this.#refusals.clear();
-      throw refusal;
+      throw rejection;
     }
   }
 
@@ -222,9 +222,9 @@ export class LinkClient implements Client, ChannelOwner, LinkEvents {
 
   takeRefusal(number: number): ParleyError | undefined {
     if (this.#refusals.size === 0) return undefined;
-    const refusal = this.#refusals.get(number);
+    const rejection = this.#refusals.get(number);
     this.#refusals.delete(number);
-    return refusal;
+    return rejection;
   }
 
   // What the link tells.
@@ -235,7 +235,7 @@ export class LinkClient implements Client, ChannelOwner, LinkEvents {
     if (id !== 0) return; // of a reply
     const name = this.#channels.nameOf(channel);
     const isTold = name !== undefined && this.#channels.get(name)?.queue.fail(error);
-    if (!isTold && this.#refusals.size < MAX_REFUSALS) this.#refusals.set(channel, error);
+    if (!isTold && this.#refusals.size < MAX_REJECTIONS) this.#refusals.set(channel, error);
   }
 
   ended(error: ParleyError | undefined): void {

@@ -1,7 +1,7 @@
 /**
  * One connection to a server, seen from the client: greeting, heartbeat, answers, refusals, and its end.
  *
- * What is about channels goes on to {@linkcode LinkEvents}; what is about the connection stays here.
+ * What is about channels goes on to {@linkcode ClientConnectionEvents}; what is about the connection stays here.
  *
  * @module
  */
@@ -13,16 +13,16 @@ import { Connection, type Receiver } from "../net/connection.ts";
 import type { Socket } from "../net/socket.ts";
 import { type Hello, PROTOCOL, type Welcome } from "../wire/control.ts";
 import { type Header, INBOX, Type } from "../wire/header.ts";
-import { type Accept, Answers, type Late } from "./pending_calls.ts";
+import { type Accept, type Late, PendingCalls } from "./pending_calls.ts";
 import type { Trace } from "./api.ts";
-import { CLOSE_MS, NO_GRACE_MS } from "./limits.ts";
+import { CLOSE_MS, NO_SLOW_CONSUMER_TIMEOUT_MS } from "./limits.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type ChannelEvents, type ConnectionEvents, Inbound } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
 import { FrameWriter } from "./payload.ts";
 
 /** Who uses a link, once it is greeted. */
-export interface LinkEvents {
+export interface ClientConnectionEvents {
   /** Who takes the messages. */
   readonly delivery: ChannelEvents;
   /** An ERROR that answers no call: of a MESSAGE, or (`id` is not 0) of a REPLY. */
@@ -32,7 +32,7 @@ export interface LinkEvents {
 }
 
 /** What a link needs to know. */
-export interface LinkOptions {
+export interface ClientConnectionOptions {
   /** The server, as people write it. */
   readonly where: string;
   /** See `ConnectOptions.pendingBytes`. */
@@ -44,7 +44,7 @@ export interface LinkOptions {
 const NOTHING = new Uint8Array(0);
 
 /** One connection; see the module's comment. */
-export class Link implements Receiver, ConnectionEvents {
+export class ClientConnection implements Receiver, ConnectionEvents {
   /** Resolves when the socket is closed: to nothing where we closed it, otherwise to why. */
   readonly closed: Promise<ParleyError | undefined>;
   /** What comes in. */
@@ -55,12 +55,14 @@ export class Link implements Receiver, ConnectionEvents {
   readonly #where: string;
   readonly #connection: Connection;
   readonly #writer: FrameWriter;
-  readonly #answers = new Answers();
+  readonly #calls = new PendingCalls();
   #heartbeat: Heartbeat | undefined;
   /** Who waits for the greeting; afterwards nobody. */
-  #greeting: { resolve(welcome: Welcome): LinkEvents; reject(error: ParleyError): void } | undefined;
+  #greeting:
+    | { resolve(welcome: Welcome): ClientConnectionEvents; reject(error: ParleyError): void }
+    | undefined;
   /** There once the greeting is done. */
-  #events: LinkEvents | undefined;
+  #events: ClientConnectionEvents | undefined;
   #isHeld = false;
   /** `close` was called. */
   #isClosing = false;
@@ -73,14 +75,18 @@ export class Link implements Receiver, ConnectionEvents {
   #confirmed = 0;
 
   /** Takes over `socket`. Nothing is read before `greet`. */
-  constructor(socket: Socket, options: LinkOptions) {
-    const limits = { pendingBytes: options.pendingBytes, slowGraceMs: NO_GRACE_MS, drainMs: CLOSE_MS };
+  constructor(socket: Socket, options: ClientConnectionOptions) {
+    const limits = {
+      pendingBytes: options.pendingBytes,
+      slowConsumerTimeoutMs: NO_SLOW_CONSUMER_TIMEOUT_MS,
+      drainMs: CLOSE_MS,
+    };
     this.#where = options.where;
     this.#connection = new Connection(socket, new BufferPool(), limits, () => this);
-    this.#writer = new FrameWriter(this.#connection.outlet, options.trace);
-    this.inbound = new Inbound(this, this.#answers, options.trace);
-    const { outlet } = this.#connection;
-    this.outbound = new Outbound(outlet, this.#writer, options.pendingBytes, () => this.resume());
+    this.#writer = new FrameWriter(this.#connection.outbox, options.trace);
+    this.inbound = new Inbound(this, this.#calls, options.trace);
+    const { outbox } = this.#connection;
+    this.outbound = new Outbound(outbox, this.#writer, options.pendingBytes, () => this.resume());
     this.closed = this.#connection.closed.then(() => this.#reason);
   }
 
@@ -91,7 +97,7 @@ export class Link implements Receiver, ConnectionEvents {
    * @throws {ParleyError} what the server refused with; `not_parley`, `timeout` or `disconnected`; the socket is
    * closed then
    */
-  async greet<T extends LinkEvents>(
+  async greet<T extends ClientConnectionEvents>(
     hello: Omit<Hello, "protocol">,
     withinMs: number,
     attach: (welcome: Welcome) => T,
@@ -128,10 +134,10 @@ export class Link implements Receiver, ConnectionEvents {
 
   /** Whether messages should be taken beyond the bound of their queue, because a call waits for what is behind them. */
   get mustRead(): boolean {
-    return this.#answers.count > 0 || this.outbound.isWaiting || this.#isClosing;
+    return this.#calls.count > 0 || this.outbound.isWaiting || this.#isClosing;
   }
 
-  /** Nothing is read until `resume`; only from within `LinkEvents.run` and `frame`, which return false then. */
+  /** Nothing is read until `resume`; only from within `ClientConnectionEvents.run` and `frame`, which return false then. */
   hold(): void {
     this.#isHeld = true;
     this.#connection.hold();
@@ -157,7 +163,7 @@ export class Link implements Receiver, ConnectionEvents {
     late?: Late,
   ): Promise<T> {
     if (this.over !== undefined) return Promise.reject(this.over);
-    const answered = this.#answers.wait(answer, (id) => send(this.#writer, id), accept, late);
+    const answered = this.#calls.wait(answer, (id) => send(this.#writer, id), accept, late);
     this.resume();
     return answered;
   }
@@ -184,7 +190,7 @@ export class Link implements Receiver, ConnectionEvents {
   async close(reason: string): Promise<void> {
     let lost: unknown;
     if (this.over === undefined) {
-      this.#answers.failAll(new ParleyError("closed", "the client was closed before the answer came"));
+      this.#calls.failAll(new ParleyError("closed", "the client was closed before the answer came"));
       // Asked before `#isClosing` is set, because afterwards nothing may be asked any more.
       const confirmed = this.outbound.posted > this.#confirmed ? this.ping(CLOSE_MS) : undefined;
       this.#isClosing = true;
@@ -216,7 +222,7 @@ export class Link implements Receiver, ConnectionEvents {
     this.#destroy(new ParleyError("internal", text, { cause: error }));
   }
 
-  /** See `Receiver.slow`; but a server may hold us back, see {@linkcode NO_GRACE_MS}. */
+  /** See `Receiver.slow`; but a server may hold us back, see {@linkcode NO_SLOW_CONSUMER_TIMEOUT_MS}. */
   slow(): void {}
 
   /** See `Receiver.ended`. */
@@ -228,7 +234,7 @@ export class Link implements Receiver, ConnectionEvents {
     const error = this.#reason ?? new ParleyError("closed", "the client was closed");
     this.#greeting?.reject(error);
     this.#greeting = undefined;
-    this.#answers.failAll(error);
+    this.#calls.failAll(error);
     this.outbound.stop(error);
     this.#events?.ended(this.#reason);
   }
@@ -258,7 +264,7 @@ export class Link implements Receiver, ConnectionEvents {
     }
     // An ERROR of a REPLY carries the asker's id, which may also be one of ours; its channel tells them apart.
     const isOfReply = id !== 0 && channel >= INBOX;
-    if (!isOfReply && id !== 0 && this.#answers.refuse(id, error)) return;
+    if (!isOfReply && id !== 0 && this.#calls.refuse(id, error)) return;
     this.#events?.refused(error, channel, id);
   }
 

@@ -12,8 +12,8 @@ import { Type } from "../wire/header.ts";
 import { addressOf, formatTarget, isLoopback } from "./address.ts";
 import type { Client, ConnectOptions } from "./api.ts";
 import { CONNECT_MS, PENDING_BYTES } from "./limits.ts";
-import { LinkClient } from "./client.ts";
-import { Link } from "./client_connection.ts";
+import { ConnectedClient } from "./client.ts";
+import { ClientConnection } from "./client_connection.ts";
 
 /**
  * Connects to a server and greets it.
@@ -75,9 +75,9 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const socket = tls
     ? await dialTls(address, { caCerts, withinMs: timeoutMs })
     : await dial(address, timeoutMs);
-  const link = new Link(socket, { where: formatTarget(address), pendingBytes, trace });
+  const link = new ClientConnection(socket, { where: formatTarget(address), pendingBytes, trace });
   const leftMs = Math.max(1, timeoutMs - (performance.now() - start));
-  return await link.greet({ name, token }, leftMs, (welcome) => new LinkClient(link, welcome, onError));
+  return await link.greet({ name, token }, leftMs, (welcome) => new ConnectedClient(link, welcome, onError));
 }
 
 /** Finds here what the server would refuse: the schema is the same. */

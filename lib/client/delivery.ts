@@ -8,9 +8,9 @@ import { ParleyError } from "../errors.ts";
 import { type Header, INBOX, Type } from "../wire/header.ts";
 import { OVERFLOW_BYTES } from "./limits.ts";
 import type { Channels } from "./channels.ts";
-import { failureReply } from "./error_reply.ts";
+import { encodeErrorReply } from "./error_reply.ts";
 import type { ChannelEvents } from "./inbound.ts";
-import type { Link } from "./client_connection.ts";
+import type { ClientConnection } from "./client_connection.ts";
 import { INBOX_NAME } from "./message.ts";
 import { type Backlog, MessageQueue } from "./queue.ts";
 
@@ -21,12 +21,12 @@ export class Delivery implements ChannelEvents {
   /** Whether somebody iterates the inbox, or will; otherwise what is too much for it is dropped. */
   isInboxWanted = false;
 
-  readonly #link: Link;
+  readonly #link: ClientConnection;
   readonly #channels: Channels;
   readonly #backlog: Backlog;
 
   /** `backlog` is what the queues of `channels` share. */
-  constructor(link: Link, channels: Channels, backlog: Backlog) {
+  constructor(link: ClientConnection, channels: Channels, backlog: Backlog) {
     this.#link = link;
     this.#channels = channels;
     this.#backlog = backlog;
@@ -90,7 +90,7 @@ export class Delivery implements ChannelEvents {
     const receiver = route?.receivers.find(({ role }) => role === "responder") ?? route?.receivers[0];
     if (route === undefined || receiver === undefined) {
       const gone = new ParleyError("no_responders", "the responder has just left; ask again");
-      this.#backlog.answer(header.id, header.sender, failureReply(gone));
+      this.#backlog.answer(header.id, header.sender, encodeErrorReply(gone));
       return true;
     }
     if (receiver.queue.isFull && this.#mustHold()) return false;

@@ -11,14 +11,14 @@ import type { Message, Payload } from "./api.ts";
 const BEGINNING = new TextEncoder().encode('{"$error":');
 
 /** The reply for a handler that threw `error`: a ParleyError speaks to the asker, anything else is private. */
-export function failureReply(error: unknown): Payload {
+export function encodeErrorReply(error: unknown): Payload {
   if (error instanceof ParleyError) return { json: { $error: { code: error.code, message: error.message } } };
   const message = "the responder failed and gave no reply; its own log says why";
   return { json: { $error: { code: "no_reply", message } } };
 }
 
 /** The error in `reply`, if it is one. */
-export function readFailure(reply: Message): ParleyError | undefined {
+export function decodeErrorReply(reply: Message): ParleyError | undefined {
   const { payload } = reply;
   if (reply.kind !== "json" || BEGINNING.some((byte, i) => payload[i] !== byte)) return undefined;
   try {

@@ -8,11 +8,11 @@ import { type ErrorCode, ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
 import { type ControlName, decodeControl, type Welcome } from "../wire/control.ts";
 import { type Header, readHeader, Type, u32 } from "../wire/header.ts";
-import { Scanner, type Sink } from "../wire/scanner.ts";
-import type { Answers } from "./pending_calls.ts";
+import { type FrameHandler, Scanner } from "../wire/scanner.ts";
+import type { PendingCalls } from "./pending_calls.ts";
 import type { Trace } from "./api.ts";
 import { MAX_FRAME_BYTES, RUN_BYTES } from "./limits.ts";
-import { describeStranger, mayGreet } from "./peer_detection.ts";
+import { describePeer, maybeClientHello } from "./peer_detection.ts";
 
 /** Who the frames about channels are for. */
 export interface ChannelEvents {
@@ -45,9 +45,9 @@ const SLOW_ADVICE = "; iterate your channels without long pauses, and open those
   "subscribe: false";
 
 /** Reads what one connection brings. */
-export class Inbound implements Sink {
+export class Inbound implements FrameHandler {
   readonly #events: ConnectionEvents;
-  readonly #answers: Answers;
+  readonly #calls: PendingCalls;
   readonly #trace: Trace | undefined;
   readonly #scanner = new Scanner("client", MAX_FRAME_BYTES, RUN_BYTES);
   /** There once the greeting is done. */
@@ -57,9 +57,9 @@ export class Inbound implements Sink {
   #isStopped = false;
 
   /** Answers go to `answers`, and each frame is shown to `trace`. */
-  constructor(events: ConnectionEvents, answers: Answers, trace: Trace | undefined) {
+  constructor(events: ConnectionEvents, calls: PendingCalls, trace: Trace | undefined) {
     this.#events = events;
-    this.#answers = answers;
+    this.#calls = calls;
     this.#trace = trace;
   }
 
@@ -80,8 +80,8 @@ export class Inbound implements Sink {
 
   /** Takes what is whole of `bytes[0, end)`; returns how many bytes that was. */
   read(bytes: Uint8Array, end: number): number {
-    if (this.isGreeting && end > 0 && !mayGreet(bytes[0])) {
-      this.#events.violated("not_parley", describeStranger(bytes, end));
+    if (this.isGreeting && end > 0 && !maybeClientHello(bytes[0])) {
+      this.#events.violated("not_parley", describePeer(bytes, end));
       return end;
     }
     const taken = this.#scanner.scan(bytes, end, this);
@@ -153,7 +153,7 @@ export class Inbound implements Sink {
         return bye && this.#events.saidGoodbye(bye.reason);
       }
       default: // PONG, OPENED, LEFT, REPLY. A PONG of id 0 answers the heartbeat, a late REPLY nobody any more.
-        this.#answers.answer(header, bytes, from, to);
+        this.#calls.answer(header, bytes, from, to);
     }
   }
 

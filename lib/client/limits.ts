@@ -48,7 +48,7 @@ export const RUN_BYTES = 16 * KiB;
 export const MAX_ID = 0xffff;
 
 /** How many refusals are remembered for the next call on their channel; more tell nothing new. */
-export const MAX_REFUSALS = 64;
+export const MAX_REJECTIONS = 64;
 
 /** Requests one responder works on at once; more wait in its queue. */
 export const CONCURRENCY = 64;
@@ -63,7 +63,7 @@ export const HEARTBEAT_PARTS = 4;
  * An outbox calls its peer slow after a grace time, and a server then closes it. A client must not: a server may hold
  * a publisher back for as long as it likes, and whether it is alive is the heartbeat's question. The longest timer.
  */
-export const NO_GRACE_MS = 0x7fff_ffff;
+export const NO_SLOW_CONSUMER_TIMEOUT_MS = 0x7fff_ffff;
 
 /** Text up to a third of this is encoded without allocating. */
 export const SCRATCH_BYTES = 16 * KiB;

@@ -18,7 +18,7 @@ export class Outbound {
   /** How many messages were sent, requests not counted. */
   posted = 0;
 
-  readonly #outlet: Outbox;
+  readonly #outbox: Outbox;
   readonly #writer: FrameWriter;
   readonly #maxPending: number;
   readonly #mustWait: () => void;
@@ -30,8 +30,8 @@ export class Outbound {
    * @param pendingBytes see `ConnectOptions.pendingBytes`
    * @param mustWait is told before somebody waits for room
    */
-  constructor(outlet: Outbox, writer: FrameWriter, pendingBytes: number, mustWait: () => void) {
-    this.#outlet = outlet;
+  constructor(outbox: Outbox, writer: FrameWriter, pendingBytes: number, mustWait: () => void) {
+    this.#outbox = outbox;
     this.#writer = writer;
     this.#maxPending = pendingBytes * MAX_PENDING_FACTOR;
     this.#mustWait = mustWait;
@@ -55,8 +55,8 @@ export class Outbound {
   post(type: number, id: number, channel: number, payload: Payload, kind?: ContentKind): Promise<void> {
     if (this.#over !== undefined) return handled(Promise.reject(this.#over));
     try {
-      if (this.#outlet.pending > this.#maxPending) {
-        const text = `${this.#outlet.pending} bytes wait to be written already; await what publish returns`;
+      if (this.#outbox.pending > this.#maxPending) {
+        const text = `${this.#outbox.pending} bytes wait to be written already; await what publish returns`;
         throw new ParleyError("limit", text);
       }
       this.#writer.write(type, id, channel, payload, kind);
@@ -64,14 +64,14 @@ export class Outbound {
       return Promise.reject(error);
     }
     this.posted++;
-    return this.#outlet.hasRoom(0) ? RESOLVED : this.#room();
+    return this.#outbox.hasRoom(0) ? RESOLVED : this.#room();
   }
 
   #room(): Promise<void> {
     this.#waiting++;
     this.#mustWait();
     const room = new Promise<void>((resolve, reject) => {
-      this.#outlet.whenRoom(() => {
+      this.#outbox.whenRoom(() => {
         this.#waiting--;
         // After `close` what was queued is still written, and that is all a publisher was promised.
         if (this.#over === undefined || this.#over.code === "closed") resolve();

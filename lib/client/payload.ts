@@ -26,14 +26,14 @@ export class FrameWriter {
   /** The largest payload of a message, in bytes. */
   maxPayload = Infinity;
 
-  readonly #outlet: Outbox;
+  readonly #outbox: Outbox;
   readonly #trace: Trace | undefined;
   readonly #scratch = new Uint8Array(SCRATCH_BYTES);
   readonly #scratchText = this.#scratch.subarray(HEADER_BYTES);
 
   /** Frames go to `outlet`, and each is shown to `trace`. */
-  constructor(outlet: Outbox, trace: Trace | undefined) {
-    this.#outlet = outlet;
+  constructor(outbox: Outbox, trace: Trace | undefined) {
+    this.#outbox = outbox;
     this.#trace = trace;
   }
 
@@ -49,7 +49,7 @@ export class FrameWriter {
       if (payload.length * 3 <= this.#scratchText.length && payload.length * 3 <= this.maxPayload) {
         const { written } = encoder.encodeInto(payload, this.#scratchText);
         this.#put(type, flags, id, channel, written);
-        this.#outlet.send(this.#scratch, 0, HEADER_BYTES + written);
+        this.#outbox.send(this.#scratch, 0, HEADER_BYTES + written);
         if (this.#trace !== undefined) this.#show(this.#scratchText.subarray(0, written));
         return;
       }
@@ -64,8 +64,8 @@ export class FrameWriter {
   /** Queues a frame of any type, its payload as it is; the session's own business, so no limit applies. */
   frame(type: number, flags: number, id: number, channel: number, payload: Uint8Array): void {
     this.#put(type, flags, id, channel, payload.length);
-    this.#outlet.send(this.#scratch, 0, HEADER_BYTES);
-    if (payload.length > 0) this.#outlet.send(payload, 0, payload.length);
+    this.#outbox.send(this.#scratch, 0, HEADER_BYTES);
+    if (payload.length > 0) this.#outbox.send(payload, 0, payload.length);
     if (this.#trace !== undefined) this.#show(payload);
   }
 

@@ -10,7 +10,7 @@ import { Type } from "../wire/header.ts";
 const SHOWN_BYTES = 24;
 
 /** Whether `first` can begin a server's first frame. */
-export function mayGreet(first: number): boolean {
+export function maybeClientHello(first: number): boolean {
   return first === Type.WELCOME || first === Type.ERROR;
 }
 
@@ -20,13 +20,13 @@ export function mayGreet(first: number): boolean {
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * import { describeStranger } from "./peer_detection.ts";
+ * import { describePeer } from "./peer_detection.ts";
  *
  * const answer = new TextEncoder().encode("HTTP/1.1 400 Bad Request");
- * assertStringIncludes(describeStranger(answer, answer.length), "speaks HTTP");
+ * assertStringIncludes(describePeer(answer, answer.length), "speaks HTTP");
  * ```
  */
-export function describeStranger(bytes: Uint8Array, end: number): string {
+export function describePeer(bytes: Uint8Array, end: number): string {
   const shown = bytes.subarray(0, Math.min(end, SHOWN_BYTES));
   const text = String.fromCharCode(...shown);
   if (text.startsWith("HTTP/")) return "speaks HTTP, not Parley; check the port";

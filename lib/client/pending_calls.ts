@@ -30,7 +30,7 @@ interface Waiting {
 }
 
 /** The answers one session waits for. */
-export class Answers {
+export class PendingCalls {
   readonly #waiting = new Map<number, Waiting>();
   #live = 0;
   #last = 0;

@@ -8,7 +8,7 @@
 import type { OpenChannel } from "./channel.ts";
 
 /** A bounded set, the longest unused first. */
-export class Asking {
+export class RequestChannels {
   readonly #most: number;
   readonly #channels = new Set<OpenChannel>();
 

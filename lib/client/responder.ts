@@ -8,7 +8,7 @@ import type { Handler, Message, Responder, RespondOptions } from "./api.ts";
 import { CONCURRENCY } from "./limits.ts";
 import { callSafely } from "./callback.ts";
 import type { OpenChannel } from "./channel.ts";
-import { failureReply } from "./error_reply.ts";
+import { encodeErrorReply } from "./error_reply.ts";
 
 /** The responder of one channel or pattern. */
 export class ChannelResponder implements Responder {
@@ -67,7 +67,7 @@ export class ChannelResponder implements Responder {
     } catch (error) {
       if (!this.#open.isConnected) return; // and nobody to tell; `Client.closed` does
       // Fails only where the reply was sent and then the connection lost.
-      await request.reply(failureReply(error)).catch(() => {});
+      await request.reply(encodeErrorReply(error)).catch(() => {});
       callSafely(() => this.#onError(error, request));
     } finally {
       this.#running--;

@@ -26,7 +26,7 @@ import {
 } from "./option.ts";
 
 /** The world as {@linkcode loadConfig} sees it. */
-export interface World {
+export interface ConfigSources {
   /** The command line, without program and command. */
   readonly args: readonly string[];
   /** The environment; a variable that is empty counts as not set. */
@@ -93,7 +93,7 @@ type Report = (text: string, ...options: string[]) => void;
  * assertEquals(problems[0].text, "--prot is not an option; did you mean --port?");
  * ```
  */
-export function loadConfig<T extends Options>(program: Program<T>, world: World): Loaded<T> {
+export function loadConfig<T extends Options>(program: Program<T>, from: ConfigSources): Loaded<T> {
   const problems: Problem[] = [];
   const report: Report = (text, ...options) => problems.push({ text, options });
   const chosen = new Map<string, { value: unknown; given: Given }>();
@@ -102,12 +102,12 @@ export function loadConfig<T extends Options>(program: Program<T>, world: World)
     if (value !== undefined && !chosen.has(given.name)) chosen.set(given.name, { value, given });
   };
 
-  const { flags, operands } = fromFlags(program, world.args, report);
+  const { flags, operands } = fromFlags(program, from.args, report);
   flags.forEach(choose);
-  fromVariables(program, world.env, report).forEach(choose);
+  fromVariables(program, from.env, report).forEach(choose);
   const path = chosen.get("config")?.value ?? program.options.config?.default;
   if (path !== undefined) {
-    const file = { path: String(path), namedBy: chosen.get("config")?.given.where, read: world.readTextFile };
+    const file = { path: String(path), namedBy: chosen.get("config")?.given.where, read: from.readTextFile };
     fromFile(program.options, file, report).forEach(choose);
   }
 
@@ -115,7 +115,7 @@ export function loadConfig<T extends Options>(program: Program<T>, world: World)
   const sources: Record<string, string> = {};
   for (const [name, option] of Object.entries<Option>(program.options)) {
     const found = chosen.get(name);
-    values[toCamelCase(name)] = found ? found.value : defaultOf(option, world.isTerminal);
+    values[toCamelCase(name)] = found ? found.value : defaultOf(option, from.isTerminal);
     sources[name] = found ? found.given.source : "default";
   }
   const loaded = { values, sources, problems, operands } as unknown as Loaded<T>;
@@ -200,7 +200,7 @@ function strangeBoolean(name: string, args: readonly string[]): string | undefin
 /** The environment's `PARLEY_*` variables. An empty one is not set: that is how Compose files and CI leave one out. */
 function fromVariables(
   { options, elsewhere }: Pick<Program<Options>, "options" | "elsewhere">,
-  env: World["env"],
+  env: ConfigSources["env"],
   report: Report,
 ): Given[] {
   const names = new Map(namesFrom(options, "variable").map((name) => [spell.variable(name), name]));
@@ -222,7 +222,7 @@ function fromVariables(
 /** The keys of the JSONC file. That it is missing is a problem only where somebody named it. */
 function fromFile(
   options: Options,
-  file: { path: string; namedBy?: string; read: World["readTextFile"] },
+  file: { path: string; namedBy?: string; read: ConfigSources["readTextFile"] },
   report: Report,
 ): Given[] {
   const { path, namedBy, read } = file;

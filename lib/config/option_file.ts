@@ -12,7 +12,7 @@ import { ParleyError } from "../errors.ts";
  * @param failure how the message of the error begins; path and reason follow
  * @throws {ParleyError} `bad_argument` where it cannot be read
  */
-export async function readGiven(path: string, failure: string): Promise<string> {
+export async function readOptionFile(path: string, failure: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {

@@ -21,7 +21,7 @@ import {
   MAX_REQUESTS_PER_SESSION,
   MAX_TOKEN_SECONDS,
   REQUEST_MS,
-  SLOW_GRACE_MS,
+  SLOW_CONSUMER_TIMEOUT_MS,
 } from "../limits.ts";
 import { type Options, type Program, spell, type Values } from "./option.ts";
 
@@ -125,10 +125,10 @@ export const SERVER_OPTIONS = {
     default: HANDSHAKE_MS / 1000,
     help: "time for TLS and a whole HELLO",
   },
-  "slow-grace": {
+  "slow-consumer-timeout": {
     kind: "seconds",
     range: [1, 600],
-    default: SLOW_GRACE_MS / 1000,
+    default: SLOW_CONSUMER_TIMEOUT_MS / 1000,
     help: "how long who does not read may hold others back",
   },
   "request-time": {

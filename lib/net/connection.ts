@@ -13,7 +13,7 @@ import { BUFFER_BYTES, LINGER_BYTES, LINGER_MS } from "../limits.ts";
 import type { Buffer, BufferPool } from "./buffers.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import type { Socket } from "./socket.ts";
-import type { Reader, Turns } from "./read_scheduler.ts";
+import type { Reader, ReadScheduler } from "./read_scheduler.ts";
 
 /** Who the bytes are for. */
 export interface Receiver {
@@ -31,8 +31,8 @@ export interface Receiver {
 export interface ConnectionLimits {
   /** See `Limits.pendingBytes`. */
   readonly pendingBytes: number;
-  /** See `Limits.slowGraceMs`. */
-  readonly slowGraceMs: number;
+  /** See `Limits.slowConsumerTimeoutMs`. */
+  readonly slowConsumerTimeoutMs: number;
   /** How long {@linkcode Connection.finish} may take to write what is left, in milliseconds. */
   readonly drainMs: number;
 }
@@ -43,7 +43,7 @@ type State = "open" | "finishing" | "closed";
 /** One connection; see the module's comment. */
 export class Connection implements OutboxOwner, Reader {
   /** Where frames to the peer go. */
-  readonly outlet: Outbox;
+  readonly outbox: Outbox;
   /** Settles when the socket is closed and no operation on it is left. */
   readonly closed: Promise<void>;
 
@@ -51,7 +51,7 @@ export class Connection implements OutboxOwner, Reader {
   readonly #pool: BufferPool;
   readonly #receiver: Receiver;
   readonly #drainMs: number;
-  readonly #turns: Turns | undefined;
+  readonly #scheduler: ReadScheduler | undefined;
   #state: State = "open";
   #buffer: Buffer;
   /** `#buffer[0, #filled)` came from the socket and has not been taken. */
@@ -77,15 +77,15 @@ export class Connection implements OutboxOwner, Reader {
     pool: BufferPool,
     limits: ConnectionLimits,
     receiver: (connection: Connection) => Receiver,
-    turns?: Turns,
+    scheduler?: ReadScheduler,
   ) {
-    this.#turns = turns;
+    this.#scheduler = scheduler;
     this.#socket = socket;
     this.#pool = pool;
     this.#drainMs = limits.drainMs;
     this.#buffer = pool.takeForRead(BUFFER_BYTES[0]);
     this.closed = new Promise((resolve) => this.#settled = resolve);
-    this.outlet = new Outbox(socket, pool, limits.pendingBytes, limits.slowGraceMs, this);
+    this.outbox = new Outbox(socket, pool, limits.pendingBytes, limits.slowConsumerTimeoutMs, this);
     this.#receiver = receiver(this);
   }
 
@@ -113,8 +113,8 @@ export class Connection implements OutboxOwner, Reader {
     this.#finishBy = performance.now() + withinMs;
     this.#deadline = setTimeout(() => this.#giveUp(reason), withinMs);
     this.#end(reason);
-    this.outlet.releaseWaiting();
-    if (this.outlet.pending === 0) this.#linger();
+    this.outbox.releaseWaiting();
+    if (this.outbox.pending === 0) this.#linger();
     else this.resume();
   }
 
@@ -124,7 +124,7 @@ export class Connection implements OutboxOwner, Reader {
     this.#state = "closed";
     clearTimeout(this.#deadline);
     this.#end(reason);
-    this.outlet.close();
+    this.outbox.close();
     try {
       this.#socket.close();
     } catch {
@@ -170,7 +170,7 @@ export class Connection implements OutboxOwner, Reader {
 
   /** The outbox has written something. */
   written(): void {
-    this.#turns?.operationFinished();
+    this.#scheduler?.operationFinished();
   }
 
   /** The outbox has written everything. */
@@ -202,7 +202,7 @@ export class Connection implements OutboxOwner, Reader {
     } else if (count === null) {
       this.#sawEnd = true;
       if (this.#state === "open") this.finish("eof");
-      else if (this.outlet.pending === 0) this.destroy("eof");
+      else if (this.outbox.pending === 0) this.destroy("eof");
     } else {
       const space = this.#buffer.length - this.#filled;
       this.#wanted = count === space ? this.#buffer.length * 4 : count * 2;
@@ -239,8 +239,8 @@ export class Connection implements OutboxOwner, Reader {
       this.#release();
     } else if (!this.#held && !this.#sawEnd) {
       this.#reading = true; // or will be, in its turn
-      if (this.#turns === undefined) this.read();
-      else this.#turns.readNext(this);
+      if (this.#scheduler === undefined) this.read();
+      else this.#scheduler.readNext(this);
     }
   }
 

@@ -8,7 +8,7 @@
  * The places of one server. Of IPv6 the first 64 bits count as the address: a whole network of that size is what one
  * household or machine is given, to take as many addresses from as it likes.
  */
-export class Places {
+export class ConnectionLimiter {
   readonly #most: number;
   readonly #mostPerAddress: number;
   readonly #byNetwork = new Map<string, number>();

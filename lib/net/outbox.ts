@@ -48,7 +48,7 @@ export class Outbox implements Follower {
   readonly #pool: BufferPool;
   readonly #owner: OutboxOwner;
   readonly #bound: number;
-  readonly #graceMs: number;
+  readonly #slowConsumerTimeoutMs: number;
   #segments: Segment[] = [];
   #pending = 0;
   /** A buffer whose offer has not ended. `[#sliceFrom, #sliceTo)` of it was sent after all segments, and may grow. */
@@ -67,13 +67,19 @@ export class Outbox implements Follower {
 
   /**
    * @param bound what may wait, in bytes; what is sent without asking may exceed it by a small reserve
-   * @param graceMs how long the outbox may stay full, in milliseconds
+   * @param slowConsumerTimeoutMs how long the outbox may stay full, in milliseconds
    */
-  constructor(socket: Socket, pool: BufferPool, bound: number, graceMs: number, owner: OutboxOwner) {
+  constructor(
+    socket: Socket,
+    pool: BufferPool,
+    bound: number,
+    slowConsumerTimeoutMs: number,
+    owner: OutboxOwner,
+  ) {
     this.#socket = socket;
     this.#pool = pool;
     this.#bound = bound;
-    this.#graceMs = graceMs;
+    this.#slowConsumerTimeoutMs = slowConsumerTimeoutMs;
     this.#owner = owner;
   }
 
@@ -91,7 +97,7 @@ export class Outbox implements Follower {
   whenRoom(waiter: () => void): void {
     this.#waiting ??= new Set();
     this.#waiting.add(waiter);
-    this.#grace ??= setTimeout(this.#graceOver, this.#graceMs);
+    this.#grace ??= setTimeout(this.#graceOver, this.#slowConsumerTimeoutMs);
   }
 
   /** Queues `bytes[from, to)`, copied; a closed outbox drops it. */

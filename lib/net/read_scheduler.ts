@@ -24,7 +24,7 @@ export interface Reader {
 }
 
 /** The turns of one server's connections. */
-export class Turns {
+export class ReadScheduler {
   /** Who has been served and wants to read again. */
   #next: Reader[] = [];
   /** Who reads in this round, and from where on they still have to. */

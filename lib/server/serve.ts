@@ -12,7 +12,7 @@ import {
   type SourcedCertificate,
 } from "../certificates/source.ts";
 import { FolderStorage } from "../state/folder.ts";
-import { Guard } from "../auth/service.ts";
+import { AuthService } from "../auth/service.ts";
 import { Renewal } from "../certificates/renewal.ts";
 import type { SessionContext } from "../broker/context.ts";
 import { Echo } from "../broker/echo.ts";
@@ -24,7 +24,7 @@ import {
   DEFAULT_LIMITS,
   type Limits,
   MAX_NUMBER,
-  MAX_TURNED_AWAY,
+  MAX_REJECTED_CONNECTIONS,
   RENEWAL_LOOK_MS,
   SWEEP_MS,
 } from "../limits.ts";
@@ -32,10 +32,10 @@ import { type Log, loggable } from "../logging/log.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { Connection } from "../net/connection.ts";
 import { type Accepted, Listener } from "../net/listener.ts";
-import { Places } from "../net/connection_limiter.ts";
+import { ConnectionLimiter } from "../net/connection_limiter.ts";
 import { TlsListener } from "../net/tls/listener.ts";
 import type { ServeOptions, Server } from "./api.ts";
-import { Turns } from "../net/read_scheduler.ts";
+import { ReadScheduler } from "../net/read_scheduler.ts";
 import { VERSION } from "../version.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -59,15 +59,15 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const wrong = contradictions(limits);
   if (wrong.length > 0) throw new ParleyError("bad_argument", wrong.join("; "));
   const log = options.log ?? getLogger(["parley"]);
-  const guard = options.auth ? openGuard(options, limits, log) : undefined;
-  await guard?.open();
+  const authService = options.auth ? openAuthService(options, limits, log) : undefined;
+  await authService?.open();
   const source = certificateSource(options);
   const certificate = await source?.read();
-  return new Assembly({ ...options, log, limits, guard, source, certificate });
+  return new Assembly({ ...options, log, limits, authService, source, certificate });
 }
 
-function openGuard({ state = "parley-state" }: ServeOptions, limits: Limits, log: Log): Guard {
-  return new Guard(new FolderStorage(state), (error) => {
+function openAuthService({ state = "parley-state" }: ServeOptions, limits: Limits, log: Log): AuthService {
+  return new AuthService(new FolderStorage(state), (error) => {
     log.error("cannot read or write the state folder; what was known before stays in force", {
       state,
       error: loggable(error),
@@ -87,7 +87,7 @@ function certificateSource(options: ServeOptions): CertificateSource | undefined
 interface Parts extends ServeOptions {
   readonly log: Log;
   readonly limits: Limits;
-  readonly guard: Guard | undefined;
+  readonly authService: AuthService | undefined;
   readonly source: CertificateSource | undefined;
   readonly certificate: SourcedCertificate | undefined;
 }
@@ -97,34 +97,34 @@ class Assembly implements Server {
   readonly #log: Log;
   readonly #limits: Readonly<Limits>;
   readonly #pool = new BufferPool();
-  readonly #turns = new Turns();
+  readonly #scheduler = new ReadScheduler();
   readonly #context: SessionContext;
   readonly #listener: Listener | TlsListener;
   readonly authority: string | undefined;
-  readonly #guard: Guard | undefined;
+  readonly #authService: AuthService | undefined;
   readonly #renewal: Renewal | undefined;
   readonly #timers: readonly ReturnType<typeof setInterval>[];
   readonly #sessions = new Set<Session>();
   readonly #connections = new Set<Connection>();
-  readonly #places: Places;
+  readonly #places: ConnectionLimiter;
   /** Connections that are only still there to be told that there is no place. */
-  #turnedAway = 0;
+  #rejectedConnections = 0;
   #lastNumber = 0;
   #closing: Promise<void> | undefined;
 
-  constructor({ hostname = LOOPBACK, port = 0, log, limits, guard, source, certificate }: Parts) {
+  constructor({ hostname = LOOPBACK, port = 0, log, limits, authService, source, certificate }: Parts) {
     this.#log = log;
     this.#limits = limits;
-    this.#guard = guard;
+    this.#authService = authService;
     this.authority = certificate?.authority;
-    this.#places = new Places(limits.connections, limits.connectionsPerAddress);
+    this.#places = new ConnectionLimiter(limits.connections, limits.connectionsPerAddress);
     const now = () => performance.now();
     const router = new Router(limits, now);
     this.#context = {
       router,
       echo: new Echo(),
       now,
-      door: guard?.door,
+      authenticator: authService?.authenticator,
       limits,
       log,
       server: { name: "parley", version: VERSION },
@@ -164,7 +164,7 @@ class Assembly implements Server {
   }
 
   async reload(): Promise<void> {
-    await Promise.all([this.#guard?.refresh(), this.#renewal?.look()]);
+    await Promise.all([this.#authService?.refresh(), this.#renewal?.look()]);
   }
 
   close(): Promise<void> {
@@ -193,7 +193,7 @@ class Assembly implements Server {
       return new Listener(hostname, port, { accepted: (accepted) => this.#accepted(accepted), acceptFailed });
     }
     const { connections, connectionsPerAddress, handshakeMs } = this.#limits;
-    const handshakes = new Places(connections, connectionsPerAddress);
+    const handshakes = new ConnectionLimiter(connections, connectionsPerAddress);
     const identity = { cert: certificate.certificate, key: certificate.key };
     return new TlsListener(hostname, port, identity, handshakeMs, {
       arrived: (address) => handshakes.take(address) === undefined,
@@ -211,30 +211,30 @@ class Assembly implements Server {
 
   #accepted({ socket, address, port, agoMs }: Accepted): void {
     const full = this.#places.take(address);
-    if (full !== undefined && this.#turnedAway >= MAX_TURNED_AWAY) {
+    if (full !== undefined && this.#rejectedConnections >= MAX_REJECTED_CONNECTIONS) {
       socket.close();
       return;
     }
     let session!: Session;
-    const connection = new Connection(socket, this.#pool, this.#limits, (link) => {
+    const connection = new Connection(socket, this.#pool, this.#limits, (transport) => {
       session = new Session(
         this.#context,
-        link,
+        transport,
         { address, port, agoMs },
         () => this.#sessions.delete(session),
       );
       return session;
-    }, this.#turns);
+    }, this.#scheduler);
     this.#sessions.add(session);
     if (full !== undefined) {
-      this.#turnedAway++;
-      session.turnAway(`${full}; try again later`);
+      this.#rejectedConnections++;
+      session.reject(`${full}; try again later`);
     }
     this.#connections.add(connection);
     connection.closed.then(() => {
       this.#connections.delete(connection);
       if (full === undefined) this.#places.leave(address);
-      else this.#turnedAway--;
+      else this.#rejectedConnections--;
     });
     connection.start();
   }
@@ -245,13 +245,13 @@ class Assembly implements Server {
     for (const timer of this.#timers) clearInterval(timer);
     for (const session of this.#sessions) session.shutDown();
     await Promise.all([this.#listener.closed, ...[...this.#connections].map(({ closed }) => closed)]);
-    await this.#guard?.close();
+    await this.#authService?.close();
     this.#log.info("stopped");
   }
 
   /** Once a second: deadlines, and what other processes did to the tokens. */
   #sweep(): void {
-    this.#guard?.refresh();
+    this.#authService?.refresh();
     for (const session of this.#sessions) session.tick();
     this.#context.router.sweep();
   }

@@ -7,7 +7,7 @@
 import type { Storage } from "./storage.ts";
 
 /** Keeps what `parse` made of a file, and reads it again only once it has changed. */
-export class Watched<T> {
+export class WatchedFile<T> {
   readonly #storage: Storage;
   readonly #name: string;
   readonly #parse: (text: string | undefined) => T | Promise<T>;

@@ -26,14 +26,14 @@ const KNOWN_KEYS = ["ca", "token"];
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { formatLink, parseLink } from "./join_url.ts";
+ * import { formatJoinUrl, parseJoinUrl } from "./join_url.ts";
  *
  * const link = { hostname: "192.0.2.7", port: 7253, tls: true, ca: undefined, token: "a.b.c" };
- * assertEquals(formatLink(link), "parleys://192.0.2.7:7253?token=a.b.c");
- * assertEquals(parseLink("parleys://192.0.2.7:7253?token=a.b.c"), { link });
+ * assertEquals(formatJoinUrl(link), "parleys://192.0.2.7:7253?token=a.b.c");
+ * assertEquals(parseJoinUrl("parleys://192.0.2.7:7253?token=a.b.c"), { link });
  * ```
  */
-export function formatLink({ hostname, port, tls, ca, token }: Link): string {
+export function formatJoinUrl({ hostname, port, tls, ca, token }: Link): string {
   const query = [
     ...(ca === undefined ? [] : [`ca=${toBase64Url(ca)}`]),
     ...(token === undefined ? [] : [`token=${token}`]),
@@ -45,7 +45,7 @@ export function formatLink({ hostname, port, tls, ca, token }: Link): string {
 }
 
 /** Reads a link, or says what is wrong with it, without quoting what may be secret. */
-export function parseLink(text: string): { readonly link: Link } | { readonly problem: string } {
+export function parseJoinUrl(text: string): { readonly link: Link } | { readonly problem: string } {
   let url: URL;
   try {
     url = new URL(text);

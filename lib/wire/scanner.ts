@@ -25,7 +25,7 @@ import {
 } from "./header.ts";
 
 /** Where a scanner puts what it finds. Offsets are into the chunk, which is reused as soon as `scan` returns. */
-export interface Sink {
+export interface FrameHandler {
   /**
    * Takes `count` neighbouring plain messages of one channel (a number, or an inbox), `bytes[from, to)`.
    *
@@ -37,7 +37,7 @@ export interface Sink {
 }
 
 /** Why a stream cannot go on. */
-export interface Stop {
+export interface Violation {
   readonly code: ErrorCode;
   readonly message: string;
   /** The id and channel of the frame at fault, 0 where it was no frame. */
@@ -46,7 +46,7 @@ export interface Stop {
 }
 
 /** Which end of the connection reads: it decides which types may come, and whether `sender` is checked. */
-export type Side = "server" | "client";
+export type Role = "server" | "client";
 
 const PLAIN_MESSAGE = Type.MESSAGE << 24;
 /** Everything of the header's first word but the two kind bits. */
@@ -56,9 +56,9 @@ const KIND_BITS = KIND_MASK << 16;
 /** Cuts one connection's byte stream into runs and frames, and holds each against the protocol. */
 export class Scanner {
   /** Set once the stream broke the protocol; nothing of it is read any more. */
-  stop: Stop | undefined;
+  stop: Violation | undefined;
 
-  readonly #side: Side;
+  readonly #role: Role;
   readonly #maxRun: number;
   readonly #maxFrame: number;
   #greeted = false;
@@ -70,8 +70,8 @@ export class Scanner {
    * @param maxPayload the largest payload accepted once greeted, in bytes; before that a HELLO's bound holds
    * @param maxRun the longest run handed on at once, in bytes; a single longer message is a run of its own
    */
-  constructor(side: Side, maxPayload: number, maxRun: number = MAX_RUN_BYTES) {
-    this.#side = side;
+  constructor(role: Role, maxPayload: number, maxRun: number = MAX_RUN_BYTES) {
+    this.#role = role;
     this.#maxFrame = HEADER_BYTES + maxPayload;
     this.#maxRun = maxRun;
   }
@@ -90,7 +90,7 @@ export class Scanner {
    *
    * @returns how many bytes were taken; where `stop` is set, all before the frame at fault
    */
-  scan(bytes: Uint8Array, end: number, sink: Sink): number {
+  scan(bytes: Uint8Array, end: number, handler: FrameHandler): number {
     const view = new DataView(bytes.buffer, bytes.byteOffset, end); // reads four bytes at once
     let taken = 0; // everything before it has been handed on
     let at = 0; // the run that is being gathered is [taken, at)
@@ -103,7 +103,7 @@ export class Scanner {
       if (this.#isPlain(view, at, size, target)) {
         if (next > end) break;
         if (count > 0 && (target !== channel || next - taken > this.#maxRun)) {
-          if (!sink.run(bytes, taken, at, count, channel >>> 0)) return taken;
+          if (!handler.run(bytes, taken, at, count, channel >>> 0)) return taken;
           taken = at;
           count = 0;
         }
@@ -119,16 +119,16 @@ export class Scanner {
         continue;
       }
       if (count > 0) {
-        if (!sink.run(bytes, taken, at, count, channel >>> 0)) return taken;
+        if (!handler.run(bytes, taken, at, count, channel >>> 0)) return taken;
         taken = at;
         count = 0;
       }
       this.stop = this.#violation(bytes, at);
       if (this.stop !== undefined || next > end) return taken;
-      if (bytes[at] < FIRST_EXTENSION && !sink.frame(bytes, at, next)) return taken;
+      if (bytes[at] < FIRST_EXTENSION && !handler.frame(bytes, at, next)) return taken;
       taken = at = next;
     }
-    if (count > 0 && sink.run(bytes, taken, at, count, channel >>> 0)) taken = at;
+    if (count > 0 && handler.run(bytes, taken, at, count, channel >>> 0)) taken = at;
     return taken;
   }
 
@@ -141,7 +141,7 @@ export class Scanner {
   }
 
   /** What is wrong with the header at `at`, if anything is. Only frames that are not plain messages come here. */
-  #violation(bytes: Uint8Array, at: number): Stop | undefined {
+  #violation(bytes: Uint8Array, at: number): Violation | undefined {
     const type = bytes[at];
     const flags = bytes[at + 1];
     const id = u16(bytes, at + 2);
@@ -158,7 +158,7 @@ export class Scanner {
       };
     }
     if (!this.#greeted && !this.#mayBeFirst(type)) {
-      const first = this.#side === "server" ? "HELLO" : "WELCOME";
+      const first = this.#role === "server" ? "HELLO" : "WELCOME";
       return stop(bytes, at, "bad_hello", `expected ${first} as the first frame, got ${typeName(type)}`);
     }
     const limit = this.#greeted ? this.#maxFrame - HEADER_BYTES : MAX_HELLO_BYTES;
@@ -171,7 +171,7 @@ export class Scanner {
     if (rule === undefined) return undefined; // an extension: skipped, so its other fields are its own affair
 
     const name = rule.name;
-    const writer = this.#side === "server" ? "client" : "server";
+    const writer = this.#role === "server" ? "client" : "server";
     if (rule.from !== "both" && rule.from !== writer) {
       return bad(bytes, at, `${name} is not for a ${writer} to send`);
     }
@@ -194,7 +194,7 @@ export class Scanner {
         `MESSAGE with id ${id} and flags 0x${flags.toString(16)}: id and receipt flag go together`,
       );
     }
-    if (type === Type.ACK && this.#side === "server" && id !== 0) {
+    if (type === Type.ACK && this.#role === "server" && id !== 0) {
       return bad(bytes, at, `id of ACK must be 0, got ${id}`);
     }
     const isInbox = channel >= INBOX;
@@ -220,7 +220,7 @@ export class Scanner {
   }
 
   #mayBeFirst(type: number): boolean {
-    return this.#side === "server" ? type === Type.HELLO : type === Type.WELCOME || type === Type.ERROR;
+    return this.#role === "server" ? type === Type.HELLO : type === Type.WELCOME || type === Type.ERROR;
   }
 }
 
@@ -242,11 +242,11 @@ function countSame(view: DataView, at: number, size: number, end: number): numbe
   return (next - at) / size;
 }
 
-function stop(bytes: Uint8Array, at: number, code: ErrorCode, message: string): Stop {
+function stop(bytes: Uint8Array, at: number, code: ErrorCode, message: string): Violation {
   return { code, message, id: u16(bytes, at + 2), channel: u32(bytes, at + 8) };
 }
 
-function bad(bytes: Uint8Array, at: number, message: string): Stop {
+function bad(bytes: Uint8Array, at: number, message: string): Violation {
   return stop(bytes, at, "bad_frame", message);
 }
 

@@ -59,11 +59,11 @@ const TOLD = "token not valid here: check that it is whole, and meant for this s
 
 /** Expects `token` to be refused without a word to the client; the log says `detail`, and no part of the token. */
 async function assertNotValid({ tokens }: Server, token: string, detail: RegExp): Promise<void> {
-  const refusal = refused(await tokens.verify(token));
-  assertEquals(refusal.told, TOLD);
-  assertMatch(refusal.detail, detail);
+  const rejection = refused(await tokens.verify(token));
+  assertEquals(rejection.told, TOLD);
+  assertMatch(rejection.detail, detail);
   for (const part of token.split(".").filter((part) => part.length >= 4)) {
-    assert(!refusal.detail.includes(part.slice(0, 24)), refusal.detail);
+    assert(!rejection.detail.includes(part.slice(0, 24)), rejection.detail);
   }
 }
 

@@ -6,10 +6,10 @@
 
 import { fail } from "@std/assert";
 import { Keys } from "../../lib/auth/keys.ts";
-import type { Refusal } from "../../lib/auth/rejections.ts";
+import type { Rejection } from "../../lib/auth/rejections.ts";
 import { Registry } from "../../lib/auth/registry.ts";
 import { MemoryStorage, type Storage } from "../../lib/state/storage.ts";
-import { type Admission, type TokenRequest, Tokens, type Verdict } from "../../lib/auth/tokens.ts";
+import { type Identity, type TokenRequest, Tokens, type Verdict } from "../../lib/auth/tokens.ts";
 
 /** A moment to count from. */
 export const START = Date.UTC(2030, 0, 1);
@@ -42,12 +42,12 @@ export const ADA: TokenRequest = {
   expiresInSeconds: 3600,
 };
 
-export function admitted(verdict: Verdict): Admission {
-  return "admission" in verdict ? verdict.admission : fail(`refused: ${verdict.refusal.detail}`);
+export function admitted(verdict: Verdict): Identity {
+  return "identity" in verdict ? verdict.identity : fail(`refused: ${verdict.rejection.detail}`);
 }
 
-export function refused(verdict: Verdict): Refusal {
-  return "refusal" in verdict ? verdict.refusal : fail(`let ${verdict.admission.name} in`);
+export function refused(verdict: Verdict): Rejection {
+  return "rejection" in verdict ? verdict.rejection : fail(`let ${verdict.identity.name} in`);
 }
 
 /** Options of a test that needs real files, skipped where those are not allowed. */

@@ -45,9 +45,9 @@ Deno.test("a token issued by another process is taken at once", async () => {
 Deno.test("no token is refused as missing", async () => {
   const { tokens } = process();
   for (const token of [undefined, ""]) {
-    const refusal = refused(await tokens.verify(token));
-    assertEquals(refusal.reason, "missing");
-    assertEquals(refusal.told, "token missing: this server lets nobody in without one");
+    const rejection = refused(await tokens.verify(token));
+    assertEquals(rejection.reason, "missing");
+    assertEquals(rejection.told, "token missing: this server lets nobody in without one");
   }
 });
 
@@ -55,12 +55,12 @@ Deno.test("a token is good until the moment it expires, and told to be expired f
   const { tokens, clock } = process();
   const { token } = await tokens.issue(ADA);
   clock.ms = START + 3600_000 - 1;
-  const admission = admitted(await tokens.verify(token));
-  assertEquals(tokens.check(admission), undefined);
+  const identity = admitted(await tokens.verify(token));
+  assertEquals(tokens.check(identity), undefined);
   clock.ms++;
   const told = "token expired: it ended at 2030-01-01T01:00:00Z; ask for a new one";
   assertEquals(refused(await tokens.verify(token)).told, told);
-  assertEquals(tokens.check(admission)?.told, told);
+  assertEquals(tokens.check(identity)?.told, told);
   clock.advance(DAY_SECONDS);
   assertEquals(refused(await tokens.verify(token)).reason, "expired");
 });
@@ -81,21 +81,21 @@ Deno.test("a token from a clock ahead is taken within 5 s, and told to be not ye
 Deno.test("a revoked token is refused, and its session learns of it", async () => {
   const { tokens } = process();
   const { token, issued } = await tokens.issue(ADA);
-  const admission = admitted(await tokens.verify(token));
+  const identity = admitted(await tokens.verify(token));
   await tokens.revoke(issued.id);
   assertEquals(refused(await tokens.verify(token)).told, "token revoked: ask for a new one");
-  assertEquals(tokens.check(admission)?.reason, "revoked");
+  assertEquals(tokens.check(identity)?.reason, "revoked");
 });
 
 Deno.test("a token revoked by another process is refused after one refresh", async () => {
   const server = process();
   const { token, issued } = await server.tokens.issue(ADA);
   const { token: other } = await server.tokens.issue({ ...ADA, name: "Grace" });
-  const admission = admitted(await server.tokens.verify(token));
+  const identity = admitted(await server.tokens.verify(token));
   const grace = admitted(await server.tokens.verify(other));
   await process(server.storage, server.clock).tokens.revoke(issued.id.slice(0, 8));
   assertEquals(await server.tokens.refresh(), true);
-  assertEquals(server.tokens.check(admission)?.reason, "revoked");
+  assertEquals(server.tokens.check(identity)?.reason, "revoked");
   assertEquals(server.tokens.check(grace), undefined);
   assertEquals(await server.tokens.refresh(), false);
 });
@@ -103,24 +103,24 @@ Deno.test("a token revoked by another process is refused after one refresh", asy
 Deno.test("a token that is not among the issued ones is not valid, however good its signature", async () => {
   const { tokens, storage } = process();
   const { token } = await tokens.issue(ADA);
-  const admission = admitted(await tokens.verify(token));
+  const identity = admitted(await tokens.verify(token));
   await storage.write("tokens.json", JSON.stringify({ version: 1, tokens: [] }));
   await tokens.refresh();
   assertEquals(refused(await tokens.verify(token)).reason, "not valid here");
-  assertEquals(tokens.check(admission)?.reason, "not valid here");
+  assertEquals(tokens.check(identity)?.reason, "not valid here");
 });
 
 Deno.test("after a rotation tokens of the old key are good for the overlap, and then for nothing", async () => {
   const { tokens, clock } = process();
   const { token } = await tokens.issue({ ...ADA, expiresInSeconds: 60 * DAY_SECONDS });
-  const admission = admitted(await tokens.verify(token));
+  const identity = admitted(await tokens.verify(token));
   assertEquals(await tokens.rotate(30 * DAY_SECONDS), START + 30 * DAY_SECONDS * 1000);
   const { token: next } = await tokens.issue({ ...ADA, expiresInSeconds: 60 * DAY_SECONDS });
   clock.advance(30 * DAY_SECONDS - 1);
   admitted(await tokens.verify(token));
   clock.advance(1);
   assertEquals(refused(await tokens.verify(token)).reason, "not valid here");
-  assertEquals(tokens.check(admission)?.reason, "not valid here");
+  assertEquals(tokens.check(identity)?.reason, "not valid here");
   admitted(await tokens.verify(next));
 });
 
@@ -134,12 +134,12 @@ Deno.test("an old key is accepted no longer than the last token that is not revo
 Deno.test("a rotation without overlap ends every token there is, in other processes too", async () => {
   const server = process();
   const { token } = await server.tokens.issue(ADA);
-  const admission = admitted(await server.tokens.verify(token));
+  const identity = admitted(await server.tokens.verify(token));
   const command = process(server.storage, server.clock);
   await command.tokens.rotate(DAY_SECONDS);
   await command.tokens.rotate(0);
   await server.tokens.refresh();
-  assertEquals(server.tokens.check(admission)?.reason, "not valid here");
+  assertEquals(server.tokens.check(identity)?.reason, "not valid here");
   assertEquals(refused(await server.tokens.verify(token)).reason, "not valid here");
 });
 
@@ -214,11 +214,11 @@ Deno.test("files that cannot be understood let nobody in, and are not the token'
 Deno.test("a revocation is noticed also while the file of keys cannot be read", async () => {
   const server = process();
   const { token, issued } = await server.tokens.issue(ADA);
-  const admission = admitted(await server.tokens.verify(token));
+  const identity = admitted(await server.tokens.verify(token));
   await server.storage.write("signing-keys.json", "?");
   await process(server.storage, server.clock).tokens.revoke(issued.id);
   await assertRejects(() => server.tokens.refresh(), ParleyError, "signing-keys.json");
-  assertEquals(server.tokens.check(admission)?.reason, "revoked");
+  assertEquals(server.tokens.check(identity)?.reason, "revoked");
 });
 
 Deno.test("a clock is asked for every decision, not once", async () => {

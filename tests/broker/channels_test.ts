@@ -109,6 +109,6 @@ Deno.test("everybody subscribed can be asked, each once", () => {
   subscribe(channel, peers[0]);
   subscribe(channel, peers[1], "w");
   for (const peer of peers) channels.patterns.add("jobs.*", { peer, group: "w", echo: false });
-  const askable = channel.route(channels.patterns).askable.map(({ number }) => number);
-  assertEquals(askable.sort(), [1, 2, 3]);
+  const responders = channel.route(channels.patterns).responders.map(({ number }) => number);
+  assertEquals(responders.sort(), [1, 2, 3]);
 });

@@ -5,15 +5,15 @@
  */
 
 import type { ErrorCode } from "../../lib/errors.ts";
-import type { Outlet, Peer } from "../../lib/broker/peer.ts";
+import type { Outbox, Peer } from "../../lib/broker/peer.ts";
 import { newLedger } from "../../lib/broker/pending_requests.ts";
 
 /** See the module's comment. */
-export class FakePeer implements Peer, Outlet {
+export class FakePeer implements Peer, Outbox {
   readonly number: number;
   readonly name: string;
-  readonly outlet: Outlet = this;
-  readonly ledger = newLedger();
+  readonly outbox: Outbox = this;
+  readonly pendingRequests = newLedger();
   /** What it was sent, each as text without the header. */
   readonly sent: string[] = [];
   /** The channels it was told the number of. */

@@ -1,9 +1,9 @@
 /** Greetings: the HELLO is judged, at once or a moment later, and whoever fails to judge is heard of. */
 
 import { assert, assertEquals } from "@std/assert";
-import type { Admission, Door } from "../../lib/broker/authenticator.ts";
-import { ALL_RIGHTS } from "../../lib/broker/authenticator.ts";
-import { Greeting, welcome } from "../../lib/broker/handshake.ts";
+import type { Authenticator, Identity } from "../../lib/broker/authenticator.ts";
+import { ALL_PERMISSIONS } from "../../lib/broker/authenticator.ts";
+import { Handshake, welcome } from "../../lib/broker/handshake.ts";
 import { DEFAULT_LIMITS } from "../../lib/limits.ts";
 import { decodeControl, encodeControl, PROTOCOL } from "../../lib/wire/control.ts";
 import { Type } from "../../lib/wire/header.ts";
@@ -17,7 +17,7 @@ function helloFrame(hello: { name?: string; token?: string; protocol?: string } 
 }
 
 /** Judges `frame` until there is a verdict. */
-async function judged(greeting: Greeting, frame: Uint8Array) {
+async function judged(greeting: Handshake, frame: Uint8Array) {
   const again = Promise.withResolvers<void>();
   const now = greeting.judge(frame, 0, frame.length, again.resolve);
   if (now !== undefined) return now;
@@ -25,27 +25,27 @@ async function judged(greeting: Greeting, frame: Uint8Array) {
   return greeting.judge(frame, 0, frame.length, () => fails(new Error("asked twice")));
 }
 
-const ADMISSION: Admission = { id: "5f0c", name: "Ada", grants: { ...ALL_RIGHTS, mayDirect: false } };
+const ADMISSION: Identity = { id: "5f0c", name: "Ada", grants: { ...ALL_PERMISSIONS, mayDirect: false } };
 
-function makeDoor(verify: Door["verify"]): Door {
+function makeDoor(verify: Authenticator["verify"]): Authenticator {
   return { verify, check: () => undefined };
 }
 
 Deno.test("without a door everybody may come in, at once", () => {
-  const greeting = new Greeting(undefined, "192.0.2.1", fails);
+  const greeting = new Handshake(undefined, "192.0.2.1", fails);
   for (const name of ["Ada", undefined]) {
     const frame = helloFrame(name === undefined ? {} : { name });
     assertEquals(greeting.judge(frame, 0, frame.length, () => fails("judged twice")), {
       name,
-      rights: ALL_RIGHTS,
+      permissions: ALL_PERMISSIONS,
     });
   }
 });
 
 Deno.test("a HELLO that is none is refused before anybody is asked", () => {
-  const door = makeDoor(() => fails(new Error("asked")));
+  const authenticator = makeDoor(() => fails(new Error("asked")));
   const verdict = (frame: Uint8Array) =>
-    new Greeting(door, "192.0.2.1", fails).judge(frame, 0, frame.length, () => {});
+    new Handshake(authenticator, "192.0.2.1", fails).judge(frame, 0, frame.length, () => {});
   const broken = verdict(encodeControl({ type: Type.HELLO }, { reason: "no hello" } as never));
   assert(broken !== undefined && "code" in broken);
   assertEquals(broken.code, "bad_hello");
@@ -56,46 +56,48 @@ Deno.test("a HELLO that is none is refused before anybody is asked", () => {
 });
 
 Deno.test("who is let in goes by the token's name and has its rights", async () => {
-  const asked: unknown[] = [];
-  const door = makeDoor((...args) => Promise.resolve((asked.push(args), { admission: ADMISSION })));
-  const guest = await judged(
-    new Greeting(door, "192.0.2.1", fails),
+  const responder: unknown[] = [];
+  const authenticator = makeDoor((...args) =>
+    Promise.resolve((responder.push(args), { identity: ADMISSION }))
+  );
+  const accepted = await judged(
+    new Handshake(authenticator, "192.0.2.1", fails),
     helloFrame({ name: "Mallory", token: "a.b.c" }),
   );
-  assertEquals(guest, { name: "Ada", rights: ADMISSION.grants, admission: ADMISSION });
-  assertEquals(asked, [["a.b.c", "192.0.2.1"]], "once");
+  assertEquals(accepted, { name: "Ada", permissions: ADMISSION.grants, identity: ADMISSION });
+  assertEquals(responder, [["a.b.c", "192.0.2.1"]], "once");
 });
 
 Deno.test("who is not is told what it may know; the rest is for the log", async () => {
-  const refusal = { told: "token expired: ask for a new one", detail: "it ended yesterday" };
-  const door = makeDoor(() => Promise.resolve({ refusal }));
-  assertEquals(await judged(new Greeting(door, "192.0.2.1", fails), helloFrame()), {
+  const rejection = { told: "token expired: ask for a new one", detail: "it ended yesterday" };
+  const authenticator = makeDoor(() => Promise.resolve({ rejection }));
+  assertEquals(await judged(new Handshake(authenticator, "192.0.2.1", fails), helloFrame()), {
     code: "unauthorized",
-    message: refusal.told,
-    detail: refusal.detail,
+    message: rejection.told,
+    detail: rejection.detail,
   });
 });
 
 Deno.test("while the door judges there is no verdict, and it is asked once", async () => {
-  const verdict = Promise.withResolvers<{ admission: Admission }>();
-  let asked = 0;
-  const door = makeDoor(() => (asked++, verdict.promise));
-  const greeting = new Greeting(door, "192.0.2.1", fails);
+  const verdict = Promise.withResolvers<{ identity: Identity }>();
+  let responder = 0;
+  const authenticator = makeDoor(() => (responder++, verdict.promise));
+  const greeting = new Handshake(authenticator, "192.0.2.1", fails);
   const frame = helloFrame();
   const told = Promise.withResolvers<void>();
   for (let count = 0; count < 3; count++) {
     assertEquals(greeting.judge(frame, 0, frame.length, told.resolve), undefined);
   }
-  verdict.resolve({ admission: ADMISSION });
+  verdict.resolve({ identity: ADMISSION });
   await told.promise;
-  const guest = greeting.judge(frame, 0, frame.length, told.resolve);
-  assertEquals([guest !== undefined && "rights" in guest, asked], [true, 1]);
+  const accepted = greeting.judge(frame, 0, frame.length, told.resolve);
+  assertEquals([accepted !== undefined && "permissions" in accepted, responder], [true, 1]);
 });
 
 Deno.test("a door that cannot judge lets nobody in, and is heard of", async () => {
   const failed = Promise.withResolvers<unknown>();
-  const door = makeDoor(() => Promise.reject(new Error("the disk is gone")));
-  const greeting = new Greeting(door, "192.0.2.1", failed.resolve);
+  const authenticator = makeDoor(() => Promise.reject(new Error("the disk is gone")));
+  const greeting = new Handshake(authenticator, "192.0.2.1", failed.resolve);
   const frame = helloFrame();
   assertEquals(greeting.judge(frame, 0, frame.length, () => fails(new Error("judged"))), undefined);
   assertEquals(String(await failed.promise), "Error: the disk is gone");

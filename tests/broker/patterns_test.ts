@@ -47,11 +47,15 @@ Deno.test("the patterns found are those that cover the name, whatever was added 
         patterns.add(its, added);
         there.set(added, its);
       }
-      const asked = random.int(8) === 0 ? `$${name()}` : name();
-      const expected = [...there].filter(([, its]) => asRegExp(its).test(asked)).map(([{ peer }]) =>
+      const responder = random.int(8) === 0 ? `$${name()}` : name();
+      const expected = [...there].filter(([, its]) => asRegExp(its).test(responder)).map(([{ peer }]) =>
         peer.number
       );
-      assertEquals(covering(patterns, asked), expected, `${asked} by ${[...there.values()].join(" ")}`);
+      assertEquals(
+        covering(patterns, responder),
+        expected,
+        `${responder} by ${[...there.values()].join(" ")}`,
+      );
     }
   }
 });

@@ -4,15 +4,15 @@ import { debt, owe, strike, strikeAll, strikeLate } from "../../lib/broker/pendi
 import { FakePeer } from "./fake_peer.ts";
 
 /** Notes that `asked` owes `asker` an answer under `id`. */
-function ask(asker: FakePeer, asked: FakePeer, id: number, deadline = 1000): Pending {
-  const pending: Pending = { asker, asked, id, channel: 5, deadline };
+function ask(requester: FakePeer, responder: FakePeer, id: number, deadline = 1000): Pending {
+  const pending: Pending = { requester, responder, id, channel: 5, deadline };
   owe(pending);
   return pending;
 }
 
 /** How many debts `peer` has: its own requests, and those of others to it. */
-function debts({ ledger }: FakePeer): [number, number] {
-  return [ledger.asking.size, ledger.owing.size];
+function debts({ pendingRequests }: FakePeer): [number, number] {
+  return [pendingRequests.asking.size, pendingRequests.owing.size];
 }
 
 Deno.test("a debt is between the two, under its id, until it is struck out", () => {

@@ -1,11 +1,11 @@
 /** Rates: evenly filled, a second at most in store, debts waited for. */
 
 import { assert, assertEquals } from "@std/assert";
-import { Rate } from "../../lib/broker/rate_limiter.ts";
+import { RateLimiter } from "../../lib/broker/rate_limiter.ts";
 
 function makeRate(messagesPerSecond: number, bytesPerSecond: number) {
   const clock = { ms: 1000 };
-  return { clock, rate: new Rate({ messagesPerSecond, bytesPerSecond }, () => clock.ms) };
+  return { clock, rate: new RateLimiter({ messagesPerSecond, bytesPerSecond }, () => clock.ms) };
 }
 
 Deno.test("without a rate nobody ever waits", () => {

@@ -123,7 +123,7 @@ Deno.test("a request is owed by whom it was sent to; who has no room is passed o
   bench.subscribe(alan);
   grace.room = 0;
   assertEquals(bench.ask(ada, 1, "what"), true);
-  assertEquals([alan.sent, alan.ledger.owing.size], [["what"], 1]);
+  assertEquals([alan.sent, alan.pendingRequests.owing.size], [["what"], 1]);
   alan.room = 0;
   assertEquals(bench.ask(ada, 2, "what"), false);
   assertEquals([bench.waitedFor, ada.refused], [[2, 3], []]);
@@ -136,10 +136,10 @@ Deno.test("a reply that finds no room is still owed", () => {
   bench.ask(ada, 1, "what");
   ada.room = 0;
   assertEquals(bench.answer(grace, 1, 1, "that"), false);
-  assertEquals([bench.waitedFor, grace.ledger.owing.size], [[1], 1]);
+  assertEquals([bench.waitedFor, grace.pendingRequests.owing.size], [[1], 1]);
   ada.room = Infinity;
   assertEquals(bench.answer(grace, 1, 1, "that"), true);
-  assertEquals([ada.sent, grace.ledger.owing.size, grace.refused], [["that"], 0, []]);
+  assertEquals([ada.sent, grace.pendingRequests.owing.size, grace.refused], [["that"], 0, []]);
 });
 
 Deno.test("a direct message waits for its receiver, and is refused where there is none", () => {

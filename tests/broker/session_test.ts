@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { Link } from "../../lib/broker/peer.ts";
+import type { Transport } from "../../lib/broker/peer.ts";
 import { Router } from "../../lib/broker/router.ts";
 import { Echo } from "../../lib/broker/echo.ts";
 import { Session } from "../../lib/broker/session.ts";
@@ -12,9 +12,9 @@ import { FakePeer } from "./fake_peer.ts";
 /** A session whose connection is the test. */
 class Bench implements Disposable {
   readonly log = new RecordedLog();
-  readonly outlet = new FakePeer(0);
+  readonly outbox = new FakePeer(0);
   /** What was asked of the connection. */
-  readonly asked: string[] = [];
+  readonly responder: string[] = [];
   readonly session: Session;
 
   constructor(heartbeatSeconds = 30) {
@@ -27,24 +27,24 @@ class Bench implements Disposable {
       nextNumber: () => 17,
       uuid: () => `uuid-${++uuids}`,
       log: this.log.log,
-      door: undefined,
+      authenticator: undefined,
       echo: new Echo(),
       now: () => performance.now(),
     };
-    const link: Link = {
-      outlet: this.outlet,
-      hold: () => this.asked.push("hold"),
-      resume: () => this.asked.push("resume"),
+    const transport: Transport = {
+      outbox: this.outbox,
+      hold: () => this.responder.push("hold"),
+      resume: () => this.responder.push("resume"),
       finish: (reason) => {
-        this.asked.push(`finish ${reason}`);
+        this.responder.push(`finish ${reason}`);
         this.session.ended(reason);
       },
     };
     this.session = new Session(
       context,
-      link,
+      transport,
       { address: "192.0.2.1", port: 4711 },
-      () => this.asked.push("forget"),
+      () => this.responder.push("forget"),
     );
   }
 
@@ -55,7 +55,7 @@ class Bench implements Disposable {
 
   greet(): this {
     assert(this.give(encodeControl({ type: Type.HELLO }, { protocol: PROTOCOL })));
-    this.outlet.sent.length = 0;
+    this.outbox.sent.length = 0;
     return this;
   }
 
@@ -74,11 +74,11 @@ const PONG = encodeFrame({ type: Type.PONG, sender: 17 });
 Deno.test("a bug of ours is told as internal with a reference; what it was is for the log alone", () => {
   using bench = new Bench().greet();
   bench.session.failed(new Error("a secret of the server's"));
-  const error = JSON.parse(bench.outlet.sent[0]);
+  const error = JSON.parse(bench.outbox.sent[0]);
   assertEquals([error.code, error.fatal], ["internal", true]);
   assertMatch(error.message, /uuid-2/);
   assert(!error.message.includes("secret"));
-  assertEquals(bench.asked, ["finish internal", "forget"]);
+  assertEquals(bench.responder, ["finish internal", "forget"]);
   const [line] = bench.log.all("internal error");
   assertEquals([line.level, line.reference, line.session], ["error", "uuid-2", "uuid-1"]);
   assertMatch(`${line.error}`, /secret/);
@@ -90,33 +90,33 @@ Deno.test("whoever was heard of within a heartbeat is neither asked nor closed",
     bench.tick(10);
     bench.give(PONG);
   }
-  assertEquals([bench.outlet.sent, bench.asked], [[], []]);
+  assertEquals([bench.outbox.sent, bench.responder], [[], []]);
 });
 
 Deno.test("silence is asked about once, and ends the session when it has lasted two heartbeats", () => {
   using bench = new Bench(10).greet();
   bench.tick(11);
-  assertEquals(bench.outlet.sent, [""]);
+  assertEquals(bench.outbox.sent, [""]);
   bench.tick(9);
-  assertEquals([bench.outlet.sent, bench.asked], [[""], []]);
+  assertEquals([bench.outbox.sent, bench.responder], [[""], []]);
   bench.tick(1);
-  assertEquals(bench.asked, ["finish timeout", "forget"]);
+  assertEquals(bench.responder, ["finish timeout", "forget"]);
   bench.tick(50);
-  assertEquals([bench.outlet.sent.length, bench.asked.length], [2, 2]);
+  assertEquals([bench.outbox.sent.length, bench.responder.length], [2, 2]);
 });
 
 Deno.test("the time a session is held back for does not count as silence", () => {
   using bench = new Bench(10).greet();
-  bench.outlet.room = 0;
+  bench.outbox.room = 0;
   assert(!bench.give(encodeFrame({ type: Type.PING, sender: 17 })), "its PONG has no room");
-  assertEquals(bench.asked, ["hold"]);
+  assertEquals(bench.responder, ["hold"]);
   bench.tick(100);
-  assertEquals(bench.asked, ["hold"]);
-  bench.outlet.room = Infinity;
-  for (const waiter of bench.outlet.waiters) waiter();
-  assertEquals(bench.asked, ["hold", "resume"]);
+  assertEquals(bench.responder, ["hold"]);
+  bench.outbox.room = Infinity;
+  for (const waiter of bench.outbox.waiters) waiter();
+  assertEquals(bench.responder, ["hold", "resume"]);
   bench.tick(21);
-  assertEquals(bench.asked.slice(2), ["finish timeout", "forget"]);
+  assertEquals(bench.responder.slice(2), ["finish timeout", "forget"]);
 });
 
 Deno.test("a session ends once, whatever is said of it afterwards", () => {
@@ -126,6 +126,6 @@ Deno.test("a session ends once, whatever is said of it afterwards", () => {
   bench.session.slow();
   bench.session.shutDown();
   bench.session.failed(new Error("late"));
-  assertEquals([bench.asked, bench.outlet.sent], [["forget"], []]);
+  assertEquals([bench.responder, bench.outbox.sent], [["forget"], []]);
   assertEquals(bench.log.all("closed").map(({ reason }) => reason), ["eof"]);
 });

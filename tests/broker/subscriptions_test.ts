@@ -1,19 +1,19 @@
 import { assertEquals } from "@std/assert";
 import { Channels } from "../../lib/broker/channels.ts";
-import { ALL_RIGHTS } from "../../lib/broker/authenticator.ts";
-import { Memberships } from "../../lib/broker/subscriptions.ts";
+import { ALL_PERMISSIONS } from "../../lib/broker/authenticator.ts";
+import { Subscriptions } from "../../lib/broker/subscriptions.ts";
 import { MAX_LISTED_MEMBERS } from "../../lib/limits.ts";
 import { FakePeer } from "./fake_peer.ts";
 
 /** The memberships of a new peer. */
 function join(channels: Channels, number: number) {
   const peer = new FakePeer(number);
-  const memberships = new Memberships(peer, channels, 10, ALL_RIGHTS);
+  const subscriptions = new Subscriptions(peer, channels, 10, ALL_PERMISSIONS);
   return {
     peer,
-    memberships,
+    subscriptions,
     open: (channel: string, presence = false) =>
-      memberships.open({ channel, subscribe: true, echo: true, presence, group: undefined }, 1),
+      subscriptions.open({ channel, subscribe: true, echo: true, presence, group: undefined }, 1),
   };
 }
 
@@ -31,10 +31,10 @@ Deno.test("who leaves everything leaves nothing behind", () => {
   const channels = new Channels();
   const watcher = join(channels, 1);
   watcher.open("chat.lobby", true);
-  const { memberships, open, peer } = join(channels, 2);
+  const { subscriptions, open, peer } = join(channels, 2);
   for (const channel of ["chat.lobby", "chat.more", "chat.*", ">"]) open(channel);
   peer.sent.length = 0;
-  memberships.leaveAll();
+  subscriptions.leaveAll();
   assertEquals(peer.sent, [], "without a word to it");
   assertEquals(
     watcher.peer.sent.slice(1).map((text) => JSON.parse(text).number),

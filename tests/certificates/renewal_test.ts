@@ -8,56 +8,56 @@ const certificate = (name: string): SourcedCertificate => ({ certificate: name, 
 
 function makeRenewal() {
   const told: string[] = [];
-  const scene = {
+  const harness = {
     told,
     reads: 0,
     read: (): Promise<SourcedCertificate> => Promise.resolve(certificate("first")),
     renewed: (_: SourcedCertificate) => {},
     renewal: undefined as unknown as Renewal,
   };
-  scene.renewal = new Renewal({ read: () => (scene.reads++, scene.read()) }, certificate("first"), {
+  harness.renewal = new Renewal({ read: () => (harness.reads++, harness.read()) }, certificate("first"), {
     renewed: (it) => {
-      scene.renewed(it);
+      harness.renewed(it);
       told.push(it.certificate);
     },
     failed: (error) => told.push(String(error)),
   });
-  return scene;
+  return harness;
 }
 
 Deno.test("the same certificate is no news; another one is, once", async () => {
-  const scene = makeRenewal();
-  await scene.renewal.look();
-  scene.read = () => Promise.resolve(certificate("second"));
-  await scene.renewal.look();
-  await scene.renewal.look();
-  assertEquals(scene.told, ["second"]);
+  const harness = makeRenewal();
+  await harness.renewal.look();
+  harness.read = () => Promise.resolve(certificate("second"));
+  await harness.renewal.look();
+  await harness.renewal.look();
+  assertEquals(harness.told, ["second"]);
 });
 
 Deno.test("a source that fails is told of each time, and the next look tries again", async () => {
-  const scene = makeRenewal();
-  scene.read = () => Promise.reject(new Error("gone"));
-  await scene.renewal.look();
-  await scene.renewal.look();
-  scene.read = () => Promise.resolve(certificate("second"));
-  await scene.renewal.look();
-  assertEquals(scene.told, ["Error: gone", "Error: gone", "second"]);
+  const harness = makeRenewal();
+  harness.read = () => Promise.reject(new Error("gone"));
+  await harness.renewal.look();
+  await harness.renewal.look();
+  harness.read = () => Promise.resolve(certificate("second"));
+  await harness.renewal.look();
+  assertEquals(harness.told, ["Error: gone", "Error: gone", "second"]);
 });
 
 Deno.test("a certificate that cannot be served is tried again, not taken for the one in use", async () => {
-  const scene = makeRenewal();
-  scene.read = () => Promise.resolve(certificate("second"));
-  scene.renewed = () => {
+  const harness = makeRenewal();
+  harness.read = () => Promise.resolve(certificate("second"));
+  harness.renewed = () => {
     throw new Error("no such cipher");
   };
-  await scene.renewal.look();
-  scene.renewed = () => {};
-  await scene.renewal.look();
-  assertEquals(scene.told, ["Error: no such cipher", "second"]);
+  await harness.renewal.look();
+  harness.renewed = () => {};
+  await harness.renewal.look();
+  assertEquals(harness.told, ["Error: no such cipher", "second"]);
 });
 
 Deno.test("looks at once are one look", async () => {
-  const scene = makeRenewal();
-  await Promise.all([scene.renewal.look(), scene.renewal.look(), scene.renewal.look()]);
-  assertEquals(scene.reads, 1);
+  const harness = makeRenewal();
+  await Promise.all([harness.renewal.look(), harness.renewal.look(), harness.renewal.look()]);
+  assertEquals(harness.reads, 1);
 });

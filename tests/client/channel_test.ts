@@ -215,8 +215,8 @@ Deno.test("the server's refusal of an open reaches whoever opened, and the name 
     using peer = await server.greet();
     for (let i = 0; i < 2; i++) {
       const { header } = await peer.expect(Type.OPEN);
-      const refusal = { code: "limit", message: "too many channels", fatal: false };
-      await peer.control({ type: Type.ERROR, id: header.id }, refusal);
+      const rejection = { code: "limit", message: "too many channels", fatal: false };
+      await peer.control({ type: Type.ERROR, id: header.id }, rejection);
     }
     await peer.open(5);
     await peer.drain();
@@ -246,13 +246,13 @@ Deno.test("a payload that is too large, or none at all, is refused without a rou
 });
 
 Deno.test("a refused message makes the next publish fail, or the iteration under way, or close", async () => {
-  const refusal = { code: "forbidden", message: "no more of that", fatal: false };
+  const rejection = { code: "forbidden", message: "no more of that", fatal: false };
   await playServer(async (server) => {
     using peer = await server.greet();
     await peer.open(5);
     for (let i = 0; i < 3; i++) {
       await peer.expect(Type.MESSAGE);
-      await peer.control({ type: Type.ERROR, channel: 5 }, refusal);
+      await peer.control({ type: Type.ERROR, channel: 5 }, rejection);
       const { header } = await peer.expect(Type.PING);
       await peer.control({ type: Type.PONG, id: header.id }, "");
     }

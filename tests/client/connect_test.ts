@@ -129,8 +129,8 @@ Deno.test("a greeting that lacks something is refused by name", async () => {
 });
 
 Deno.test("a refusal by the server keeps its code and words", async () => {
-  const refusal = { code: "unauthorized", message: "a token is needed", fatal: true };
-  const error = await failure((peer) => peer.control({ type: Type.ERROR }, refusal));
+  const rejection = { code: "unauthorized", message: "a token is needed", fatal: true };
+  const error = await failure((peer) => peer.control({ type: Type.ERROR }, rejection));
   assertEquals([error.code, error.message, error.fatal], ["unauthorized", "a token is needed", true]);
 });
 

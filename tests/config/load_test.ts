@@ -31,7 +31,7 @@ interface Told {
   file?: string;
 }
 
-function world({ args = [], env = {}, file }: Told) {
+function from({ args = [], env = {}, file }: Told) {
   const readTextFile = (path: string) => {
     if (path !== "parley.jsonc" || file === undefined) throw new Deno.errors.NotFound(path);
     return file;
@@ -39,8 +39,8 @@ function world({ args = [], env = {}, file }: Told) {
   return { args, env, readTextFile, isTerminal: false };
 }
 
-const load = (told: Told) => loadConfig(SERVER, world(told));
-const loadOther = (told: Told) => loadConfig(OTHER, world(told));
+const load = (told: Told) => loadConfig(SERVER, from(told));
+const loadOther = (told: Told) => loadConfig(OTHER, from(told));
 const texts = ({ problems }: { problems: readonly { text: string }[] }) => problems.map(({ text }) => text);
 
 Deno.test("without being told anything, every option has its default", () => {
@@ -68,7 +68,7 @@ Deno.test("without being told anything, every option has its default", () => {
     maxMessageRate: 0,
     maxByteRate: 0,
     handshakeTime: 5,
-    slowGrace: 5,
+    slowConsumerTimeout: 5,
     requestTime: 60,
     drainTime: 5,
     heartbeat: 30,
@@ -81,8 +81,8 @@ Deno.test("without being told anything, every option has its default", () => {
 
 Deno.test("logs are pretty on a terminal unless told otherwise", () => {
   const isTerminal = true;
-  assertEquals(loadConfig(SERVER, { ...world({}), isTerminal }).values.logFormat, "pretty");
-  const told = world({ env: { PARLEY_LOG_FORMAT: "json" } });
+  assertEquals(loadConfig(SERVER, { ...from({}), isTerminal }).values.logFormat, "pretty");
+  const told = from({ env: { PARLEY_LOG_FORMAT: "json" } });
   assertEquals(loadConfig(SERVER, { ...told, isTerminal }).values.logFormat, "json");
 });
 
@@ -276,7 +276,7 @@ Deno.test("a file that is there and cannot be read is a problem, named or not", 
   const readTextFile = () => {
     throw new Deno.errors.PermissionDenied("Permission denied (os error 13)");
   };
-  assertEquals(texts(loadConfig(SERVER, { ...world({}), readTextFile })), [
+  assertEquals(texts(loadConfig(SERVER, { ...from({}), readTextFile })), [
     'config: cannot read "parley.jsonc": Permission denied (os error 13)',
   ]);
 });
@@ -284,7 +284,7 @@ Deno.test("a file that is there and cannot be read is a problem, named or not", 
 Deno.test("the file that was named is the one that is read", () => {
   const readTextFile = (path: string) => `{ "host": "${path}", "prot": 1 }`;
   const told = { args: ["--config=a.jsonc"], env: { PARLEY_CONFIG: "b.jsonc" } };
-  const loaded = loadConfig(SERVER, { ...world(told), readTextFile });
+  const loaded = loadConfig(SERVER, { ...from(told), readTextFile });
   assertEquals([loaded.values.host, loaded.sources.host], ["a.jsonc", "a.jsonc:1"]);
   assertEquals(texts(loaded), ['a.jsonc:1: "prot" is not an option; did you mean "port"?']);
 });

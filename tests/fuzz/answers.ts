@@ -8,13 +8,13 @@
 import type { ErrorPayload, Opened, Welcome } from "../../lib/wire/control.ts";
 import { HEADER_BYTES } from "../../lib/limits.ts";
 import { readHeader, Type, typeName, u32 } from "../../lib/wire/header.ts";
-import { Scanner, type Sink } from "../../lib/wire/scanner.ts";
+import { type FrameHandler, Scanner } from "../../lib/wire/scanner.ts";
 
 /** Lists of members are the largest thing a server says by itself. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /** Takes the server's bytes as they come. */
-export class Answers implements Sink {
+export class PendingCalls implements FrameHandler {
   /** From the WELCOME; 0 before. */
   number = 0;
   /** By id of the OPEN, the number its OPENED gave. */

@@ -5,7 +5,7 @@
  */
 
 import { Type } from "../../lib/wire/header.ts";
-import type { Answers } from "./answers.ts";
+import type { PendingCalls } from "./answers.ts";
 import type { Attack } from "./attack.ts";
 import { controlFrame } from "./frames.ts";
 
@@ -42,7 +42,11 @@ export interface Outcome {
  * Connects, greets if that is the plan, sends what the plan says and leaves as it says. `answers` hears all that comes,
  * or is left out where that is not for it to understand. Rejects only where the server cannot be reached.
  */
-export async function carryOut(attack: Attack, dial: Dial, answers: Answers | undefined): Promise<Outcome> {
+export async function carryOut(
+  attack: Attack,
+  dial: Dial,
+  answers: PendingCalls | undefined,
+): Promise<Outcome> {
   const line = new Line(await dial(), answers);
   const timer = setTimeout(() => line.close(), ATTACK_MS);
   let problem: string | undefined;
@@ -67,7 +71,7 @@ export async function carryOut(attack: Attack, dial: Dial, answers: Answers | un
 }
 
 /** Greets and opens as one should; says what was not answered. */
-async function introduce({ opens }: Attack, line: Line, answers: Answers): Promise<string | undefined> {
+async function introduce({ opens }: Attack, line: Line, answers: PendingCalls): Promise<string | undefined> {
   const voice = { number: 0, channels: [] };
   await line.send([{
     bytes: controlFrame(Type.HELLO, voice, { protocol: "parley/1", name: "fuzz" }),
@@ -98,13 +102,13 @@ class Line {
   /** Resolves when this end is closed. */
   readonly closed: Promise<void>;
   readonly #conn: Deno.Conn;
-  readonly #answers: Answers | undefined;
+  readonly #answers: PendingCalls | undefined;
   readonly #buffer = new Uint8Array(32 * 1024);
   #reading: Promise<unknown> = Promise.resolve();
   #close!: () => void;
   #isClosed = false;
 
-  constructor(conn: Deno.Conn, answers: Answers | undefined) {
+  constructor(conn: Deno.Conn, answers: PendingCalls | undefined) {
     this.#conn = conn;
     this.#answers = answers;
     this.closed = new Promise((resolve) => this.#close = resolve);

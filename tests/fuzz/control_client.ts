@@ -21,7 +21,7 @@ export const SERVED_WITHIN_MS = 10_000;
 const MAX_BYTES = 8_000;
 
 /** The two sessions. One asks and publishes, the other answers and publishes too. */
-export class Witness {
+export class ControlClient {
   messages = 0;
   answers = 0;
   /** Frames of strangers in the inboxes of the two, which are theirs to send. */
@@ -42,11 +42,11 @@ export class Witness {
   }
 
   /** Greets twice and opens the channel. */
-  static async start(random: Random, dial: Dial): Promise<Witness> {
+  static async start(random: Random, dial: Dial): Promise<ControlClient> {
     const [asker, answerer] = [await greet(dial), await greet(dial)];
     const { number } = await asker.open(CHANNEL, { echo: false });
     await answerer.open(CHANNEL, { echo: false });
-    return new Witness(random, asker, answerer, number);
+    return new ControlClient(random, asker, answerer, number);
   }
 
   /** The numbers of both sessions. */

@@ -17,7 +17,7 @@ for (const tls of [false, true]) {
       const result = await fuzz(options);
       assertEquals(result.problems, [], formatResult(result, options));
       assert(
-        result.attacks > 20 && result.greeted > 10 && result.witness.answers > 20,
+        result.attacks > 20 && result.greeted > 10 && result.control.answers > 20,
         formatResult(result, options),
       );
     },

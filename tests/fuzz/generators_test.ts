@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { HEADER_BYTES } from "../../lib/limits.ts";
 import { readHeader, Type } from "../../lib/wire/header.ts";
-import { Scanner, type Sink } from "../../lib/wire/scanner.ts";
+import { type FrameHandler, Scanner } from "../../lib/wire/scanner.ts";
 import { concat } from "../raw_client.ts";
 import { seeded, seedFrom } from "../seeded.ts";
 import { KINDS, planAttack } from "./attack.ts";
@@ -18,7 +18,7 @@ const ROUNDS = 200;
 const VOICE: Voice = { number: 17, channels: [3, 4] };
 
 /** Takes everything. */
-const SINK: Sink = { run: () => true, frame: () => true };
+const SINK: FrameHandler = { run: () => true, frame: () => true };
 
 /** Scans `bytes` as a server would once session 17 is greeted; the scanner and how much it took. */
 function scan(bytes: Uint8Array): { scanner: Scanner; taken: number } {

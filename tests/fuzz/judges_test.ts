@@ -5,7 +5,7 @@
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { encodeControl } from "../../lib/wire/control.ts";
 import { encodeFrame, Type } from "../../lib/wire/header.ts";
-import { Answers } from "./answers.ts";
+import { PendingCalls } from "./answers.ts";
 import { commandOf, readOptions } from "./options.ts";
 import { quantile } from "./quantile.ts";
 import { ServerLog } from "./server_log.ts";
@@ -17,13 +17,13 @@ const error = (code: string, fatal: boolean) =>
 
 /** What is wrong with a server that says `frames` to somebody. */
 function problemOf(...frames: Uint8Array[]): string | undefined {
-  const answers = new Answers(WITNESSES);
+  const answers = new PendingCalls(WITNESSES);
   for (const frame of frames) answers.push(frame);
   return answers.problem;
 }
 
 Deno.test("answers as they should be are understood, however they are cut", () => {
-  const answers = new Answers(WITNESSES);
+  const answers = new PendingCalls(WITNESSES);
   const frames = [
     welcome,
     encodeControl({ type: Type.OPENED, id: 1, channel: 9 }, { number: 9 }),

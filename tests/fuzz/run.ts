@@ -5,21 +5,30 @@
  */
 
 import { seeded } from "../seeded.ts";
-import { Answers } from "./answers.ts";
+import { PendingCalls } from "./answers.ts";
 import { planAttack } from "./attack.ts";
 import { carryOut, type Dial } from "./attacker.ts";
 import { MAX_PAYLOAD } from "./frames.ts";
 import type { FuzzOptions } from "./options.ts";
 import { quantile } from "./quantile.ts";
 import { ServerProcess, type Stopped } from "./server_process.ts";
-import { Witness } from "./control_client.ts";
+import { ControlClient } from "./control_client.ts";
 
 const MiB = 1024 * 1024;
 
 /** Tight limits and short times, so that each of them is met many times a minute. */
 const SERVER_ARGS: readonly string[] = [
   ...["--max-payload", String(MAX_PAYLOAD), "--max-pending", String(MiB), "--max-channels", "1000"],
-  ...["--max-requests", "4000", "--handshake-time", "2", "--slow-grace", "2", "--request-time", "2"],
+  ...[
+    "--max-requests",
+    "4000",
+    "--handshake-time",
+    "2",
+    "--slow-consumer-timeout",
+    "2",
+    "--request-time",
+    "2",
+  ],
 ];
 
 /** How long the server has, after the last attack, to close what attackers left: grace, linger and drain time. */
@@ -53,7 +62,7 @@ export interface FuzzResult {
   readonly next: number;
   readonly refusals: ReadonlyMap<string, number>;
   readonly logLines: number;
-  readonly witness: { messages: number; answers: number; strangers: number; latencies: readonly number[] };
+  readonly control: { messages: number; answers: number; strangers: number; latencies: readonly number[] };
   readonly memory: Before<number> & { readonly peak: number };
   readonly descriptors: Before<number>;
   readonly stopped?: Stopped;
@@ -116,15 +125,15 @@ class Run {
 
   async run(onProgress: (progress: FuzzProgress) => void): Promise<FuzzResult> {
     const server = this.#server;
-    const witness = await Witness.start(seeded(this.#options.seed), this.#dial);
+    const control = await ControlClient.start(seeded(this.#options.seed), this.#dial);
     const memory = server.residentBytes();
     const descriptors = server.descriptors();
-    const ticker = setInterval(() => onProgress(this.#progress(witness)), 1000);
+    const ticker = setInterval(() => onProgress(this.#progress(control)), 1000);
     let isQuiet = false;
-    const talking = witness.talk(() => isQuiet || server.code !== undefined)
+    const talking = control.talk(() => isQuiet || server.code !== undefined)
       .catch((error) => this.#found(error.message));
     const { connections } = this.#options;
-    await Promise.all(Array.from({ length: connections }, () => this.#attackOn(witness.sessions)));
+    await Promise.all(Array.from({ length: connections }, () => this.#attackOn(control.sessions)));
     // The witness's own two included: it goes on talking until all others are gone.
     await this.#settled(() => server.descriptors() <= descriptors);
     const after = server.descriptors();
@@ -132,8 +141,8 @@ class Run {
     await talking;
     clearInterval(ticker);
     const [afterBytes, peak] = [server.residentBytes(), server.peakBytes()];
-    this.#judge(witness, memory, peak, descriptors, after);
-    const stopped = await this.#stop(witness);
+    this.#judge(control, memory, peak, descriptors, after);
+    const stopped = await this.#stop(control);
     const { log } = server;
     if (log.complaints.length > 0) {
       const when = this.#complainedAt === undefined ? "" : ` (before attack ${this.#complainedAt})`;
@@ -147,7 +156,7 @@ class Run {
       next: this.#next,
       refusals: log.refusals,
       logLines: log.lines,
-      witness,
+      control,
       memory: { before: memory, after: afterBytes, peak },
       descriptors: { before: descriptors, after },
       stopped,
@@ -162,7 +171,7 @@ class Run {
       const index = this.#next++;
       const attack = planAttack(seed, index);
       const isPlain = tls && !attack.greets && index % 2 === 0;
-      const answers = isPlain ? undefined : new Answers(witnesses);
+      const answers = isPlain ? undefined : new PendingCalls(witnesses);
       try {
         const outcome = await carryOut(attack, isPlain ? this.#dialPlain : this.#dial, answers);
         this.#attacks++;
@@ -183,14 +192,14 @@ class Run {
     return this.#problems.length > 0 || this.#complainedAt !== undefined;
   }
 
-  #judge(witness: Witness, memory: number, peak: number, before: number, after: number): void {
+  #judge(control: ControlClient, memory: number, peak: number, before: number, after: number): void {
     const { code } = this.#server;
     if (code !== undefined) {
       this.#found(`the server ended with ${code}: ${this.#server.log.last}`);
       return;
     }
-    if (witness.answers === 0) this.#found("the witness got no answer at all");
-    const p99 = quantile(witness.latencies, 0.99);
+    if (control.answers === 0) this.#found("the witness got no answer at all");
+    const p99 = quantile(control.latencies, 0.99);
     if (p99 > P99_MS) this.#found(`the witness waited for ${Math.round(p99)} ms, one time in a hundred`);
     if (after > before) {
       this.#found(
@@ -201,13 +210,13 @@ class Run {
     if (peak > bound) this.#found(`${mib(peak)} of memory at the worst, over the bound of ${mib(bound)}`);
   }
 
-  async #stop(witness: Witness): Promise<Stopped | undefined> {
+  async #stop(control: ControlClient): Promise<Stopped | undefined> {
     try {
-      if (this.#problems.length === 0) await witness.close();
+      if (this.#problems.length === 0) await control.close();
     } catch (error) {
       this.#found(`the witness could not leave: ${error}`);
     } finally {
-      witness.destroy();
+      control.destroy();
     }
     if (this.#server.code !== undefined) return undefined;
     try {
@@ -227,7 +236,7 @@ class Run {
     }
   }
 
-  #progress({ messages }: Witness): FuzzProgress {
+  #progress({ messages }: ControlClient): FuzzProgress {
     return {
       seconds: (performance.now() - this.#start) / 1000,
       attacks: this.#attacks,

@@ -21,11 +21,11 @@ export function formatProgress(progress: FuzzProgress, seconds: number): string 
 
 /** Several lines at the end. */
 export function formatResult(result: FuzzResult, options: FuzzOptions): string {
-  const { witness, memory, descriptors, stopped, refusals } = result;
+  const { control, memory, descriptors, stopped, refusals } = result;
   const codes = [...refusals].sort(([, one], [, other]) => other - one).map(([code, n]) =>
     `${code} ${count(n)}`
   );
-  const [p50, p99, worst] = [0.5, 0.99, 1].map((q) => `${quantile(witness.latencies, q).toFixed(1)} ms`);
+  const [p50, p99, worst] = [0.5, 0.99, 1].map((q) => `${quantile(control.latencies, q).toFixed(1)} ms`);
   const rows = [
     [
       "attacks",
@@ -34,8 +34,8 @@ export function formatResult(result: FuzzResult, options: FuzzOptions): string {
     ["ended by", codes.join(", ") || "nothing"],
     [
       "witness",
-      `${count(witness.messages)} messages and ${count(witness.answers)} answers; ` +
-      `latency p50 ${p50}, p99 ${p99}, worst ${worst}; ${count(witness.strangers)} messages of strangers`,
+      `${count(control.messages)} messages and ${count(control.answers)} answers; ` +
+      `latency p50 ${p50}, p99 ${p99}, worst ${worst}; ${count(control.strangers)} messages of strangers`,
     ],
     ["memory", `${mib(memory.before)} before, ${mib(memory.peak)} at most, ${mib(memory.after)} after`],
     ["descriptors", `${descriptors.before} before, ${descriptors.after} after`],

@@ -8,7 +8,7 @@ import { HEADER_BYTES, MAX_HELLO_BYTES } from "../../lib/limits.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { concat, json, type RawClient } from "../raw_client.ts";
 import type { ProcessHost } from "./host.ts";
-import { processAttack, type Scene } from "./harness.ts";
+import { type Harness, processAttack } from "./harness.ts";
 import { clientHello, countFrames } from "./transport.ts";
 
 const KiB = 1024;
@@ -33,17 +33,17 @@ async function pour(client: RawClient, bytes: Uint8Array, total: number): Promis
  */
 async function growsLess(
   bound: number,
-  scene: Scene<ProcessHost>,
+  harness: Harness<ProcessHost>,
   attack: () => Promise<void>,
 ): Promise<void> {
-  const { host } = scene;
+  const { host } = harness;
   const settled = async () => {
-    for (let i = 0; i < 20; i++) await scene.witnesses.turn();
+    for (let i = 0; i < 20; i++) await harness.witnesses.turn();
     return host.memory();
   };
   // What many connections leave behind in the heap, whatever they said; it is no more after some of them.
   for (let i = 0; i < 200; i++) {
-    const stranger = await scene.connect();
+    const stranger = await harness.connect();
     await stranger.send(new Uint8Array(HEADER_BYTES));
     await stranger.ended("bad_frame");
     stranger.close();
@@ -59,39 +59,39 @@ async function growsLess(
 }
 
 /** Somebody who is about to send a lot, and how it begins. */
-const BEFORE_HELLO: ((scene: Scene<ProcessHost>) => Promise<[RawClient, Uint8Array]>)[] = [
+const BEFORE_HELLO: ((harness: Harness<ProcessHost>) => Promise<[RawClient, Uint8Array]>)[] = [
   // What is no frame.
-  async (scene) => [await scene.connect(), new Uint8Array(0)],
+  async (harness) => [await harness.connect(), new Uint8Array(0)],
   // The header of a HELLO that is too long.
-  async (scene) => {
-    const client = await scene.connect();
+  async (harness) => {
+    const client = await harness.connect();
     return [
       client,
       client.frame(Type.HELLO, {}, new Uint8Array(MAX_HELLO_BYTES + 1)).subarray(0, HEADER_BYTES),
     ];
   },
   // A HELLO whose token is judged meanwhile.
-  async (scene) => {
-    const client = await scene.connect();
+  async (harness) => {
+    const client = await harness.connect();
     return [client, client.frame(Type.HELLO, {}, { protocol: "parley/1", token: "a.b.c" })];
   },
   // Most of a TLS greeting, or of a header.
-  async (scene) => {
+  async (harness) => {
     const hello = await clientHello();
-    return [await scene.knock(), hello.subarray(0, scene.transport.isTls ? hello.length - 1 : 15)];
+    return [await harness.knock(), hello.subarray(0, harness.transport.isTls ? hello.length - 1 : 15)];
   },
 ];
 
 processAttack(
   "100 MB before HELLO make the server grow by less than 1 MB",
   { auth: true, args: ["--handshake-time", "1"] },
-  async (scene) => {
+  async (harness) => {
     const bytes = new Uint8Array(256 * KiB);
-    await growsLess(MiB, scene, async () => {
+    await growsLess(MiB, harness, async () => {
       for (const make of BEFORE_HELLO) {
         // Some of it each: a single one is closed long before it could send it all.
         for (let i = 0, left = 25e6; left > 0 && i < 6; i++) {
-          const [client, begin] = await make(scene);
+          const [client, begin] = await make(harness);
           await client.send(begin);
           left -= await pour(client, bytes, left);
           client.close();
@@ -104,8 +104,8 @@ processAttack(
 processAttack(
   "a million OPENs stop at the limit of channels, and the server stays small",
   {},
-  async (scene) => {
-    const mallory = await scene.greet();
+  async (harness) => {
+    const mallory = await harness.greet();
     const batch = (name: string) =>
       concat(
         Array.from({ length: 1000 }, (_, i) =>
@@ -120,24 +120,24 @@ processAttack(
     assertEquals([await open(batch("a")), await open(batch("b")), await open(batch("c"))], [1000, 24, 0]);
     const more = batch("d");
     let opens = 0;
-    await growsLess(32 * MiB, scene, async () => {
+    await growsLess(32 * MiB, harness, async () => {
       for (let i = 0; i < 500; i++, opens += 1000) assertEquals(await open(more), 0);
     });
     assert(opens >= 1_000_000);
     await mallory.send(mallory.frame(Type.OPEN, { id: 7 }, { channel: "one.more" }));
-    const refusal = await mallory.refused("limit");
-    assertEquals([refusal.id, refusal.fatal], [7, false]);
+    const rejection = await mallory.refused("limit");
+    assertEquals([rejection.id, rejection.fatal], [7, false]);
   },
 );
 
 processAttack(
   "opening and leaving ever new channels leaves nothing but the numbers of the latest behind",
   {},
-  async (scene) => {
-    const mallory = await scene.greet();
+  async (harness) => {
+    const mallory = await harness.greet();
     const long = "x".repeat(100);
     let count = 0;
-    await growsLess(32 * MiB, scene, async () => {
+    await growsLess(32 * MiB, harness, async () => {
       for (let i = 0; i < 100; i++) {
         const frames: Uint8Array[] = [];
         for (const last = count + 500; count < last; count++) {
@@ -158,15 +158,15 @@ processAttack(
 
 processAttack(
   "a flood of PINGs whose answers nobody reads is held back, and ended as slow_consumer",
-  { args: ["--slow-grace", "1", "--max-payload", "64KiB", "--max-pending", "256KiB"] },
-  async (scene) => {
-    await growsLess(16 * MiB, scene, async () => {
-      const mallory = await scene.greet();
+  { args: ["--slow-consumer-timeout", "1", "--max-payload", "64KiB", "--max-pending", "256KiB"] },
+  async (harness) => {
+    await growsLess(16 * MiB, harness, async () => {
+      const mallory = await harness.greet();
       const pings = concat(
         Array.from({ length: 500 }, () => mallory.frame(Type.PING, {}, new Uint8Array(125))),
       );
       const pouring = pour(mallory, pings, 200 * MiB);
-      await scene.host.log.until("closed", { number: mallory.number, reason: "slow_consumer" });
+      await harness.host.log.until("closed", { number: mallory.number, reason: "slow_consumer" });
       mallory.close();
       assert(await pouring < 150 * MiB, "the server read on");
     });
@@ -176,21 +176,21 @@ processAttack(
 processAttack(
   "a million empty messages do not keep the others' waiting: their round trip stays below half a second, but for one in a hundred",
   {},
-  async (scene) => {
-    const mallory = await scene.greet();
+  async (harness) => {
+    const mallory = await harness.greet();
     const numbers: number[] = [];
     for (let i = 0; i < 64; i++) numbers.push(await mallory.openToPublish(`flood.${i}`));
     // All on one channel, which makes long runs; then each on another than the one before, which makes short ones.
     const same = concat(Array.from({ length: 10_000 }, () => mallory.message(numbers[0])));
     const turns = concat(Array.from({ length: 10_000 }, (_, i) => mallory.message(numbers[i % 64])));
     const unknown = concat(Array.from({ length: 1_000 }, (_, i) => mallory.message(900_000 + i)));
-    scene.witnesses.tookMs.length = 0;
+    harness.witnesses.tookMs.length = 0;
     for (let i = 0; i < 50; i++) await mallory.send(same);
     for (let i = 0; i < 50; i++) await mallory.send(turns);
     const refusals = mallory.barrier();
     for (let i = 0; i < 20; i++) await mallory.send(unknown);
     for (const frame of await refusals) assertEquals(json(frame).code, "not_open");
-    while (scene.witnesses.tookMs.length < 200) await scene.witnesses.turn();
-    assert(scene.witnesses.p99() < 500, `p99 is ${Math.round(scene.witnesses.p99())} ms`);
+    while (harness.witnesses.tookMs.length < 200) await harness.witnesses.turn();
+    assert(harness.witnesses.p99() < 500, `p99 is ${Math.round(harness.witnesses.p99())} ms`);
   },
 );

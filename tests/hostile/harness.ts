@@ -107,7 +107,7 @@ class Witnesses {
 }
 
 /** One attack: the server, its witnesses, and whoever comes to harm it. */
-export class Scene<H extends Host = Host> {
+export class Harness<H extends Host = Host> {
   readonly host: H;
   readonly transport: Transport;
   readonly witnesses: Witnesses;
@@ -121,12 +121,12 @@ export class Scene<H extends Host = Host> {
     this.witnesses = witnesses;
   }
 
-  static async set<H extends Host>(host: H, transport: Transport): Promise<Scene<H>> {
+  static async set<H extends Host>(host: H, transport: Transport): Promise<Harness<H>> {
     const token = await host.tokens?.issue(EVERYTHING);
     const witnesses = await Witnesses.come(async () =>
       greet(await transport.connect(host), { token: token?.token })
     );
-    return new Scene(host, transport, witnesses);
+    return new Harness(host, transport, witnesses);
   }
 
   /** Somebody connects, over TLS where the server wants that, and says nothing. */
@@ -183,7 +183,7 @@ export class Scene<H extends Host = Host> {
 }
 
 /** What happens on a scene while the witnesses look on. */
-type Attack<H extends Host> = (scene: Scene<H>) => Promise<void>;
+type Attack<H extends Host> = (harness: Harness<H>) => Promise<void>;
 
 /** Plays `attack`, and afterwards holds that nothing of it is left and that the witnesses did not suffer. */
 async function play<H extends Host>(
@@ -191,21 +191,21 @@ async function play<H extends Host>(
   transport: Transport,
   attack: Attack<H>,
 ): Promise<void> {
-  const scene = await Scene.set(host, transport);
+  const harness = await Harness.set(host, transport);
   try {
     const before = host.descriptors?.() ?? 0;
-    await scene.witnesses.during(attack(scene), () => scene.isEnded);
-    if (scene.isEnded) return;
-    scene.dismiss();
-    await scene.until(
+    await harness.witnesses.during(attack(harness), () => harness.isEnded);
+    if (harness.isEnded) return;
+    harness.dismiss();
+    await harness.until(
       () => (host.descriptors?.() ?? 0) <= before,
       () => `${host.descriptors?.()} descriptors are open, not ${before} as before`,
     );
-    const slowest = Math.round(Math.max(...scene.witnesses.tookMs));
+    const slowest = Math.round(Math.max(...harness.witnesses.tookMs));
     assert(slowest < MAX_BEAT_MS, `a message of the witnesses took ${slowest} ms`);
   } finally {
-    scene.dismiss();
-    scene.witnesses.leave();
+    harness.dismiss();
+    harness.witnesses.leave();
   }
 }
 
@@ -220,10 +220,10 @@ export function attack(name: string, options: HostOptions, attack: Attack<Host>)
       ignore: (transport.isTls || options.auth === true) && !MAY_WRITE,
       fn: async () => {
         await using host = await InnerHost.start(transport, options);
-        await play(host, transport, async (scene) => {
-          await attack(scene);
-          scene.dismiss();
-          await scene.until(
+        await play(host, transport, async (harness) => {
+          await attack(harness);
+          harness.dismiss();
+          await harness.until(
             () => host.server.sessions === 2,
             () => `${host.server.sessions} sessions are left`,
           );
@@ -241,12 +241,12 @@ export function attack(name: string, options: HostOptions, attack: Attack<Host>)
 export function processAttack(
   name: string,
   options: HostOptions,
-  attack: (scene: Scene<ProcessHost>, program: Program) => Promise<void>,
+  attack: (harness: Harness<ProcessHost>, program: Program) => Promise<void>,
 ): void {
   const attackProgram = async (program: Program, transport: Transport) => {
     try {
       await using host = await ProcessHost.start(program, transport, options);
-      await play(host, transport, (scene) => attack(scene, program));
+      await play(host, transport, (harness) => attack(harness, program));
     } catch (error) {
       throw new Error(`${program.name}: ${error instanceof Error ? error.message : error}`, { cause: error });
     }
@@ -267,12 +267,12 @@ export function processAttack(
 
 /** Of a process: waits until as many descriptors are open as `before`, whatever the strangers still hold. */
 export async function freed(
-  scene: Scene<ProcessHost>,
+  harness: Harness<ProcessHost>,
   before: number,
   ms: number = PATIENCE_MS,
 ): Promise<void> {
-  const { host } = scene;
-  await scene.until(
+  const { host } = harness;
+  await harness.until(
     () => host.descriptors() <= before,
     () => `${host.descriptors()} descriptors are open, not ${before} as before, and the strangers hold on`,
     ms,

@@ -10,7 +10,7 @@ import { FIRST_PENALTY_MS } from "../../lib/limits.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { concat, type RawClient, text } from "../raw_client.ts";
 import type { Host } from "./host.ts";
-import { attack, type Scene } from "./harness.ts";
+import { attack, type Harness } from "./harness.ts";
 import { greet } from "./transport.ts";
 
 /** A HELLO with a token, as a frame. */
@@ -19,15 +19,15 @@ function hello(client: RawClient, token?: unknown): Uint8Array {
 }
 
 /** Somebody who listens on the channel that the attacks aim at. */
-async function listener(scene: Scene, token?: string): Promise<{ client: RawClient; number: number }> {
-  const client = await scene.greet({ token });
+async function listener(harness: Harness, token?: string): Promise<{ client: RawClient; number: number }> {
+  const client = await harness.greet({ token });
   const { number } = await client.open("chat");
   await client.barrier();
   return { client, number };
 }
 
-attack("a bad HELLO and a MESSAGE in one segment publish nothing", {}, async (scene) => {
-  const { client, number } = await listener(scene);
+attack("a bad HELLO and a MESSAGE in one segment publish nothing", {}, async (harness) => {
+  const { client, number } = await listener(harness);
   const bad: [string, (stranger: RawClient) => Uint8Array][] = [
     ["bad_hello", (stranger) => stranger.frame(Type.HELLO, {}, '{"protocol":7}')],
     ["bad_hello", (stranger) => stranger.frame(Type.HELLO, {}, "not JSON")],
@@ -38,7 +38,7 @@ attack("a bad HELLO and a MESSAGE in one segment publish nothing", {}, async (sc
     ["bad_frame", (stranger) => stranger.frame(Type.HELLO, { flags: 0x80 }, { protocol: "parley/1" })],
   ];
   for (const [code, frame] of bad) {
-    const stranger = await scene.connect();
+    const stranger = await harness.connect();
     const first = frame(stranger);
     stranger.number = client.number + 1;
     await stranger.send(concat([first, stranger.message(number, "smuggled")]));
@@ -50,10 +50,10 @@ attack("a bad HELLO and a MESSAGE in one segment publish nothing", {}, async (sc
 attack(
   "a MESSAGE behind a good HELLO, with a guessed number, publishes nothing on a channel that is not open",
   {},
-  async (scene) => {
-    const { client, number } = await listener(scene);
+  async (harness) => {
+    const { client, number } = await listener(harness);
     // Guessed right, and nothing opened; guessed wrong, it is a frame in the name of somebody else.
-    const right = await scene.connect();
+    const right = await harness.connect();
     const first = hello(right);
     right.number = client.number + 1;
     await right.send(
@@ -62,7 +62,7 @@ attack(
     await right.expect(Type.WELCOME);
     assertEquals((await right.refused("not_open")).channel, number);
     assertEquals((await right.refused("not_open")).id, 9);
-    const wrong = await scene.connect();
+    const wrong = await harness.connect();
     const second = hello(wrong);
     wrong.number = client.number;
     await wrong.send(concat([second, wrong.message(number, "smuggled")]));
@@ -75,18 +75,18 @@ attack(
 attack(
   "whatever follows a HELLO while its token is judged waits for the verdict, and falls with it",
   { auth: true },
-  async (scene) => {
-    const { client, number } = await listener(scene, await scene.token());
+  async (harness) => {
+    const { client, number } = await listener(harness, await harness.token());
     const open = (stranger: RawClient) =>
       stranger.frame(Type.OPEN, { id: 1 }, { channel: "chat", subscribe: true });
-    const stranger = await scene.connect();
+    const stranger = await harness.connect();
     const first = hello(stranger, "a.b.c");
     stranger.number = client.number + 1;
     await stranger.send(concat([first, open(stranger), stranger.message(number, "smuggled")]));
     await stranger.ended("unauthorized");
     // Let in, but with a token that grants nothing.
-    const poor = await scene.connect();
-    const second = hello(poor, await scene.token({ publish: [], subscribe: [], direct: false }));
+    const poor = await harness.connect();
+    const second = hello(poor, await harness.token({ publish: [], subscribe: [], direct: false }));
     poor.number = client.number + 1;
     await poor.send(concat([second, open(poor), poor.message(number, "smuggled")]));
     await poor.expect(Type.WELCOME);
@@ -97,15 +97,15 @@ attack(
 );
 
 /** What signs tokens like the server's own; its claims are right but for the changes. */
-async function forge(scene: Scene<Host>) {
-  const { issued } = await scene.host.tokens!.issue({
+async function forge(harness: Harness<Host>) {
+  const { issued } = await harness.host.tokens!.issue({
     name: "Ada",
     publish: [">"],
     subscribe: [">"],
     direct: true,
     expiresInSeconds: 3600,
   });
-  const keys = new Keys(new FolderStorage(scene.host.state), Date.now);
+  const keys = new Keys(new FolderStorage(harness.host.state), Date.now);
   const { id: kid, key } = await keys.signing();
   await keys.refresh();
   const now = Math.floor(Date.now() / 1000);
@@ -175,10 +175,10 @@ for (const [what, told, make] of FORGERIES) {
   attack(
     `a token with ${what} lets nobody in, and a MESSAGE behind it goes nowhere`,
     { auth: true },
-    async (scene) => {
-      const { client, number } = await listener(scene, await scene.token());
-      const token = await make(await forge(scene));
-      const stranger = await scene.connect();
+    async (harness) => {
+      const { client, number } = await listener(harness, await harness.token());
+      const token = await make(await forge(harness));
+      const stranger = await harness.connect();
       const first = hello(stranger, token);
       stranger.number = client.number + 1;
       // The megabyte is refused by its length alone; what is still on its way then may be lost.
@@ -191,7 +191,7 @@ for (const [what, told, make] of FORGERIES) {
       const { message } = await stranger.ended(code);
       await sending;
       assertStringIncludes(message, told);
-      const lines = JSON.stringify(scene.host.log.lines);
+      const lines = JSON.stringify(harness.host.log.lines);
       if (typeof token === "string") {
         for (const part of token.split(".")) {
           if (part.length > 30) {
@@ -217,14 +217,14 @@ function base64url(data: string): string {
 
 attack("wrong tokens make their address wait, longer each time, and nobody with a right one", {
   auth: true,
-}, async (scene) => {
-  const token = await scene.token();
+}, async (harness) => {
+  const token = await harness.token();
   for (let i = 0; i < 4; i++) {
-    const stranger = await scene.connect();
+    const stranger = await harness.connect();
     const start = performance.now();
     await stranger.send(hello(stranger, "a.b.c"));
     if (i === 3) {
-      const guest = await scene.connect();
+      const guest = await harness.connect();
       const began = performance.now();
       await greet(guest, { token });
       const took = performance.now() - began;
@@ -238,32 +238,32 @@ attack("wrong tokens make their address wait, longer each time, and nobody with 
 
 attack("a hundred wrong tokens at once wait no less than one after the other, and hold nobody up", {
   auth: true,
-}, async (scene) => {
-  const token = await scene.token();
+}, async (harness) => {
+  const token = await harness.token();
   const strangers: RawClient[] = [];
   const start = performance.now();
   for (let i = 0; i < 100; i++) {
-    const stranger = await scene.connect();
+    const stranger = await harness.connect();
     await stranger.send(hello(stranger, "a.b.c"));
     strangers.push(stranger);
   }
-  await scene.greet({ token });
+  await harness.greet({ token });
   for (const stranger of strangers) await stranger.ended("unauthorized");
   assert(performance.now() - start >= 3198, "the last of them waits 3.2 s");
 });
 
-attack("the session of a token that is revoked is closed within 5 s", { auth: true }, async (scene) => {
-  const { token, issued } = await scene.host.tokens!.issue({
+attack("the session of a token that is revoked is closed within 5 s", { auth: true }, async (harness) => {
+  const { token, issued } = await harness.host.tokens!.issue({
     name: "Mallory",
     publish: [">"],
     subscribe: [">"],
     direct: true,
     expiresInSeconds: 3600,
   });
-  const client = await scene.greet({ token });
+  const client = await harness.greet({ token });
   const { number } = await client.open("chat");
   const start = performance.now();
-  await scene.host.tokens!.revoke(issued.id);
+  await harness.host.tokens!.revoke(issued.id);
   // It may go on talking until then, which does not help it.
   const talking = setInterval(() => client.send(client.message(number, "still here")).catch(() => {}), 50);
   try {
@@ -275,12 +275,12 @@ attack("the session of a token that is revoked is closed within 5 s", { auth: tr
   } finally {
     clearInterval(talking);
   }
-  const again = await scene.connect();
+  const again = await harness.connect();
   await again.send(hello(again, token));
   assertStringIncludes((await again.ended("unauthorized")).message, "token revoked");
 });
 
-attack("a session is closed as unauthorized when its token expires", { auth: true }, async (scene) => {
-  const client = await scene.greet({ token: await scene.token({ expiresInSeconds: 1 }) });
+attack("a session is closed as unauthorized when its token expires", { auth: true }, async (harness) => {
+  const client = await harness.greet({ token: await harness.token({ expiresInSeconds: 1 }) });
   assertStringIncludes((await client.ended("unauthorized")).message, "token expired");
 });

@@ -12,9 +12,9 @@ import { greet } from "./transport.ts";
 attack(
   "the inbox of another session is closed to a token without direct",
   { auth: true },
-  async (scene) => {
-    const victim = await scene.greet({ token: await scene.token() });
-    const mallory = await scene.greet({ token: await scene.token({ direct: false }) });
+  async (harness) => {
+    const victim = await harness.greet({ token: await harness.token() });
+    const mallory = await harness.greet({ token: await harness.token({ direct: false }) });
     await mallory.send(
       ...[1, 2, 3].map((i) => mallory.message(inbox(victim.number), `${i}`)),
       mallory.message(inbox(0x7fffffff), "nobody"),
@@ -37,10 +37,10 @@ attack(
 attack(
   "a subscription wider than the grant is refused, and nothing of it arrives",
   { auth: true },
-  async (scene) => {
-    const publisher = await scene.greet({ token: await scene.token() });
-    const token = await scene.token({ publish: ["chat.lobby"], subscribe: ["chat.*", "jobs.done"] });
-    const mallory = await scene.greet({ token });
+  async (harness) => {
+    const publisher = await harness.greet({ token: await harness.token() });
+    const token = await harness.token({ publish: ["chat.lobby"], subscribe: ["chat.*", "jobs.done"] });
+    const mallory = await harness.greet({ token });
     const refused = [
       ">",
       "*",
@@ -77,20 +77,20 @@ attack(
 attack(
   "more connections than the limit in all are told server_full, however many; a place that is free is taken",
   { limits: { connections: 8 } },
-  async (scene) => {
+  async (harness) => {
     // Over TLS, who is still in the handshake counts for itself: these are greeted before the others come.
     const inside: RawClient[] = [];
-    for (let i = 0; i < 6; i++) inside.push(await scene.greet());
+    for (let i = 0; i < 6; i++) inside.push(await harness.greet());
     const outside: RawClient[] = [];
-    for (let i = 0; i < 100; i++) outside.push(await scene.connect());
+    for (let i = 0; i < 100; i++) outside.push(await harness.connect());
     for (const stranger of outside) {
       assertStringIncludes((await stranger.ended("server_full")).message, "8 connections");
     }
     const leaver = inside.pop()!;
     leaver.close();
-    await scene.host.log.until("closed", { number: leaver.number });
-    let guest = await scene.connect();
-    for (; !await isIn(guest); guest = await scene.connect());
+    await harness.host.log.until("closed", { number: leaver.number });
+    let guest = await harness.connect();
+    for (; !await isIn(guest); guest = await harness.connect());
     assertEquals(await guest.barrier(), []);
   },
 );
@@ -108,10 +108,10 @@ async function isIn(client: RawClient): Promise<boolean> {
 attack(
   "more connections than the limit of an address are told server_full",
   { limits: { connectionsPerAddress: 6 } },
-  async (scene) => {
-    for (let i = 0; i < 4; i++) await scene.greet();
+  async (harness) => {
+    for (let i = 0; i < 4; i++) await harness.greet();
     for (let i = 0; i < 20; i++) {
-      const stranger = await scene.connect();
+      const stranger = await harness.connect();
       const { message } = await stranger.ended("server_full");
       assertStringIncludes(message, "127.0.0.1");
     }
@@ -121,10 +121,10 @@ attack(
 attack(
   "a rate in messages is kept by back-pressure: all arrive, none is refused, none early",
   { limits: { messagesPerSecond: 500 } },
-  async (scene) => {
-    const listener = await scene.greet();
+  async (harness) => {
+    const listener = await harness.greet();
     const { number } = await listener.open("chat");
-    const mallory = await scene.greet();
+    const mallory = await harness.greet();
     await mallory.openToPublish("chat");
     const start = performance.now();
     const count = 1000;
@@ -140,10 +140,10 @@ attack(
 attack(
   "a rate in bytes is kept by back-pressure: all arrive, none is refused, none early",
   { limits: { bytesPerSecond: 1024 * 1024 } },
-  async (scene) => {
-    const listener = await scene.greet();
+  async (harness) => {
+    const listener = await harness.greet();
     const { number } = await listener.open("chat");
-    const mallory = await scene.greet();
+    const mallory = await harness.greet();
     await mallory.openToPublish("chat");
     const start = performance.now();
     const count = 128;
@@ -161,10 +161,10 @@ attack(
 attack(
   "65,535 outstanding requests are all there may be, an id that is used again is refused, and the answers arrive",
   { limits: { requests: 65_535 } },
-  async (scene) => {
-    const responder = await scene.greet();
+  async (harness) => {
+    const responder = await harness.greet();
     const { number } = await responder.open("jobs");
-    const mallory = await scene.greet();
+    const mallory = await harness.greet();
     await mallory.openToPublish("jobs");
     const batch = 5_000;
     for (let first = 1; first <= 65_535; first += batch) {
@@ -189,10 +189,10 @@ attack(
 attack(
   "a request beyond the limit of outstanding ones is refused, and costs nothing else",
   {},
-  async (scene) => {
-    const responder = await scene.greet();
+  async (harness) => {
+    const responder = await harness.greet();
     const { number } = await responder.open("jobs");
-    const mallory = await scene.greet();
+    const mallory = await harness.greet();
     await mallory.openToPublish("jobs");
     await mallory.send(...Array.from({ length: 4196 }, (_, i) => mallory.request(i + 1, number)));
     const refusals = await mallory.barrier();

@@ -34,9 +34,9 @@ function processList(): string {
 processAttack(
   "no token, key or payload stands in a log line, an error, or the list of processes, of either program",
   { auth: true, args: ["--log-level", "debug"] },
-  async (scene, server) => {
-    const { host, transport } = scene;
-    const token = await scene.token();
+  async (harness, server) => {
+    const { host, transport } = harness;
+    const token = await harness.token();
     const marker = `payload-${crypto.randomUUID()}`;
     const certificateFile = `${host.folder}/ca.pem`;
     if (transport.isTls) Deno.writeTextFileSync(certificateFile, host.authority!);
@@ -67,9 +67,9 @@ processAttack(
     // A token that is wrong in its last part only, and a payload where none may go.
     const wrong = token.slice(0, -8) + "AAAAAAAA";
     await using refused = run(["ping"], { PARLEY_TOKEN: wrong });
-    const refusal = await refused.ended();
-    assertEquals(refusal.code, 4);
-    ends.push(refusal);
+    const rejection = await refused.ended();
+    assertEquals(rejection.code, 4);
+    ends.push(rejection);
 
     // What is not whole, or not right: errors must not quote what they are about.
     const mistakes = [
@@ -81,11 +81,11 @@ processAttack(
     ];
     const errors: string[] = [];
     for (const mistake of mistakes) {
-      const stranger = await scene.connect();
+      const stranger = await harness.connect();
       await stranger.send(stranger.frame(Type.HELLO, {}, mistake));
       for (const frame of await stranger.rest()) errors.push(text(frame));
     }
-    const mallory = await scene.greet({ token });
+    const mallory = await harness.greet({ token });
     const { number } = await mallory.open("chat");
     await mallory.send(
       mallory.frame(Type.OPEN, { id: 1 }, `{"channel":"${marker}"`),

@@ -65,26 +65,26 @@ async function readSlowly(client: RawClient): Promise<void> {
 
 processAttack(
   "who reads a megabyte a second holds the others up for no longer than the grace time, and nobody else gets less",
-  { args: ["--slow-grace", `${GRACE_MS / 1000}s`] },
-  async (scene) => {
-    const [publisher, fast, slow] = [await scene.greet(), await scene.greet(), await scene.greet()];
+  { args: ["--slow-consumer-timeout", `${GRACE_MS / 1000}s`] },
+  async (harness) => {
+    const [publisher, fast, slow] = [await harness.greet(), await harness.greet(), await harness.greet()];
     const { number } = await fast.open("feed");
     await slow.open("feed");
     await publisher.openToPublish("feed");
-    const before = scene.host.memory();
+    const before = harness.host.memory();
     let most = before;
-    scene.witnesses.tookMs.length = 0;
-    const watching = setInterval(() => most = Math.max(most, scene.host.memory()), 20);
+    harness.witnesses.tookMs.length = 0;
+    const watching = setInterval(() => most = Math.max(most, harness.host.memory()), 20);
     try {
       const [longestMs] = await Promise.all([readAll(fast), readSlowly(slow), publish(publisher, number)]);
       assert(longestMs < GRACE_MS + TOLERANCE_MS, `the fast one waited ${Math.round(longestMs)} ms`);
     } finally {
       clearInterval(watching);
     }
-    await scene.host.log.until("closed", { number: slow.number, reason: "slow_consumer" });
+    await harness.host.log.until("closed", { number: slow.number, reason: "slow_consumer" });
     const grown = most - before;
     assert(grown < MAX_GROWTH_BYTES, `it grew by ${(grown / MiB).toFixed(1)} MiB`);
-    const p99 = scene.witnesses.p99();
+    const p99 = harness.witnesses.p99();
     assert(p99 < GRACE_MS / 2, `p99 on another channel was ${Math.round(p99)} ms`);
   },
 );

@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Type } from "../../lib/wire/header.ts";
 import { concat, json, RawClient, text } from "../raw_client.ts";
-import { freed, processAttack, type Scene } from "./harness.ts";
+import { freed, type Harness, processAttack } from "./harness.ts";
 import type { ProcessHost } from "./host.ts";
 import { clientHello, type Held } from "./transport.ts";
 
@@ -15,76 +15,88 @@ const MiB = 1024 * KiB;
 
 /** The handshake time is 2 s; whoever does not read has 1 s. */
 const IMPATIENT = {
-  args: ["--handshake-time", "2", "--slow-grace", "1", "--max-payload", "64KiB", "--max-pending", "256KiB"],
+  args: [
+    "--handshake-time",
+    "2",
+    "--slow-consumer-timeout",
+    "1",
+    "--max-payload",
+    "64KiB",
+    "--max-pending",
+    "256KiB",
+  ],
 };
 
 /** Waits until the server has logged `count` more lines with `message` and such a `reason` than before. */
 async function reasons(
-  scene: Scene<ProcessHost>,
+  harness: Harness<ProcessHost>,
   message: string,
   reason: RegExp,
   count: number,
 ): Promise<void> {
-  const { log } = scene.host;
+  const { log } = harness.host;
   const found = () => log.all(message).filter((line) => reason.test(`${line.reason}`)).length;
-  await scene.until(() => found() >= count, () => `${found()} of ${count} lines "${message}" with ${reason}`);
+  await harness.until(
+    () => found() >= count,
+    () => `${found()} of ${count} lines "${message}" with ${reason}`,
+  );
 }
 
 processAttack(
   "whoever says nothing is told so after the handshake time, and closed",
   IMPATIENT,
-  async (scene) => {
-    const before = scene.host.descriptors();
+  async (harness) => {
+    const before = harness.host.descriptors();
     const silent = [];
-    for (let i = 0; i < 10; i++) silent.push(await scene.connect());
+    for (let i = 0; i < 10; i++) silent.push(await harness.connect());
     for (const stranger of silent) await stranger.ended("timeout");
-    await freed(scene, before);
+    await freed(harness, before);
   },
 );
 
 processAttack(
   "whoever never begins the TLS handshake is closed after the handshake time",
   IMPATIENT,
-  async (scene) => {
-    const before = scene.host.descriptors();
+  async (harness) => {
+    const before = harness.host.descriptors();
     const silent = [];
-    for (let i = 0; i < 10; i++) silent.push(await scene.knock());
+    for (let i = 0; i < 10; i++) silent.push(await harness.knock());
     for (const stranger of silent) {
-      if (scene.transport.isTls) await stranger.end();
+      if (harness.transport.isTls) await stranger.end();
       else await stranger.ended("timeout");
     }
-    if (scene.transport.isTls) {
-      await reasons(scene, "TLS handshake failed", /no whole TLS greeting within 2 s/, 10);
+    if (harness.transport.isTls) {
+      await reasons(harness, "TLS handshake failed", /no whole TLS greeting within 2 s/, 10);
     }
-    await freed(scene, before);
+    await freed(harness, before);
   },
 );
 
 processAttack(
   "15 of the 16 bytes of a header are waited for no longer than nothing",
   IMPATIENT,
-  async (scene) => {
-    const before = scene.host.descriptors();
+  async (harness) => {
+    const before = harness.host.descriptors();
     const strangers = [];
     for (let i = 0; i < 20; i++) {
-      const stranger = await scene.connect();
+      const stranger = await harness.connect();
       await stranger.send(stranger.frame(Type.HELLO, {}, { protocol: "parley/1" }).subarray(0, 15));
       strangers.push(stranger);
     }
     for (const stranger of strangers) await stranger.ended("timeout");
-    await freed(scene, before);
+    await freed(harness, before);
   },
 );
 
 processAttack(
   "one byte a second does not extend the handshake time",
   { args: ["--handshake-time", "2"] },
-  async (scene) => {
-    const before = scene.host.descriptors();
-    const inside = await scene.connect();
-    const outside = await scene.knock();
+  async (harness) => {
+    const before = harness.host.descriptors();
+    const inside = await harness.connect();
+    const outside = await harness.knock();
     const hello = inside.frame(Type.HELLO, {}, { protocol: "parley/1" });
-    const greeting = scene.transport.isTls ? await clientHello() : hello;
+    const greeting = harness.transport.isTls ? await clientHello() : hello;
     const start = performance.now();
     let at = 0;
     const drip = () => {
@@ -96,11 +108,11 @@ processAttack(
     const dripping = setInterval(drip, 1000);
     try {
       await inside.ended("timeout");
-      if (scene.transport.isTls) await outside.end();
+      if (harness.transport.isTls) await outside.end();
       else await outside.ended("timeout");
       const took = performance.now() - start;
       assert(at >= 2 && took >= 1990, `closed after ${took} ms and ${at} bytes`);
-      await freed(scene, before);
+      await freed(harness, before);
     } finally {
       clearInterval(dripping);
     }
@@ -110,9 +122,9 @@ processAttack(
 processAttack(
   "1,000 connections that stop in the middle of the handshake give their descriptors back, and others connect",
   { args: ["--handshake-time", "2"] },
-  async (scene) => {
-    const before = scene.host.descriptors();
-    const { isTls } = scene.transport;
+  async (harness) => {
+    const before = harness.host.descriptors();
+    const { isTls } = harness.transport;
     const hello = new RawClient(undefined!).frame(Type.HELLO, {}, { protocol: "parley/1" });
     const whole = isTls ? await clientHello() : hello;
     // Cut anywhere; and whole, followed by nothing or by the begin of the next record, of which the rest never comes.
@@ -125,31 +137,34 @@ processAttack(
       ]
       : [whole.subarray(0, 3), whole.subarray(0, 16), whole.subarray(0, -1)];
     for (let i = 0; i < 1000; i++) {
-      const stranger = await scene.knock();
+      const stranger = await harness.knock();
       await stranger.send(cuts[i % cuts.length]);
       if (i % 100 === 50) {
-        const guest = await scene.greet();
+        const guest = await harness.greet();
         assertEquals(await guest.barrier(), []);
         guest.close();
       }
     }
-    assert(scene.host.descriptors() > before + 500, "they were there at the same time");
+    assert(harness.host.descriptors() > before + 500, "they were there at the same time");
     const start = performance.now();
-    while (scene.host.descriptors() > before) {
+    while (harness.host.descriptors() > before) {
       const took = Math.round(performance.now() - start);
-      assert(took < 10_000, `${scene.host.descriptors() - before} descriptors are not back after ${took} ms`);
-      const guest = await scene.greet();
+      assert(
+        took < 10_000,
+        `${harness.host.descriptors() - before} descriptors are not back after ${took} ms`,
+      );
+      const guest = await harness.greet();
       assertEquals(await guest.barrier(), []);
       guest.close();
-      await guestGone(scene);
+      await guestGone(harness);
     }
   },
 );
 
 /** Waits until the server has dealt with the end of a guest, so that its descriptors do not count. */
-async function guestGone(scene: Scene<ProcessHost>): Promise<void> {
-  const { log } = scene.host;
-  await scene.until(
+async function guestGone(harness: Harness<ProcessHost>): Promise<void> {
+  const { log } = harness.host;
+  await harness.until(
     () =>
       log.all("greeted").length - 2 <= log.all("closed").filter(({ number }) => Number(number) > 2).length,
     () => "a guest is not gone",
@@ -160,34 +175,34 @@ async function guestGone(scene: Scene<ProcessHost>): Promise<void> {
 processAttack(
   "whoever stops reading holds its publisher back, is closed as slow_consumer, and its descriptor is freed",
   IMPATIENT,
-  async (scene, program) => {
-    const before = scene.host.descriptors();
-    const publisher = await scene.greet();
-    const perSession = scene.host.descriptors() - before;
-    const slow = await scene.greet();
+  async (harness, program) => {
+    const before = harness.host.descriptors();
+    const publisher = await harness.greet();
+    const perSession = harness.host.descriptors() - before;
+    const slow = await harness.greet();
     const { number } = await slow.open("slow");
     await publisher.openToPublish("slow");
     const message = publisher.message(number, new Uint8Array(32 * KiB));
     // It is closed amid this, and then the rest goes to nobody.
     for (let sent = 0; sent < 64 * MiB; sent += message.length) await publisher.send(message);
     assertEquals(await publisher.barrier(), []);
-    await scene.host.log.until("closed", { number: slow.number, reason: "slow_consumer" });
-    if (program.freesUnread) await freed(scene, before + perSession);
+    await harness.host.log.until("closed", { number: slow.number, reason: "slow_consumer" });
+    if (program.freesUnread) await freed(harness, before + perSession);
     slow.close();
-    await freed(scene, before + perSession);
+    await freed(harness, before + perSession);
   },
 );
 
 processAttack(
   "plaintext on a TLS port, and TLS on a plain port, are refused with a hint",
   IMPATIENT,
-  async (scene) => {
-    const before = scene.host.descriptors();
+  async (harness) => {
+    const before = harness.host.descriptors();
     const strangers: RawClient[] = [];
     for (let i = 0; i < 10; i++) {
-      const stranger = await scene.knock();
+      const stranger = await harness.knock();
       strangers.push(stranger);
-      if (scene.transport.isTls) {
+      if (harness.transport.isTls) {
         await stranger.send(stranger.frame(Type.HELLO, {}, { protocol: "parley/1", token: "secret-token" }));
         await endedSomehow(stranger);
       } else {
@@ -195,9 +210,9 @@ processAttack(
         assertStringIncludes((await stranger.ended("bad_frame")).message, "this looks like TLS");
       }
     }
-    if (scene.transport.isTls) await reasons(scene, "TLS handshake failed", /does not speak TLS/, 10);
-    assert(!scene.host.stderr.includes("secret-token"));
-    await freed(scene, before);
+    if (harness.transport.isTls) await reasons(harness, "TLS handshake failed", /does not speak TLS/, 10);
+    assert(!harness.host.stderr.includes("secret-token"));
+    await freed(harness, before);
   },
 );
 
@@ -215,13 +230,13 @@ const ENDINGS: Readonly<Record<string, (held: Held) => void | Promise<void>>> = 
 };
 
 for (const [ending, end] of Object.entries(ENDINGS)) {
-  processAttack(`${ending} in the middle of a frame ends that session alone`, IMPATIENT, async (scene) => {
-    const before = scene.host.descriptors();
-    const listener = await scene.greet();
+  processAttack(`${ending} in the middle of a frame ends that session alone`, IMPATIENT, async (harness) => {
+    const before = harness.host.descriptors();
+    const listener = await harness.greet();
     const { number } = await listener.open("chat");
-    const perSession = scene.host.descriptors() - before;
+    const perSession = harness.host.descriptors() - before;
     for (let i = 0; i < 10; i++) {
-      const held = await scene.held();
+      const held = await harness.held();
       if (i % 2 === 0) {
         await held.client.send(held.client.frame(Type.HELLO, {}, { protocol: "parley/1" }));
         held.client.number = json<{ number: number }>(await held.client.expect(Type.WELCOME)).number;
@@ -233,7 +248,7 @@ for (const [ending, end] of Object.entries(ENDINGS)) {
       await held.client.send(frame.subarray(0, 20));
       await end(held);
     }
-    await freed(scene, before + perSession);
+    await freed(harness, before + perSession);
     assertEquals(await listener.barrier(), [], "nothing of what was not whole was published");
   });
 }
@@ -241,9 +256,9 @@ for (const [ending, end] of Object.entries(ENDINGS)) {
 processAttack(
   "a server with 64 descriptors says when they are used up, serves who is there, and recovers",
   { descriptors: 64, args: ["--handshake-time", "1"] },
-  async (scene) => {
-    await exhaust(scene);
-    const guest = await scene.greet();
+  async (harness) => {
+    await exhaust(harness);
+    const guest = await harness.greet();
     assertEquals(await guest.barrier(), []);
   },
 );
@@ -251,22 +266,22 @@ processAttack(
 processAttack(
   "a server with 64 descriptors and tokens survives that it cannot look at its files",
   { descriptors: 64, auth: true, args: ["--handshake-time", "2"] },
-  async (scene) => {
-    const token = await scene.token();
-    await exhaust(scene);
-    const guest = await scene.greet({ token });
+  async (harness) => {
+    const token = await harness.token();
+    await exhaust(harness);
+    const guest = await harness.greet({ token });
     assertEquals(guest.welcome.name, "Mallory");
   },
 );
 
 /** Takes all descriptors of the server, and waits until it has them back. */
-async function exhaust(scene: Scene<ProcessHost>): Promise<void> {
+async function exhaust(harness: Harness<ProcessHost>): Promise<void> {
   const strangers: RawClient[] = [];
-  for (let i = 0; i < 50; i++) strangers.push(await scene.knock());
-  const line = await scene.host.log.until("cannot accept connections; trying again");
+  for (let i = 0; i < 50; i++) strangers.push(await harness.knock());
+  const line = await harness.host.log.until("cannot accept connections; trying again");
   assertEquals(line.level, "error");
   for (const stranger of strangers) {
-    if (scene.transport.isTls) await stranger.end();
+    if (harness.transport.isTls) await stranger.end();
     else await stranger.ended("timeout");
   }
 }
@@ -276,22 +291,22 @@ processAttack(
   {
     args: ["--drain-time", "1", "--handshake-time", "30", "--max-payload", "64KiB", "--max-pending", "16MiB"],
   },
-  async (scene) => {
-    const { host } = scene;
-    const slow = await scene.greet();
-    const publisher = await scene.greet();
+  async (harness) => {
+    const { host } = harness;
+    const slow = await harness.greet();
+    const publisher = await harness.greet();
     const { number } = await slow.open("slow");
     await publisher.openToPublish("slow");
     const message = publisher.message(number, new Uint8Array(32 * KiB));
     for (let sent = 0; sent < 12 * MiB; sent += message.length) await publisher.send(message);
     assertEquals(await publisher.barrier(), []);
     for (let i = 0; i < 20; i++) {
-      await scene.knock();
-      const half = await scene.knock();
+      await harness.knock();
+      const half = await harness.knock();
       await half.send((await clientHello()).subarray(0, 100 + 20 * i));
-      await scene.connect();
+      await harness.connect();
     }
-    await scene.ends(async () => {
+    await harness.ends(async () => {
       host.kill("SIGTERM");
       await host.log.until("draining");
       const start = performance.now();

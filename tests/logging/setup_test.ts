@@ -137,12 +137,12 @@ Deno.test("errors show their message, and where they came from if they were not 
   assertEquals(expected, 'WARN  expected error="ParleyError: lost count"\n');
   assertMatch(
     unexpected,
-    /^ERROR unexpected error="ParleyError: lost count"\n {4}at .*logger_test.ts:\d+:\d+/,
+    /^ERROR unexpected error="ParleyError: lost count"\n {4}at .*setup_test.ts:\d+:\d+/,
   );
   const { error } = JSON.parse((await linesOf({}, use))[0]);
   assertEquals([error.name, error.message, error.code], ["ParleyError", "lost count", "internal"]);
   assertEquals([error.cause.name, error.cause.message], ["TypeError", "no number"]);
-  assertMatch(error.stack, /logger_test.ts/);
+  assertMatch(error.stack, /setup_test.ts/);
 });
 
 Deno.test("a value that contains itself is still logged", async () => {

@@ -21,9 +21,9 @@ class Bench implements Receiver, AsyncDisposable {
   /** @param take how many of the bytes offered are taken; all, unless given */
   constructor(
     readonly take: (bytes: Uint8Array, bench: Bench) => number = (bytes) => bytes.length,
-    { pendingBytes = 1000, slowGraceMs = 60_000, drainMs = 60_000 } = {},
+    { pendingBytes = 1000, slowConsumerTimeoutMs = 60_000, drainMs = 60_000 } = {},
   ) {
-    const limits = { pendingBytes, slowGraceMs, drainMs };
+    const limits = { pendingBytes, slowConsumerTimeoutMs, drainMs };
     this.connection = new Connection(this.socket, this.pool, limits, () => this);
     this.connection.start();
   }
@@ -60,7 +60,7 @@ class Bench implements Receiver, AsyncDisposable {
   /** Sends text to the other end. */
   send(text: string): void {
     const bytes = new TextEncoder().encode(text);
-    this.connection.outlet.send(bytes, 0, bytes.length);
+    this.connection.outbox.send(bytes, 0, bytes.length);
   }
 
   /** Ends it, if the test did not: then it must have settled, with the socket closed and every buffer back. */
@@ -182,12 +182,12 @@ Deno.test("a receiver that throws is told so, and nothing else happens", async (
 });
 
 Deno.test("a peer that does not read for the grace time is slow", async () => {
-  await using bench = new Bench(undefined, { slowGraceMs: 20 });
+  await using bench = new Bench(undefined, { slowConsumerTimeoutMs: 20 });
   bench.socket.byHand = true;
   bench.send("x".repeat(1000));
   const slow = Promise.withResolvers<void>();
   bench.slow = slow.resolve;
-  bench.connection.outlet.whenRoom(() => {});
+  bench.connection.outbox.whenRoom(() => {});
   await within(slow.promise, "call of slow()");
 });
 
@@ -276,7 +276,7 @@ Deno.test("finishing lets those go on who wait for room", async () => {
   bench.socket.byHand = true;
   bench.send("x".repeat(1000));
   let went = 0;
-  bench.connection.outlet.whenRoom(() => went++);
+  bench.connection.outbox.whenRoom(() => went++);
   bench.connection.finish("slow_consumer");
   assertEquals(went, 1);
 });
@@ -320,7 +320,7 @@ Deno.test("destroying ends it at once, whatever is under way", async () => {
   bench.send("dropped");
   await settled();
   let went = 0;
-  bench.connection.outlet.whenRoom(() => went++);
+  bench.connection.outbox.whenRoom(() => went++);
   bench.connection.destroy("timeout");
   assertEquals([bench.socket.closed, went, bench.events], [true, 1, ["ended: timeout"]]);
   bench.connection.finish("bye");

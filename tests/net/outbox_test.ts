@@ -15,10 +15,10 @@ class Bench implements AsyncDisposable {
   readonly outbox: Outbox;
   #event = Promise.withResolvers<void>();
 
-  constructor({ bound = 1000, graceMs = 60_000, byHand = false, maxWrite = Infinity } = {}) {
+  constructor({ bound = 1000, slowConsumerTimeoutMs = 60_000, byHand = false, maxWrite = Infinity } = {}) {
     this.socket.byHand = byHand;
     this.socket.maxWrite = maxWrite;
-    this.outbox = new Outbox(this.socket, this.pool, bound, graceMs, {
+    this.outbox = new Outbox(this.socket, this.pool, bound, slowConsumerTimeoutMs, {
       writeFailed: () => this.#tell("failed"),
       written: () => {},
       drained: () => this.#tell("drained"),
@@ -261,7 +261,7 @@ Deno.test("who cannot go on yet may wait again from within its call", async () =
 });
 
 Deno.test("a peer is slow if somebody waited for the whole grace time", async () => {
-  await using bench = new Bench({ bound: 1000, graceMs: 50, byHand: true });
+  await using bench = new Bench({ bound: 1000, slowConsumerTimeoutMs: 50, byHand: true });
   const start = performance.now();
   bench.fill(1000);
   bench.outbox.whenRoom(() => {});
@@ -271,8 +271,8 @@ Deno.test("a peer is slow if somebody waited for the whole grace time", async ()
 });
 
 Deno.test("a peer that has written half within the grace time is not slow", async () => {
-  await using bench = new Bench({ bound: 1000, graceMs: 50, byHand: true });
-  await using other = new Bench({ bound: 1000, graceMs: 60, byHand: true });
+  await using bench = new Bench({ bound: 1000, slowConsumerTimeoutMs: 50, byHand: true });
+  await using other = new Bench({ bound: 1000, slowConsumerTimeoutMs: 60, byHand: true });
   for (const { outbox } of [bench, other]) {
     outbox.send(new Uint8Array(1000), 0, 1000);
     outbox.whenRoom(() => {});
@@ -284,8 +284,8 @@ Deno.test("a peer that has written half within the grace time is not slow", asyn
 });
 
 Deno.test("full is not slow as long as nobody waits", async () => {
-  await using bench = new Bench({ bound: 1000, graceMs: 20, byHand: true });
-  await using other = new Bench({ bound: 1000, graceMs: 40, byHand: true });
+  await using bench = new Bench({ bound: 1000, slowConsumerTimeoutMs: 20, byHand: true });
+  await using other = new Bench({ bound: 1000, slowConsumerTimeoutMs: 40, byHand: true });
   bench.fill(1000);
   other.fill(1000);
   other.outbox.whenRoom(() => {});
@@ -308,7 +308,7 @@ Deno.test("what is sent without asking may exceed the bound by the reserve; beyo
 // Ending
 
 Deno.test("closing drops what waits, lets all who wait go on, and takes nothing more", async () => {
-  await using bench = new Bench({ bound: 1000, graceMs: 20, byHand: true });
+  await using bench = new Bench({ bound: 1000, slowConsumerTimeoutMs: 20, byHand: true });
   let went = 0;
   bench.fill(900);
   await settled();

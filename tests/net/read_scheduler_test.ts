@@ -7,13 +7,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { CROWDED_OPERATIONS, SLICE_READERS, TURNS_TO_POLL } from "../../lib/limits.ts";
-import { type Reader, Turns } from "../../lib/net/read_scheduler.ts";
+import { type Reader, ReadScheduler } from "../../lib/net/read_scheduler.ts";
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** Readers that write down in which order, and in which turn, they read; `answer` is what comes of a read. */
 function stage(count: number, answer: (reader: Reader, index: number) => void = () => {}) {
-  const turns = new Turns();
+  const scheduler = new ReadScheduler();
   const order: number[] = [];
   const readers = Array.from({ length: count }, (_, index): Reader => ({
     read() {
@@ -21,20 +21,20 @@ function stage(count: number, answer: (reader: Reader, index: number) => void = 
       answer(this, index);
     },
   }));
-  return { turns, order, readers, everybody: readers.map((_, index) => index) };
+  return { scheduler, order, readers, everybody: readers.map((_, index) => index) };
 }
 
 Deno.test("in a turn that is not crowded everybody reads again at its end, and not before", async () => {
-  const { turns, order, readers, everybody } = stage(CROWDED_OPERATIONS - 1);
-  for (const reader of readers) turns.readNext(reader);
+  const { scheduler, order, readers, everybody } = stage(CROWDED_OPERATIONS - 1);
+  for (const reader of readers) scheduler.readNext(reader);
   assertEquals(order, []);
   await Promise.resolve();
   assertEquals(order, everybody);
 });
 
 Deno.test("after a crowded turn everybody reads again in order, one slice a turn, and nobody is forgotten", async () => {
-  const { turns, order, readers, everybody } = stage(CROWDED_OPERATIONS + SLICE_READERS / 2);
-  for (const reader of readers) turns.readNext(reader);
+  const { scheduler, order, readers, everybody } = stage(CROWDED_OPERATIONS + SLICE_READERS / 2);
+  for (const reader of readers) scheduler.readNext(reader);
   await Promise.resolve();
   assertEquals(order, [], "read in the crowded turn itself");
   for (let i = 0; order.length < readers.length; i++) {
@@ -47,9 +47,9 @@ Deno.test("after a crowded turn everybody reads again in order, one slice a turn
 });
 
 Deno.test("writes make a turn crowded as reads do", async () => {
-  const { turns, order, readers } = stage(1);
-  turns.readNext(readers[0]);
-  for (let i = 1; i < CROWDED_OPERATIONS; i++) turns.operationFinished();
+  const { scheduler, order, readers } = stage(1);
+  scheduler.readNext(readers[0]);
+  for (let i = 1; i < CROWDED_OPERATIONS; i++) scheduler.operationFinished();
   await Promise.resolve();
   assertEquals(order, []);
   for (let i = 0; i < TURNS_TO_POLL && order.length === 0; i++) await turn();
@@ -57,11 +57,11 @@ Deno.test("writes make a turn crowded as reads do", async () => {
 });
 
 Deno.test("as long as turns are crowded nobody reads: what waits in the runtime's queue comes first", async () => {
-  const { turns, order, readers } = stage(1);
-  turns.readNext(readers[0]);
+  const { scheduler, order, readers } = stage(1);
+  scheduler.readNext(readers[0]);
   for (let i = 0; i < 3 * TURNS_TO_POLL; i++) {
     if (i % (TURNS_TO_POLL - 2) === 0) {
-      for (let n = 0; n < CROWDED_OPERATIONS; n++) turns.operationFinished();
+      for (let n = 0; n < CROWDED_OPERATIONS; n++) scheduler.operationFinished();
     }
     await turn();
     assertEquals(order, []);
@@ -72,10 +72,10 @@ Deno.test("as long as turns are crowded nobody reads: what waits in the runtime'
 
 Deno.test("in rounds nobody reads a second time before everybody has once, however fast their peers are", async () => {
   const rounds = 5;
-  const { turns, order, readers, everybody } = stage(300, (reader) => {
-    if (order.length < rounds * 300) queueMicrotask(() => turns.readNext(reader));
+  const { scheduler, order, readers, everybody } = stage(300, (reader) => {
+    if (order.length < rounds * 300) queueMicrotask(() => scheduler.readNext(reader));
   });
-  for (const reader of readers) turns.readNext(reader);
+  for (const reader of readers) scheduler.readNext(reader);
   for (let i = 0; order.length < rounds * 300; i++) {
     assert(i < 10 * rounds * TURNS_TO_POLL, `only ${order.length} reads`);
     await turn();
@@ -84,23 +84,23 @@ Deno.test("in rounds nobody reads a second time before everybody has once, howev
 });
 
 Deno.test("who waited in the runtime's queue is in the very next round", async () => {
-  const { turns, order, readers } = stage(CROWDED_OPERATIONS + 1);
+  const { scheduler, order, readers } = stage(CROWDED_OPERATIONS + 1);
   const late = readers.pop()!;
-  for (const reader of readers) turns.readNext(reader);
+  for (const reader of readers) scheduler.readNext(reader);
   while (order.length < readers.length) await turn();
-  turns.readNext(readers[0]);
-  turns.readNext(late);
+  scheduler.readNext(readers[0]);
+  scheduler.readNext(late);
   for (let i = 0; i <= TURNS_TO_POLL && order.length < readers.length + 2; i++) await turn();
   assertEquals(order.slice(readers.length), [0, readers.length]);
 });
 
 Deno.test("rounds end when few are left: then everybody reads at the end of the turn again", async () => {
-  const { turns, order, readers } = stage(CROWDED_OPERATIONS);
-  for (const reader of readers) turns.readNext(reader);
+  const { scheduler, order, readers } = stage(CROWDED_OPERATIONS);
+  for (const reader of readers) scheduler.readNext(reader);
   while (order.length < readers.length) await turn();
   for (let i = 0; i <= TURNS_TO_POLL; i++) await turn();
   order.length = 0;
-  turns.readNext(readers[7]);
+  scheduler.readNext(readers[7]);
   await Promise.resolve();
   assertEquals(order, [7]);
 });

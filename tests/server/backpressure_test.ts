@@ -15,7 +15,11 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 /** Little may wait, and nobody is closed as slow while a test runs, unless it says otherwise. */
-const LIMITS: Partial<Limits> = { payloadBytes: 64 * KiB, pendingBytes: 256 * KiB, slowGraceMs: 60_000 };
+const LIMITS: Partial<Limits> = {
+  payloadBytes: 64 * KiB,
+  pendingBytes: 256 * KiB,
+  slowConsumerTimeoutMs: 60_000,
+};
 /** More than the kernel takes between two who do not read. */
 const FLOOD_BYTES = 96 * MiB;
 const MESSAGE_BYTES = 16 * KiB;
@@ -107,7 +111,7 @@ Deno.test("who stops reading holds its publisher back, and nobody else; reading 
 
 Deno.test("who does not read for the grace time is closed as slow_consumer, and its publishers go on", async () => {
   const log = new RecordedLog();
-  await using server = await serve({ limits: { ...LIMITS, slowGraceMs: 300 }, log: log.log });
+  await using server = await serve({ limits: { ...LIMITS, slowConsumerTimeoutMs: 300 }, log: log.log });
   using slow = await RawClient.greet(server);
   using publisher = await RawClient.greet(server);
   using deputy = await RawClient.greet(server);
@@ -138,8 +142,8 @@ Deno.test("who does not read for the grace time is closed as slow_consumer, and 
 
 Deno.test("several who do not read hold their publisher for one grace time, not for one each", async () => {
   const log = new RecordedLog();
-  const slowGraceMs = 400;
-  await using server = await serve({ limits: { ...LIMITS, slowGraceMs }, log: log.log });
+  const slowConsumerTimeoutMs = 400;
+  await using server = await serve({ limits: { ...LIMITS, slowConsumerTimeoutMs }, log: log.log });
   using publisher = await RawClient.greet(server);
   const number = await publisher.openToPublish("slow");
   const slow: RawClient[] = [];
@@ -153,14 +157,14 @@ Deno.test("several who do not read hold their publisher for one grace time, not 
   await within(flood.over, "end of the flood");
   assertEquals(await publisher.barrier(), []);
   const took = Math.round(performance.now() - start);
-  assert(took < 3 * slowGraceMs, `held for ${took} ms more after the first of them was closed`);
+  assert(took < 3 * slowConsumerTimeoutMs, `held for ${took} ms more after the first of them was closed`);
   assertEquals(log.all("slow consumer").length, 6);
   for (const client of slow) client.close();
 });
 
 Deno.test("memory stays bounded, whatever is published to who does not read", async () => {
   const log = new RecordedLog();
-  await using server = await serve({ limits: { ...LIMITS, slowGraceMs: 500 }, log: log.log });
+  await using server = await serve({ limits: { ...LIMITS, slowConsumerTimeoutMs: 500 }, log: log.log });
   using slow = await RawClient.greet(server);
   using publisher = await RawClient.greet(server);
   using others = await witnesses(server);
@@ -181,7 +185,7 @@ Deno.test("memory stays bounded, whatever is published to who does not read", as
 
 Deno.test("who asks without reading the answers is held, then closed", async () => {
   const log = new RecordedLog();
-  await using server = await serve({ limits: { ...LIMITS, slowGraceMs: 300 }, log: log.log });
+  await using server = await serve({ limits: { ...LIMITS, slowConsumerTimeoutMs: 300 }, log: log.log });
   using others = await witnesses(server);
   using pinging = await RawClient.greet(server);
   using echoing = await RawClient.greet(server);
@@ -270,7 +274,7 @@ Deno.test("who reads is not closed for what comes all at once, however little ma
 
 Deno.test("who is held back is not silent: it is not closed with timeout for it", async () => {
   const log = new RecordedLog();
-  const limits = { ...LIMITS, heartbeatSeconds: 1, slowGraceMs: 3300 };
+  const limits = { ...LIMITS, heartbeatSeconds: 1, slowConsumerTimeoutMs: 3300 };
   await using server = await serve({ limits, log: log.log });
   using slow = await RawClient.greet(server);
   using publisher = await RawClient.greet(server);

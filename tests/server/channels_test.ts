@@ -93,8 +93,8 @@ Deno.test("a number the session has not opened is not_open, said once for a run"
   const number = await grace.openToPublish("not.of.ada");
   for (const channel of [number, 4711]) {
     await ada.send(ada.message(channel, "a"), ada.message(channel, "b"), ada.message(channel, "c"));
-    const refusal = await ada.refused("not_open");
-    assertEquals([refusal.id, refusal.channel, refusal.fatal], [0, channel, false]);
+    const rejection = await ada.refused("not_open");
+    assertEquals([rejection.id, rejection.channel, rejection.fatal], [0, channel, false]);
     await ada.send(ada.request(5, channel));
     assertEquals((await ada.refused("not_open")).id, 5);
   }
@@ -240,8 +240,8 @@ Deno.test("a receipt cannot be had on a channel that is not durable, and the mes
     ada.message(number, "after"),
   );
   assertEquals(text(await ada.expect(Type.MESSAGE)), "before");
-  const refusal = await ada.refused("not_durable");
-  assertEquals([refusal.id, refusal.channel, refusal.fatal], [12, number, false]);
+  const rejection = await ada.refused("not_durable");
+  assertEquals([rejection.id, rejection.channel, rejection.fatal], [12, number, false]);
   assertEquals(texts(await ada.barrier()), ["after"]);
 });
 

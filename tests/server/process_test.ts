@@ -117,19 +117,19 @@ Deno.test({
   ignore: !MAY_RUN,
   fn: async () => {
     await using server = await ServerProcess.start(100);
-    using witness = await RawClient.greet(server);
+    using control = await RawClient.greet(server);
     const strangers: RawClient[] = [];
     try {
       for (let i = 0; i < 100; i++) strangers.push(await RawClient.connect(server));
       const line = await server.log.until("cannot accept connections; trying again");
       assertEquals(line.level, "error");
-      assertEquals(await witness.barrier(), []);
+      assertEquals(await control.barrier(), []);
     } finally {
       for (const stranger of strangers) stranger.close();
     }
     using late = await RawClient.greet(server);
     assertEquals(await late.barrier(), []);
-    assertEquals(await witness.barrier(), []);
+    assertEquals(await control.barrier(), []);
   },
 });
 
@@ -138,7 +138,7 @@ Deno.test({
   ignore: !MAY_RUN,
   fn: async () => {
     await using server = await ServerProcess.start();
-    using witness = await RawClient.greet(server);
+    using control = await RawClient.greet(server);
     const before = server.descriptors();
     const garbage = ["", "\x16\x03\x01\x02", "GET / HTTP/1.1\r\nHost: parley\r\n\r\n", "\0".repeat(5000)];
     for (let i = 0; i < 300; i++) {
@@ -147,10 +147,10 @@ Deno.test({
       await stranger.send(new TextEncoder().encode(garbage[i % garbage.length]));
       if (i % 5 === 0) await stranger.closeWrite();
     }
-    assertEquals(await witness.barrier(), []);
+    assertEquals(await control.barrier(), []);
     // Each is gone at the latest when its lingering is over.
     const deadline = performance.now() + 15_000;
-    while (server.descriptors() > before && performance.now() < deadline) await witness.barrier();
+    while (server.descriptors() > before && performance.now() < deadline) await control.barrier();
     assertEquals(server.descriptors(), before);
   },
 });

@@ -85,8 +85,8 @@ Deno.test("if the asked session ends before it answers, there is responder_gone 
   await ada.expect(Type.REPLY);
   grace.close();
   for (const id of [2, 3]) {
-    const refusal = await ada.refused("responder_gone");
-    assertEquals([refusal.id, refusal.channel, refusal.fatal], [id, number, false]);
+    const rejection = await ada.refused("responder_gone");
+    assertEquals([rejection.id, rejection.channel, rejection.fatal], [id, number, false]);
   }
   assertEquals(await ada.barrier(), [], "and what was answered is not gone");
 });
@@ -116,8 +116,8 @@ Deno.test("a REPLY from who was not asked, under another id, or a second one is 
 
   const forbidden = async (client: RawClient, id: number) => {
     await client.send(client.reply(id, ada.number, "forged"));
-    const refusal = await client.refused("forbidden");
-    assertEquals([refusal.id, refusal.channel, refusal.fatal], [id, inbox(ada.number), false]);
+    const rejection = await client.refused("forbidden");
+    assertEquals([rejection.id, rejection.channel, rejection.fatal], [id, inbox(ada.number), false]);
   };
   await forbidden(mallory, 1);
   await forbidden(grace, 2);

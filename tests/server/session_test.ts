@@ -148,8 +148,8 @@ Deno.test("every frame of tests/vectors.json that must be refused is refused wit
     using client = await RawClient.connect(server);
     if (vector.phase === "after hello") await client.hello();
     await client.send(bytesOf(vector, client.number));
-    const refusal = await client.refused(vector.code);
-    if (refusal.fatal) await client.end();
+    const rejection = await client.refused(vector.code);
+    if (rejection.fatal) await client.end();
     else assertEquals(await client.barrier(), [], vector.name);
   }
 });
@@ -208,8 +208,8 @@ Deno.test("who speaks HTTP or TLS to the port is told what is wrong, and closed"
 Deno.test("whatever garbage strangers send, a witness is served as before", async () => {
   const random = seeded(seedFrom());
   await using server = await serve({ limits: { handshakeMs: 100 } });
-  using witness = await RawClient.greet(server);
-  const { number } = await witness.open("witness");
+  using control = await RawClient.greet(server);
+  const { number } = await control.open("witness");
   for (let i = 0; i < 60; i++) {
     using stranger = await RawClient.connect(server);
     const garbage = random.bytes(16 + random.int(200));
@@ -217,8 +217,8 @@ Deno.test("whatever garbage strangers send, a witness is served as before", asyn
     await stranger.send(garbage);
     const [last] = (await stranger.rest()).slice(-1);
     assertEquals([last?.type, json(last).fatal], [Type.ERROR, true]);
-    await witness.send(witness.message(number, `${i}`));
-    assertEquals(text(await witness.expect(Type.MESSAGE)), `${i}`);
+    await control.send(control.message(number, `${i}`));
+    assertEquals(text(await control.expect(Type.MESSAGE)), `${i}`);
   }
 });
 
@@ -275,8 +275,8 @@ Deno.test("a control payload that is not as it should be is refused, and the ses
     ]
   ) {
     await client.send(client.frame(Type.OPEN, { id: 5 }, payload));
-    const refusal = await client.refused("bad_payload");
-    assertEquals([refusal.id, refusal.channel, refusal.fatal], [5, 0, false], payload);
+    const rejection = await client.refused("bad_payload");
+    assertEquals([rejection.id, rejection.channel, rejection.fatal], [5, 0, false], payload);
   }
   assertEquals(await client.barrier(), []);
 });
@@ -351,12 +351,12 @@ Deno.test("who half-closes still gets the answers to all it sent", async () => {
 Deno.test("an end of the stream amid a frame ends that session alone", async () => {
   const log = new RecordedLog();
   await using server = await serve({ log: log.log });
-  using witness = await RawClient.greet(server);
+  using control = await RawClient.greet(server);
   using client = await RawClient.greet(server);
   await client.send(client.frame(Type.PING, {}, "never finished").subarray(0, 20));
   client.close();
   await log.until("closed", { number: client.number, reason: "eof" });
-  assertEquals(await witness.barrier(), []);
+  assertEquals(await control.barrier(), []);
   assertEquals(server.sessions, 1);
 });
 

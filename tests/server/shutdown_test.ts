@@ -33,11 +33,11 @@ Deno.test("closing says BYE to all, and ends their connections", async () => {
 Deno.test("who has not said HELLO yet gets an ERROR instead", async () => {
   const server = await serve();
   using silent = await RawClient.connect(server);
-  using witness = await RawClient.greet(server); // by now the first is accepted too
+  using control = await RawClient.greet(server); // by now the first is accepted too
   const closing = server.close();
   await silent.ended("shutting_down");
   silent.close();
-  witness.close();
+  control.close();
   await closing;
 });
 
@@ -128,7 +128,7 @@ Deno.test("a publisher that is held back does not hold the end up", async () => 
   const server = await serve({ limits: { payloadBytes: MiB, pendingBytes: 2 * MiB, drainMs: 300 } });
   using slow = await RawClient.greet(server);
   using publisher = await RawClient.greet(server);
-  using witness = await RawClient.greet(server);
+  using control = await RawClient.greet(server);
   const { number } = await slow.open("chat");
   await publisher.openToPublish("chat");
   const message = publisher.message(number, new Uint8Array(MiB));
@@ -138,10 +138,10 @@ Deno.test("a publisher that is held back does not hold the end up", async () => 
   })().catch(() => {});
   for (let before = -1; before !== written;) {
     before = written;
-    for (let i = 0; i < 20; i++) await witness.barrier();
+    for (let i = 0; i < 20; i++) await control.barrier();
   }
   const start = performance.now();
-  witness.close();
+  control.close();
   await server.close();
   assert(performance.now() - start < 3000);
   await flood;

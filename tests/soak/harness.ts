@@ -14,10 +14,10 @@ import type { Tally } from "./tally.ts";
 export const SETTLE_MS = 15_000;
 
 /** Each part of the load runs until the scene is over, settles, checks itself, and closes its sessions. */
-export type Part = (scene: Scene) => Promise<void>;
+export type Part = (harness: Harness) => Promise<void>;
 
 /** See the module's comment. */
-export class Scene {
+export class Harness {
   readonly tally: Tally;
   readonly hostname: string;
   readonly port: number;

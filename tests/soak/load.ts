@@ -5,7 +5,7 @@
  */
 
 import { asking, askingNobody, direct } from "./asking.ts";
-import type { Part, Scene } from "./harness.ts";
+import type { Harness, Part } from "./harness.ts";
 import { sharing } from "./sharing.ts";
 import { sleepers } from "./sleepers.ts";
 import { patterns, stream } from "./streams.ts";
@@ -56,13 +56,16 @@ export const PARTS: Readonly<Record<string, Part>> = {
 };
 
 /** Puts the load on until the scene is over and everything has settled; faults go to the tally. Never rejects. */
-export async function putLoadOn(scene: Scene, parts: Readonly<Record<string, Part>> = PARTS): Promise<void> {
+export async function putLoadOn(
+  harness: Harness,
+  parts: Readonly<Record<string, Part>> = PARTS,
+): Promise<void> {
   await Promise.all(
     Object.entries(parts).map(async ([name, part]) => {
       try {
-        await part(scene);
+        await part(harness);
       } catch (error) {
-        scene.tally.found(`${name}: ${error instanceof Error ? error.message : error}`);
+        harness.tally.found(`${name}: ${error instanceof Error ? error.message : error}`);
       }
     }),
   );

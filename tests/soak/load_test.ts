@@ -8,7 +8,7 @@ import { connect, serve } from "../../lib/mod.ts";
 import { seedFrom } from "../seeded.ts";
 import { asking, askingNobody, direct } from "./asking.ts";
 import { putLoadOn } from "./load.ts";
-import { numbered, type Part, Scene } from "./harness.ts";
+import { Harness, numbered, type Part } from "./harness.ts";
 import { sharing } from "./sharing.ts";
 import { patterns, stream } from "./streams.ts";
 import { Tally } from "./tally.ts";
@@ -29,7 +29,7 @@ async function run(
   const timer = setInterval(() => {
     if (isEnough(tally) || performance.now() - started > 10_000) over.resolve();
   }, 10);
-  const load = putLoadOn(new Scene(tally, server, over.promise, seedFrom()), { part });
+  const load = putLoadOn(new Harness(tally, server, over.promise, seedFrom()), { part });
   await disturb(server);
   await load;
   clearInterval(timer);
@@ -94,7 +94,7 @@ Deno.test("load: a server that goes away is found", async () => {
   await using server = await serve();
   const tally = new Tally();
   const over = Promise.withResolvers<void>();
-  const load = putLoadOn(new Scene(tally, server, over.promise, 1), { stream: stream(TINY) });
+  const load = putLoadOn(new Harness(tally, server, over.promise, 1), { stream: stream(TINY) });
   while (tally.delivered < 20) await new Promise((resolve) => setTimeout(resolve, 10));
   await server.close();
   over.resolve();

@@ -8,7 +8,7 @@ import { ServerProcess, type Stopped } from "../fuzz/server_process.ts";
 import { PARTS, putLoadOn } from "./load.ts";
 import type { SoakOptions } from "./options.ts";
 import { heapAfter, pointsOf, type Sample, Sampler } from "./sampler.ts";
-import { type Part, Scene } from "./harness.ts";
+import { Harness, type Part } from "./harness.ts";
 import { Tally } from "./tally.ts";
 import { isGrowing, type Tolerance, type Trend, trendOf, warmUpSeconds } from "./trend.ts";
 
@@ -27,7 +27,7 @@ export const HEAP_TOLERANCE: Tolerance = { absolute: 8 * MiB, share: 0.5 };
 export const DESCRIPTOR_TOLERANCE: Tolerance = { absolute: 5, share: 0.05 };
 
 /** How long a reader may be slow: on a machine that is busy with other things, one that only thinks may be, too. */
-const SLOW_GRACE_SECONDS = 10;
+const SLOW_CONSUMER_TIMEOUT_SECONDS = 10;
 
 /** How long the server has to let go of the last sessions. */
 const SETTLE_MS = 15_000;
@@ -68,7 +68,7 @@ export async function soak(
   const told = { bytes: undefined as number | undefined };
   await using server = await ServerProcess.start({
     command,
-    args: ["--slow-grace", String(SLOW_GRACE_SECONDS)],
+    args: ["--slow-consumer-timeout", String(SLOW_CONSUMER_TIMEOUT_SECONDS)],
     // Compiled programs do not listen to this; then there is no heap to be seen.
     env: { DENO_V8_FLAGS: "--trace-gc" },
     onOutput: (line) => told.bytes = heapAfter(line) ?? told.bytes,
@@ -83,7 +83,7 @@ export async function soak(
   });
   const timer = setTimeout(over.resolve, seconds * 1000);
   signal?.addEventListener("abort", () => over.resolve());
-  const load = putLoadOn(new Scene(tally, server, over.promise, seed), parts);
+  const load = putLoadOn(new Harness(tally, server, over.promise, seed), parts);
   await over.promise;
   clearTimeout(timer);
   sampler.stop();

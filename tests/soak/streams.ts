@@ -5,7 +5,7 @@
  */
 
 import type { Channel, Client } from "../../lib/mod.ts";
-import { numbered, numberOf, type Part, type Scene } from "./harness.ts";
+import { type Harness, numbered, numberOf, type Part } from "./harness.ts";
 
 /** One publisher and its audience. */
 export interface StreamOptions {
@@ -32,63 +32,63 @@ interface Listener {
 /** A stream of numbered messages on one channel. */
 export function stream(options: StreamOptions): Part {
   const { channel, size, batch, everyMs, subscribers, thinks } = options;
-  return async (scene) => {
+  return async (harness) => {
     const listeners = await Promise.all(
-      Array.from({ length: subscribers }, () => listen(scene, channel, size, thinks)),
+      Array.from({ length: subscribers }, () => listen(harness, channel, size, thinks)),
     );
-    await using publisher = await scene.connect("publisher");
+    await using publisher = await harness.connect("publisher");
     const output = await publisher.open(channel, { subscribe: false });
-    const payload = numbered(scene.random, size);
+    const payload = numbered(harness.random, size);
     let last = 0;
-    while (!scene.isOver) {
+    while (!harness.isOver) {
       for (let i = 0; i < batch; i++) await output.publish(payload(++last));
-      scene.tally.published += batch;
-      await scene.pause(everyMs);
+      harness.tally.published += batch;
+      await harness.pause(everyMs);
     }
     await output.publish("");
-    await allHeard(scene, listeners, new Map([[channel, last]]));
+    await allHeard(harness, listeners, new Map([[channel, last]]));
   };
 }
 
 /** Several channels in turn, heard by pattern. */
 export function patterns(prefix: string, count: number): Part {
-  return async (scene) => {
+  return async (harness) => {
     const size = 64;
     const listeners = await Promise.all([
-      listen(scene, `${prefix}.>`, size),
-      listen(scene, `${prefix}.*`, size),
+      listen(harness, `${prefix}.>`, size),
+      listen(harness, `${prefix}.*`, size),
     ]);
-    await using publisher = await scene.connect("publisher");
+    await using publisher = await harness.connect("publisher");
     const outputs: Channel[] = [];
     for (let i = 0; i < count; i++) {
       outputs.push(await publisher.open(`${prefix}.${i}`, { subscribe: false }));
     }
-    const payload = numbered(scene.random, size);
+    const payload = numbered(harness.random, size);
     let last = 0;
-    while (!scene.isOver) {
+    while (!harness.isOver) {
       last++;
       for (const output of outputs) await output.publish(payload(last));
-      scene.tally.published += count;
-      await scene.pause(10);
+      harness.tally.published += count;
+      await harness.pause(10);
     }
     await outputs[0].publish("");
-    await allHeard(scene, listeners, new Map(outputs.map(({ name }) => [name, last])));
+    await allHeard(harness, listeners, new Map(outputs.map(({ name }) => [name, last])));
   };
 }
 
 /** Subscribes to a name or pattern, and holds what comes on each channel against its order. */
 async function listen(
-  scene: Scene,
+  harness: Harness,
   channel: string,
   size: number,
   thinks?: StreamOptions["thinks"],
 ): Promise<Listener> {
-  const client = await scene.connect("subscriber");
+  const client = await harness.connect("subscriber");
   const last = new Map<string, number>();
-  const done = scene.readToEnd(await client.open(channel), async ({ channel, payload }) => {
+  const done = harness.readToEnd(await client.open(channel), async ({ channel, payload }) => {
     const [number, before] = [numberOf(payload), last.get(channel) ?? 0];
     if (number !== before + 1 || payload.length !== size) {
-      scene.tally.found(
+      harness.tally.found(
         `${channel}: message ${number} (${payload.length} bytes) came after message ${before}`,
       );
     }
@@ -102,11 +102,11 @@ async function listen(
 
 /** Waits for the ends of the stream, and counts. */
 async function allHeard(
-  scene: Scene,
+  harness: Harness,
   listeners: readonly Listener[],
   expected: ReadonlyMap<string, number>,
 ): Promise<void> {
-  await scene.settle(
+  await harness.settle(
     Promise.all(listeners.map(({ done }) => done)),
     () => "the end of a stream did not come",
   );
@@ -114,7 +114,7 @@ async function allHeard(
     for (const [channel, count] of expected) {
       const heard = last.get(channel) ?? 0;
       if (heard !== count) {
-        scene.tally.found(`${channel}: ${count} messages sent, the last to arrive was ${heard}`);
+        harness.tally.found(`${channel}: ${count} messages sent, the last to arrive was ${heard}`);
       }
     }
     await client.close();

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FolderStorage } from "../../lib/state/folder.ts";
-import { Watched } from "../../lib/state/watched_file.ts";
+import { WatchedFile } from "../../lib/state/watched_file.ts";
 import { MemoryStorage, type Storage } from "../../lib/state/storage.ts";
 import { ParleyError } from "../../lib/errors.ts";
 import { ADA, admitted, Clock, FILES_IGNORED, isGranted, makeFolder, process } from "../auth/fixtures.ts";
@@ -246,7 +246,7 @@ Deno.test({
 Deno.test("a watched file is read only when it has changed, and stays as it was while it cannot be", async () => {
   const storage = new MemoryStorage();
   let parsed = 0;
-  const watched = new Watched(storage, "n", 0, (text) => {
+  const watched = new WatchedFile(storage, "n", 0, (text) => {
     parsed++;
     if (text === "bad") throw new RangeError("bad");
     return Number(text ?? -1);

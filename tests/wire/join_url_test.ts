@@ -1,7 +1,7 @@
 /** Join links: written, read back, and refused in words that quote no secret. */
 
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { formatLink, type Link, parseLink } from "../../lib/wire/join_url.ts";
+import { formatJoinUrl, type Link, parseJoinUrl } from "../../lib/wire/join_url.ts";
 
 /** DER that is as long as it says; what is in it is TLS's business. */
 function der(length: number): Uint8Array {
@@ -19,7 +19,7 @@ const TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJBZGEifQ.c2ln-_";
 const PLAIN: Link = { hostname: "hub.example", port: 7253, tls: false, ca: undefined, token: undefined };
 
 function problemOf(text: string): string {
-  const parsed = parseLink(text);
+  const parsed = parseJoinUrl(text);
   return "problem" in parsed ? parsed.problem : `none: ${JSON.stringify(parsed.link)}`;
 }
 
@@ -34,36 +34,36 @@ for (
     { ...PLAIN, hostname: "xn--mller-kva.example", port: 65_535 },
   ]
 ) {
-  const text = formatLink(link);
+  const text = formatJoinUrl(link);
   Deno.test(`what is written is read back: ${text.slice(0, 60)}`, () => {
-    assertEquals(parseLink(text), { link });
+    assertEquals(parseJoinUrl(text), { link });
     assertMatch(text, /^[\w.:/?=&[\]-]+$/, "no character that a mail or a chat would break it at");
   });
 }
 
 Deno.test("a link may have been wrapped, surrounded by spaces, or written in capitals", () => {
   const link = { ...PLAIN, tls: true, hostname: "192.0.2.7", ca: pem(der(256)), token: TOKEN };
-  const text = formatLink(link);
+  const text = formatJoinUrl(link);
   const wrapped = text.match(/.{1,70}/g)!.join("\r\n");
   for (
     const same of [` ${text}\n`, wrapped, text.replace("parleys://", "PARLEYS://"), text.replace("?", "/?")]
   ) {
-    assertEquals(parseLink(same), { link });
+    assertEquals(parseJoinUrl(same), { link });
   }
-  assertEquals(parseLink("parley://Hub.Example"), { link: { ...PLAIN, port: undefined } });
-  assertEquals(parseLink("parley://müller.example:7253"), {
+  assertEquals(parseJoinUrl("parley://Hub.Example"), { link: { ...PLAIN, port: undefined } });
+  assertEquals(parseJoinUrl("parley://müller.example:7253"), {
     link: { ...PLAIN, hostname: "xn--mller-kva.example" },
   });
 });
 
 Deno.test("of several certificates the first is the authority", () => {
   const [one, two] = [pem(der(256)), pem(der(300))];
-  const text = formatLink({ ...PLAIN, tls: true, ca: `# comment\n${one}${two}` });
-  assertEquals(parseLink(text), { link: { ...PLAIN, tls: true, ca: one } });
-  assertThrows(() => formatLink({ ...PLAIN, tls: true, ca: "none" }), Error, "certificate in PEM");
+  const text = formatJoinUrl({ ...PLAIN, tls: true, ca: `# comment\n${one}${two}` });
+  assertEquals(parseJoinUrl(text), { link: { ...PLAIN, tls: true, ca: one } });
+  assertThrows(() => formatJoinUrl({ ...PLAIN, tls: true, ca: "none" }), Error, "certificate in PEM");
 });
 
-const CA = formatLink({ ...PLAIN, tls: true, ca: pem(der(256)) }).replace(/.*\?/, "");
+const CA = formatJoinUrl({ ...PLAIN, tls: true, ca: pem(der(256)) }).replace(/.*\?/, "");
 for (
   const [text, words] of [
     ["", /not a URL; write it as parley:\/\/HOST:PORT/],
@@ -98,9 +98,9 @@ for (
 }
 
 Deno.test("a link cut short anywhere is either refused or still says where to connect to", () => {
-  const whole = formatLink({ ...PLAIN, tls: true, ca: pem(der(256)), token: TOKEN });
+  const whole = formatJoinUrl({ ...PLAIN, tls: true, ca: pem(der(256)), token: TOKEN });
   for (let length = 0; length < whole.length; length++) {
-    const parsed = parseLink(whole.slice(0, length));
+    const parsed = parseJoinUrl(whole.slice(0, length));
     if ("link" in parsed) assertEquals(parsed.link.ca ?? pem(der(256)), pem(der(256)), `${length}`);
   }
 });

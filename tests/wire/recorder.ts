@@ -14,17 +14,17 @@ import {
   Type,
   typeName,
 } from "../../lib/wire/header.ts";
-import { Scanner, type Side, type Sink } from "../../lib/wire/scanner.ts";
+import { type FrameHandler, type Role, Scanner } from "../../lib/wire/scanner.ts";
 import { MAX_PAYLOAD, SESSION, VALID, type Vector } from "./vectors.ts";
 
 /**
  * The reading half of a connection: what is left of one chunk stands at the front of the next, and a HELLO or WELCOME
  * that was taken greets the scanner.
  *
- * Holds every scan against the contract of {@linkcode Sink}: each byte is handed on once and in order, or belongs to
+ * Holds every scan against the contract of {@linkcode FrameHandler}: each byte is handed on once and in order, or belongs to
  * an extension; after a refusal nothing more is offered.
  */
-export class Recorder implements Sink {
+export class Recorder implements FrameHandler {
   readonly scanner: Scanner;
   /** What was offered, in short: `3 on 5` is a run, `PING` a frame, `PING refused` one that was not taken. */
   readonly calls: string[] = [];
@@ -33,18 +33,18 @@ export class Recorder implements Sink {
   /** Whether to take what is offered. */
   accepts: () => boolean = () => true;
 
-  readonly #side: Side;
+  readonly #role: Role;
   #buffer = new Uint8Array(0);
   #end = 0;
   #handedOn = 0;
   #refused = false;
 
   constructor(
-    side: Side,
+    role: Role,
     { maxPayload = MAX_PAYLOAD, maxRun }: { maxPayload?: number; maxRun?: number } = {},
   ) {
-    this.#side = side;
-    this.scanner = new Scanner(side, maxPayload, maxRun);
+    this.#role = role;
+    this.scanner = new Scanner(role, maxPayload, maxRun);
   }
 
   /** How many bytes wait for the rest of their frame, or to be offered again. */
@@ -54,7 +54,7 @@ export class Recorder implements Sink {
 
   /** Says that the greeting is done. */
   greet(): this {
-    this.scanner.greeted(this.#side === "server" ? SESSION : undefined);
+    this.scanner.greeted(this.#role === "server" ? SESSION : undefined);
     return this;
   }
 

@@ -4,13 +4,13 @@ import { HEADER_BYTES, MAX_HELLO_BYTES, MAX_PING_BYTES, MAX_RUN_BYTES } from "..
 import { type ControlName, decodeControl, PROTOCOL, SCHEMAS } from "../../lib/wire/control.ts";
 import { FIRST_EXTENSION, type Header, INBOX, Type, typeName } from "../../lib/wire/header.ts";
 import { channelProblem } from "../../lib/wire/names.ts";
-import type { Side } from "../../lib/wire/scanner.ts";
+import type { Role } from "../../lib/wire/scanner.ts";
 import { seeded, seedFrom } from "../seeded.ts";
 import { concat, conversation, headerOnly, message, ping, Recorder } from "./recorder.ts";
 import { INVALID, type RefusedVector, SESSION, VALID } from "./vectors.ts";
 
 /** The two ends of a connection, each with who writes what it reads. */
-const ENDS: readonly { reader: Side; writer: Side }[] = [
+const ENDS: readonly { reader: Role; writer: Role }[] = [
   { reader: "server", writer: "client" },
   { reader: "client", writer: "server" },
 ];
@@ -150,7 +150,7 @@ function stopped(recorder: Recorder, bytes: Uint8Array, name: string) {
 /** A type, the fields of a header of that type that may not be, and words of the reason. */
 type Fault = readonly [keyof typeof Type, Partial<Header>, string];
 
-function assertStops(reader: Side, code: string, faults: readonly Fault[]) {
+function assertStops(reader: Role, code: string, faults: readonly Fault[]) {
   for (const [name, fields, words] of faults) {
     const header = headerOnly({ type: Type[name], ...fields });
     const stop = stopped(new Recorder(reader).greet(), header, `${name}: ${words}`);
@@ -263,7 +263,7 @@ Deno.test("a payload may be as long as the limit, and its header is refused if i
 // The greeting
 
 Deno.test("before the greeting a server takes a HELLO and a client a WELCOME or ERROR, nothing else", () => {
-  const first: Record<Side, number[]> = { server: [Type.HELLO], client: [Type.WELCOME, Type.ERROR] };
+  const first: Record<Role, number[]> = { server: [Type.HELLO], client: [Type.WELCOME, Type.ERROR] };
   for (const { reader } of ENDS) {
     for (const type of [...Object.values(Type), 0x80, 0xff]) {
       const recorder = new Recorder(reader);
@@ -279,13 +279,13 @@ Deno.test("before the greeting a server takes a HELLO and a client a WELCOME or 
 });
 
 Deno.test("a greeting is at most 16 KiB long, however long a message may be", () => {
-  for (const [side, type] of [["server", Type.HELLO], ["client", Type.WELCOME]] as const) {
+  for (const [role, type] of [["server", Type.HELLO], ["client", Type.WELCOME]] as const) {
     const header = (length: number) => headerOnly({ type, length, sender: 0 });
-    const recorder = new Recorder(side);
+    const recorder = new Recorder(role);
     recorder.push(header(MAX_HELLO_BYTES), new Uint8Array(MAX_HELLO_BYTES));
     assertEquals(recorder.calls, [typeName(type)]);
     for (const length of [MAX_HELLO_BYTES + 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1]) {
-      assertEquals(stopped(new Recorder(side), header(length), `${length} bytes`).code, "too_large");
+      assertEquals(stopped(new Recorder(role), header(length), `${length} bytes`).code, "too_large");
     }
   }
 });
@@ -343,7 +343,7 @@ Deno.test("pieces of any size, and refusals now and then, change nothing", () =>
 });
 
 /** Fails if `reader` should not have taken `frame`, judged by the golden frames and not by the rules of `lib/wire`. */
-function assertAllowed(reader: Side, frame: Uint8Array, name: string) {
+function assertAllowed(reader: Role, frame: Uint8Array, name: string) {
   const [type, flags] = frame;
   const writer = reader === "server" ? "client" : "server";
   assert(
@@ -399,7 +399,7 @@ Deno.test("each golden frame is taken by the side it is for, extensions skipped"
 });
 
 /** The code under which the frame is refused: by the scanner, or by who reads the payload of what it hands on. */
-function refusal({ phase, hex }: RefusedVector): string | undefined {
+function rejection({ phase, hex }: RefusedVector): string | undefined {
   const bytes = Uint8Array.fromHex(hex);
   const recorder = new Recorder("server");
   if (phase === "after hello") recorder.greet();
@@ -415,5 +415,5 @@ function refusal({ phase, hex }: RefusedVector): string | undefined {
 }
 
 Deno.test("each golden frame that a server must refuse is refused with its code", () => {
-  for (const vector of INVALID) assertEquals(refusal(vector), vector.code, vector.name);
+  for (const vector of INVALID) assertEquals(rejection(vector), vector.code, vector.name);
 });

@@ -6,7 +6,7 @@
 
 import type { Logger } from "@logtape/logtape";
 import type { Client, Message } from "../../client/api.ts";
-import { failureReply } from "../../client/error_reply.ts";
+import { encodeErrorReply } from "../../client/error_reply.ts";
 import type { ClientConfig, CommandOption } from "../../config/client_options.ts";
 import { ParleyError } from "../../errors.ts";
 import type { Output } from "../output.ts";
@@ -43,7 +43,7 @@ export interface Context {
   /** Tells a person at a terminal what goes on; scripts are not bothered. */
   readonly tell: (line: string) => void;
   /** Tells what went wrong while the command goes on, in one line on stderr. */
-  readonly complain: (text: string) => void;
+  readonly printError: (text: string) => void;
 }
 
 /** Rejects with what ended the connection, if that was not us. For whoever waits for something else. */
@@ -60,5 +60,5 @@ export async function lost(client: Client): Promise<never> {
 export async function declineRequest(request: Message): Promise<void> {
   const text =
     `the request on ${request.channel} reached a subscriber that only listens; ask again, or end it first`;
-  await request.reply(failureReply(new ParleyError("no_responders", text)));
+  await request.reply(encodeErrorReply(new ParleyError("no_responders", text)));
 }

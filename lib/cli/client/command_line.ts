@@ -7,7 +7,7 @@
 import { closestString, levenshteinDistance } from "@std/text";
 import { type ClientConfig, clientProgram, milliseconds } from "../../config/client_options.ts";
 import type { ConnectOptions } from "../../client/api.ts";
-import { loadConfig, type Loaded, type World } from "../../config/load.ts";
+import { type ConfigSources, loadConfig, type Loaded } from "../../config/load.ts";
 import type { Command } from "./command.ts";
 
 /** Where to connect to, as `connect` takes it. */
@@ -32,16 +32,16 @@ export type Asked =
 /** Takes the command line apart. Without a command it is the first of `commands`. */
 export function readCommandLine(
   commands: readonly Command[],
-  world: Omit<World, "readTextFile">,
+  from: Omit<ConfigSources, "readTextFile">,
 ): Asked {
   // First with the options of all commands, to tell their values from the command's name.
-  const all = loadConfig(clientProgram(["count", "exec", "json"]), { ...world, env: {}, readTextFile });
+  const all = loadConfig(clientProgram(["count", "exec", "json"]), { ...from, env: {}, readTextFile });
   const [first, ...others] = all.operands;
   if (first === "help") return { kind: "help", command: named(commands, others[0]) };
   const command = first === undefined ? commands[0] : named(commands, first);
   if (command === undefined) return { kind: "wrong", problems: [unknownCommand(commands, first)] };
 
-  const loaded = loadConfig(clientProgram(command.options), { ...world, readTextFile });
+  const loaded = loadConfig(clientProgram(command.options), { ...from, readTextFile });
   const { values } = loaded;
   if (values.help) return { kind: "help", command: first === undefined ? undefined : command };
   if (values.version) return { kind: "version" };

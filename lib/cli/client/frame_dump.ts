@@ -64,13 +64,13 @@ interface Row {
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { encodeFrame, Type } from "../../wire/header.ts";
- * import { formatAnatomy } from "./frame_dump.ts";
+ * import { formatFrameDump } from "./frame_dump.ts";
  *
  * const frame = encodeFrame({ type: Type.PING, id: 7, sender: 17 });
- * assertEquals(formatAnatomy(frame).split("\n")[1], "     0  04                       type     PING: are you there?");
+ * assertEquals(formatFrameDump(frame).split("\n")[1], "     0  04                       type     PING: are you there?");
  * ```
  */
-export function formatAnatomy(frame: Uint8Array): string {
+export function formatFrameDump(frame: Uint8Array): string {
   if (frame.length < HEADER_BYTES) {
     const text = `a frame has a header of ${HEADER_BYTES} bytes; there are only ${frame.length}`;
     throw new ParleyError("bad_argument", text);

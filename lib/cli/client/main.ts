@@ -13,7 +13,7 @@ import { COMMANDS } from "./commands.ts";
 import { describeFailure, Exit, exitCodeOf } from "../failures.ts";
 import { commandHelp, programHelp } from "./help.ts";
 import { Interrupts } from "../interrupts.ts";
-import { complain, NobodyReads, Output } from "../output.ts";
+import { NobodyReads, Output, printError } from "../output.ts";
 import { readAuthority, readToken } from "./secrets.ts";
 import { painter } from "../terminal.ts";
 import { formatTrace } from "./trace.ts";
@@ -30,7 +30,7 @@ export async function main(args: string[]): Promise<number> {
     case "run":
       return await run(asked, output);
     case "wrong":
-      for (const problem of asked.problems) complain(`parley: ${problem}`);
+      for (const problem of asked.problems) printError(`parley: ${problem}`);
       return Exit.WRONG_USAGE;
     case "version":
       return await print(output, VERSION);
@@ -64,11 +64,11 @@ async function run(asked: Asked & { kind: "run" }, output: Output): Promise<numb
     }
     if (failure === undefined || failure instanceof NobodyReads) return Exit.DONE;
     const exitCode = exitCodeOf(failure, isConnected);
-    complain(`parley: ${describeFailure(failure)}`);
+    printError(`parley: ${describeFailure(failure)}`);
     log.failed({ command: command.name, exitCode, error: failure });
     return exitCode;
   } catch (error) {
-    complain(`parley: ${describeFailure(error)}`); // before there is a log: it cannot be written
+    printError(`parley: ${describeFailure(error)}`); // before there is a log: it cannot be written
     return exitCodeOf(error, true);
   } finally {
     await log[Symbol.asyncDispose]();
@@ -111,7 +111,7 @@ async function perform(
       return client;
     },
     tell: tellAtTerminal(),
-    complain: (text) => complain(`parley: ${text}`),
+    printError: (text) => printError(`parley: ${text}`),
   };
 
   const failures: unknown[] = [];
@@ -128,13 +128,13 @@ async function perform(
 
 function traceToStderr(): NonNullable<Parameters<typeof connect>[0]>["trace"] {
   const start = performance.now();
-  return (way, header) => complain(formatTrace(way, header, performance.now() - start));
+  return (way, header) => printError(formatTrace(way, header, performance.now() - start));
 }
 
 function tellAtTerminal(): Context["tell"] {
   if (!Deno.stderr.isTerminal()) return () => {};
   const paint = painter(Deno.stderr);
-  return (line) => complain(paint("dim", line));
+  return (line) => printError(paint("dim", line));
 }
 
 /**
@@ -157,7 +157,7 @@ class ClientLog implements AsyncDisposable {
   /** Starts logging; before that there is no logger. */
   async open(options: Omit<Parameters<typeof setUpLogging>[0], "write">): Promise<void> {
     const write = (line: string) => {
-      if (!this.#isMuted) complain(line.trimEnd());
+      if (!this.#isMuted) printError(line.trimEnd());
     };
     this.#logging = await setUpLogging({ ...options, write });
   }

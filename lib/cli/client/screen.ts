@@ -7,7 +7,7 @@
  * @module
  */
 
-import { complain, type Output } from "../output.ts";
+import { type Output, printError } from "../output.ts";
 import { type Paint, painter } from "../terminal.ts";
 
 const PROMPT = "> ";
@@ -39,7 +39,7 @@ export class Screen implements AsyncDisposable {
   /** Shows what happened. */
   notice(text: string): void {
     if (this.#isTerminal) this.#line(this.#paint("dim", `* ${text}`))?.catch(() => {}); // the next message tells
-    else complain(`* ${text}`);
+    else printError(`* ${text}`);
   }
 
   /** Takes the prompt away. */

@@ -5,8 +5,8 @@
  */
 
 import { ParleyError } from "../../errors.ts";
-import { readGiven } from "../../config/option_file.ts";
-import { complain } from "../output.ts";
+import { readOptionFile } from "../../config/option_file.ts";
+import { printError } from "../output.ts";
 
 /**
  * The token that `--token` or PARLEY_TOKEN stands for: `@FILE` is in that file, `-` is asked for at the terminal, so that
@@ -47,7 +47,7 @@ export async function readAuthority(path: string | undefined): Promise<string | 
 
 async function readFile(path: string, option: string): Promise<string> {
   if (path === "") throw new ParleyError("bad_argument", `--${option}: @ needs a file after it: @FILE`);
-  return await readGiven(path, `--${option}: cannot read`);
+  return await readOptionFile(path, `--${option}: cannot read`);
 }
 
 /**
@@ -69,7 +69,7 @@ async function ask(question: string): Promise<string | undefined> {
   } finally {
     for (const signal of signals) Deno.removeSignalListener(signal, restore);
     restore();
-    complain("");
+    printError("");
   }
 }
 

@@ -8,12 +8,12 @@ import { describeCertificate } from "../../certificates/certificates.ts";
 import { ensureCertificate, FILES } from "../../certificates/folder.ts";
 import { FolderStorage } from "../../state/folder.ts";
 import { parseHost } from "../../certificates/hosts.ts";
-import { loadConfig, type World } from "../../config/load.ts";
+import { type ConfigSources, loadConfig } from "../../config/load.ts";
 import { ParleyError } from "../../errors.ts";
 import { MAX_HOSTS } from "../../limits.ts";
 import { CERTS, SERVER } from "../../config/server_options.ts";
 import { Exit } from "../failures.ts";
-import { complain } from "../output.ts";
+import { printError } from "../output.ts";
 import { checkClock, hostsOf } from "./security.ts";
 import { formatHelp } from "../settings.ts";
 
@@ -26,8 +26,8 @@ up one made here within a minute, or at once on SIGHUP.
 `;
 
 /** Runs `parley-server certs ARGS`; resolves to the exit code. */
-export async function certsCommand(world: World): Promise<number> {
-  const { values, sources, problems } = loadConfig(CERTS, world);
+export async function certsCommand(from: ConfigSources): Promise<number> {
+  const { values, sources, problems } = loadConfig(CERTS, from);
   if (values.help) {
     console.log(USAGE + formatHelp(CERTS));
     return Exit.DONE;
@@ -36,14 +36,12 @@ export async function certsCommand(world: World): Promise<number> {
   const wrong = [...problems.map(({ text }) => text), ...host.flatMap(hostProblem)];
   if (host.length > MAX_HOSTS) wrong.push(`--host may be given ${MAX_HOSTS} times at most`);
   if (wrong.length > 0) {
-    for (const text of wrong) complain(`parley-server: ${text}`);
+    for (const text of wrong) printError(`parley-server: ${text}`);
     return Exit.WRONG_USAGE;
   }
   checkClock(Date.now());
   // The folder of a server that would be started here: its variable and its file may name another.
-  const out = sources.out === "default"
-    ? loadConfig(SERVER, { ...world, args: [] }).values.certs
-    : values.out;
+  const out = sources.out === "default" ? loadConfig(SERVER, { ...from, args: [] }).values.certs : values.out;
   const storage = new FolderStorage(out);
   const { certificate, made } = await ensureCertificate(storage, {
     hosts: host.length > 0 ? host : hostsOf("0.0.0.0"),
@@ -52,7 +50,7 @@ export async function certsCommand(world: World): Promise<number> {
     nowMs: Date.now(),
   });
   const { hosts, notAfter, fingerprint } = await describeCertificate(certificate);
-  complain(
+  printError(
     made === undefined
       ? "the certificate there is still good; --renew makes a new one"
       : `made, because ${made}`,

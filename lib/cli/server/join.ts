@@ -11,8 +11,8 @@ import type { Storage } from "../../state/storage.ts";
 import type { Log } from "../../logging/log.ts";
 import type { Server } from "../../server/api.ts";
 import { type ServerConfig, TOKEN_OPTIONS } from "../../config/server_options.ts";
-import { formatLink } from "../../wire/join_url.ts";
-import { complain } from "../output.ts";
+import { formatJoinUrl } from "../../wire/join_url.ts";
+import { printError } from "../output.ts";
 import { addressForOthers, securityOf } from "./security.ts";
 import { openTokens } from "./token.ts";
 
@@ -35,7 +35,7 @@ export async function join(server: Server, config: JoinConfig, log: Log): Promis
   const token = await issueFirst(new FolderStorage(config.state));
   if (token === undefined) return;
   const { tls, isPublic } = securityOf(config);
-  const link = formatLink({
+  const link = formatJoinUrl({
     hostname: await hostnameOf(config),
     port: server.port,
     tls,
@@ -44,18 +44,20 @@ export async function join(server: Server, config: JoinConfig, log: Log): Promis
   });
   const days = TOKEN_OPTIONS.expires.default / 86_400;
   const where = isPublic ? "any machine that reaches this one" : "this machine";
-  complain(
+  printError(
     `\nTo join from ${where}, within ${days} days: parley ping --url 'LINK', with this link for LINK.`,
   );
   if (isPublic && !tls) {
-    complain("It is not encrypted: clients send the token only if told --insecure, and others can read it.");
+    printError(
+      "It is not encrypted: clients send the token only if told --insecure, and others can read it.",
+    );
   }
   if (tls && server.authority === undefined) {
-    complain("Clients must know the authority of your certificate, or be given it with --ca.");
+    printError("Clients must know the authority of your certificate, or be given it with --ca.");
   }
-  complain("It lets in whoever has it, to do everything. Keep it secret; it is shown only now.\n");
+  printError("It lets in whoever has it, to do everything. Keep it secret; it is shown only now.\n");
   print(link);
-  complain(
+  printError(
     "\nMore tokens, with fewer rights: parley-server token issue --name NAME --publish 'PATTERN' ...\n",
   );
 }
@@ -105,7 +107,7 @@ function print(line: string): void {
     let bytes: Uint8Array = new TextEncoder().encode(`${line}\n`);
     while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
   } catch {
-    complain("parley-server: nobody reads stdout, so the link is lost; make a token with token issue");
+    printError("parley-server: nobody reads stdout, so the link is lost; make a token with token issue");
   }
 }
 

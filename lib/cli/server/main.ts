@@ -6,7 +6,7 @@
 
 import { serve } from "../../server/serve.ts";
 import { describeCertificate } from "../../certificates/certificates.ts";
-import { loadConfig, type World } from "../../config/load.ts";
+import { type ConfigSources, loadConfig } from "../../config/load.ts";
 import { ParleyError } from "../../errors.ts";
 import type { Log } from "../../logging/log.ts";
 import { setUpLogging } from "../../logging/setup.ts";
@@ -16,7 +16,7 @@ import { VERSION } from "../../version.ts";
 import { certsCommand } from "./certs.ts";
 import { Exit } from "../failures.ts";
 import { join } from "./join.ts";
-import { complain } from "../output.ts";
+import { printError } from "../output.ts";
 import { bareHost, checkClock, explainSecurity, hostsOf, logSecurity, securityOf } from "./security.ts";
 import { formatConfig, formatHelp } from "../settings.ts";
 import { tokenCommand } from "./token.ts";
@@ -34,7 +34,7 @@ SIGHUP takes up a renewed certificate at once. Exit codes: 0 done, 1 failed, 2 w
 
 `;
 
-const COMMANDS: Readonly<Record<string, (world: World) => number | Promise<number>>> = {
+const COMMANDS: Readonly<Record<string, (from: ConfigSources) => number | Promise<number>>> = {
   config: configCommand,
   token: tokenCommand,
   certs: certsCommand,
@@ -44,23 +44,23 @@ const COMMANDS: Readonly<Record<string, (world: World) => number | Promise<numbe
 export async function main(args: string[]): Promise<number> {
   const [first, ...rest] = args;
   const isNamed = first !== undefined && Object.hasOwn(COMMANDS, first);
-  const world: World = {
+  const from: ConfigSources = {
     args: isNamed ? rest : args,
     env: Deno.env.toObject(),
     readTextFile: (path) => Deno.readTextFileSync(path),
     isTerminal: Deno.stderr.isTerminal(),
   };
   try {
-    if (isNamed) return await COMMANDS[first](world);
-    if (first === undefined || first.startsWith("-")) return await serveCommand(world);
+    if (isNamed) return await COMMANDS[first](from);
+    if (first === undefined || first.startsWith("-")) return await serveCommand(from);
   } catch (error) {
     if (!(error instanceof ParleyError)) throw error;
-    complain(`parley-server: ${error.message}`);
+    printError(`parley-server: ${error.message}`);
     return Exit.FAILED;
   }
   if (first === "help") return printHelp();
   const commands = Object.keys(COMMANDS).join(", ");
-  complain(`parley-server: ${JSON.stringify(first)} is not a command; the commands are ${commands}`);
+  printError(`parley-server: ${JSON.stringify(first)} is not a command; the commands are ${commands}`);
   return Exit.WRONG_USAGE;
 }
 
@@ -69,8 +69,8 @@ function printHelp(): number {
   return Exit.DONE;
 }
 
-function configCommand(world: World): number {
-  const loaded = loadConfig(SERVER, world);
+function configCommand(from: ConfigSources): number {
+  const loaded = loadConfig(SERVER, from);
   if (loaded.values.help) return printHelp();
   console.log(formatConfig(SERVER, loaded));
   if (loaded.problems.length > 0) return Exit.FAILED;
@@ -78,16 +78,16 @@ function configCommand(world: World): number {
   return Exit.DONE;
 }
 
-async function serveCommand(world: World): Promise<number> {
-  const { values, problems } = loadConfig(SERVER, world);
+async function serveCommand(from: ConfigSources): Promise<number> {
+  const { values, problems } = loadConfig(SERVER, from);
   if (values.help) return printHelp();
   if (values.version) {
     console.log(VERSION);
     return Exit.DONE;
   }
   if (problems.length > 0) {
-    for (const { text } of problems) complain(`parley-server: ${text}`);
-    complain("parley-server: nothing started; `parley-server --help` lists every option");
+    for (const { text } of problems) printError(`parley-server: ${text}`);
+    printError("parley-server: nothing started; `parley-server --help` lists every option");
     return Exit.WRONG_USAGE;
   }
   await using logging = await setUpLogging({
@@ -134,7 +134,7 @@ function serveOptions(values: ServerConfig): ServeOptions {
       bytesPerSecond: values.maxByteRate,
       heartbeatSeconds: values.heartbeat,
       handshakeMs: values.handshakeTime * 1000,
-      slowGraceMs: values.slowGrace * 1000,
+      slowConsumerTimeoutMs: values.slowConsumerTimeout * 1000,
       requestMs: values.requestTime * 1000,
       drainMs: values.drainTime * 1000,
     },

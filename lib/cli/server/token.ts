@@ -11,13 +11,13 @@ import { Keys } from "../../auth/keys.ts";
 import { type ListedToken, Registry } from "../../auth/registry.ts";
 import type { Storage } from "../../state/storage.ts";
 import { Tokens } from "../../auth/tokens.ts";
-import { loadConfig, type Loaded, type World } from "../../config/load.ts";
+import { type ConfigSources, loadConfig, type Loaded } from "../../config/load.ts";
 import { ParleyError } from "../../errors.ts";
 import { MAX_NAME_LENGTH } from "../../limits.ts";
 import type { Values } from "../../config/option.ts";
 import { SERVER, TOKEN, type TOKEN_OPTIONS } from "../../config/server_options.ts";
 import { Exit } from "../failures.ts";
-import { complain } from "../output.ts";
+import { printError } from "../output.ts";
 import { checkClock } from "./security.ts";
 import { formatHelp } from "../settings.ts";
 import { visible, visibleJson } from "../terminal.ts";
@@ -61,8 +61,8 @@ export function openTokens(storage: Storage): TokenDesk {
 }
 
 /** Runs `parley-server token ARGS`; resolves to the exit code. */
-export async function tokenCommand(world: World): Promise<number> {
-  const loaded = loadConfig(TOKEN, world);
+export async function tokenCommand(from: ConfigSources): Promise<number> {
+  const loaded = loadConfig(TOKEN, from);
   const { values, operands: [command, operand] } = loaded;
   if (values.help) {
     console.log(USAGE + formatHelp(TOKEN));
@@ -70,14 +70,14 @@ export async function tokenCommand(world: World): Promise<number> {
   }
   const wrong = usageProblems(loaded);
   if (wrong.length > 0) {
-    for (const text of wrong) complain(`parley-server: ${text}`);
+    for (const text of wrong) printError(`parley-server: ${text}`);
     return Exit.WRONG_USAGE;
   }
-  const state = loaded.sources.state === "default" ? serverState(world) : values.state;
+  const state = loaded.sources.state === "default" ? serverState(from) : values.state;
   const hasState = isThere(state);
   if (!hasState && command !== "issue") {
     if (command === "list") {
-      complain(`no tokens, because there is no folder ${state}; ${NAME_STATE}`);
+      printError(`no tokens, because there is no folder ${state}; ${NAME_STATE}`);
       return Exit.DONE;
     }
     throw new ParleyError("bad_argument", `there is no state folder ${state}; ${NAME_STATE}`);
@@ -86,7 +86,7 @@ export async function tokenCommand(world: World): Promise<number> {
   switch (command) {
     case "issue":
       checkClock(Date.now());
-      if (!hasState) complain(`parley-server: ${state} is new; a server uses it with --state`);
+      if (!hasState) printError(`parley-server: ${state} is new; a server uses it with --state`);
       await issue(desk, values);
       break;
     case "list":
@@ -139,8 +139,8 @@ function usageProblems(
 }
 
 /** The state folder of a server that would be started here: its variable and its file may name another. */
-function serverState(world: World): string {
-  return loadConfig(SERVER, { ...world, args: [] }).values.state;
+function serverState(from: ConfigSources): string {
+  return loadConfig(SERVER, { ...from, args: [] }).values.state;
 }
 
 async function issue({ tokens }: TokenDesk, values: TokenValues): Promise<void> {
@@ -148,7 +148,7 @@ async function issue({ tokens }: TokenDesk, values: TokenValues): Promise<void> 
   const request = { name: values.name!, publish, subscribe, direct, expiresInSeconds: values.expires };
   const { token, issued } = await tokens.issue(request);
   if (publish.length + subscribe.length === 0 && !direct) {
-    complain(
+    printError(
       "parley-server: this token allows nothing but $echo; grant with --publish, --subscribe, --direct",
     );
   }
@@ -157,14 +157,14 @@ async function issue({ tokens }: TokenDesk, values: TokenValues): Promise<void> 
     return;
   }
   const { id, name, expiresAtMs } = issued;
-  complain(`issued ${id} to ${visible(name)}, valid until ${timeText(expiresAtMs)}; it is shown only now:`);
+  printError(`issued ${id} to ${visible(name)}, valid until ${timeText(expiresAtMs)}; it is shown only now:`);
   console.log(token);
 }
 
 async function revoke({ tokens }: TokenDesk, prefix: string, asJson: boolean): Promise<void> {
   const revoked = await tokens.revoke(prefix);
   if (asJson) console.log(visibleJson(revoked));
-  else complain(`revoked ${revoked.id} of ${visible(revoked.name)}; its sessions end within seconds`);
+  else printError(`revoked ${revoked.id} of ${visible(revoked.name)}; its sessions end within seconds`);
 }
 
 async function rotate({ tokens, registry }: TokenDesk, { overlap, json }: TokenValues): Promise<void> {
@@ -177,7 +177,7 @@ async function rotate({ tokens, registry }: TokenDesk, { overlap, json }: TokenV
     console.log(visibleJson({ acceptedUntilMs: untilMs, endEarly: cut.map(({ id }) => id) }));
     return;
   }
-  complain(
+  printError(
     untilMs <= now
       ? "new tokens are signed with a new key; those of before are worth nothing from now on"
       : `new tokens are signed with a new key; those of before are valid until ${
@@ -185,7 +185,7 @@ async function rotate({ tokens, registry }: TokenDesk, { overlap, json }: TokenV
       } at the latest`,
   );
   for (const { id, name, expiresAtMs } of cut) {
-    complain(`  ends early: ${id} of ${visible(name)}, issued until ${timeText(expiresAtMs)}`);
+    printError(`  ends early: ${id} of ${visible(name)}, issued until ${timeText(expiresAtMs)}`);
   }
 }
 
@@ -204,7 +204,7 @@ async function list({ registry, keys }: TokenDesk, state: string, asJson: boolea
   if (asJson) {
     for (const token of tokens) console.log(visibleJson(token));
   } else if (tokens.length === 0) {
-    complain(`no tokens in ${state}; make one with parley-server token issue --name NAME`);
+    printError(`no tokens in ${state}; make one with parley-server token issue --name NAME`);
   } else {
     printTable([
       ["ID", "NAME", "PUBLISH", "SUBSCRIBE", "DIRECT", "VALID UNTIL", "LAST USED"],

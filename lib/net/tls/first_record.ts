@@ -20,7 +20,7 @@ const MAX_RECORD_BYTES = 16 * 1024;
 const USUAL_BYTES = 2 * 1024;
 
 /** The connection ended before the greeting was whole. */
-export class GreetingCut extends Error {
+export class FirstRecordCut extends Error {
   /** `count` is how many bytes had come. */
   constructor(count: number) {
     super(
@@ -35,9 +35,9 @@ export class GreetingCut extends Error {
  * Reads from `socket` until the first TLS record is whole, or cannot be one. Returns all that came, which may be more.
  * Whoever calls it sees to the deadline.
  *
- * @throws {GreetingCut} the connection ended before
+ * @throws {FirstRecordCut} the connection ended before
  */
-export async function readGreeting(socket: Pick<Socket, "read">): Promise<Uint8Array> {
+export async function readFirstRecord(socket: Pick<Socket, "read">): Promise<Uint8Array> {
   let bytes = new Uint8Array(USUAL_BYTES);
   let count = 0;
   for (let needed = RECORD_HEADER_BYTES; count < needed; needed = lengthOf(bytes, count)) {
@@ -47,7 +47,7 @@ export async function readGreeting(socket: Pick<Socket, "read">): Promise<Uint8A
       bytes = longer;
     }
     const more = await socket.read(bytes.subarray(count));
-    if (more === null) throw new GreetingCut(count);
+    if (more === null) throw new FirstRecordCut(count);
     count += more;
   }
   return bytes.subarray(0, count);

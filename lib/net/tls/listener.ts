@@ -7,7 +7,7 @@
 import { ParleyError } from "../../errors.ts";
 import { BufferPool } from "../buffers.ts";
 import { type Accepted, Listener, type ListenerEvents } from "../listener.ts";
-import { readGreeting } from "./first_record.ts";
+import { readFirstRecord } from "./first_record.ts";
 import { describeClientFailure } from "./reasons.ts";
 import { type TlsIdentity, TlsRelay, tryIdentity } from "./relay.ts";
 
@@ -102,7 +102,7 @@ export class TlsListener {
     }, this.#handshakeMs);
     this.#greeting.add(giveUp);
     try {
-      const greeting = await readGreeting(front);
+      const greeting = await readFirstRecord(front);
       relay = await TlsRelay.open(front, greeting, this.#identity, this.#pool);
       this.#keep(relay.gone);
       if (given !== undefined) relay.abort();

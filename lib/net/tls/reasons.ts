@@ -5,7 +5,7 @@
  * @module
  */
 
-import { GreetingCut } from "./first_record.ts";
+import { FirstRecordCut } from "./first_record.ts";
 
 /** For the server's log: why a client did not get through, to be read after "its address: ". */
 export function describeClientFailure(error: unknown): string {
@@ -24,7 +24,7 @@ export function describeClientFailure(error: unknown): string {
   if (words.includes("peer is incompatible")) {
     return `it offers no TLS version or cipher of ours; it must speak TLS 1.2 or later (${words})`;
   }
-  return error instanceof GreetingCut ? words : `the handshake failed: ${words}`;
+  return error instanceof FirstRecordCut ? words : `the handshake failed: ${words}`;
 }
 
 /** What a client means by its alert, and what to do. The names are those of RFC 8446, section 6.2. */

@@ -19,7 +19,7 @@ function pingAgainst(talk: (peer: FakePeer) => Promise<unknown>, ...args: string
   }, (port) => parley(["ping", "--port", `${port}`, ...args]));
 }
 
-const refusal = (code: string, message: string) => async (peer: FakePeer) => {
+const rejection = (code: string, message: string) => async (peer: FakePeer) => {
   await peer.expect(Type.HELLO);
   await peer.control({ type: Type.ERROR }, { code, message, fatal: true });
   await peer.conn.closeWrite();
@@ -49,17 +49,17 @@ processTest("a server that hangs up at once is named as such", async () => {
 
 for (const [code, exit] of [["unauthorized", 4], ["server_full", 3], ["unsupported_protocol", 1]] as const) {
   processTest(`a refusal with ${code} ends with ${exit} and the server's words`, async () => {
-    assertFailure(await pingAgainst(refusal(code, "not you")), exit, /^parley: not you/);
+    assertFailure(await pingAgainst(rejection(code, "not you")), exit, /^parley: not you/);
   });
 }
 
 processTest("a refusal for want of a token says how to give one", async () => {
-  const ended = await pingAgainst(refusal("unauthorized", "a token is needed"));
+  const ended = await pingAgainst(rejection("unauthorized", "a token is needed"));
   assertEquals(ended.stderr, "parley: a token is needed; give a valid token with --token or PARLEY_TOKEN\n");
 });
 
 processTest("what a server says cannot steer the terminal", async () => {
-  const ended = await pingAgainst(refusal("unauthorized", "\x1b[2J\nparley: all is well"));
+  const ended = await pingAgainst(rejection("unauthorized", "\x1b[2J\nparley: all is well"));
   assertFailure(ended, 4, /^parley: \\x1b\[2J\\nparley: all is well/);
 });
 

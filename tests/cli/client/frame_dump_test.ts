@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
-import { formatAnatomy } from "../../../lib/cli/client/frame_dump.ts";
+import { formatFrameDump } from "../../../lib/cli/client/frame_dump.ts";
 import { formatTrace } from "../../../lib/cli/client/trace.ts";
 import { ParleyError } from "../../../lib/errors.ts";
 import { encodeFrame, INBOX, readHeader, RULES, Type } from "../../../lib/wire/header.ts";
@@ -12,7 +12,7 @@ Deno.test("a message is taken apart field by field", () => {
     encoder.encode("hello, Ada"),
   );
   assertEquals(
-    formatAnatomy(frame),
+    formatFrameDump(frame),
     `offset  bytes                    field    meaning
      0  20                       type     MESSAGE: a message, forwarded byte for byte
      1  01                       flags    the payload is UTF-8 text
@@ -26,7 +26,7 @@ Deno.test("a message is taken apart field by field", () => {
 });
 
 Deno.test("a reply goes to an inbox, under the id of its request", () => {
-  const text = formatAnatomy(
+  const text = formatFrameDump(
     encodeFrame({ type: Type.REPLY, flags: 2, id: 5, channel: INBOX + 3, sender: 17 }),
   );
   assertStringIncludes(text, "the inbox of session 3");
@@ -39,29 +39,29 @@ Deno.test("every type says what it is, and what is none says that", () => {
   for (const rule of RULES) {
     if (rule) {
       assertMatch(
-        formatAnatomy(encodeFrame({ type: Type[rule.name] })),
+        formatFrameDump(encodeFrame({ type: Type[rule.name] })),
         new RegExp(`type +${rule.name}: \\w`),
       );
     }
   }
-  assertStringIncludes(formatAnatomy(encodeFrame({ type: 0x47 })), "unknown type 0x47: no Parley frame");
+  assertStringIncludes(formatFrameDump(encodeFrame({ type: 0x47 })), "unknown type 0x47: no Parley frame");
   assertStringIncludes(
-    formatAnatomy(encodeFrame({ type: 0x90 })),
+    formatFrameDump(encodeFrame({ type: 0x90 })),
     "extension 0x90: skipped by who does not know it",
   );
 });
 
 Deno.test("what is not text, or would steer a terminal, is not shown as it is", () => {
-  const text = formatAnatomy(encodeFrame({ type: Type.PING }, new Uint8Array([0x1b, 0x5b, 0xff, 0x41])));
+  const text = formatFrameDump(encodeFrame({ type: Type.PING }, new Uint8Array([0x1b, 0x5b, 0xff, 0x41])));
   assertStringIncludes(text, '"\\x1b[.A"');
   assertEquals(text.includes("\x1b"), false);
 });
 
 Deno.test("a long payload is shown in part, a cut one says what is missing", () => {
   const frame = encodeFrame({ type: Type.MESSAGE, channel: 1, sender: 1 }, new Uint8Array(1000));
-  assertMatch(formatAnatomy(frame), /\n +80 +\.\.\. and 936 bytes more$/);
-  assertMatch(formatAnatomy(frame.subarray(0, 20)), /\n +20 +996 bytes are missing$/);
-  assertThrows(() => formatAnatomy(frame.subarray(0, 15)), ParleyError, "there are only 15");
+  assertMatch(formatFrameDump(frame), /\n +80 +\.\.\. and 936 bytes more$/);
+  assertMatch(formatFrameDump(frame.subarray(0, 20)), /\n +20 +996 bytes are missing$/);
+  assertThrows(() => formatFrameDump(frame.subarray(0, 15)), ParleyError, "there are only 15");
 });
 
 Deno.test("a traced frame is one line without its payload", () => {

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { GreetingCut, readGreeting } from "../../../lib/net/tls/first_record.ts";
+import { FirstRecordCut, readFirstRecord } from "../../../lib/net/tls/first_record.ts";
 
 /** A socket that gives `chunks`, one a read, then ends. */
 function source(...chunks: Uint8Array[]) {
@@ -28,19 +28,19 @@ Deno.test("a greeting is read until its record is whole, however it is cut", asy
   const whole = record(40);
   for (let cut = 1; cut < whole.length; cut++) {
     const socket = source(whole.slice(0, cut), whole.slice(cut));
-    assertEquals(await readGreeting(socket), whole, `cut at ${cut}`);
+    assertEquals(await readFirstRecord(socket), whole, `cut at ${cut}`);
     assertEquals(socket.reads, 2, `cut at ${cut}`);
   }
 });
 
 Deno.test("a greeting may come one byte at a time, and be as long as a record can be", async () => {
   const whole = record(16 * 1024);
-  assertEquals(await readGreeting(source(...[...whole].map((byte) => new Uint8Array([byte])))), whole);
+  assertEquals(await readFirstRecord(source(...[...whole].map((byte) => new Uint8Array([byte])))), whole);
 });
 
 Deno.test("what comes after the record in the same read is not lost", async () => {
   const both = new Uint8Array([...record(10), 0x16, 3]);
-  assertEquals(await readGreeting(source(both)), both);
+  assertEquals(await readFirstRecord(source(both)), both);
 });
 
 Deno.test("what cannot be TLS is not waited for", async () => {
@@ -52,14 +52,14 @@ Deno.test("what cannot be TLS is not waited for", async () => {
   ];
   for (const bytes of table) {
     const socket = source(bytes, new Uint8Array(1));
-    assertEquals(await readGreeting(socket), bytes);
+    assertEquals(await readFirstRecord(socket), bytes);
     assertEquals(socket.reads, 1);
   }
 });
 
 Deno.test("an end in the middle says how much had come", async () => {
-  const nothing = await assertRejects(() => readGreeting(source()), GreetingCut);
+  const nothing = await assertRejects(() => readFirstRecord(source()), FirstRecordCut);
   assertEquals(nothing.message, "it closed the connection without sending anything");
-  const some = await assertRejects(() => readGreeting(source(record(40).slice(0, 20))), GreetingCut);
+  const some = await assertRejects(() => readFirstRecord(source(record(40).slice(0, 20))), FirstRecordCut);
   assertEquals(some.message, "it closed the connection after 20 bytes, in the middle of its TLS greeting");
 });

@@ -24,7 +24,7 @@ export const RESPOND: Command = {
 };
 
 async function respond(
-  { values, operands, resources, log, tell, complain, connect }: Context,
+  { values, operands, resources, log, tell, printError, connect }: Context,
 ): Promise<void> {
   const [name] = operands;
   const command = values.exec;
@@ -42,7 +42,7 @@ async function respond(
   };
   const failed = (error: unknown, request: Message) => {
     const reason = describeReason(error);
-    complain(`request of session ${request.sender} on ${request.channel} was not answered: ${reason}`);
+    printError(`request of session ${request.sender} on ${request.channel} was not answered: ${reason}`);
     log.debug("not answered", { session, channel: request.channel, asker: request.sender, error });
   };
   const concurrency = navigator.hardwareConcurrency;
