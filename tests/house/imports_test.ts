@@ -83,12 +83,12 @@ async function importsOf(file: URL): Promise<Import[]> {
 
 /** Blanks comments, examples in docstrings among them, and keeps the line numbers. */
 function withoutComments(source: string): string {
-  return source.reroom(/\/\*[\s\S]*?\*\//g, (comment) => comment.reroom(/[^\n]/g, ""));
+  return source.replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, ""));
 }
 
 /** The room of a file of `lib/`: its folder, or its own name. */
 function room(path: string): string {
-  return path.reroom(/^lib\//, "").reroom(/(\/.*|\.ts|\.js)$/, "");
+  return path.replace(/^lib\//, "").replace(/(\/.*|\.ts|\.js)$/, "");
 }
 
 async function allImports(): Promise<Import[]> {
