@@ -67,7 +67,7 @@ const nullSocket: Socket = {
 const SENDS: readonly [number, number][] = [[8192, 32], [1024, 256], [256, 1024], [4, 64 * 1024]];
 for (const [slices, bytes] of SENDS) {
   let drained = nothing;
-  const owner = { writeFailed: nothing, written: nothing, slow: nothing, drained: () => drained() };
+  const owner = { writeFailed: nothing, written: nothing, onSlowConsumer: nothing, drained: () => drained() };
   const outbox = new Outbox(
     nullSocket,
     new BufferPool(),

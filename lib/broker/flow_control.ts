@@ -19,14 +19,14 @@ const MAX_WAIT_MS = 60_000;
 export class FlowControl {
   /** Goes on: what was not taken is offered again. To be left with whoever it is that has to be waited for. */
   readonly resume: () => void = () => {
-    this.#held = false;
+    this.#paused = false;
     this.#transport.resume();
   };
   readonly #transport: Transport;
   readonly #rate: RateLimiter | undefined;
-  #held = false;
+  #paused = false;
   /** Ticks that found the session held, ever. */
-  #heldTicks = 0;
+  #pausedTicks = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Without a rate the session may send as much as the others can take. */
@@ -36,8 +36,8 @@ export class FlowControl {
   }
 
   /** Whether the session is not listened to at the moment. */
-  get held(): boolean {
-    return this.#held;
+  get paused(): boolean {
+    return this.#paused;
   }
 
   /**
@@ -45,15 +45,15 @@ export class FlowControl {
    * it is not listened to its own PINGs are not answered, and without a sign of life it would give us up.
    */
   mustSpeak(everySeconds: number): boolean {
-    return this.#held && ++this.#heldTicks % everySeconds === 0 &&
+    return this.#paused && ++this.#pausedTicks % everySeconds === 0 &&
       this.#transport.outbox.hasRoom(HEADER_BYTES);
   }
 
   /** Passes on whether something was taken; where it was not, nothing more is read until `resume`. */
   taken(taken: boolean): boolean {
     if (!taken) {
-      this.#held = true;
-      this.#transport.hold();
+      this.#paused = true;
+      this.#transport.pause();
     }
     return taken;
   }

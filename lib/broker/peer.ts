@@ -20,7 +20,7 @@ export interface Outbox {
 export interface Transport {
   readonly outbox: Outbox;
   /** Stops receiving until `resume`. */
-  hold(): void;
+  pause(): void;
   /** Receives again, first what was not taken. */
   resume(): void;
   /** Receives nothing more, writes what waits for at most `withinMs`, then closes. */

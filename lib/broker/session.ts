@@ -161,7 +161,7 @@ export class Session implements Peer {
     }
     const { heartbeatSeconds } = this.#context.limits;
     if (this.#flow.mustSpeak(heartbeatSeconds)) this.#context.echo.ping(this.outbox);
-    if (this.#flow.held) return; // silent because we do not listen
+    if (this.#flow.paused) return; // silent because we do not listen
     // So many ticks may be almost a second less than so many seconds: the silence may have begun just before one.
     this.#silence++;
     if (this.#silence > 2 * heartbeatSeconds) {
@@ -199,7 +199,7 @@ export class Session implements Peer {
   }
 
   /** The client has not read what waits for it within the grace time. */
-  slow(): void {
+  onSlowConsumer(): void {
     if (this.#state === "ended") return;
     const { pendingBytes, slowConsumerTimeoutMs } = this.#context.limits;
     this.#log.warn("slow consumer", { number: this.number, pendingBytes, slowConsumerTimeoutMs });

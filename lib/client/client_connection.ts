@@ -63,7 +63,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     | undefined;
   /** There once the greeting is done. */
   #events: ClientConnectionEvents | undefined;
-  #isHeld = false;
+  #isPaused = false;
   /** `close` was called. */
   #isClosing = false;
   /** And all that was sent before has been dealt with, so that the end of the connection is what we want. */
@@ -138,15 +138,15 @@ export class ClientConnection implements Receiver, ConnectionEvents {
   }
 
   /** Nothing is read until `resume`; only from within `ClientConnectionEvents.run` and `frame`, which return false then. */
-  hold(): void {
-    this.#isHeld = true;
-    this.#connection.hold();
+  pause(): void {
+    this.#isPaused = true;
+    this.#connection.pause();
   }
 
   /** There is room again, or a reason to go on without. */
   resume(): void {
-    if (!this.#isHeld) return;
-    this.#isHeld = false;
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
     this.#heartbeat?.heard();
     this.#connection.resume();
   }
@@ -222,8 +222,8 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     this.#destroy(new ParleyError("internal", text, { cause: error }));
   }
 
-  /** See `Receiver.slow`; but a server may hold us back, see {@linkcode NO_SLOW_CONSUMER_TIMEOUT_MS}. */
-  slow(): void {}
+  /** See `Receiver.onSlowConsumer`; but a server may hold us back, see {@linkcode NO_SLOW_CONSUMER_TIMEOUT_MS}. */
+  onSlowConsumer(): void {}
 
   /** See `Receiver.ended`. */
   ended(reason: EndReason): void {
@@ -249,7 +249,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
       ask: () => this.#writer.frame(Type.PING, 0, 0, 0, NOTHING),
       giveUp: () =>
         this.violated("timeout", `has been silent for ${welcome.heartbeat * 2} s; check the network`),
-      isHeld: () => this.#isHeld,
+      isHeld: () => this.#isPaused,
     });
     this.#events = this.#greeting!.resolve(welcome);
     this.#greeting = undefined;

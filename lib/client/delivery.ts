@@ -46,7 +46,7 @@ export class Delivery implements ChannelEvents {
     }
     const { name, receivers } = route; // none where it was left, and the server does not know yet
     for (const { queue } of receivers) {
-      if (queue.isFull && this.#mustHold()) return false;
+      if (queue.isFull && this.#mustPause()) return false;
     }
     for (const { queue } of receivers) queue.push(bytes.slice(from, to), name, channel);
     return true;
@@ -78,7 +78,7 @@ export class Delivery implements ChannelEvents {
   #direct(bytes: Uint8Array, from: number, to: number): boolean {
     if (this.inbox.isFull) {
       if (!this.isInboxWanted) return true; // anybody can send here; who does not listen must not be stopped by it
-      if (this.#mustHold()) return false;
+      if (this.#mustPause()) return false;
     }
     this.inbox.push(bytes.slice(from, to), INBOX_NAME, 0);
     return true;
@@ -93,15 +93,15 @@ export class Delivery implements ChannelEvents {
       this.#backlog.answer(header.id, header.sender, encodeErrorReply(gone));
       return true;
     }
-    if (receiver.queue.isFull && this.#mustHold()) return false;
+    if (receiver.queue.isFull && this.#mustPause()) return false;
     receiver.queue.push(bytes.slice(from, to), route.name, header.channel);
     return true;
   }
 
   /** Whether a full queue must stop the reading, and if so, stops it. */
-  #mustHold(): boolean {
+  #mustPause(): boolean {
     if (this.#link.mustRead && this.#backlog.bytes < OVERFLOW_BYTES) return false;
-    this.#link.hold();
+    this.#link.pause();
     return true;
   }
 }

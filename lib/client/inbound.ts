@@ -16,7 +16,7 @@ import { describePeer, maybeClientHello } from "./peer_detection.ts";
 
 /** Who the frames about channels are for. */
 export interface ChannelEvents {
-  /** Messages of one channel or inbox, as `Sink.run`; returns `false` after `Link.hold`. */
+  /** Messages of one channel or inbox, as `Sink.run`; returns `false` after `ClientConnection.pause`. */
   run(bytes: Uint8Array, from: number, to: number, channel: number): boolean;
   /** A REQUEST, a JOINED, a PARTED, an announcement, or a MESSAGE with a receipt; `false` as above. */
   frame(header: Header, bytes: Uint8Array, from: number, to: number): boolean;

@@ -22,7 +22,7 @@ export interface Receiver {
   /** `receive` threw: a bug of ours. The receiver decides what the peer is told. */
   failed(error: unknown): void;
   /** The peer has not read what waits for it within the grace time. */
-  slow(): void;
+  onSlowConsumer(): void;
   /** The connection ends, said once and before anything else; nothing is received any more. */
   ended(reason: EndReason): void;
 }
@@ -60,7 +60,7 @@ export class Connection implements OutboxOwner, Reader {
   #wanted = BUFFER_BYTES[0];
   #reading = false;
   #delivering = false;
-  #held = false;
+  #paused = false;
   #ended = false;
   #sawEnd = false;
   #discarded = 0;
@@ -95,14 +95,14 @@ export class Connection implements OutboxOwner, Reader {
   }
 
   /** Stops reading until `resume`; called by the receiver from within `receive`. */
-  hold(): void {
-    this.#held = true;
+  pause(): void {
+    this.#paused = true;
   }
 
   /** Offers what was not taken again, then reads on. */
   resume(): void {
-    if (!this.#held) return;
-    this.#held = false;
+    if (!this.#paused) return;
+    this.#paused = false;
     if (!this.#reading && !this.#delivering && this.#state !== "closed") this.#deliver();
   }
 
@@ -179,8 +179,8 @@ export class Connection implements OutboxOwner, Reader {
   }
 
   /** The peer does not read. */
-  slow(): void {
-    this.#receiver.slow();
+  onSlowConsumer(): void {
+    this.#receiver.onSlowConsumer();
   }
 
   /** Issues the next read, in its turn. */
@@ -237,7 +237,7 @@ export class Connection implements OutboxOwner, Reader {
     this.#delivering = false;
     if (this.#state === "closed") {
       this.#release();
-    } else if (!this.#held && !this.#sawEnd) {
+    } else if (!this.#paused && !this.#sawEnd) {
       this.#reading = true; // or will be, in its turn
       if (this.#scheduler === undefined) this.read();
       else this.#scheduler.readNext(this);

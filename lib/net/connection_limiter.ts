@@ -1,65 +1,70 @@
 /**
- * How many may be connected, in all and from one address.
+ * Limits how many connections are open at once, in total and per address.
  *
  * @module
  */
 
 /**
- * The places of one server. Of IPv6 the first 64 bits count as the address: a whole network of that size is what one
- * household or machine is given, to take as many addresses from as it likes.
+ * Counts the open connections of one server. An IPv6 address counts as its /64 network, because one household or
+ * machine is usually given a whole /64 and can use any address in it.
  */
 export class ConnectionLimiter {
-  readonly #most: number;
-  readonly #mostPerAddress: number;
+  readonly #max: number;
+  readonly #maxPerAddress: number;
   readonly #byNetwork = new Map<string, number>();
-  #taken = 0;
+  #open = 0;
 
-  /** `most` connections in all, `mostPerAddress` of each address. */
-  constructor(most: number, mostPerAddress: number) {
-    this.#most = most;
-    this.#mostPerAddress = mostPerAddress;
+  /** Allows `max` connections in total and `maxPerAddress` from each address. */
+  constructor(max: number, maxPerAddress: number) {
+    this.#max = max;
+    this.#maxPerAddress = maxPerAddress;
   }
 
-  /** How many are connected. */
-  get taken(): number {
-    return this.#taken;
+  /** Connections that were acquired and not yet released. */
+  get open(): number {
+    return this.#open;
   }
 
   /**
-   * Takes a place for a connection from `address`, or says why there is none.
+   * Counts one more connection from `address`. At a limit it counts nothing and returns the reason, as text for the
+   * client.
    *
    * @example
    * ```ts
    * import { assertEquals } from "@std/assert";
-   * import { Places } from "./connection_limiter.ts";
+   * import { ConnectionLimiter } from "./connection_limiter.ts";
    *
-   * const places = new Places(2, 1);
-   * assertEquals(places.take("192.0.2.1"), undefined);
-   * assertEquals(places.take("192.0.2.1"), "192.0.2.1 has 1 connection open, the most that one address may");
-   * places.leave("192.0.2.1");
-   * assertEquals(places.take("192.0.2.1"), undefined);
+   * const limiter = new ConnectionLimiter(2, 1);
+   * assertEquals(limiter.acquire("192.0.2.1"), undefined);
+   * assertEquals(limiter.acquire("192.0.2.1"), "192.0.2.1 has 1 connection open, the most that one address may");
+   * limiter.release("192.0.2.1");
+   * assertEquals(limiter.acquire("192.0.2.1"), undefined);
    * ```
    */
-  take(address: string): string | undefined {
+  acquire(address: string): string | undefined {
     const network = networkOf(address);
     const ofNetwork = this.#byNetwork.get(network) ?? 0;
-    if (this.#taken >= this.#most) {
-      return `this server has ${connections(this.#taken)} open, the most that it takes`;
+    if (this.#open >= this.#max) {
+      return `this server has ${connections(this.#open)} open, the most that it takes`;
     }
-    if (ofNetwork >= this.#mostPerAddress) {
+    if (ofNetwork >= this.#maxPerAddress) {
       return `${network} has ${connections(ofNetwork)} open, the most that one address may`;
     }
-    this.#taken++;
+    this.#open++;
     this.#byNetwork.set(network, ofNetwork + 1);
     return undefined;
   }
 
-  /** Gives back a place that was taken for `address`. */
-  leave(address: string): void {
+  /**
+   * Counts one connection from `address` less.
+   *
+   * @throws {Error} if no connection from `address` is counted, which is a bug of the caller
+   */
+  release(address: string): void {
     const network = networkOf(address);
     const before = this.#byNetwork.get(network);
-    if (before === undefined) throw new Error(`${address} has no place to give back`);
-    this.#taken--;
+    if (before === undefined) throw new Error(`Cannot release a connection of ${address}: none is open`);
+    this.#open--;
     if (before > 1) this.#byNetwork.set(network, before - 1);
     else this.#byNetwork.delete(network);
   }
@@ -69,7 +74,7 @@ function connections(count: number): string {
   return count === 1 ? "1 connection" : `${count} connections`;
 }
 
-/** An IPv4 address as it is, also where a socket for IPv6 shows it as `::ffff:192.0.2.1`; of IPv6 the network. */
+/** IPv4 unchanged, also if an IPv6 socket reports it as `::ffff:192.0.2.1`; for IPv6 the /64 network. */
 function networkOf(address: string): string {
   if (!address.includes(":")) return address;
   if (address.includes(".")) return address.slice(address.lastIndexOf(":") + 1);

@@ -31,7 +31,7 @@ export interface OutboxOwner {
   /** All that was sent has been written. */
   drained(): void;
   /** The outbox stayed full for the whole grace time, or was overfilled by what is sent without asking. */
-  slow(): void;
+  onSlowConsumer(): void;
 }
 
 /**
@@ -189,7 +189,7 @@ export class Outbox implements Follower {
     for (const waiter of waiting) waiter();
   }
 
-  readonly #graceOver = () => this.#owner.slow();
+  readonly #graceOver = () => this.#owner.onSlowConsumer();
 
   readonly #write = () => {
     const head = this.#segments[0];

@@ -106,7 +106,7 @@ class Assembly implements Server {
   readonly #timers: readonly ReturnType<typeof setInterval>[];
   readonly #sessions = new Set<Session>();
   readonly #connections = new Set<Connection>();
-  readonly #places: ConnectionLimiter;
+  readonly #limiter: ConnectionLimiter;
   /** Connections that are only still there to be told that there is no place. */
   #rejectedConnections = 0;
   #lastNumber = 0;
@@ -117,7 +117,7 @@ class Assembly implements Server {
     this.#limits = limits;
     this.#authService = authService;
     this.authority = certificate?.authority;
-    this.#places = new ConnectionLimiter(limits.connections, limits.connectionsPerAddress);
+    this.#limiter = new ConnectionLimiter(limits.connections, limits.connectionsPerAddress);
     const now = () => performance.now();
     const router = new Router(limits, now);
     this.#context = {
@@ -196,13 +196,13 @@ class Assembly implements Server {
     const handshakes = new ConnectionLimiter(connections, connectionsPerAddress);
     const identity = { cert: certificate.certificate, key: certificate.key };
     return new TlsListener(hostname, port, identity, handshakeMs, {
-      arrived: (address) => handshakes.take(address) === undefined,
+      arrived: (address) => handshakes.acquire(address) === undefined,
       accepted: (accepted) => {
-        handshakes.leave(accepted.address);
+        handshakes.release(accepted.address);
         this.#accepted(accepted);
       },
       refused: (address, reason) => {
-        handshakes.leave(address);
+        handshakes.release(address);
         this.#log.warn("TLS handshake failed", { remote: address, reason });
       },
       acceptFailed,
@@ -210,7 +210,7 @@ class Assembly implements Server {
   }
 
   #accepted({ socket, address, port, agoMs }: Accepted): void {
-    const full = this.#places.take(address);
+    const full = this.#limiter.acquire(address);
     if (full !== undefined && this.#rejectedConnections >= MAX_REJECTED_CONNECTIONS) {
       socket.close();
       return;
@@ -233,7 +233,7 @@ class Assembly implements Server {
     this.#connections.add(connection);
     connection.closed.then(() => {
       this.#connections.delete(connection);
-      if (full === undefined) this.#places.leave(address);
+      if (full === undefined) this.#limiter.release(address);
       else this.#rejectedConnections--;
     });
     connection.start();

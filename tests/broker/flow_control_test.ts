@@ -16,7 +16,7 @@ function makeLink() {
       whenRoom: (waiter) => void waiters.push(waiter),
       send: () => {},
     },
-    hold: () => void calls.push("hold"),
+    pause: () => void calls.push("pause"),
     resume: () => void calls.push("resume"),
     finish: () => {},
   };
@@ -26,10 +26,10 @@ function makeLink() {
 Deno.test("what is taken holds nobody, what is not holds until resume", () => {
   const { transport, calls } = makeLink();
   const flow = new FlowControl(transport, undefined);
-  assertEquals([flow.taken(true), flow.held, calls], [true, false, []]);
-  assertEquals([flow.taken(false), flow.held, calls], [false, true, ["hold"]]);
+  assertEquals([flow.taken(true), flow.paused, calls], [true, false, []]);
+  assertEquals([flow.taken(false), flow.paused, calls], [false, true, ["pause"]]);
   flow.resume();
-  assertEquals([flow.held, calls], [false, ["hold", "resume"]]);
+  assertEquals([flow.paused, calls], [false, ["pause", "resume"]]);
 });
 
 Deno.test("without room for the answer the session waits for its own outlet", () => {
@@ -37,9 +37,9 @@ Deno.test("without room for the answer the session waits for its own outlet", ()
   const flow = new FlowControl(harness.transport, undefined);
   harness.room = 100;
   assertEquals([flow.hasRoom(100), flow.hasRoom(101)], [true, false]);
-  assertEquals([flow.held, harness.waiters.length], [true, 1]);
+  assertEquals([flow.paused, harness.waiters.length], [true, 1]);
   harness.waiters[0]();
-  assertEquals([flow.held, harness.calls], [false, ["hold", "resume"]]);
+  assertEquals([flow.paused, harness.calls], [false, ["pause", "resume"]]);
 });
 
 Deno.test("without a rate there is always more", () => {
@@ -58,9 +58,9 @@ Deno.test("beyond the rate the session is held, and goes on by itself", async ()
     new RateLimiter({ messagesPerSecond: 1000, bytesPerSecond: 0 }, () => performance.now()),
   );
   flow.spend(1020, 0);
-  assertEquals([flow.hasRate(), flow.held], [false, true]);
+  assertEquals([flow.hasRate(), flow.paused], [false, true]);
   await went.promise;
-  assertEquals([flow.held, flow.hasRate()], [false, true]);
+  assertEquals([flow.paused, flow.hasRate()], [false, true]);
 });
 
 Deno.test("asked again while it waits, it has one timer; stopped, it has none", () => {
@@ -83,7 +83,7 @@ Deno.test("a debt of months is no timer that goes off at once", async () => {
   flow.spend(1, 64 * 1024 * 1024);
   assertEquals(flow.hasRate(), false);
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve));
-  assertEquals(calls, ["hold"]);
+  assertEquals(calls, ["pause"]);
   flow.stop();
 });
 

@@ -33,7 +33,7 @@ class Bench implements Disposable {
     };
     const transport: Transport = {
       outbox: this.outbox,
-      hold: () => this.responder.push("hold"),
+      pause: () => this.responder.push("pause"),
       resume: () => this.responder.push("resume"),
       finish: (reason) => {
         this.responder.push(`finish ${reason}`);
@@ -109,12 +109,12 @@ Deno.test("the time a session is held back for does not count as silence", () =>
   using bench = new Bench(10).greet();
   bench.outbox.room = 0;
   assert(!bench.give(encodeFrame({ type: Type.PING, sender: 17 })), "its PONG has no room");
-  assertEquals(bench.responder, ["hold"]);
+  assertEquals(bench.responder, ["pause"]);
   bench.tick(100);
-  assertEquals(bench.responder, ["hold"]);
+  assertEquals(bench.responder, ["pause"]);
   bench.outbox.room = Infinity;
   for (const waiter of bench.outbox.waiters) waiter();
-  assertEquals(bench.responder, ["hold", "resume"]);
+  assertEquals(bench.responder, ["pause", "resume"]);
   bench.tick(21);
   assertEquals(bench.responder.slice(2), ["finish timeout", "forget"]);
 });
@@ -123,7 +123,7 @@ Deno.test("a session ends once, whatever is said of it afterwards", () => {
   using bench = new Bench().greet();
   bench.session.ended("eof");
   bench.session.ended("reset");
-  bench.session.slow();
+  bench.session.onSlowConsumer();
   bench.session.shutDown();
   bench.session.failed(new Error("late"));
   assertEquals([bench.responder, bench.outbox.sent], [["forget"], []]);

@@ -39,7 +39,7 @@ class Bench implements Receiver, AsyncDisposable {
     this.events.push(`failed: ${(error as Error).message}`);
   }
 
-  slow(): void {
+  onSlowConsumer(): void {
     this.events.push("slow");
   }
 
@@ -137,7 +137,7 @@ Deno.test("while held nothing is read; on resuming, what was not taken is offere
   let willing = false;
   await using bench = new Bench((bytes, { connection }) => {
     if (willing) return bytes.length;
-    connection.hold();
+    connection.pause();
     return 2;
   });
   bench.push("abcdef");
@@ -153,7 +153,7 @@ Deno.test("while held nothing is read; on resuming, what was not taken is offere
 
 Deno.test("resuming from within receive is not holding at all", async () => {
   await using bench = new Bench((bytes, { connection }) => {
-    connection.hold();
+    connection.pause();
     connection.resume();
     return bytes.length;
   });
@@ -186,9 +186,9 @@ Deno.test("a peer that does not read for the grace time is slow", async () => {
   bench.socket.byHand = true;
   bench.send("x".repeat(1000));
   const slow = Promise.withResolvers<void>();
-  bench.slow = slow.resolve;
+  bench.onSlowConsumer = slow.resolve;
   bench.connection.outbox.whenRoom(() => {});
-  await within(slow.promise, "call of slow()");
+  await within(slow.promise, "call of onSlowConsumer()");
 });
 
 // Ending
@@ -259,7 +259,7 @@ Deno.test("finishing from within receive takes nothing more of the stream", asyn
 
 Deno.test("finishing what is held reads on, to see the peer's end", async () => {
   await using bench = new Bench((_, { connection }) => {
-    connection.hold();
+    connection.pause();
     return 0;
   });
   bench.push("held");
@@ -333,7 +333,7 @@ Deno.test("destroying ends it at once, whatever is under way", async () => {
 Deno.test("destroying from within receive is possible, held or not", async () => {
   for (const held of [false, true]) {
     await using bench = new Bench((bytes, { connection }) => {
-      if (held) connection.hold();
+      if (held) connection.pause();
       connection.destroy("reset");
       return bytes.length;
     });

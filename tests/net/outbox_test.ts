@@ -22,7 +22,7 @@ class Bench implements AsyncDisposable {
       writeFailed: () => this.#tell("failed"),
       written: () => {},
       drained: () => this.#tell("drained"),
-      slow: () => this.#tell("slow"),
+      onSlowConsumer: () => this.#tell("slow"),
     });
   }
 
