@@ -25,7 +25,13 @@ const schema = v.object({
   sub: name,
   jti: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),
   exp: seconds,
-  grants: v.object({ publish: patterns, subscribe: patterns, direct: v.boolean() }),
+  grants: v.object({
+    publish: patterns,
+    subscribe: patterns,
+    // Tokens issued by versions without this grant lack it, and grant no responding.
+    respond: v.optional(patterns, []),
+    direct: v.boolean(),
+  }),
 });
 
 /** The claims that matter once jose has checked the token. */

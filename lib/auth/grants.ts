@@ -13,6 +13,8 @@ export interface GrantLists {
   readonly publish: readonly string[];
   /** What may be subscribed to. */
   readonly subscribe: readonly string[];
+  /** What may be responded to: the channels whose requests the session may be sent. */
+  readonly respond: readonly string[];
   /** Whether messages to other sessions' inboxes are allowed. */
   readonly direct: boolean;
 }
@@ -28,11 +30,18 @@ export interface GrantLists {
  * import { assert } from "@std/assert";
  * import { Grants } from "./grants.ts";
  *
- * const grants = new Grants({ publish: ["jobs.*"], subscribe: ["jobs.*.done", "chat.>"], direct: false });
+ * const grants = new Grants({
+ *   publish: ["jobs.*"],
+ *   subscribe: ["jobs.*.done", "chat.>"],
+ *   respond: ["jobs.*"],
+ *   direct: false,
+ * });
  * assert(grants.mayPublish("jobs.resize"));
  * assert(!grants.mayPublish("chat.lobby"));
  * assert(grants.maySubscribe("chat.*"));
  * assert(!grants.maySubscribe("jobs.>")); // only part of it is granted
+ * assert(grants.mayRespond("jobs.resize"));
+ * assert(!grants.mayRespond("chat.lobby")); // subscribing is another grant
  * assert(!grants.mayDirect);
  * ```
  */
@@ -41,12 +50,14 @@ export class Grants {
   readonly mayDirect: boolean;
   readonly #publish: readonly string[];
   readonly #subscribe: readonly string[];
+  readonly #respond: readonly string[];
 
   /** `lists` are taken as they are; {@linkcode grantsProblem} says whether they are right. */
   constructor(lists: GrantLists) {
     this.mayDirect = lists.direct;
     this.#publish = [...lists.publish];
     this.#subscribe = [...lists.subscribe];
+    this.#respond = [...lists.respond];
   }
 
   /** Whether messages and requests may be published on `channel`, a valid name. */
@@ -61,10 +72,18 @@ export class Grants {
   maySubscribe(channel: string): boolean {
     return isGranted(this.#subscribe, channel);
   }
+
+  /**
+   * Whether the session may be sent the requests on `channel`, a valid name or pattern. The rule for patterns is that
+   * of {@linkcode Grants.maySubscribe}. Nobody responds on `$echo` but the server.
+   */
+  mayRespond(channel: string): boolean {
+    return !isServerOwn(channel) && isGranted(this.#respond, channel);
+  }
 }
 
-/** What a session may do on a server that asks for no tokens. */
-export const EVERYTHING: Grants = new Grants({ publish: [">"], subscribe: [">"], direct: true });
+/** Every grant there is: what the first token of a server holds. */
+export const EVERYTHING: GrantLists = { publish: [">"], subscribe: [">"], respond: [">"], direct: true };
 
 function isGranted(patterns: readonly string[], channel: string): boolean {
   if (isServerOwn(channel)) return channel === ECHO;

@@ -21,6 +21,8 @@ const issuedToken = v.object({
   name: v.string(),
   publish: v.array(v.string()),
   subscribe: v.array(v.string()),
+  // Files written by versions without this grant lack it.
+  respond: v.optional(v.array(v.string()), []),
   direct: v.boolean(),
   issuedAtMs: time,
   expiresAtMs: time,
@@ -38,6 +40,7 @@ export interface IssuedToken {
   readonly name: string;
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
+  readonly respond: readonly string[];
   readonly direct: boolean;
   readonly issuedAtMs: number;
   readonly expiresAtMs: number;
@@ -66,7 +69,7 @@ export interface ListedToken extends IssuedToken {
  * import { MemoryStorage } from "../state/storage.ts";
  *
  * const registry = new Registry(new MemoryStorage(), Date.now);
- * const grants = { publish: ["chat.>"], subscribe: ["chat.>"], direct: false };
+ * const grants = { publish: ["chat.>"], subscribe: ["chat.>"], respond: [], direct: false };
  * const times = { issuedAtMs: Date.now(), expiresAtMs: Date.now() + 60_000 };
  * await registry.add({ id: "5f0c", name: "Ada", ...grants, ...times, key: "k1" });
  * await registry.revoke("5f");
@@ -115,8 +118,9 @@ export class Registry {
   /** Takes a new token in. */
   async add(token: IssuedToken): Promise<void> {
     await this.#change((tokens) => {
-      const { publish, subscribe } = token;
-      return [...tokens, { ...token, publish: [...publish], subscribe: [...subscribe] }];
+      const { publish, subscribe, respond } = token;
+      const lists = { publish: [...publish], subscribe: [...subscribe], respond: [...respond] };
+      return [...tokens, { ...token, ...lists }];
     });
   }
 

@@ -66,7 +66,7 @@ const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
  *   now: Date.now,
  *   uuid: () => crypto.randomUUID(),
  * });
- * const grants = { publish: ["chat.>"], subscribe: ["chat.>"], direct: false };
+ * const grants = { publish: ["chat.>"], subscribe: ["chat.>"], respond: [], direct: false };
  * const { token, issued } = await tokens.issue({ name: "Ada", ...grants, expiresInSeconds: 3600 });
  * const verdict = await tokens.verify(token);
  * assert("identity" in verdict && verdict.identity.grants.mayPublish("chat.lobby"));
@@ -95,14 +95,14 @@ export class Tokens {
    * @throws {ParleyError} `bad_argument` where the request is outside its ranges, or the token would get too long
    */
   async issue(request: TokenRequest): Promise<{ token: string; issued: IssuedToken }> {
-    const { name, publish, subscribe, direct, expiresInSeconds } = request;
+    const { name, publish, subscribe, respond, direct, expiresInSeconds } = request;
     const problem = requestProblem(request);
     if (problem !== undefined) throw new ParleyError("bad_argument", problem);
     const { id: kid, key } = await this.#keys.signing();
     const jti = this.#uuid();
     const iat = Math.floor(this.#now() / 1000);
     const exp = iat + expiresInSeconds;
-    const token = await new SignJWT({ grants: { publish, subscribe, direct } })
+    const token = await new SignJWT({ grants: { publish, subscribe, respond, direct } })
       .setProtectedHeader({ alg: ALGORITHM, typ: "JWT", kid })
       .setIssuer(ISSUER).setAudience(AUDIENCE).setSubject(name).setJti(jti)
       .setIssuedAt(iat).setNotBefore(iat).setExpirationTime(exp)
@@ -114,7 +114,7 @@ export class Tokens {
       throw new ParleyError("bad_argument", message);
     }
     const times = { issuedAtMs: iat * 1000, expiresAtMs: exp * 1000 };
-    const issued = { id: jti, name, publish, subscribe, direct, ...times, key: kid };
+    const issued = { id: jti, name, publish, subscribe, respond, direct, ...times, key: kid };
     await this.#registry.add(issued);
     return { token, issued };
   }
@@ -260,7 +260,9 @@ export class Tokens {
 }
 
 /** Says what is wrong with a request, or nothing. */
-function requestProblem({ name, publish, subscribe, expiresInSeconds }: TokenRequest): string | undefined {
+function requestProblem(
+  { name, publish, subscribe, respond, expiresInSeconds }: TokenRequest,
+): string | undefined {
   if (!isName(name)) {
     return `a name has 1 to ${MAX_NAME_LENGTH} characters and no control characters, not ${
       JSON.stringify(name)
@@ -270,5 +272,5 @@ function requestProblem({ name, publish, subscribe, expiresInSeconds }: TokenReq
     const days = MAX_TOKEN_SECONDS / 86_400;
     return `a token expires in 1 second to ${days} days, not in ${expiresInSeconds} seconds`;
   }
-  return grantsProblem(publish) ?? grantsProblem(subscribe);
+  return grantsProblem(publish) ?? grantsProblem(subscribe) ?? grantsProblem(respond);
 }

@@ -12,6 +12,8 @@ export interface Permissions {
   mayPublish(channel: string): boolean;
   /** Whether all that `channel`, a valid name or pattern, stands for may be subscribed to. */
   maySubscribe(channel: string): boolean;
+  /** Whether the session may be sent the requests on all that `channel`, a valid name or pattern, stands for. */
+  mayRespond(channel: string): boolean;
 }
 
 /** Somebody whose token is valid. */
@@ -47,4 +49,5 @@ export const ALL_PERMISSIONS: Permissions = {
   mayDirect: true,
   mayPublish: () => true,
   maySubscribe: () => true,
+  mayRespond: () => true,
 };

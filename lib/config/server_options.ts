@@ -197,6 +197,13 @@ export const TOKEN_OPTIONS = {
     show: "PATTERN",
     help: "channels it may subscribe to",
   },
+  "respond": {
+    kind: "string",
+    only: ["flag"],
+    repeatable: true,
+    show: "PATTERN",
+    help: "channels whose requests it may answer",
+  },
   "direct": {
     kind: "boolean",
     default: false,

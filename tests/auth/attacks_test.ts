@@ -30,7 +30,7 @@ async function makeServer() {
     iat: NOW,
     nbf: NOW,
     exp: NOW + 3600,
-    grants: { publish: ["chat.>"], subscribe: ["chat.>"], direct: false },
+    grants: { publish: ["chat.>"], subscribe: ["chat.>"], respond: ["service.>"], direct: false },
   };
   const header = { alg: "EdDSA", typ: "JWT", kid };
   /** Signs with the server's key what is good but for `changes`; undefined leaves a claim out. */
@@ -278,6 +278,13 @@ Deno.test("a token with malformed grants is refused", async () => {
     { ...grants, publish: [">.a"] },
     { ...grants, publish: ["x".repeat(129)] },
     { ...grants, subscribe: ["$admin.>"] },
+    { ...grants, respond: null },
+    { ...grants, respond: true },
+    { ...grants, respond: ">" },
+    { ...grants, respond: { ">": true } },
+    { ...grants, respond: ["a..b"] },
+    { ...grants, respond: ["$echo"] },
+    { ...grants, respond: Array.from({ length: 65 }, () => "a") },
     { ...grants, subscribe: Array.from({ length: 65 }, () => "a") },
   ];
   for (const each of wrong) {

@@ -38,6 +38,7 @@ export const ADA: TokenRequest = {
   name: "Ada",
   publish: ["chat.>"],
   subscribe: ["chat.>"],
+  respond: ["service.>"],
   direct: false,
   expiresInSeconds: 3600,
 };

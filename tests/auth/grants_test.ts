@@ -1,15 +1,19 @@
 import { assert, assertEquals } from "@std/assert";
-import { EVERYTHING, Grants, grantsProblem } from "../../lib/auth/grants.ts";
+import { EVERYTHING, type GrantLists, Grants, grantsProblem } from "../../lib/auth/grants.ts";
 import { MAX_GRANTS } from "../../lib/limits.ts";
 
-const publishing = (...publish: string[]) => new Grants({ publish, subscribe: [], direct: false });
-const subscribing = (...subscribe: string[]) => new Grants({ publish: [], subscribe, direct: false });
+const NOTHING: GrantLists = { publish: [], subscribe: [], respond: [], direct: false };
+const publishing = (...publish: string[]) => new Grants({ ...NOTHING, publish });
+const subscribing = (...subscribe: string[]) => new Grants({ ...NOTHING, subscribe });
+const responding = (...respond: string[]) => new Grants({ ...NOTHING, respond });
 
 Deno.test("an empty list grants nothing", () => {
-  const none = new Grants({ publish: [], subscribe: [], direct: false });
+  const none = new Grants(NOTHING);
   assert(!none.mayPublish("chat"));
   assert(!none.maySubscribe("chat"));
   assert(!none.maySubscribe(">"));
+  assert(!none.mayRespond("chat"));
+  assert(!none.mayRespond(">"));
   assert(!none.mayDirect);
 });
 
@@ -18,11 +22,17 @@ Deno.test("each list grants its own thing and no other", () => {
   assert(!publishing("chat").maySubscribe("chat"));
   assert(subscribing("chat").maySubscribe("chat"));
   assert(!subscribing("chat").mayPublish("chat"));
-  assert(new Grants({ publish: [], subscribe: [], direct: true }).mayDirect);
+  assert(!subscribing("chat").mayRespond("chat"));
+  assert(responding("chat").mayRespond("chat"));
+  assert(!responding("chat").mayPublish("chat"));
+  assert(!responding("chat").maySubscribe("chat"));
+  assert(new Grants({ ...NOTHING, direct: true }).mayDirect);
 });
 
-Deno.test("a pattern may be subscribed to only where one grant covers all of it", () => {
-  const grants = subscribing("chat.*", "jobs.*.done", "log.>", "exact");
+Deno.test("a pattern may be subscribed or responded to only if one grant covers all of it", () => {
+  const patterns = ["chat.*", "jobs.*.done", "log.>", "exact"];
+  const subscriber = subscribing(...patterns);
+  const responder = responding(...patterns);
   for (
     const name of [
       "chat.a",
@@ -36,7 +46,8 @@ Deno.test("a pattern may be subscribed to only where one grant covers all of it"
       "exact",
     ]
   ) {
-    assert(grants.maySubscribe(name), name);
+    assert(subscriber.maySubscribe(name), name);
+    assert(responder.mayRespond(name), name);
   }
   const wider = [
     "chat",
@@ -52,36 +63,44 @@ Deno.test("a pattern may be subscribed to only where one grant covers all of it"
     "*.>",
     "exact.a",
   ];
-  for (const name of wider) assert(!grants.maySubscribe(name), name);
+  for (const name of wider) {
+    assert(!subscriber.maySubscribe(name), name);
+    assert(!responder.mayRespond(name), name);
+  }
 });
 
 Deno.test("two grants that cover a pattern together do not grant it", () => {
   assert(!subscribing("a.*", "a.*.>").maySubscribe("a.>"));
+  assert(!responding("a.*", "a.*.>").mayRespond("a.>"));
 });
 
 Deno.test("$echo is open to all, other $ names to nobody, whatever is granted", () => {
-  const odd = { publish: ["$admin", "$admin.>", ">"], subscribe: ["$admin", "$admin.>", ">"], direct: true };
-  for (const grants of [EVERYTHING, new Grants(odd), publishing(), subscribing()]) {
+  const patterns = ["$admin", "$admin.>", ">"];
+  const odd = { publish: patterns, subscribe: patterns, respond: [...patterns, "$echo"], direct: true };
+  for (const grants of [new Grants(EVERYTHING), new Grants(odd), new Grants(NOTHING)]) {
     assert(grants.mayPublish("$echo"));
     assert(grants.maySubscribe("$echo"));
+    assert(!grants.mayRespond("$echo"), "only the server responds there");
     for (const name of ["$admin", "$admin.x", "$echo.x", "$ech"]) {
       assert(!grants.mayPublish(name), name);
       assert(!grants.maySubscribe(name), name);
+      assert(!grants.mayRespond(name), name);
     }
     assert(!grants.maySubscribe("$admin.>"));
   }
 });
 
-Deno.test("a server without tokens grants everything else", () => {
-  assert(EVERYTHING.mayPublish("a.b.c"));
-  assert(EVERYTHING.maySubscribe(">"));
-  assert(EVERYTHING.maySubscribe("*.b.>"));
-  assert(EVERYTHING.mayDirect);
+Deno.test("EVERYTHING grants all that can be granted", () => {
+  const grants = new Grants(EVERYTHING);
+  assert(grants.mayPublish("a.b.c"));
+  assert(grants.maySubscribe(">") && grants.maySubscribe("*.b.>"));
+  assert(grants.mayRespond(">") && grants.mayRespond("*.b.>"));
+  assert(grants.mayDirect);
 });
 
 Deno.test("grants are what the lists were, also when a list changes afterwards", () => {
   const publish = ["chat"];
-  const grants = new Grants({ publish, subscribe: [], direct: false });
+  const grants = new Grants({ ...NOTHING, publish });
   publish.push(">");
   assert(!grants.mayPublish("jobs"));
 });

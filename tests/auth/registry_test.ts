@@ -10,9 +10,9 @@ function makeRegistry(storage: MemoryStorage = new MemoryStorage(), clock = new 
 }
 
 function issued(id: string, changes: Partial<IssuedToken> = {}): IssuedToken {
-  const { name, publish, subscribe, direct } = ADA;
+  const { name, publish, subscribe, respond, direct } = ADA;
   const times = { issuedAtMs: START, expiresAtMs: START + 3600_000 };
-  return { id, name, publish, subscribe, direct, ...times, key: "k1", ...changes };
+  return { id, name, publish, subscribe, respond, direct, ...times, key: "k1", ...changes };
 }
 
 Deno.test("the list says id, name, grants, times and the last use of each token, oldest first", async () => {

@@ -1,16 +1,18 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { decodeJwt, decodeProtectedHeader } from "jose";
+import { decodeJwt, decodeProtectedHeader, SignJWT } from "jose";
 import { MAX_TOKEN_BYTES, MAX_TOKEN_SECONDS } from "../../lib/limits.ts";
 import { ParleyError } from "../../lib/errors.ts";
 import { ADA, admitted, Clock, DAY_SECONDS, process, refused, START } from "./fixtures.ts";
 
 Deno.test("a token lets its holder in with its name, its grants and its expiry, and nothing else", async () => {
   const { tokens } = process();
-  const request = { ...ADA, publish: ["a.*"], subscribe: ["b.>"], direct: true };
+  const request = { ...ADA, publish: ["a.*"], subscribe: ["b.>"], respond: ["c.*"], direct: true };
   const { token, issued } = await tokens.issue(request);
   const { id, name, grants, expiresAtMs } = admitted(await tokens.verify(token));
   assertEquals([id, name, expiresAtMs], [issued.id, "Ada", START + 3600_000]);
-  assert(grants.mayPublish("a.x") && grants.maySubscribe("b.>") && grants.mayDirect);
+  assert(
+    grants.mayPublish("a.x") && grants.maySubscribe("b.>") && grants.mayRespond("c.*") && grants.mayDirect,
+  );
   assert(!grants.mayPublish("b.x") && !grants.maySubscribe("a.x"));
 });
 
@@ -26,8 +28,30 @@ Deno.test("a token says EdDSA, its key, issuer, audience, subject, id, times and
     iat: START / 1000,
     nbf: START / 1000,
     exp: START / 1000 + 3600,
-    grants: { publish: ["chat.>"], subscribe: ["chat.>"], direct: false },
+    grants: { publish: ["chat.>"], subscribe: ["chat.>"], respond: ["service.>"], direct: false },
   });
+});
+
+Deno.test("a token issued before there was a grant for responding grants none", async () => {
+  const { tokens, keys, registry, storage } = process();
+  const { issued } = await tokens.issue(ADA);
+  // Token and file as they were: without a word about responding.
+  const { id: kid, key } = await keys.signing();
+  const { publish, subscribe, direct } = issued;
+  const token = await new SignJWT({ grants: { publish, subscribe, direct } })
+    .setProtectedHeader({ alg: "EdDSA", typ: "JWT", kid })
+    .setIssuer("parley-server").setAudience("parley").setSubject("Ada").setJti(issued.id)
+    .setIssuedAt(START / 1000).setNotBefore(START / 1000).setExpirationTime(START / 1000 + 3600)
+    .sign(key);
+  const file = JSON.parse((await storage.read("tokens.json"))!);
+  delete file.tokens[0].respond;
+  await storage.write("tokens.json", JSON.stringify(file));
+
+  await tokens.refresh();
+  const { grants } = admitted(await tokens.verify(token));
+  assert(grants.mayPublish("chat.lobby") && grants.maySubscribe("chat.lobby"));
+  assert(!grants.mayRespond("chat.lobby") && !grants.mayRespond("service.x"));
+  assertEquals((await registry.list()).map(({ respond }) => respond), [[]]);
 });
 
 Deno.test("a token issued by another process is taken at once", async () => {

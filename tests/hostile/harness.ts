@@ -35,6 +35,7 @@ const EVERYTHING: TokenRequest = {
   name: "Witness",
   publish: [">"],
   subscribe: [">"],
+  respond: [">"],
   direct: true,
   expiresInSeconds: 3600,
 };

@@ -86,7 +86,10 @@ attack(
     await stranger.ended("unauthorized");
     // Let in, but with a token that grants nothing.
     const poor = await harness.connect();
-    const second = hello(poor, await harness.token({ publish: [], subscribe: [], direct: false }));
+    const second = hello(
+      poor,
+      await harness.token({ publish: [], subscribe: [], respond: [], direct: false }),
+    );
     poor.number = client.number + 1;
     await poor.send(concat([second, open(poor), poor.message(number, "smuggled")]));
     await poor.expect(Type.WELCOME);
@@ -102,6 +105,7 @@ async function forge(harness: Harness<Host>) {
     name: "Ada",
     publish: [">"],
     subscribe: [">"],
+    respond: [">"],
     direct: true,
     expiresInSeconds: 3600,
   });
@@ -117,7 +121,7 @@ async function forge(harness: Harness<Host>) {
     iat: now,
     nbf: now,
     exp: now + 3600,
-    grants: { publish: [">"], subscribe: [">"], direct: true },
+    grants: { publish: [">"], subscribe: [">"], respond: [">"], direct: true },
   };
   const header = { alg: "EdDSA", typ: "JWT", kid };
   const sign = (changes: object = {}, headerChanges: object = {}) =>
@@ -257,6 +261,7 @@ attack("the session of a token that is revoked is closed within 5 s", { auth: tr
     name: "Mallory",
     publish: [">"],
     subscribe: [">"],
+    respond: [">"],
     direct: true,
     expiresInSeconds: 3600,
   });

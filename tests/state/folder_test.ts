@@ -196,19 +196,19 @@ Deno.test({
   ignore: FILES_IGNORED || !(await isGranted("run")),
   async fn() {
     using folder = makeFolder();
-    const lib = (name: string) => JSON.stringify(new URL(`../../lib/auth/${name}`, import.meta.url).href);
+    const lib = (name: string) => JSON.stringify(new URL(`../../lib/${name}`, import.meta.url).href);
     const program = (at: number) => `
-      import { ensureCertificate } from ${lib("certificate_folder.ts")};
-      import { FolderStorage } from ${lib("folder.ts")};
-      import { Keys } from ${lib("keys.ts")};
-      import { Registry } from ${lib("registry.ts")};
-      import { Tokens } from ${lib("tokens.ts")};
+      import { ensureCertificate } from ${lib("certificates/folder.ts")};
+      import { FolderStorage } from ${lib("state/folder.ts")};
+      import { Keys } from ${lib("auth/keys.ts")};
+      import { Registry } from ${lib("auth/registry.ts")};
+      import { Tokens } from ${lib("auth/tokens.ts")};
       const uuid = () => crypto.randomUUID();
       const storage = new FolderStorage(${JSON.stringify(folder.path)});
       const now = Date.now;
       const keys = new Keys(storage, now), registry = new Registry(storage, now);
       const tokens = new Tokens({ keys, registry, now, uuid });
-      const grants = { publish: ["chat"], subscribe: ["chat"], direct: false };
+      const grants = { publish: ["chat"], subscribe: ["chat"], respond: [], direct: false };
       const kept = [];
       for (let count = 0; count < 10; count++) {
         const { token } = await tokens.issue({ name: "p${at}-" + count, ...grants, expiresInSeconds: 3600 });
@@ -225,7 +225,7 @@ Deno.test({
     `;
     const config = new URL("../../deno.json", import.meta.url).pathname;
     const run = async (at: number) => {
-      const args = ["eval", "--no-lock", "--no-check", "--config", config, program(at)];
+      const args = ["eval", "--frozen", "--no-check", "--config", config, program(at)];
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
       assertEquals(code, 0, new TextDecoder().decode(stderr));
       return JSON.parse(new TextDecoder().decode(stdout)) as { kept: string[]; authority: string };

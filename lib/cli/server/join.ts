@@ -5,6 +5,7 @@
  */
 
 import { fstatSync } from "node:fs";
+import { EVERYTHING } from "../../auth/grants.ts";
 import { describeCertificate } from "../../certificates/certificates.ts";
 import { FolderStorage } from "../../state/folder.ts";
 import type { Storage } from "../../state/storage.ts";
@@ -72,9 +73,7 @@ export function issueFirst(storage: Storage): Promise<string | undefined> {
     if ((await registry.list()).length > 0) return undefined;
     const { token } = await tokens.issue({
       name: "first",
-      publish: [">"],
-      subscribe: [">"],
-      direct: true,
+      ...EVERYTHING,
       expiresInSeconds: TOKEN_OPTIONS.expires.default,
     });
     return token;

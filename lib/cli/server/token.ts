@@ -24,7 +24,8 @@ import { visible, visibleJson } from "../terminal.ts";
 
 const USAGE =
   `Usage: parley-server token issue --name NAME [--publish 'PATTERN']... [--subscribe 'PATTERN']...
-                                  [--direct] [--expires 30d]    print a new token
+                                  [--respond 'PATTERN']... [--direct] [--expires 30d]
+                                                                print a new token
        parley-server token list                                 every token, without the token itself
        parley-server token revoke ID                            end it, and its sessions within seconds
        parley-server token rotate [--overlap 30d]               sign with a new key from now on
@@ -38,7 +39,7 @@ type TokenValues = Values<typeof TOKEN_OPTIONS>;
 
 /** The commands, each with the operands it takes and the options beside `state`, `json` and `help`. */
 const COMMANDS: Readonly<Record<string, { operands: number; options: readonly string[] }>> = {
-  issue: { operands: 0, options: ["name", "publish", "subscribe", "direct", "expires"] },
+  issue: { operands: 0, options: ["name", "publish", "subscribe", "respond", "direct", "expires"] },
   list: { operands: 0, options: [] },
   revoke: { operands: 1, options: [] },
   rotate: { operands: 0, options: ["overlap"] },
@@ -126,12 +127,12 @@ function usageProblems(
     );
   }
   if (command !== "issue") return wrong;
-  const { name, publish, subscribe } = values;
+  const { name, publish, subscribe, respond } = values;
   if (name === undefined) wrong.push("token issue needs --name, who the token is for");
   else if (!isName(name)) {
     wrong.push(`--name must have 1 to ${MAX_NAME_LENGTH} characters and no control characters`);
   }
-  for (const [option, patterns] of Object.entries({ publish, subscribe })) {
+  for (const [option, patterns] of Object.entries({ publish, subscribe, respond })) {
     const problem = grantsProblem(patterns);
     if (problem !== undefined) wrong.push(`--${option}: ${problem}`);
   }
@@ -144,12 +145,19 @@ function serverState(from: ConfigSources): string {
 }
 
 async function issue({ tokens }: TokenDesk, values: TokenValues): Promise<void> {
-  const { publish, subscribe, direct } = values;
-  const request = { name: values.name!, publish, subscribe, direct, expiresInSeconds: values.expires };
+  const { publish, subscribe, respond, direct } = values;
+  const request = {
+    name: values.name!,
+    publish,
+    subscribe,
+    respond,
+    direct,
+    expiresInSeconds: values.expires,
+  };
   const { token, issued } = await tokens.issue(request);
-  if (publish.length + subscribe.length === 0 && !direct) {
+  if (publish.length + subscribe.length + respond.length === 0 && !direct) {
     printError(
-      "parley-server: this token allows nothing but $echo; grant with --publish, --subscribe, --direct",
+      "parley-server: this token allows nothing but $echo; grant with --publish, --subscribe, --respond, --direct",
     );
   }
   if (values.json) {
@@ -207,12 +215,13 @@ async function list({ registry, keys }: TokenDesk, state: string, asJson: boolea
     printError(`no tokens in ${state}; make one with parley-server token issue --name NAME`);
   } else {
     printTable([
-      ["ID", "NAME", "PUBLISH", "SUBSCRIBE", "DIRECT", "VALID UNTIL", "LAST USED"],
+      ["ID", "NAME", "PUBLISH", "SUBSCRIBE", "RESPOND", "DIRECT", "VALID UNTIL", "LAST USED"],
       ...tokens.map((token) => [
         token.id,
         visible(token.name),
         token.publish.join(" ") || "-",
         token.subscribe.join(" ") || "-",
+        token.respond.join(" ") || "-",
         token.direct ? "yes" : "-",
         validityText(token),
         token.lastUsedAtMs === undefined ? "never" : timeText(token.lastUsedAtMs),

@@ -97,7 +97,14 @@ siteTest("plain to a TLS port", async (site) => {
 
 siteTest("tokens: missing, expired, not yet valid, of another server, broken", async (site) => {
   await using other = new Site();
-  const request = { name: "Ada", publish: [], subscribe: [], direct: false, expiresInSeconds: 60 };
+  const request = {
+    name: "Ada",
+    publish: [],
+    subscribe: [],
+    respond: [],
+    direct: false,
+    expiresInSeconds: 60,
+  };
   const good = await site.issue("--name", "Ada");
   const server = await site.serve("--auth");
   const cases: [string | undefined, RegExp, string][] = [

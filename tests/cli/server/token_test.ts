@@ -25,6 +25,8 @@ siteTest("issue, list and revoke", async (site) => {
     "Ada",
     "--publish",
     "chat.*",
+    "--respond",
+    "job.*",
     "--expires",
     "1h",
   ]);
@@ -40,8 +42,8 @@ siteTest("issue, list and revoke", async (site) => {
   assertEquals(nothing.code, 0);
 
   const rows = (await site.ok("token", "list")).trimEnd().split("\n");
-  assertMatch(rows[0], /^ID +NAME +PUBLISH +SUBSCRIBE +DIRECT +VALID UNTIL +LAST USED$/);
-  assertMatch(rows[1], / Ada +chat\.\* +- +- +\d{4}-\d\d-\d\dT\d\d:\d\dZ +never$/);
+  assertMatch(rows[0], /^ID +NAME +PUBLISH +SUBSCRIBE +RESPOND +DIRECT +VALID UNTIL +LAST USED$/);
+  assertMatch(rows[1], / Ada +chat\.\* +- +job\.\* +- +\d{4}-\d\d-\d\dT\d\d:\d\dZ +never$/);
   assertEquals(rows.length, 3);
   assertEquals(rows.join("").includes("eyJ"), false, "the token itself is kept nowhere");
 
@@ -96,7 +98,7 @@ siteTest("the state folder is the one that a server here would take", async (sit
 });
 
 siteTest("revoking what is not there, or not clear", async (site) => {
-  const nothing = { publish: [], subscribe: [], direct: false, expiresInSeconds: 60 };
+  const nothing = { publish: [], subscribe: [], respond: [], direct: false, expiresInSeconds: 60 };
   for (let count = 0; count < 17; count++) await site.issueBy(0, { name: "Ada", ...nothing });
   const firsts = (await site.tokens()).map(({ id }) => id[0]);
   const common = firsts.find((first, at) => firsts.indexOf(first) < at)!; // 17 ids begin with 16 digits
