@@ -1,5 +1,5 @@
 /**
- * How a stream is cut into writes: what the server reads at once is not what was meant to belong together.
+ * Cuts a stream into writes, so that frame boundaries and read boundaries differ.
  *
  * @module
  */
@@ -9,11 +9,11 @@ import type { Random } from "../seeded.ts";
 /** One write, and how long to wait after it. */
 export interface Chunk {
   readonly bytes: Uint8Array;
-  /** In milliseconds; mostly 0. */
+  /** In milliseconds; usually 0. */
   readonly pauseMs: number;
 }
 
-/** More writes than this would only take time. */
+/** More writes take time and find no more. */
 const MAX_CHUNKS = 200;
 
 /** Cuts `bytes` into one to 200 writes, in order and with nothing lost. */

@@ -1,6 +1,6 @@
 /**
- * Two well-behaved sessions that talk while others attack: what one says the other must hear, all of it, in order,
- * byte for byte and soon.
+ * Two well-behaved sessions that exchange messages while others attack. Each must receive all that the other sends, in
+ * order, byte for byte and in time.
  *
  * @module
  */
@@ -8,54 +8,54 @@
 import { Type, typeName } from "../../lib/wire/header.ts";
 import { type Frame, inbox, json, RawClient, text } from "../raw_client.ts";
 import type { Random } from "../seeded.ts";
-import type { Dial } from "./attacker.ts";
+import type { Dial } from "./attack_runner.ts";
 import { filler } from "./payloads.ts";
 
-/** A channel that nothing the fuzzer sends can name or match. */
-const CHANNEL = "witness.of.what.the.fuzzer.does";
+/** A channel that no generated name or pattern covers. */
+const CHANNEL = "control.client";
 
-/** Whoever is not served within this was not served. Long, for machines that do much else at the same time. */
+/** A frame that takes longer counts as lost. Long enough for a busy machine. */
 export const SERVED_WITHIN_MS = 10_000;
 
-/** Largest payload of the witness; the fuzzed server takes 64 KiB. */
+/** Largest payload of the control client; the fuzzed server takes 64 KiB. */
 const MAX_BYTES = 8_000;
 
-/** The two sessions. One asks and publishes, the other answers and publishes too. */
+/** The two sessions: a requester and a responder, both of which also publish. */
 export class ControlClient {
   messages = 0;
   answers = 0;
-  /** Frames of strangers in the inboxes of the two, which are theirs to send. */
-  strangers = 0;
-  /** How long each message and each answer took, in milliseconds. */
+  /** Messages that attackers sent to the inboxes of the two sessions, which is allowed. */
+  unsolicited = 0;
+  /** Latency of each message and reply, in milliseconds. */
   readonly latencies: number[] = [];
   readonly #random: Random;
-  readonly #asker: RawClient;
-  readonly #answerer: RawClient;
+  readonly #requester: RawClient;
+  readonly #responder: RawClient;
   readonly #channel: number;
   #round = 0;
 
-  private constructor(random: Random, asker: RawClient, answerer: RawClient, channel: number) {
+  private constructor(random: Random, requester: RawClient, responder: RawClient, channel: number) {
     this.#random = random;
-    this.#asker = asker;
-    this.#answerer = answerer;
+    this.#requester = requester;
+    this.#responder = responder;
     this.#channel = channel;
   }
 
-  /** Greets twice and opens the channel. */
+  /** Connects both sessions and opens the channel. */
   static async start(random: Random, dial: Dial): Promise<ControlClient> {
-    const [asker, answerer] = [await greet(dial), await greet(dial)];
-    const { number } = await asker.open(CHANNEL, { echo: false });
-    await answerer.open(CHANNEL, { echo: false });
-    return new ControlClient(random, asker, answerer, number);
+    const [requester, responder] = [await connect(dial), await connect(dial)];
+    const { number } = await requester.open(CHANNEL, { echo: false });
+    await responder.open(CHANNEL, { echo: false });
+    return new ControlClient(random, requester, responder, number);
   }
 
   /** The numbers of both sessions. */
   get sessions(): ReadonlySet<number> {
-    return new Set([this.#asker.number, this.#answerer.number]);
+    return new Set([this.#requester.number, this.#responder.number]);
   }
 
-  /** Talks until `isOver`. Rejects with what was wrong as soon as anything is. */
-  async talk(isOver: () => boolean): Promise<void> {
+  /** Exchanges messages until `isOver`. Rejects with the first violation. */
+  async exchange(isOver: () => boolean): Promise<void> {
     while (!isOver()) {
       await this.#exchange();
       const ms = this.#random.int(6);
@@ -63,24 +63,24 @@ export class ControlClient {
     }
   }
 
-  /** Ends both sessions in order. */
+  /** Ends both sessions with BYE. */
   async close(): Promise<void> {
-    for (const client of [this.#asker, this.#answerer]) {
+    for (const client of [this.#requester, this.#responder]) {
       await client.send(client.frame(Type.BYE, {}, { reason: "done" }));
-      while (await client.nextOrEnd(SERVED_WITHIN_MS) !== undefined) this.strangers++;
+      while (await client.nextOrEnd(SERVED_WITHIN_MS) !== undefined) this.unsolicited++;
       client.close();
     }
   }
 
-  /** Ends both at once. */
+  /** Closes both sockets at once. */
   destroy(): void {
-    this.#asker.close();
-    this.#answerer.close();
+    this.#requester.close();
+    this.#responder.close();
   }
 
-  /** Some messages and a request one way, a reply and a message the other way. */
+  /** Sends messages and a request one way, a reply and a message the other way. */
   async #exchange(): Promise<void> {
-    const [asker, answerer, channel] = [this.#asker, this.#answerer, this.#channel];
+    const [requester, responder, channel] = [this.#requester, this.#responder, this.#channel];
     const round = ++this.#round;
     const id = 1 + round % 65_535;
     const messages = Array.from(
@@ -90,25 +90,25 @@ export class ControlClient {
     const question = this.#payload(`${round}?`);
     const back = this.#payload(`${round}!`);
     const start = performance.now();
-    await asker.send(
-      ...messages.map((payload) => asker.message(channel, payload)),
-      asker.request(id, channel, question),
+    await requester.send(
+      ...messages.map((payload) => requester.message(channel, payload)),
+      requester.request(id, channel, question),
     );
     for (const payload of messages) {
-      const message = await this.#next(answerer, start);
-      this.#check(message, { type: Type.MESSAGE, id: 0, channel, sender: asker.number }, payload);
+      const message = await this.#next(responder, start);
+      this.#check(message, { type: Type.MESSAGE, id: 0, channel, sender: requester.number }, payload);
       this.messages++;
       this.latencies.push(performance.now() - start);
     }
-    const request = await this.#next(answerer, start);
-    this.#check(request, { type: Type.REQUEST, id, channel, sender: asker.number }, question);
-    await answerer.send(answerer.message(channel, back), answerer.reply(id, asker.number, question));
-    const message = await this.#next(asker, start);
-    this.#check(message, { type: Type.MESSAGE, id: 0, channel, sender: answerer.number }, back);
-    const reply = await this.#next(asker, start);
+    const request = await this.#next(responder, start);
+    this.#check(request, { type: Type.REQUEST, id, channel, sender: requester.number }, question);
+    await responder.send(responder.message(channel, back), responder.reply(id, requester.number, question));
+    const message = await this.#next(requester, start);
+    this.#check(message, { type: Type.MESSAGE, id: 0, channel, sender: responder.number }, back);
+    const reply = await this.#next(requester, start);
     this.#check(
       reply,
-      { type: Type.REPLY, id, channel: inbox(asker.number), sender: answerer.number },
+      { type: Type.REPLY, id, channel: inbox(requester.number), sender: responder.number },
       question,
     );
     this.messages++;
@@ -116,21 +116,21 @@ export class ControlClient {
     this.latencies.push(performance.now() - start);
   }
 
-  /** The next frame that is not a stranger's. */
+  /** The next frame, without unsolicited messages to the inbox. */
   async #next(client: RawClient, start: number): Promise<Frame> {
     while (true) {
       const left = start + SERVED_WITHIN_MS - performance.now();
       const frame = await client.next(Math.max(1, left)).catch((error) => {
-        throw new Error(`the witness was not served: ${error.message} (round ${this.#round})`);
+        throw new Error(`the control client was not served: ${error.message} (round ${this.#round})`);
       });
       if (frame.type === Type.PING) {
         await client.send(client.frame(Type.PONG, { id: frame.id }, frame.payload));
       } else if (frame.type !== Type.MESSAGE || frame.channel !== inbox(client.number)) return frame;
       else if (this.sessions.has(frame.sender)) {
         throw new Error(
-          `a message in the name of the witness's session ${frame.sender}, which did not send it`,
+          `a message with sender ${frame.sender}, a session of the control client that did not send it`,
         );
-      } else this.strangers++;
+      } else this.unsolicited++;
     }
   }
 
@@ -144,7 +144,7 @@ export class ControlClient {
     );
     if (frame.type === Type.ERROR) {
       throw new Error(
-        `the witness was refused in round ${this.#round}: ${json(frame).code}, ${json(frame).message}`,
+        `the control client was refused in round ${this.#round}: ${json(frame).code}, ${json(frame).message}`,
       );
     }
     const isSame = frame.payload.length === payload.length &&
@@ -154,12 +154,14 @@ export class ControlClient {
       ? wrong.map((field) => `${field} ${frame[field]}`).join(", ")
       : "another payload";
     throw new Error(
-      `the witness got the wrong frame in round ${this.#round}: ${typeName(frame.type)} with ${what}, ` +
+      `the control client received a wrong frame in round ${this.#round}: ${
+        typeName(frame.type)
+      } with ${what}, ` +
         `payload ${JSON.stringify(text(frame).slice(0, 60))}`,
     );
   }
 
-  /** Begins with `label`, so that a wrong one tells which it is. */
+  /** A payload that begins with `label`, to identify it in a report. */
   #payload(label: string): Uint8Array {
     const head = new TextEncoder().encode(`${label} `);
     const payload = new Uint8Array(head.length + this.#random.int(this.#random.pick([1, 200, MAX_BYTES])));
@@ -169,9 +171,9 @@ export class ControlClient {
   }
 }
 
-async function greet(dial: Dial): Promise<RawClient> {
-  // What it needs of a connection TLS has too.
+async function connect(dial: Dial): Promise<RawClient> {
+  // RawClient uses only what TLS connections have too.
   const client = new RawClient(await dial() as Deno.TcpConn);
-  await client.hello({ name: "witness" });
+  await client.hello({ name: "control" });
   return client;
 }

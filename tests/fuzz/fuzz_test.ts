@@ -1,23 +1,23 @@
 /**
- * A short run of the fuzzer, each time with a new seed: what `deno task fuzz` does for longer.
+ * A short run of the fuzzer with a new seed each time; `deno task fuzz` runs longer.
  */
 
 import { assert, assertEquals } from "@std/assert";
 import { seedFrom } from "../seeded.ts";
 import { fuzz } from "./run.ts";
-import { MAY_WATCH, ServerProcess } from "./server_process.ts";
+import { CAN_OBSERVE, ServerProcess } from "./server_process.ts";
 import { formatResult } from "./summary.ts";
 
 for (const tls of [false, true]) {
   Deno.test({
-    name: `five seconds of garbage ${tls ? "inside and outside of TLS " : ""}leave a server as it was`,
-    ignore: !MAY_WATCH,
+    name: `a server survives five seconds of garbage${tls ? " inside and outside of TLS" : ""}`,
+    ignore: !CAN_OBSERVE,
     fn: async () => {
       const options = { seconds: 5, seed: seedFrom(), connections: 16, from: 0, count: 1e9, tls };
       const result = await fuzz(options);
       assertEquals(result.problems, [], formatResult(result, options));
       assert(
-        result.attacks > 20 && result.greeted > 10 && result.control.answers > 20,
+        result.attacks > 20 && result.established > 10 && result.control.answers > 20,
         formatResult(result, options),
       );
     },
@@ -25,10 +25,10 @@ for (const tls of [false, true]) {
 }
 
 Deno.test({
-  name: "a server that dies is noticed, with the command to repeat it",
-  ignore: !MAY_WATCH,
+  name: "a server that exits is reported, with the command that repeats the run",
+  ignore: !CAN_OBSERVE,
   fn: async () => {
-    // Understands what a server is told, serves for a second, and is gone.
+    // Listens for a second, then exits.
     const script = 'import {serve} from "./lib/mod.ts"; const s=await serve(); ' +
       'console.error(JSON.stringify({level:"info",message:"listening",port:s.port})); setTimeout(()=>Deno.exit(3),1000)';
     const server = [Deno.execPath(), "eval", "--quiet", script];
@@ -43,8 +43,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a server that cannot start is told from one that was killed by an attack",
-  ignore: !MAY_WATCH,
+  name: "a server that cannot start is distinguished from one that an attack killed",
+  ignore: !CAN_OBSERVE,
   fn: async () => {
     const command = [Deno.execPath(), "eval", "console.error('no, thank you'); Deno.exit(4)"];
     const error = await ServerProcess.start({ command }).then(() => undefined, (error: Error) => error);

@@ -1,5 +1,5 @@
 /**
- * The fuzzer's generators: the same for the same seed, and really what they say.
+ * The fuzzer's generators: deterministic, and as documented.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -10,31 +10,31 @@ import { concat } from "../raw_client.ts";
 import { seeded, seedFrom } from "../seeded.ts";
 import { KINDS, planAttack } from "./attack.ts";
 import { inChunks } from "./chunks.ts";
-import { conversation, goldenFrame, MAX_PAYLOAD, refusedFrame, type Voice } from "./frames.ts";
+import { conversation, invalidVectorFrame, MAX_PAYLOAD, type SessionInfo, vectorFrame } from "./frames.ts";
 import { cut, flipBits, mutateHeader, reorder, splice } from "./mutations.ts";
 import { filler } from "./payloads.ts";
 
 const ROUNDS = 200;
-const VOICE: Voice = { number: 17, channels: [3, 4] };
+const SESSION: SessionInfo = { number: 17, channels: [3, 4] };
 
-/** Takes everything. */
+/** Accepts every frame. */
 const SINK: FrameHandler = { run: () => true, frame: () => true };
 
-/** Scans `bytes` as a server would once session 17 is greeted; the scanner and how much it took. */
+/** Scans `bytes` as a server would once session 17 is established; the scanner and how much it took. */
 function scan(bytes: Uint8Array): { scanner: Scanner; taken: number } {
   const scanner = new Scanner("server", MAX_PAYLOAD);
-  scanner.greeted(VOICE.number);
+  scanner.greeted(SESSION.number);
   return { scanner, taken: scanner.scan(bytes, bytes.length, SINK) };
 }
 
-Deno.test("the same seed and number plan the same attack, byte for byte and cut for cut", () => {
+Deno.test("the same seed and index plan the same attack, byte for byte and write for write", () => {
   const seed = seedFrom();
   for (let index = 0; index < ROUNDS; index++) {
     const [one, other] = [planAttack(seed, index), planAttack(seed, index)];
-    const { kind, greets, opens, reads, ending, waitMs } = one;
-    assertEquals([other.kind, other.greets, other.opens], [kind, greets, opens]);
+    const { kind, handshakes, opens, reads, ending, waitMs } = one;
+    assertEquals([other.kind, other.handshakes, other.opens], [kind, handshakes, opens]);
     assertEquals([other.reads, other.ending, other.waitMs], [reads, ending, waitMs]);
-    const [some, same] = [one.chunks(VOICE), other.chunks(VOICE)];
+    const [some, same] = [one.chunks(SESSION), other.chunks(SESSION)];
     assertEquals(
       some.map(({ bytes, pauseMs }) => [bytes.length, pauseMs]),
       same.map((c) => [c.bytes.length, c.pauseMs]),
@@ -46,42 +46,42 @@ Deno.test("the same seed and number plan the same attack, byte for byte and cut 
   }
 });
 
-Deno.test("other numbers plan other attacks, and every kind has its turn", () => {
+Deno.test("every kind of attack occurs", () => {
   const seed = seedFrom();
   const kinds = new Set(Array.from({ length: 2000 }, (_, index) => planAttack(seed, index).kind));
   assertEquals([...kinds].sort(), Object.keys(KINDS).sort());
 });
 
-Deno.test("more than half of the connections greet first", () => {
+Deno.test("more than half of the connections complete the handshake first", () => {
   const seed = seedFrom();
-  const greeting = Array.from({ length: 1000 }, (_, index) => planAttack(seed, index)).filter(({ greets }) =>
-    greets
-  );
-  assert(greeting.length > 550 && greeting.length < 850, `${greeting.length} of 1000`);
+  const withHandshake = Array.from({ length: 1000 }, (_, index) => planAttack(seed, index)).filter((
+    { handshakes },
+  ) => handshakes);
+  assert(withHandshake.length > 550 && withHandshake.length < 850, `${withHandshake.length} of 1000`);
 });
 
-Deno.test("a conversation holds valid frames only", () => {
+Deno.test("a conversation consists of valid frames", () => {
   const random = seeded(seedFrom());
   for (let round = 0; round < ROUNDS; round++) {
-    const bytes = concat(conversation(random, VOICE));
+    const bytes = concat(conversation(random, SESSION));
     const { scanner, taken } = scan(bytes);
     assertEquals([scanner.stop, taken], [undefined, bytes.length]);
   }
 });
 
-Deno.test("golden frames are in the voice of the session", () => {
+Deno.test("test vectors carry the sender of the session", () => {
   const random = seeded(seedFrom());
   for (let round = 0; round < ROUNDS; round++) {
-    assertEquals(readHeader(goldenFrame(random, { number: 4242, channels: [] })).sender, 4242);
-    assert(refusedFrame(random, VOICE).length >= HEADER_BYTES);
+    assertEquals(readHeader(vectorFrame(random, { number: 4242, channels: [] })).sender, 4242);
+    assert(invalidVectorFrame(random, SESSION).length >= HEADER_BYTES);
   }
 });
 
-Deno.test("a mutated header differs in one field, and the frame keeps its payload", () => {
+Deno.test("a mutated header differs in one field, and the payload stays the same", () => {
   const random = seeded(seedFrom());
   let differing = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    const [frame] = conversation(random, VOICE);
+    const [frame] = conversation(random, SESSION);
     const mutated = mutateHeader(random, frame);
     const [before, after] = [readHeader(frame), readHeader(mutated)];
     const fields = (Object.keys(before) as (keyof typeof before)[]).filter((name) =>
@@ -94,7 +94,7 @@ Deno.test("a mutated header differs in one field, and the frame keeps its payloa
   assert(differing > ROUNDS * 0.8, `${differing} of ${ROUNDS} changed anything`);
 });
 
-Deno.test("mutations leave what they are given alone, and keep to its length", () => {
+Deno.test("mutations change neither their input nor, beyond a cut, its length", () => {
   const random = seeded(seedFrom());
   for (let round = 0; round < ROUNDS; round++) {
     const bytes = filler(random, random.int(300));
@@ -107,15 +107,15 @@ Deno.test("mutations leave what they are given alone, and keep to its length", (
   }
 });
 
-Deno.test("reordered frames are frames of before, as many as before", () => {
+Deno.test("reordered frames are as many as before, and each is one of them", () => {
   const random = seeded(seedFrom());
-  const frames = conversation(random, VOICE);
+  const frames = conversation(random, SESSION);
   const reordered = reorder(random, frames);
   assertEquals(reordered.length, frames.length);
   assert(reordered.every((frame) => frames.includes(frame)));
 });
 
-Deno.test("chunks are the whole stream in order, at most 200 of them, none empty", () => {
+Deno.test("chunks are the whole stream in order: at most 200, none empty", () => {
   const random = seeded(seedFrom());
   for (let round = 0; round < ROUNDS; round++) {
     const bytes = filler(random, random.int(20_000));
@@ -125,7 +125,7 @@ Deno.test("chunks are the whole stream in order, at most 200 of them, none empty
   }
 });
 
-Deno.test("a filler has the length it should, and repeats a random beginning", () => {
+Deno.test("a filler has the requested length and repeats a random beginning", () => {
   const random = seeded(seedFrom());
   for (const length of [0, 1, 60, 61, 62, 122, 1000, 65_537]) {
     const bytes = filler(random, length);
@@ -134,7 +134,7 @@ Deno.test("a filler has the length it should, and repeats a random beginning", (
   }
 });
 
-Deno.test("no attack names a channel of the witness", () => {
+Deno.test("no attack names the channel of the control client", () => {
   const seed = seedFrom();
   for (let index = 0; index < ROUNDS; index++) {
     const attack = planAttack(seed, index);
@@ -144,8 +144,8 @@ Deno.test("no attack names a channel of the witness", () => {
   }
 });
 
-Deno.test("a flood of opens asks for many different names", () => {
-  const frames = KINDS["flood of opens"].make(seeded(seedFrom()), VOICE);
+Deno.test("a flood of opens uses a different name in each OPEN", () => {
+  const frames = KINDS["flood of opens"].make(seeded(seedFrom()), SESSION);
   const names = new Set(
     frames.map((frame) => JSON.parse(new TextDecoder().decode(frame.subarray(HEADER_BYTES))).channel),
   );

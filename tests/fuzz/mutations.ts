@@ -1,7 +1,7 @@
 /**
- * Ways to spoil what was right: a field changed, bits flipped, a stream cut, joined, reordered.
+ * Mutations of valid input: change a field, flip bits, cut, join or reorder a stream.
  *
- * Nothing here changes its arguments.
+ * No function changes its arguments.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { HEADER_BYTES } from "../../lib/limits.ts";
 import { putU32 } from "../../lib/wire/header.ts";
 import type { Random } from "../seeded.ts";
 
-/** A header's fields: where they are and how many bytes they have. */
+/** Offset and size of each header field, in bytes. */
 const FIELDS = [
   { name: "type", at: 0, size: 1 },
   { name: "flags", at: 1, size: 1 },
@@ -20,7 +20,7 @@ const FIELDS = [
   { name: "sender", at: 12, size: 4 },
 ] as const;
 
-/** Where integers tend to go wrong. */
+/** Boundary values of integers. */
 const EDGES = [
   0,
   1,
@@ -37,7 +37,7 @@ const EDGES = [
   0xffff_ffff,
 ];
 
-/** `frame` with one field of its header set to something else, its neighbour or an edge. */
+/** `frame` with one header field set to a neighbouring, boundary or random value. */
 export function mutateHeader(random: Random, frame: Uint8Array): Uint8Array {
   const copy = frame.slice();
   if (copy.length < HEADER_BYTES) return copy;
@@ -59,7 +59,7 @@ export function flipBits(random: Random, bytes: Uint8Array): Uint8Array {
   return copy;
 }
 
-/** `bytes` without its end, its beginning, or something in between. */
+/** `bytes` without its end, its beginning, or a part in between. */
 export function cut(random: Random, bytes: Uint8Array): Uint8Array {
   const from = random.int(bytes.length + 1);
   const to = from + random.int(bytes.length + 1 - from);
@@ -73,12 +73,12 @@ export function cut(random: Random, bytes: Uint8Array): Uint8Array {
   }
 }
 
-/** The beginning of `one` and the end of `other`, wherever the cuts fall. */
+/** The beginning of `one` joined with the end of `other`, cut at random offsets. */
 export function splice(random: Random, one: Uint8Array, other: Uint8Array): Uint8Array {
   return join(one.subarray(0, random.int(one.length + 1)), other.subarray(random.int(other.length + 1)));
 }
 
-/** The same frames in another order, some of them twice, some not at all. */
+/** `frames.length` random picks of `frames`: some repeat, some are missing. */
 export function reorder<T>(random: Random, frames: readonly T[]): T[] {
   return Array.from({ length: frames.length }, () => random.pick(frames));
 }

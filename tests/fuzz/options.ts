@@ -4,74 +4,56 @@
  * @module
  */
 
-import { parseArgs } from "@std/cli";
+import { readFlags } from "./command.ts";
 
-/** What the fuzzer was asked for. */
+/** The parsed arguments. */
 export interface FuzzOptions {
-  /** How long to attack. */
+  /** How long to send attacks, in seconds. */
   readonly seconds: number;
-  /** Decides every attack. */
+  /** Determines every attack. */
   readonly seed: number;
-  /** Attacks at the same time. */
+  /** Attacks in progress at the same time. */
   readonly connections: number;
-  /** The first attack, and how many there are at most. */
+  /** Index of the first attack, and the largest number of attacks. */
   readonly from: number;
   readonly count: number;
   readonly tls: boolean;
-  /** Starts the server to attack; this checkout's if left out. */
+  /** The command that starts the server; `server.ts` of this checkout if left out. */
   readonly server?: readonly string[];
 }
 
-/** What `--help` says. */
-export const HELP = `Throws seeded garbage at a server and checks that others are still served.
+/** The text of `--help`. */
+export const HELP = `Sends seeded garbage to a server and checks that other clients are still served.
 
 Usage: deno task fuzz [OPTIONS]
 
-  --seconds N        how long. Default: 30
+  --seconds N        how long to attack. Default: 30
   --seed S           repeats the attacks of an earlier run. Default: a new one, which is printed
-  --connections C    attacks at the same time. Default: 32
+  --connections C    concurrent attacks. Default: 32
   --from I           begins with attack I; default: 0
   --count N          ends after N attacks, if not before
-  --tls              attacks a server that encrypts, inside and outside of TLS
+  --tls              attacks a TLS server, both inside TLS and with plain bytes
   --server COMMAND   the server to attack, such as dist/parley-server. Default: server.ts of this checkout
-  --help             this
+  --help             shows this text
 `;
 
-const NUMBERS = ["seconds", "seed", "connections", "from", "count"];
-const TEXTS = [...NUMBERS, "server"];
-
-/** Reads the arguments. Throws TypeError with what is wrong with them; nothing where only help is wanted. */
+/** Parses the arguments; returns `undefined` for `--help`. Throws a TypeError that names the invalid argument. */
 export function readOptions(args: string[], newSeed: () => number): FuzzOptions | undefined {
-  const unknown: string[] = [];
-  const flags = parseArgs(args, {
-    string: TEXTS,
-    boolean: ["help", "tls"],
-    unknown: (argument) => {
-      unknown.push(argument);
-      return false;
-    },
-  });
-  if (unknown.length > 0) throw new TypeError(`unknown: ${unknown.join(" ")}; see --help`);
-  if (flags.help) return undefined;
-  const number = (name: string, otherwise: number, min: number, max: number, isWhole = true): number => {
-    const given = flags[name];
-    const value = given === undefined ? otherwise : given === "" ? NaN : Number(given);
-    if (value >= min && value <= max && (!isWhole || Number.isInteger(value))) return value;
-    throw new TypeError(`--${name} must be a number from ${min} to ${max}, got "${given}"`);
-  };
-  if (flags.server === "") throw new TypeError("--server needs a command");
+  const values = ["seconds", "seed", "connections", "from", "count", "server"];
+  const flags = readFlags(args, values, ["help", "tls"]);
+  if (flags.has("help")) return undefined;
   return {
-    seconds: number("seconds", 30, 0.1, 1e6, false),
-    seed: number("seed", newSeed(), 0, 2 ** 32 - 1),
-    connections: number("connections", 32, 1, 2000),
-    from: number("from", 0, 0, 1e9),
-    count: number("count", 1e9, 1, 1e9),
-    tls: flags.tls as boolean,
-    server: (flags.server as string | undefined)?.trim().split(/\s+/),
+    seconds: flags.number("seconds", 30, 0.1, 1e6),
+    seed: flags.integer("seed", newSeed(), 0, 2 ** 32 - 1),
+    connections: flags.integer("connections", 32, 1, 2000),
+    from: flags.integer("from", 0, 0, 1e9),
+    count: flags.integer("count", 1e9, 1, 1e9),
+    tls: flags.has("tls"),
+    server: flags.command("server"),
   };
 }
 
-/** The command that does the same again. */
+/** The command line that repeats a run. */
 export function commandOf({ seconds, seed, connections, from, count, tls, server }: FuzzOptions): string {
   return [
     `deno task fuzz --seed ${seed} --seconds ${seconds} --connections ${connections}`,

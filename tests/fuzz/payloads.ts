@@ -1,5 +1,5 @@
 /**
- * What the fuzzer puts into frames: payloads of all sizes, and JSON that is nearly what a server expects.
+ * Payloads of generated frames: all sizes, valid control payloads, and JSON that is almost valid.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import type { Random } from "../seeded.ts";
 
 const encoder = new TextEncoder();
 
-/** Channels the fuzzer's sessions meet on. None of its patterns matches a channel outside `fuzz`, so the witness is left alone. */
+/** Channels that the attacking sessions share. No name or pattern covers the channel of the control client. */
 export const NAMES: readonly string[] = ["fuzz", "fuzz.a", "fuzz.b", "fuzz.a.b", "fuzz.c-d_E", "$echo"];
 const PATTERNS = ["fuzz.*", "fuzz.>", "fuzz.*.b", "fuzz.a.>"];
 const GROUPS = ["one", "two", "\u00e4\u{1f600}"];
 
-/** Values where an integer, a string or nothing at all should be; or the other way round. */
+/** Values of a wrong type or outside the grammar. */
 const WRONG_VALUES: readonly unknown[] = [
   null,
   0,
@@ -34,7 +34,7 @@ const WRONG_VALUES: readonly unknown[] = [
   { toString: 1 },
 ];
 
-/** Payloads that are no JSON object, or not one that anybody expects. */
+/** Payloads that are not a JSON object, or not an expected one. */
 const WRONG_TEXTS = [
   "",
   "{",
@@ -52,10 +52,10 @@ const WRONG_TEXTS = [
   '{"channel":"\\ud800"}',
 ];
 
-/** After so many bytes a filler begins anew; no multiple of 16, so that misread headers are all different. */
+/** Length after which a filler repeats. Not a multiple of 16, so that each misread header is different. */
 const PERIOD = 61;
 
-/** `length` bytes; long ones repeat themselves, because making random ones costs more than sending them. */
+/** `length` bytes that repeat a random beginning, because random bytes cost more to make than to send. */
 export function filler(random: Random, length: number): Uint8Array {
   const whole = new Uint8Array(length);
   whole.set(random.bytes(Math.min(length, PERIOD)));
@@ -63,13 +63,13 @@ export function filler(random: Random, length: number): Uint8Array {
   return whole;
 }
 
-/** A payload of a message: often nothing, seldom much, never more than `most` bytes. */
+/** The payload of a message: often empty, rarely large, never more than `most` bytes. */
 export function messagePayload(random: Random, most: number): Uint8Array {
   const sizes = [0, 0, 1, 7, 16, 100, 1000, 4000, most];
   return filler(random, Math.min(most, random.pick(sizes)));
 }
 
-/** What an OPEN may say. */
+/** The payload of a valid OPEN. */
 export function openPayload(random: Random): Record<string, unknown> {
   if (random.int(5) === 0) return { channel: random.pick(PATTERNS), subscribe: true };
   const open: Record<string, unknown> = { channel: random.pick(NAMES) };
@@ -80,12 +80,12 @@ export function openPayload(random: Random): Record<string, unknown> {
   return open;
 }
 
-/** A HELLO's payload with one thing or another wrong, or odd. */
+/** A HELLO payload that is invalid or unusual. */
 export function oddHello(random: Random): Uint8Array {
   return oddJson(random, { protocol: "parley/1", name: "fuzz", token: "eyJhbGciOiJub25lIn0.e30." });
 }
 
-/** An OPEN's or a LEAVE's payload with one thing or another wrong, or odd. */
+/** An OPEN or LEAVE payload that is invalid or unusual. */
 export function oddOpen(random: Random): Uint8Array {
   return oddJson(random, { ...openPayload(random), from: undefined });
 }

@@ -1,13 +1,13 @@
 /**
- * One run of the fuzzer: a server, its attackers and the witness, and the judgement at the end.
+ * One run of the fuzzer: a server, the attacks, the control client, and the checks at the end.
  *
  * @module
  */
 
 import { seeded } from "../seeded.ts";
-import { PendingCalls } from "./answers.ts";
+import { ResponseChecker } from "./response_checker.ts";
 import { planAttack } from "./attack.ts";
-import { carryOut, type Dial } from "./attacker.ts";
+import { type Dial, runAttack } from "./attack_runner.ts";
 import { MAX_PAYLOAD } from "./frames.ts";
 import type { FuzzOptions } from "./options.ts";
 import { quantile } from "./quantile.ts";
@@ -16,7 +16,7 @@ import { ControlClient } from "./control_client.ts";
 
 const MiB = 1024 * 1024;
 
-/** Tight limits and short times, so that each of them is met many times a minute. */
+/** Tight limits and short timeouts, so that a run reaches each of them many times a minute. */
 const SERVER_ARGS: readonly string[] = [
   ...["--max-payload", String(MAX_PAYLOAD), "--max-pending", String(MiB), "--max-channels", "1000"],
   ...[
@@ -31,44 +31,45 @@ const SERVER_ARGS: readonly string[] = [
   ],
 ];
 
-/** How long the server has, after the last attack, to close what attackers left: grace, linger and drain time. */
+/** Time to close the attackers' connections after the last attack: slow consumer timeout, linger and drain time. */
 const SETTLE_MS = 15_000;
 
-/** What 99 of 100 of the witness's messages must be faster than; much of it is the fuzzer's own being busy. */
+/** Limit of the control client's 99th percentile latency. Most of it is the fuzzer itself being busy. */
 const P99_MS = 2_000;
 
 /**
- * What the server may use beyond what it used before, at its worst: 1 MiB may wait for each connection, the buffers it
- * keeps for reuse are 22 MiB, and the rest is for the collector, which gives memory back when it likes.
+ * How much the peak memory may exceed the memory before the attacks, in bytes. Up to 1 MiB may be pending for each
+ * connection, the free buffers take 22 MiB, and the rest allows for garbage that has not been collected.
  */
 export function memoryBound(connections: number): number {
   return (160 + 2 * connections) * MiB;
 }
 
-/** A number before the attacks, at its highest or after them. */
+/** A value before and after the attacks. */
 export interface Before<T> {
   readonly before: T;
   readonly after: T;
 }
 
-/** What a run found. */
+/** The result of a run. */
 export interface FuzzResult {
-  /** What must not have happened; empty where all is well. */
+  /** Violated expectations; empty if the run passed. */
   readonly problems: readonly string[];
   readonly attacks: number;
-  readonly greeted: number;
+  /** Attacks that completed the handshake. */
+  readonly established: number;
   readonly sentBytes: number;
-  /** The index of the attack that would have come next. */
+  /** The index of the attack after the last one. */
   readonly next: number;
   readonly refusals: ReadonlyMap<string, number>;
   readonly logLines: number;
-  readonly control: { messages: number; answers: number; strangers: number; latencies: readonly number[] };
+  readonly control: { messages: number; answers: number; unsolicited: number; latencies: readonly number[] };
   readonly memory: Before<number> & { readonly peak: number };
   readonly descriptors: Before<number>;
   readonly stopped?: Stopped;
 }
 
-/** What is known while it runs. */
+/** The state of a run in progress. */
 export interface FuzzProgress {
   readonly seconds: number;
   readonly attacks: number;
@@ -77,7 +78,7 @@ export interface FuzzProgress {
   readonly residentBytes: number;
 }
 
-/** Attacks a server as `options` say, and judges it. `onProgress` hears once a second; a kept `signal` ends it early. */
+/** Runs the attacks and the checks. Calls `onProgress` once a second; an aborted `signal` ends the run early. */
 export async function fuzz(
   options: FuzzOptions,
   onProgress: (progress: FuzzProgress) => void = () => {},
@@ -104,10 +105,10 @@ class Run {
   readonly #start = performance.now();
   #next: number;
   #attacks = 0;
-  #greeted = 0;
+  #established = 0;
   #sentBytes = 0;
-  /** The attack that would have been next when the server first logged what it must not. */
-  #complainedAt: number | undefined;
+  /** The index of the next attack when the server first logged an error. */
+  #loggedAt: number | undefined;
 
   constructor(options: FuzzOptions, server: ServerProcess, ca: string | undefined, signal?: AbortSignal) {
     this.#options = options;
@@ -129,29 +130,29 @@ class Run {
     const memory = server.residentBytes();
     const descriptors = server.descriptors();
     const ticker = setInterval(() => onProgress(this.#progress(control)), 1000);
-    let isQuiet = false;
-    const talking = control.talk(() => isQuiet || server.code !== undefined)
-      .catch((error) => this.#found(error.message));
+    let isDone = false;
+    const exchanging = control.exchange(() => isDone || server.code !== undefined)
+      .catch((error) => this.#addProblem(error.message));
     const { connections } = this.#options;
     await Promise.all(Array.from({ length: connections }, () => this.#attackOn(control.sessions)));
-    // The witness's own two included: it goes on talking until all others are gone.
+    // The control client's two connections count too: it continues until all others are closed.
     await this.#settled(() => server.descriptors() <= descriptors);
     const after = server.descriptors();
-    isQuiet = true;
-    await talking;
+    isDone = true;
+    await exchanging;
     clearInterval(ticker);
     const [afterBytes, peak] = [server.residentBytes(), server.peakBytes()];
-    this.#judge(control, memory, peak, descriptors, after);
+    this.#checkServer(control, memory, peak, descriptors, after);
     const stopped = await this.#stop(control);
     const { log } = server;
-    if (log.complaints.length > 0) {
-      const when = this.#complainedAt === undefined ? "" : ` (before attack ${this.#complainedAt})`;
-      this.#found(`the server logged${when}: ${log.complaints[0]}`);
+    if (log.problems.length > 0) {
+      const when = this.#loggedAt === undefined ? "" : ` (before attack ${this.#loggedAt})`;
+      this.#addProblem(`the server logged${when}: ${log.problems[0]}`);
     }
     return {
       problems: this.#problems,
       attacks: this.#attacks,
-      greeted: this.#greeted,
+      established: this.#established,
       sentBytes: this.#sentBytes,
       next: this.#next,
       refusals: log.refusals,
@@ -163,68 +164,70 @@ class Run {
     };
   }
 
-  /** One attack after the other, until time is up, all are done, or something is found. */
-  async #attackOn(witnesses: ReadonlySet<number>): Promise<void> {
+  /** Runs one attack after the other until the time is over, all are done, or a problem is found. */
+  async #attackOn(control: ReadonlySet<number>): Promise<void> {
     const { seed, from, count, seconds, tls } = this.#options;
-    while (!this.#hasFound() && !this.#signal?.aborted && this.#next < from + count) {
+    while (!this.#mustStop() && !this.#signal?.aborted && this.#next < from + count) {
       if (performance.now() - this.#start > seconds * 1000) return;
       const index = this.#next++;
       const attack = planAttack(seed, index);
-      const isPlain = tls && !attack.greets && index % 2 === 0;
-      const answers = isPlain ? undefined : new PendingCalls(witnesses);
+      const isPlain = tls && !attack.handshakes && index % 2 === 0;
+      const responses = isPlain ? undefined : new ResponseChecker(control);
       try {
-        const outcome = await carryOut(attack, isPlain ? this.#dialPlain : this.#dial, answers);
+        const outcome = await runAttack(attack, isPlain ? this.#dialPlain : this.#dial, responses);
         this.#attacks++;
         this.#sentBytes += outcome.sent;
-        if (outcome.greeted) this.#greeted++;
-        if (outcome.problem !== undefined) this.#foundBy(index, attack.kind, outcome.problem);
+        if (outcome.established) this.#established++;
+        if (outcome.problem !== undefined) this.#addAttackProblem(index, attack.kind, outcome.problem);
       } catch (error) {
-        this.#foundBy(index, attack.kind, `could not connect: ${error}`);
+        this.#addAttackProblem(index, attack.kind, `could not connect: ${error}`);
       }
     }
   }
 
-  /** Whether there is reason to stop. */
-  #hasFound(): boolean {
-    if (this.#complainedAt === undefined && this.#server.log.complaints.length > 0) {
-      this.#complainedAt = this.#next;
+  /** Whether a problem was found. */
+  #mustStop(): boolean {
+    if (this.#loggedAt === undefined && this.#server.log.problems.length > 0) {
+      this.#loggedAt = this.#next;
     }
-    return this.#problems.length > 0 || this.#complainedAt !== undefined;
+    return this.#problems.length > 0 || this.#loggedAt !== undefined;
   }
 
-  #judge(control: ControlClient, memory: number, peak: number, before: number, after: number): void {
+  #checkServer(control: ControlClient, memory: number, peak: number, before: number, after: number): void {
     const { code } = this.#server;
     if (code !== undefined) {
-      this.#found(`the server ended with ${code}: ${this.#server.log.last}`);
+      this.#addProblem(`the server ended with ${code}: ${this.#server.log.last}`);
       return;
     }
-    if (control.answers === 0) this.#found("the witness got no answer at all");
+    if (control.answers === 0) this.#addProblem("the control client received no reply");
     const p99 = quantile(control.latencies, 0.99);
-    if (p99 > P99_MS) this.#found(`the witness waited for ${Math.round(p99)} ms, one time in a hundred`);
+    if (p99 > P99_MS) this.#addProblem(`the control client's p99 latency was ${Math.round(p99)} ms`);
     if (after > before) {
-      this.#found(
+      this.#addProblem(
         `${after} descriptors ${SETTLE_MS / 1000} s after the last attack, ${before} before the first`,
       );
     }
     const bound = memory + memoryBound(this.#options.connections);
-    if (peak > bound) this.#found(`${mib(peak)} of memory at the worst, over the bound of ${mib(bound)}`);
+    if (peak > bound) {
+      this.#addProblem(`${mib(peak)} of memory at the peak, over the bound of ${mib(bound)}`);
+    }
   }
 
   async #stop(control: ControlClient): Promise<Stopped | undefined> {
     try {
       if (this.#problems.length === 0) await control.close();
     } catch (error) {
-      this.#found(`the witness could not leave: ${error}`);
+      this.#addProblem(`the control client could not close: ${error}`);
     } finally {
       control.destroy();
     }
     if (this.#server.code !== undefined) return undefined;
     try {
       const stopped = await this.#server.stop();
-      if (stopped.code !== 0) this.#found(`the server ended with ${stopped.code} on SIGTERM`);
+      if (stopped.code !== 0) this.#addProblem(`the server ended with ${stopped.code} on SIGTERM`);
       return stopped;
     } catch (error) {
-      this.#found(String(error));
+      this.#addProblem(String(error));
       return undefined;
     }
   }
@@ -246,11 +249,11 @@ class Run {
     };
   }
 
-  #foundBy(index: number, kind: string, problem: string): void {
-    this.#found(`attack ${index} (${kind}): ${problem}`);
+  #addAttackProblem(index: number, kind: string, problem: string): void {
+    this.#addProblem(`attack ${index} (${kind}): ${problem}`);
   }
 
-  #found(problem: string): void {
+  #addProblem(problem: string): void {
     this.#problems.push(problem);
   }
 }

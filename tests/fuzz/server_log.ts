@@ -1,19 +1,19 @@
 /**
- * What a server under test says of itself: counted while it is said, and nothing kept but what should not be there.
+ * Reads the log of a server under test: counts its lines and keeps only the unexpected ones.
  *
  * @module
  */
 
-/** How many lines that should not be there are kept, to be shown. */
-const MAX_COMPLAINTS = 10;
-/** How much of such a line. */
+/** How many unexpected lines are kept. */
+const MAX_PROBLEMS = 10;
+/** How many characters of each are kept. */
 const MAX_SHOWN = 600;
 
 /** Reads the JSON lines of `parley-server --log-format json`. */
 export class ServerLog {
-  /** Lines of level `error`, and lines that are no log at all, such as an uncaught error. The first ten. */
-  readonly complaints: string[] = [];
-  /** How many sessions were refused with which code. */
+  /** The first ten lines of level `error` or that are not JSON, such as an uncaught error. */
+  readonly problems: string[] = [];
+  /** Number of refused sessions by error code. */
   readonly refusals = new Map<string, number>();
   lines = 0;
   /** The message of the last line. */
@@ -26,7 +26,7 @@ export class ServerLog {
     const entry = parse(line);
     this.last = String(entry?.message ?? line);
     if (entry === undefined || entry.level === "error") {
-      if (this.complaints.length < MAX_COMPLAINTS) this.complaints.push(line.slice(0, MAX_SHOWN));
+      if (this.problems.length < MAX_PROBLEMS) this.problems.push(line.slice(0, MAX_SHOWN));
     } else if (entry.message === "refused") {
       const code = String(entry.code);
       this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);

@@ -1,5 +1,5 @@
 /**
- * A server as a process of its own, looked at from outside: its log, memory and descriptors, and how it ends.
+ * A server in a process of its own, observed from outside: log, memory, descriptors and exit.
  *
  * @module
  */
@@ -14,34 +14,34 @@ const START_MS = 20_000;
 /** How long a server told to stop may take: its drain time is 5 s. */
 const STOP_MS = 15_000;
 
-/** Whether servers may be started and looked at; /proc is as Linux has it. Elsewhere, tests that need it are ignored. */
-export const MAY_WATCH: boolean = Deno.build.os === "linux" &&
+/** Whether this process may start servers and read /proc, which only Linux has. Otherwise tests that need it are ignored. */
+export const CAN_OBSERVE: boolean = Deno.build.os === "linux" &&
   (["run", "read", "env"] as const).every((name) => Deno.permissions.querySync({ name }).state === "granted");
 
 /** How to start a server. */
 export interface StartOptions {
-  /** The program and its first arguments; the server of this checkout if left out. Not a shell: its pid is looked at. */
+  /** The program and its first arguments; the server of this checkout if left out. Not a shell: its pid is observed. */
   readonly command?: readonly string[];
-  /** Arguments beside those for the port and the log. */
+  /** Arguments besides those for the port and the log. */
   readonly args?: readonly string[];
   readonly env?: Record<string, string>;
-  /** Gets each line of its stdout. */
+  /** Receives each line of stdout. */
   readonly onOutput?: (line: string) => void;
 }
 
 /** How a server ended. */
 export interface Stopped {
   readonly code: number;
-  /** From SIGTERM to its end, in milliseconds. */
+  /** From SIGTERM to exit, in milliseconds. */
   readonly ms: number;
 }
 
-/** A running server. Disposing of it kills it. */
+/** A running server. Disposing kills it. */
 export class ServerProcess implements AsyncDisposable {
   readonly hostname = "127.0.0.1";
   readonly port: number;
   readonly log: ServerLog;
-  /** Its exit code once it has ended. */
+  /** The exit code once it has exited. */
   code: number | undefined;
   readonly #child: Deno.ChildProcess;
   readonly #read: Promise<unknown>;
@@ -72,10 +72,10 @@ export class ServerProcess implements AsyncDisposable {
     const log = new ServerLog();
     const listening = Promise.withResolvers<number>();
     const reading = [
-      // Always to the end: a server whose log nobody reads stands still once the pipe is full.
-      eachLine(child.stderr, (line) => {
-        log.push(line);
-        const port = /"message":"listening".*"port":(\d+)/.exec(line)?.[1];
+      // Read to the end: the server would block once the pipe of its log is full.
+      eachLine(child.stderr, (connection) => {
+        log.push(connection);
+        const port = /"message":"listening".*"port":(\d+)/.exec(connection)?.[1];
         if (port !== undefined) listening.resolve(Number(port));
       }),
       eachLine(child.stdout, onOutput),
@@ -83,7 +83,7 @@ export class ServerProcess implements AsyncDisposable {
     child.status.then(async ({ code }) => {
       await Promise.all(reading);
       listening.reject(
-        new Error(`the server ended with ${code} at once: ${log.complaints.join("\n") || log.last}`),
+        new Error(`the server ended with ${code} at once: ${log.problems.join("\n") || log.last}`),
       );
     });
     try {
@@ -100,17 +100,17 @@ export class ServerProcess implements AsyncDisposable {
     return this.#child.pid;
   }
 
-  /** Memory in use, in bytes; 0 where it has ended. */
+  /** Resident memory in bytes; 0 after exit. */
   residentBytes(): number {
     return this.#status("VmRSS");
   }
 
-  /** The most memory it ever used, in bytes. */
+  /** Peak resident memory in bytes. */
   peakBytes(): number {
     return this.#status("VmHWM");
   }
 
-  /** How many descriptors it has open; 0 where it has ended. */
+  /** Number of open descriptors; 0 after exit. */
   descriptors(): number {
     try {
       return [...Deno.readDirSync(`/proc/${this.pid}/fd`)].length;
@@ -119,7 +119,7 @@ export class ServerProcess implements AsyncDisposable {
     }
   }
 
-  /** Sends it SIGTERM and waits for its end. */
+  /** Sends SIGTERM and waits for the exit. */
   async stop(): Promise<Stopped> {
     const start = performance.now();
     kill(this.#child, "SIGTERM");
@@ -128,7 +128,7 @@ export class ServerProcess implements AsyncDisposable {
     return { code, ms: performance.now() - start };
   }
 
-  /** Ends it at once. */
+  /** Sends SIGKILL. */
   kill(): void {
     kill(this.#child, "SIGKILL");
   }
@@ -153,7 +153,7 @@ function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
     child.kill(signal);
   } catch {
-    // It has ended already.
+    // It has exited already.
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * What a run of the fuzzer found, for people.
+ * Formats the result of a run for the terminal.
  *
  * @module
  */
@@ -10,16 +10,16 @@ import type { FuzzProgress, FuzzResult } from "./run.ts";
 
 const MiB = 1024 * 1024;
 
-/** One line while it runs. */
+/** The status line of a run in progress. */
 export function formatProgress(progress: FuzzProgress, seconds: number): string {
   const { attacks, sentBytes, messages, residentBytes } = progress;
   return `${Math.floor(progress.seconds)} of ${seconds} s  ${count(attacks)} attacks  ${
     mib(sentBytes)
   } sent  ` +
-    `${count(messages)} witness messages  ${mib(residentBytes)} used`;
+    `${count(messages)} control messages  ${mib(residentBytes)} used`;
 }
 
-/** Several lines at the end. */
+/** The summary of a finished run. */
 export function formatResult(result: FuzzResult, options: FuzzOptions): string {
   const { control, memory, descriptors, stopped, refusals } = result;
   const codes = [...refusals].sort(([, one], [, other]) => other - one).map(([code, n]) =>
@@ -29,13 +29,15 @@ export function formatResult(result: FuzzResult, options: FuzzOptions): string {
   const rows = [
     [
       "attacks",
-      `${count(result.attacks)}, ${count(result.greeted)} of them greeted, ${mib(result.sentBytes)} sent`,
+      `${count(result.attacks)}, ${count(result.established)} of them established, ${
+        mib(result.sentBytes)
+      } sent`,
     ],
     ["ended by", codes.join(", ") || "nothing"],
     [
-      "witness",
+      "control",
       `${count(control.messages)} messages and ${count(control.answers)} answers; ` +
-      `latency p50 ${p50}, p99 ${p99}, worst ${worst}; ${count(control.strangers)} messages of strangers`,
+      `latency p50 ${p50}, p99 ${p99}, worst ${worst}; ${count(control.unsolicited)} unsolicited messages`,
     ],
     ["memory", `${mib(memory.before)} before, ${mib(memory.peak)} at most, ${mib(memory.after)} after`],
     ["descriptors", `${descriptors.before} before, ${descriptors.after} after`],
@@ -45,10 +47,10 @@ export function formatResult(result: FuzzResult, options: FuzzOptions): string {
     ],
   ];
   const lines = rows.map(([name, value]) => `  ${name.padEnd(12)} ${value}`);
-  const verdict = result.problems.length === 0
+  const outcome = result.problems.length === 0
     ? ["ok"]
     : [...result.problems.map((problem) => `FAILED: ${problem}`), `to repeat: ${commandOf(options)}`];
-  return [...lines, ...verdict].join("\n");
+  return [...lines, ...outcome].join("\n");
 }
 
 function count(value: number): string {

@@ -1,5 +1,5 @@
 /**
- * Axes that people can read: round steps, and units that fit.
+ * Axes with round steps and suitable units.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export function marks(max: number, count: number, steps: readonly number[] = [1,
   return Array.from({ length: last + 1 }, (_, index) => Number((index * step).toPrecision(12)));
 }
 
-/** Marks for a time from 0 to `seconds`, none beyond it, with their texts: 30 s, 2 min, 1 h. */
+/** Marks for a time from 0 to at most `seconds`, with their labels: 30 s, 2 min, 1 h. */
 export function timeMarks(seconds: number, count: number): { seconds: number; text: string }[] {
   const [unit, name] = seconds >= 3 * 3600 ? [3600, "h"] : seconds >= 180 ? [60, "min"] : [1, "s"];
   const steps = unit === 1 || unit === 60 ? [1, 2, 5, 10, 15, 20, 30, 60] : [1, 2, 3, 6, 12, 24, 48, 168];
@@ -27,7 +27,7 @@ export function timeMarks(seconds: number, count: number): { seconds: number; te
   return found;
 }
 
-/** A count as people read it: 950, 12.5 k, 3 M. */
+/** A short form of a count: 950, 12.5 k, 3 M. */
 export function countText(value: number): string {
   if (value >= 1e6) return `${Number((value / 1e6).toPrecision(3))} M`;
   if (value >= 1e3) return `${Number((value / 1e3).toPrecision(3))} k`;

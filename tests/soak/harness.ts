@@ -1,5 +1,5 @@
 /**
- * Where the parts of a soak's load meet: the server, the clock that ends it, and the tally.
+ * What the workloads of a soak share: the server, the end of the run, and the counters.
  *
  * @module
  */
@@ -8,26 +8,31 @@ import { type Channel, type Client, connect, type Message } from "../../lib/mod.
 import { within } from "../raw_client.ts";
 import { type Random, seeded } from "../seeded.ts";
 import { filler } from "../fuzz/payloads.ts";
-import type { Tally } from "./tally.ts";
+import type { Counters } from "./counters.ts";
 
-/** How long, after the load has ended, what is under way may take to arrive. */
+/** How long messages in flight may take to arrive after the load has ended. */
 export const SETTLE_MS = 15_000;
 
-/** Each part of the load runs until the scene is over, settles, checks itself, and closes its sessions. */
-export type Part = (harness: Harness) => Promise<void>;
+/** One workload: runs until the harness is over, settles, checks its result, and closes its sessions. */
+export type Workload = (harness: Harness) => Promise<void>;
 
-/** See the module's comment. */
+/** The shared state of one soak. */
 export class Harness {
-  readonly tally: Tally;
+  readonly counters: Counters;
   readonly hostname: string;
   readonly port: number;
   readonly random: Random;
   readonly #over: Promise<void>;
   isOver = false;
 
-  /** `over` resolves when no more load is wanted. */
-  constructor(tally: Tally, address: { hostname: string; port: number }, over: Promise<void>, seed: number) {
-    this.tally = tally;
+  /** @param over resolves when the load must end */
+  constructor(
+    counters: Counters,
+    address: { hostname: string; port: number },
+    over: Promise<void>,
+    seed: number,
+  ) {
+    this.counters = counters;
     this.hostname = address.hostname;
     this.port = address.port;
     this.random = seeded(seed);
@@ -36,18 +41,18 @@ export class Harness {
     });
   }
 
-  /** A new session. */
+  /** Connects a session whose errors count as problems. */
   connect(name: string): Promise<Client> {
     const { hostname, port } = this;
     return connect({
       hostname,
       port,
       name,
-      onError: (error) => this.tally.found(`${name}: ${error.message}`),
+      onError: (error) => this.counters.addProblem(`${name}: ${error.message}`),
     });
   }
 
-  /** Waits for `ms` milliseconds, or until the scene is over. */
+  /** Waits for `ms` milliseconds, or until the run is over. */
   async pause(ms: number): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const time = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
@@ -55,32 +60,32 @@ export class Harness {
     clearTimeout(timer);
   }
 
-  /** Waits for what is under way to arrive. Notes a fault where it does not, and where `arrived` rejects. */
+  /** Waits for messages in flight. Records a problem if `arrived` rejects or takes too long. */
   async settle(arrived: Promise<unknown>, what: () => string): Promise<void> {
     await within(arrived, "arrival", SETTLE_MS).catch((error) =>
-      this.tally.found(`${what()}: ${error.message}`)
+      this.counters.addProblem(`${what()}: ${error.message}`)
     );
   }
 
-  /** Reads `input` up to an empty message. Never rejects: what ends the reading before is a fault. */
+  /** Reads `input` up to an empty message. Never rejects: an earlier end is recorded as a problem. */
   async readToEnd(input: Channel, take: (message: Message) => void | Promise<void>): Promise<void> {
     try {
       for await (const message of input) {
         if (message.payload.length === 0) return;
-        this.tally.delivered++;
+        this.counters.delivered++;
         await take(message);
       }
-      this.tally.found(`${input.name}: closed before its end`);
+      this.counters.addProblem(`${input.name}: closed before the last message`);
     } catch (error) {
-      this.tally.found(`${input.name}: ${error instanceof Error ? error.message : error}`);
+      this.counters.addProblem(`${input.name}: ${error instanceof Error ? error.message : error}`);
     }
   }
 }
 
-/** Where in a payload its number is; the rest is filler. */
+/** Size of the number at the beginning of a payload; the rest is filler. */
 const NUMBER_BYTES = 4;
 
-/** Makes numbered payloads of `size` bytes, at least 4. The same bytes are given each time, with another number. */
+/** Makes numbered payloads of `size` bytes, at least 4. Every call returns the same array with another number. */
 export function numbered(random: Random, size: number): (number: number) => Uint8Array {
   const payload = filler(random, Math.max(size, NUMBER_BYTES));
   const view = new DataView(payload.buffer, payload.byteOffset);

@@ -1,20 +1,20 @@
 /**
- * The mixed load of a soak: some of everything that clients do.
+ * The mixed load of a soak: every kind of traffic that clients cause.
  *
  * @module
  */
 
-import { asking, askingNobody, direct } from "./asking.ts";
-import type { Harness, Part } from "./harness.ts";
-import { sharing } from "./sharing.ts";
-import { sleepers } from "./sleepers.ts";
+import { directMessages, failingRequests, requests } from "./requests.ts";
+import type { Harness, Workload } from "./harness.ts";
+import { groupWork } from "./group_work.ts";
+import { slowConsumers } from "./slow_consumers.ts";
 import { patterns, stream } from "./streams.ts";
-import { visitors } from "./visitors.ts";
+import { sessionChurn } from "./session_churn.ts";
 
 const KiB = 1024;
 
-/** What the load consists of, as the report says it. */
-export const PARTS: Readonly<Record<string, Part>> = {
+/** All workloads, by the name that the report shows. */
+export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "16-byte messages in batches, to 3": stream({
     channel: "soak.tiny",
     size: 16,
@@ -37,35 +37,35 @@ export const PARTS: Readonly<Record<string, Part>> = {
     everyMs: 500,
     subscribers: 2,
   }),
-  // Some 12 MiB a second; the server gives up on whoever does not read 8 MiB in 5 s, also on a busy machine.
+  // Some 12 MiB a second. The server closes a subscriber that does not read 8 MiB in 10 s, also on a busy machine.
   "messages faster than they are read": stream({
-    channel: "soak.thoughtful",
+    channel: "soak.slow",
     size: 16 * KiB,
     batch: 20,
     everyMs: 1,
     subscribers: 1,
-    thinks: { every: 32, ms: 40 },
+    pauses: { every: 32, ms: 40 },
   }),
   "16 channels by pattern, to 2": patterns("soak.pattern", 16),
-  "work for a group of 4": sharing("soak.work", 4),
-  "requests of 8 to 3": asking("soak.questions", 8, 3),
-  "requests to nobody and to deserters": askingNobody("soak.nobody"),
-  "direct messages": direct(),
-  "visitors, with presence": visitors("soak.room", 4),
-  "sleepers, who never read": sleepers("soak.sleep"),
+  "work for a group of 4": groupWork("soak.work", 4),
+  "requests of 8 to 3": requests("soak.requests", 8, 3),
+  "requests without responder, or whose responder closes": failingRequests("soak.failing"),
+  "direct messages": directMessages(),
+  "short sessions, with presence": sessionChurn("soak.presence", 4),
+  "subscribers that never read": slowConsumers("soak.unread"),
 };
 
-/** Puts the load on until the scene is over and everything has settled; faults go to the tally. Never rejects. */
-export async function putLoadOn(
+/** Runs the workloads until the harness is over and all have settled. Problems go to the counters. Never rejects. */
+export async function runLoad(
   harness: Harness,
-  parts: Readonly<Record<string, Part>> = PARTS,
+  workloads: Readonly<Record<string, Workload>> = WORKLOADS,
 ): Promise<void> {
   await Promise.all(
-    Object.entries(parts).map(async ([name, part]) => {
+    Object.entries(workloads).map(async ([name, workload]) => {
       try {
-        await part(harness);
+        await workload(harness);
       } catch (error) {
-        harness.tally.found(`${name}: ${error instanceof Error ? error.message : error}`);
+        harness.counters.addProblem(`${name}: ${error instanceof Error ? error.message : error}`);
       }
     }),
   );

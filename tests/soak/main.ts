@@ -1,41 +1,31 @@
 /**
- * `deno task soak`: a mixed load for a while, and whether a server stays as it was.
+ * `deno task soak`: puts a mixed load on a server and checks for loss and growth.
  *
  * @module
  */
 
-import { showStatus } from "../fuzz/status_line.ts";
+import { newSeed, runCommand, showStatus } from "../fuzz/command.ts";
 import { HELP, readOptions } from "./options.ts";
 import { toSvg } from "./plot.ts";
 import { toHtml, toText } from "./report.ts";
 import { soak } from "./run.ts";
 import type { Sample } from "./sampler.ts";
 
-async function main(args: string[]): Promise<number> {
-  try {
-    const options = readOptions(args, () => crypto.getRandomValues(new Uint32Array(1))[0]);
-    if (options === undefined) {
-      console.log(HELP);
-      return 0;
-    }
-    const { seconds, seed, report } = options;
-    console.log(`seed ${seed}: ${seconds} s`);
-    const interrupted = new AbortController();
-    Deno.addSignalListener("SIGINT", () => interrupted.abort());
-    const result = await soak(options, (sample) => showStatus(formatSample(sample, seconds)), {
-      signal: interrupted.signal,
-    });
-    showStatus("");
-    if (report !== undefined) {
-      await Deno.writeTextFile(report, report.endsWith(".svg") ? toSvg(result) : toHtml(result));
-    }
-    console.log(toText(result));
-    return result.problems.length === 0 ? 0 : 1;
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    console.error(`soak: ${error.message}`);
-    return 2;
+async function main(args: string[], signal: AbortSignal): Promise<readonly string[]> {
+  const options = readOptions(args, newSeed);
+  if (options === undefined) {
+    console.log(HELP);
+    return [];
   }
+  const { seconds, seed, report } = options;
+  console.log(`seed ${seed}: ${seconds} s`);
+  const result = await soak(options, (sample) => showStatus(formatSample(sample, seconds)), { signal });
+  showStatus("");
+  if (report !== undefined) {
+    await Deno.writeTextFile(report, report.endsWith(".svg") ? toSvg(result) : toHtml(result));
+  }
+  console.log(toText(result));
+  return result.problems;
 }
 
 function formatSample(
@@ -47,4 +37,4 @@ function formatSample(
     `${Math.round(deliveredPerSecond).toLocaleString("en")} messages a second`;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) await runCommand("soak", main);

@@ -4,60 +4,45 @@
  * @module
  */
 
-import { parseArgs } from "@std/cli";
+import { readFlags } from "../fuzz/command.ts";
 
-/** What the soak was asked for. */
+/** The parsed arguments. */
 export interface SoakOptions {
-  /** How long the load lasts. */
+  /** How long the load lasts, in seconds. */
   readonly seconds: number;
-  /** Decides sizes and pauses. */
+  /** Determines sizes and pauses. */
   readonly seed: number;
-  /** Where the report goes: a plot where it ends in .svg, a page with plot and numbers where it ends in .html. */
+  /** The file for the report: a plot (.svg), or a page with plot and numbers (.html). */
   readonly report?: string;
-  /** Starts the server to test; this checkout's if left out. */
+  /** The command that starts the server; `server.ts` of this checkout if left out. */
   readonly server?: readonly string[];
 }
 
-/** What `--help` says. */
-export const HELP = `Puts a mixed load on a server for a while; checks what arrives, and that nothing grows.
+/** The text of `--help`. */
+export const HELP =
+  `Puts a mixed load on a server. Checks that no message is lost and that memory and descriptors do not grow.
 
 Usage: deno task soak [OPTIONS]
 
-  --seconds N        how long. Default: 120
+  --seconds N        how long the load lasts. Default: 120
   --report FILE      writes a plot (.svg) or a page with plot and numbers (.html)
   --seed S           sizes and pauses as in an earlier run. Default: a new one, which is printed
   --server COMMAND   the server to test, such as dist/parley-server. Default: server.ts of this checkout
-  --help             this
+  --help             shows this text
 `;
 
-/** Reads the arguments. Throws TypeError with what is wrong with them; nothing where only help is wanted. */
+/** Parses the arguments; returns `undefined` for `--help`. Throws a TypeError that names the invalid argument. */
 export function readOptions(args: string[], newSeed: () => number): SoakOptions | undefined {
-  const unknown: string[] = [];
-  const flags = parseArgs(args, {
-    string: ["seconds", "seed", "report", "server"],
-    boolean: ["help"],
-    unknown: (argument) => {
-      unknown.push(argument);
-      return false;
-    },
-  });
-  if (unknown.length > 0) throw new TypeError(`unknown: ${unknown.join(" ")}; see --help`);
-  if (flags.help) return undefined;
-  const number = (name: string, otherwise: number, min: number, max: number): number => {
-    const given = flags[name];
-    const value = given === undefined ? otherwise : given === "" ? NaN : Number(given);
-    if (value >= min && value <= max) return value;
-    throw new TypeError(`--${name} must be a number from ${min} to ${max}, got "${given}"`);
-  };
-  const report = flags.report as string | undefined;
+  const flags = readFlags(args, ["seconds", "seed", "report", "server"], ["help"]);
+  if (flags.has("help")) return undefined;
+  const report = flags.text("report");
   if (report !== undefined && !/\.(svg|html)$/.test(report)) {
     throw new TypeError(`--report must end in .svg or .html, got "${report}"`);
   }
-  if (flags.server === "") throw new TypeError("--server needs a command");
   return {
-    seconds: number("seconds", 120, 1, 1e7),
-    seed: Math.floor(number("seed", newSeed(), 0, 2 ** 32 - 1)),
+    seconds: flags.number("seconds", 120, 1, 1e7),
+    seed: flags.integer("seed", newSeed(), 0, 2 ** 32 - 1),
     report,
-    server: (flags.server as string | undefined)?.trim().split(/\s+/),
+    server: flags.command("server"),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * A soak as a plot (SVG): memory, descriptors and messages over time, one above the other.
+ * Draws a soak as SVG: memory, descriptors and throughput over time.
  *
  * @module
  */
@@ -22,37 +22,37 @@ const INNER = WIDTH - LEFT - RIGHT;
 /** A line in a panel. */
 interface Line {
   readonly name: string;
-  /** A class of the style sheet. */
+  /** A class in the style sheet. */
   readonly look: "first" | "second";
   readonly points: readonly Point[];
 }
 
-/** One diagram; all share the time below. */
+/** One diagram; all share the time axis. */
 interface Panel {
   readonly title: string;
   readonly lines: readonly Line[];
   readonly trends: readonly Trend[];
-  /** Said of the trends, at the right. */
+  /** Text about the trends, at the right. */
   readonly note?: string;
   readonly text: (value: number) => string;
 }
 
-/** Draws a soak. Readable on light and dark ground, and without colours: lines are named where they are drawn. */
+/** Draws a soak. It adapts to a dark background, and each line is labelled, so it does not depend on colours. */
 export function toSvg(result: SoakResult): string {
   const panels = panelsOf(result);
   const height = TOP + panels.length * PANEL + (panels.length - 1) * GAP + BOTTOM;
   const sampled = result.samples.at(-1)?.seconds ?? 0;
-  // To the planned end, unless the soak was ended long before it.
+  // Up to the planned end, unless the run ended much earlier.
   const last = sampled > 0.9 * result.seconds ? result.seconds : Math.max(sampled, 1);
   const x = (seconds: number) => LEFT + seconds / last * INNER;
   const drawn = panels.map((panel, index) =>
     drawPanel(panel, TOP + index * (PANEL + GAP), x, last, result.warmUpSeconds)
   );
-  const { tally, problems, date, server } = result;
+  const { counters, problems, date, server } = result;
   const grew = result.memory === undefined ? "too short to see growth" : "nothing grew";
-  const verdict = problems[0] ?? `nothing lost, ${grew}`;
+  const outcome = problems[0] ?? `nothing lost, ${grew}`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img">
-<title>Parley under load for ${Math.round(last)} s: ${escape(verdict)}</title>
+<title>Parley under load for ${Math.round(last)} s: ${escape(outcome)}</title>
 <style>
 text { font: 12px system-ui, "DejaVu Sans", sans-serif; fill: #1f2937; }
 .head { font-size: 17px; font-weight: 600; }
@@ -79,11 +79,11 @@ path.second { stroke: #b4540a; stroke-dasharray: 5 2; } text.second { fill: #b45
 <text class="head" x="20" y="30">Parley under a mixed load</text>
 <text class="quiet" x="20" y="50">${escape(date.slice(0, 16).replace("T", " "))} UTC, ${
     escape(server?.join(" ") ?? "server.ts")
-  }: ${countText(tally.delivered)} messages delivered, ${countText(tally.answers)} answers, ${
-    countText(tally.visits)
-  } visits</text>
+  }: ${countText(counters.delivered)} messages delivered, ${countText(counters.replies)} replies, ${
+    countText(counters.shortSessions)
+  } short sessions</text>
 <text class="${problems.length > 0 ? "bad" : "quiet"}" x="${WIDTH - RIGHT}" y="30" text-anchor="end">${
-    escape(verdict.slice(0, 90))
+    escape(outcome.slice(0, 90))
   }</text>
 ${drawn.join("\n")}
 ${drawTime(last, x, height - BOTTOM)}
@@ -207,7 +207,7 @@ function n(value: number): string {
   return value.toFixed(1);
 }
 
-/** Makes text safe in SVG and HTML. */
+/** Escapes text for SVG and HTML. */
 export function escape(text: string): string {
   return text.replace(/[&<>"]/g, (character) => `&#${character.codePointAt(0)};`);
 }

@@ -1,5 +1,5 @@
 /**
- * What a soak found, for people: a page, and some lines for the terminal.
+ * Formats the result of a soak for the terminal and as a web page.
  *
  * @module
  */
@@ -14,11 +14,11 @@ const MiB = 1024 * 1024;
 
 /** The result as rows of a name and a value. */
 export function rowsOf(result: SoakResult): [string, string][] {
-  const { tally, samples, stopped, descriptorsBefore, descriptorsAfter } = result;
+  const { counters, samples, stopped, descriptorsBefore, descriptorsAfter } = result;
   const most = (pick: (sample: Sample) => number) =>
     samples.reduce((max, sample) => Math.max(max, pick(sample)), 0);
-  const judged = (trend: Trend | undefined, tolerance: Tolerance, text: (value: number) => string) => {
-    if (trend === undefined) return `not judged: that takes ${LEAST_SECONDS} s after the warm-up`;
+  const growthText = (trend: Trend | undefined, tolerance: Tolerance, text: (value: number) => string) => {
+    if (trend === undefined) return `too short for a trend: that takes ${LEAST_SECONDS} s after the warm-up`;
     const may = Math.max(tolerance.absolute, tolerance.share * trend.from.value);
     return `${text(trend.from.value)} after the warm-up, ${text(trend.to.value)} at the end (may grow by ${
       text(may)
@@ -26,29 +26,32 @@ export function rowsOf(result: SoakResult): [string, string][] {
   };
   return [
     ["load", `${result.seconds} s, seed ${result.seed}; warm-up ${result.warmUpSeconds.toFixed(0)} s`],
-    ["messages", `${countText(tally.published)} published, ${countText(tally.delivered)} delivered`],
-    ["answers", countText(tally.answers)],
-    ["visits", `${countText(tally.visits)}; ${tally.slowClosed} sleepers closed`],
+    ["messages", `${countText(counters.published)} published, ${countText(counters.delivered)} delivered`],
+    ["replies", countText(counters.replies)],
+    [
+      "sessions",
+      `${countText(counters.shortSessions)}; ${counters.slowConsumersClosed} slow consumers closed`,
+    ],
     [
       "memory",
-      `${judged(result.memory, MEMORY_TOLERANCE, mib)}, ${
+      `${growthText(result.memory, MEMORY_TOLERANCE, mib)}, ${
         mib(most(({ residentBytes }) => residentBytes))
       } at most`,
     ],
     [
       "V8 heap",
-      most(({ heapBytes = 0 }) => heapBytes) > 0 ? judged(result.heap, HEAP_TOLERANCE, mib) : "not told",
+      most(({ heapBytes = 0 }) => heapBytes) > 0 ? growthText(result.heap, HEAP_TOLERANCE, mib) : "unknown",
     ],
     [
       "descriptors",
-      `${judged(result.descriptors, DESCRIPTOR_TOLERANCE, (count) => count.toFixed(0))}; ` +
-      `${descriptorsBefore} before all came, ${descriptorsAfter} after all left`,
+      `${growthText(result.descriptors, DESCRIPTOR_TOLERANCE, (count) => count.toFixed(0))}; ` +
+      `${descriptorsBefore} before the load, ${descriptorsAfter} after it`,
     ],
     [
       "server",
       stopped ? `exit code ${stopped.code}, ${Math.round(stopped.ms)} ms after SIGTERM` : "did not stop",
     ],
-    ["soak itself", `kept from running for ${Math.round(most(({ lateMs }) => lateMs))} ms at most`],
+    ["soak itself", `delayed by at most ${Math.round(most(({ lateMs }) => lateMs))} ms`],
   ];
 }
 
@@ -58,10 +61,10 @@ function mib(bytes: number): string {
 
 /** The result for a terminal. */
 export function toText(result: SoakResult): string {
-  const verdict = result.problems.length === 0
+  const outcome = result.problems.length === 0
     ? ["ok"]
     : result.problems.map((problem) => `FAILED: ${problem}`);
-  return [...rowsOf(result).map(([name, value]) => `  ${name.padEnd(12)} ${value}`), ...verdict].join("\n");
+  return [...rowsOf(result).map(([name, value]) => `  ${name.padEnd(12)} ${value}`), ...outcome].join("\n");
 }
 
 /** The result as a page with its plot. */
@@ -81,14 +84,14 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 th { text-align: left; padding-right: 2rem; font-weight: 600; vertical-align: top; }
 svg { max-width: 100%; height: auto; }
 </style>
-<h1>Parley under load: ${problems.length === 0 ? "all is well" : "failed"}</h1>
+<h1>Parley under load: ${problems.length === 0 ? "passed" : "failed"}</h1>
 ${problems.length === 0 ? "" : `<ul>\n${problems.join("\n")}\n</ul>`}
 <table>
 ${rows.join("\n")}
 </table>
 ${toSvg(result)}
-<p>Growth is judged after the warm-up: time is cut into 20 windows, the lowest value of each is taken, and the dotted
-lines have the median of the slopes between them (Theil and Sen).</p>
+<p>Growth is measured after the warm-up: the time is divided into 20 windows, the lowest value of each is taken, and the
+dotted line has the median of the slopes between them (Theil-Sen estimator).</p>
 </html>
 `;
 }

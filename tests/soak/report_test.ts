@@ -1,5 +1,5 @@
 /**
- * What a soak shows: axes with round numbers, a plot that holds what was measured, options as documented.
+ * The report of a soak: axes with round numbers, a plot with all measurements; and the options.
  */
 
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
@@ -9,7 +9,7 @@ import { toSvg } from "./plot.ts";
 import { toHtml, toText } from "./report.ts";
 import type { SoakResult } from "./run.ts";
 import { heapAfter } from "./sampler.ts";
-import { Tally } from "./tally.ts";
+import { Counters } from "./counters.ts";
 import { trendOf } from "./trend.ts";
 
 const MiB = 1024 * 1024;
@@ -26,11 +26,11 @@ function result(heap: boolean, problems: string[] = []): SoakResult {
   }));
   const trend = (pick: (sample: typeof samples[number]) => number) =>
     trendOf(samples.map((sample) => ({ seconds: sample.seconds, value: pick(sample) })), 24);
-  const tally = Object.assign(new Tally(), {
+  const counters = Object.assign(new Counters(), {
     published: 1_000_000,
     delivered: 2_400_000,
-    answers: 950,
-    visits: 12,
+    replies: 950,
+    shortSessions: 12,
   });
   return {
     ...{
@@ -39,7 +39,7 @@ function result(heap: boolean, problems: string[] = []): SoakResult {
       date: "2026-01-02T03:04:05.678Z",
       samples,
       warmUpSeconds: 24,
-      tally,
+      counters,
       problems,
     },
     memory: trend(({ residentBytes }) => residentBytes),
@@ -69,7 +69,7 @@ Deno.test("counts are short", () => {
   assertEquals([0, 950, 12_500, 3e6].map(countText), ["0", "950", "12.5 k", "3 M"]);
 });
 
-Deno.test("the plot is an SVG with an axis, a line for all that was measured, and both grounds", () => {
+Deno.test("the plot is an SVG with axes, a line for each measurement, and light and dark colours", () => {
   const svg = toSvg(result(true));
   assert(svg.startsWith("<svg ") && svg.endsWith("</svg>\n"));
   for (
@@ -84,22 +84,22 @@ Deno.test("the plot is an SVG with an axis, a line for all that was measured, an
   assert(!toSvg(result(false)).includes("V8 heap"));
 });
 
-Deno.test("a soak without samples can be drawn, too", () => {
+Deno.test("a soak without samples has a plot", () => {
   const svg = toSvg({ ...result(true), samples: [], memory: undefined, descriptors: undefined });
   assert(!/NaN|Infinity|undefined/.test(svg), "a number is missing");
 });
 
-Deno.test("the page and the text say what failed, and cannot be broken by it", () => {
+Deno.test("the page and the text contain the problems, escaped", () => {
   const failed = result(true, ["memory grows: <b>from 1 & to 2"]);
   assertStringIncludes(toText(failed), "FAILED: memory grows");
   assertStringIncludes(toText(result(true)), "\nok");
   const page = toHtml(failed);
   assert(page.includes("<li>memory grows: &#60;b&#62;from 1 &#38; to 2</li>"));
   assert(page.includes("<svg "));
-  assertStringIncludes(toText({ ...failed, memory: undefined }), "not judged");
+  assertStringIncludes(toText({ ...failed, memory: undefined }), "too short for a trend");
 });
 
-Deno.test("the heap is read from what V8 says of its collections", () => {
+Deno.test("the heap size is parsed from V8's garbage collection trace", () => {
   const scavenge =
     "[651:0x562efbfc9000]  53 ms: Scavenge 4.8 (5.4) -> 4.5 (6.4) MB, pooled: 0.0 MB, 1.16 / 0.00 ms";
   const full =
@@ -107,7 +107,7 @@ Deno.test("the heap is read from what V8 says of its collections", () => {
   assertEquals([scavenge, full, "parley ping --url x"].map(heapAfter), [4.5 * MiB, 4 * MiB, undefined]);
 });
 
-Deno.test("options: defaults, and what is wrong with others", () => {
+Deno.test("options: defaults and invalid arguments", () => {
   const options = readOptions([], () => 7)!;
   assertEquals([options.seconds, options.seed, options.report, options.server], [
     120,

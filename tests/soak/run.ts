@@ -1,89 +1,92 @@
 /**
- * One soak: a server under load, looked at all the time, and the judgement at the end.
+ * One soak: a server under load, sampled throughout, and the checks at the end.
  *
  * @module
  */
 
 import { ServerProcess, type Stopped } from "../fuzz/server_process.ts";
-import { PARTS, putLoadOn } from "./load.ts";
+import { runLoad, WORKLOADS } from "./load.ts";
 import type { SoakOptions } from "./options.ts";
 import { heapAfter, pointsOf, type Sample, Sampler } from "./sampler.ts";
-import { Harness, type Part } from "./harness.ts";
-import { Tally } from "./tally.ts";
+import { Harness, type Workload } from "./harness.ts";
+import { Counters } from "./counters.ts";
 import { isGrowing, type Tolerance, type Trend, trendOf, warmUpSeconds } from "./trend.ts";
 
 const MiB = 1024 * 1024;
 
 /**
- * What memory may grow by in a run: buffers are collected when V8 likes, and some 16 MiB may wait for each slow reader,
- * so even the bottom goes up and down by some 40 MiB. A visitor's leak of 4 KiB is found in five minutes.
+ * How much memory may grow in a run. Garbage collection is irregular and up to 16 MiB are pending for each slow reader, so
+ * even the lowest values vary by some 40 MiB. A leak of 4 KiB per short session is found in five minutes.
  */
 export const MEMORY_TOLERANCE: Tolerance = { absolute: 64 * MiB, share: 0.4 };
 
-/** What V8's heap may grow by, where it is told: without the buffers, it is even. */
+/** How much V8's heap may grow. It excludes the buffers, so it varies less. */
 export const HEAP_TOLERANCE: Tolerance = { absolute: 8 * MiB, share: 0.5 };
 
-/** What descriptors may grow by: the load's visitors and sleepers are some more or fewer at any time. */
+/** How much the number of descriptors may grow: the number of short sessions and slow consumers varies. */
 export const DESCRIPTOR_TOLERANCE: Tolerance = { absolute: 5, share: 0.05 };
 
-/** How long a reader may be slow: on a machine that is busy with other things, one that only thinks may be, too. */
+/** Longer than the default: on a busy machine a subscriber that only pauses may look slow. */
 const SLOW_CONSUMER_TIMEOUT_SECONDS = 10;
 
-/** How long the server has to let go of the last sessions. */
+/** How long the server may take to close the last connections. */
 const SETTLE_MS = 15_000;
 
-/** What a soak found. */
+/** The result of a soak. */
 export interface SoakResult {
   readonly seconds: number;
   readonly seed: number;
-  /** When it began. */
+  /** When the run began. */
   readonly date: string;
-  /** The server's command; nothing for the one of this checkout. */
+  /** The command that started the server; `undefined` for `server.ts` of this checkout. */
   readonly server?: readonly string[];
   readonly samples: readonly Sample[];
   readonly warmUpSeconds: number;
-  /** Not there where the run was too short to judge. */
+  /** `undefined` if the run was too short. */
   readonly memory?: Trend;
-  /** Not there either where V8 does not tell. */
+  /** `undefined` also if the server does not report its heap. */
   readonly heap?: Trend;
   readonly descriptors?: Trend;
-  /** Before the load and after it. */
+  /** Before and after the load. */
   readonly descriptorsBefore: number;
   readonly descriptorsAfter: number;
-  readonly tally: Readonly<Tally>;
+  readonly counters: Readonly<Counters>;
   readonly stopped?: Stopped;
-  /** What must not have happened; empty where all is well. */
+  /** Violated expectations; empty if the run passed. */
   readonly problems: readonly string[];
 }
 
-/** Puts load on a server as `options` say, and judges it. `onSample` hears of each look at it. */
+/** Runs the load and the checks. `onSample` receives each sample. */
 export async function soak(
   { seconds, seed, server: command }: SoakOptions,
-  onSample: (sample: Sample, tally: Tally) => void = () => {},
-  { parts = PARTS, signal }: { parts?: Readonly<Record<string, Part>>; signal?: AbortSignal } = {},
+  onSample: (sample: Sample, counters: Counters) => void = () => {},
+  { workloads = WORKLOADS, signal }: {
+    workloads?: Readonly<Record<string, Workload>>;
+    signal?: AbortSignal;
+  } = {},
 ): Promise<SoakResult> {
   const date = new Date().toISOString();
-  const tally = new Tally();
+  const counters = new Counters();
   const over = Promise.withResolvers<void>();
-  const told = { bytes: undefined as number | undefined };
+  const lastHeap = { bytes: undefined as number | undefined };
   await using server = await ServerProcess.start({
     command,
     args: ["--slow-consumer-timeout", String(SLOW_CONSUMER_TIMEOUT_SECONDS)],
-    // Compiled programs do not listen to this; then there is no heap to be seen.
+    // Compiled programs ignore this variable; then the heap is unknown.
     env: { DENO_V8_FLAGS: "--trace-gc" },
-    onOutput: (line) => told.bytes = heapAfter(line) ?? told.bytes,
+    onOutput: (line) => lastHeap.bytes = heapAfter(line) ?? lastHeap.bytes,
   });
   const descriptorsBefore = server.descriptors();
-  const sampler = new Sampler(server, tally, seconds, () => told.bytes, (sample) => {
-    onSample(sample, tally);
+  const sampler = new Sampler(server, counters, seconds, () => lastHeap.bytes, (sample) => {
+    onSample(sample, counters);
     if (server.code !== undefined) {
-      tally.found(`the server ended with ${server.code}: ${server.log.last}`);
+      counters.addProblem(`the server ended with ${server.code}: ${server.log.last}`);
       over.resolve();
     }
   });
   const timer = setTimeout(over.resolve, seconds * 1000);
   signal?.addEventListener("abort", () => over.resolve());
-  const load = putLoadOn(new Harness(tally, server, over.promise, seed), parts);
+  const load = runLoad(new Harness(counters, server, over.promise, seed), workloads);
   await over.promise;
   clearTimeout(timer);
   sampler.stop();
@@ -91,14 +94,14 @@ export async function soak(
   const deadline = performance.now() + SETTLE_MS;
   while (server.descriptors() > descriptorsBefore && performance.now() < deadline) await pause(50);
   const descriptorsAfter = server.descriptors();
-  const problems = tally.problems;
+  const problems = counters.problems;
   if (descriptorsAfter > descriptorsBefore) {
     problems.push(
-      `${descriptorsAfter} descriptors after all have left, ${descriptorsBefore} before they came`,
+      `${descriptorsAfter} descriptors after the load, ${descriptorsBefore} before it`,
     );
   }
   const stopped = server.code === undefined ? await stop(server, problems) : undefined;
-  for (const line of server.log.complaints) problems.push(`the server logged: ${line}`);
+  for (const line of server.log.problems) problems.push(`the server logged: ${line}`);
   const { samples } = sampler;
   const warmUp = warmUpSeconds(seconds);
   const trend = (pick: (sample: Sample) => number | undefined) => trendOf(pointsOf(samples, pick), warmUp);
@@ -112,11 +115,11 @@ export async function soak(
   );
   return {
     ...{ seconds, seed, date, server: command, samples, warmUpSeconds: warmUp, memory, heap, descriptors },
-    ...{ descriptorsBefore, descriptorsAfter, tally, stopped, problems },
+    ...{ descriptorsBefore, descriptorsAfter, counters, stopped, problems },
   };
 }
 
-/** Says so where something grows beyond its tolerance. */
+/** The problem to report if the trend exceeds its tolerance. */
 function growth(
   what: string,
   trend: Trend | undefined,

@@ -1,28 +1,28 @@
 /**
- * Looks at a server again and again: memory, descriptors, and what it delivers.
+ * Samples the memory, descriptors and throughput of a server.
  *
  * @module
  */
 
 import type { ServerProcess } from "../fuzz/server_process.ts";
-import type { Tally } from "./tally.ts";
+import type { Counters } from "./counters.ts";
 import type { Point } from "./trend.ts";
 
-/** One look. */
+/** One sample. */
 export interface Sample {
-  /** Since the load began. */
+  /** Seconds since the load began. */
   readonly seconds: number;
   readonly residentBytes: number;
-  /** V8's heap after its last collection; not there where the server does not tell. */
+  /** V8's heap after its last collection; `undefined` if the server does not report it. */
   readonly heapBytes?: number;
   readonly descriptors: number;
-  /** Messages delivered a second since the look before. */
+  /** Messages delivered per second since the previous sample. */
   readonly deliveredPerSecond: number;
-  /** How late this look was, in milliseconds: how long the soak itself was kept from running. */
+  /** How late this sample was, in milliseconds: how long the soak process itself was delayed. */
   readonly lateMs: number;
 }
 
-/** One of the values of each sample that has it, over time. */
+/** One value over time, without the samples that lack it. */
 export function pointsOf(samples: readonly Sample[], pick: (sample: Sample) => number | undefined): Point[] {
   return samples.flatMap((sample) => {
     const value = pick(sample);
@@ -30,14 +30,14 @@ export function pointsOf(samples: readonly Sample[], pick: (sample: Sample) => n
   });
 }
 
-/** At most so many looks in a run, and no two closer than this. */
+/** The most samples in a run, and the shortest interval between two. */
 const MAX_SAMPLES = 1200;
 const LEAST_MS = 250;
 
 /** What V8 prints with --trace-gc: `... Scavenge 7.2 (8.9) -> 6.7 (9.9) MB, ...`. */
 const COLLECTION = /\b(?:Scavenge|Mark-Compact)\b.*? -> ([\d.]+) \(/;
 
-/** The heap after the collection that `line` of a server's output reports, in bytes; nothing if it reports none. */
+/** The heap size in bytes that `line` of the server's output reports; `undefined` if it reports none. */
 export function heapAfter(line: string): number | undefined {
   const megabytes = COLLECTION.exec(line)?.[1];
   return megabytes === undefined ? undefined : Number(megabytes) * 1024 * 1024;
@@ -47,7 +47,7 @@ export function heapAfter(line: string): number | undefined {
 export class Sampler {
   readonly samples: Sample[] = [];
   readonly #server: ServerProcess;
-  readonly #tally: Tally;
+  readonly #counters: Counters;
   readonly #heap: () => number | undefined;
   readonly #start = performance.now();
   readonly #everyMs: number;
@@ -55,29 +55,31 @@ export class Sampler {
   #last = { seconds: 0, delivered: 0 };
 
   /**
-   * `seconds` is how long the run is to be; `heap` knows V8's heap, if anybody does; `onSample` hears of each look.
+   * @param seconds the planned length of the run
+   * @param heap returns the last known heap size
+   * @param onSample receives each sample
    */
   constructor(
     server: ServerProcess,
-    tally: Tally,
+    counters: Counters,
     seconds: number,
     heap: () => number | undefined,
     onSample: (sample: Sample) => void,
   ) {
     this.#server = server;
-    this.#tally = tally;
+    this.#counters = counters;
     this.#heap = heap;
     this.#everyMs = Math.max(LEAST_MS, seconds * 1000 / MAX_SAMPLES);
-    this.#timer = setInterval(() => onSample(this.#look()), this.#everyMs);
+    this.#timer = setInterval(() => onSample(this.#sample()), this.#everyMs);
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
 
-  #look(): Sample {
+  #sample(): Sample {
     const seconds = (performance.now() - this.#start) / 1000;
-    const { delivered } = this.#tally;
+    const { delivered } = this.#counters;
     const sample: Sample = {
       seconds,
       residentBytes: this.#server.residentBytes(),

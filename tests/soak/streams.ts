@@ -5,36 +5,36 @@
  */
 
 import type { Channel, Client } from "../../lib/mod.ts";
-import { type Harness, numbered, numberOf, type Part } from "./harness.ts";
+import { type Harness, numbered, numberOf, type Workload } from "./harness.ts";
 
-/** One publisher and its audience. */
+/** One publisher and its subscribers. */
 export interface StreamOptions {
   readonly channel: string;
   /** Payload bytes of a message, at least 4. */
   readonly size: number;
-  /** Messages published together, and how long after that the next ones are. */
+  /** Messages per batch, and the pause between batches in milliseconds. */
   readonly batch: number;
   readonly everyMs: number;
   readonly subscribers: number;
-  /** After so many messages a subscriber stops to think, for so long; never if left out. */
-  readonly thinks?: { readonly every: number; readonly ms: number };
+  /** A subscriber pauses after every so many messages for so long; never if left out. */
+  readonly pauses?: { readonly every: number; readonly ms: number };
 }
 
-/** One listener and what it has heard of each channel. */
-interface Listener {
+/** One subscriber and what it has received. */
+interface Receiver {
   readonly client: Client;
-  /** By channel, the number of its last message. */
+  /** The number of the last message by channel. */
   readonly last: Map<string, number>;
-  /** Settles at the end of the stream. */
+  /** Resolves at the end of the stream. */
   readonly done: Promise<void>;
 }
 
 /** A stream of numbered messages on one channel. */
-export function stream(options: StreamOptions): Part {
-  const { channel, size, batch, everyMs, subscribers, thinks } = options;
+export function stream(options: StreamOptions): Workload {
+  const { channel, size, batch, everyMs, subscribers, pauses } = options;
   return async (harness) => {
-    const listeners = await Promise.all(
-      Array.from({ length: subscribers }, () => listen(harness, channel, size, thinks)),
+    const receivers = await Promise.all(
+      Array.from({ length: subscribers }, () => receive(harness, channel, size, pauses)),
     );
     await using publisher = await harness.connect("publisher");
     const output = await publisher.open(channel, { subscribe: false });
@@ -42,21 +42,21 @@ export function stream(options: StreamOptions): Part {
     let last = 0;
     while (!harness.isOver) {
       for (let i = 0; i < batch; i++) await output.publish(payload(++last));
-      harness.tally.published += batch;
+      harness.counters.published += batch;
       await harness.pause(everyMs);
     }
     await output.publish("");
-    await allHeard(harness, listeners, new Map([[channel, last]]));
+    await checkAllReceived(harness, receivers, new Map([[channel, last]]));
   };
 }
 
-/** Several channels in turn, heard by pattern. */
-export function patterns(prefix: string, count: number): Part {
+/** Messages on several channels in turn, received through patterns. */
+export function patterns(prefix: string, count: number): Workload {
   return async (harness) => {
     const size = 64;
-    const listeners = await Promise.all([
-      listen(harness, `${prefix}.>`, size),
-      listen(harness, `${prefix}.*`, size),
+    const receivers = await Promise.all([
+      receive(harness, `${prefix}.>`, size),
+      receive(harness, `${prefix}.*`, size),
     ]);
     await using publisher = await harness.connect("publisher");
     const outputs: Channel[] = [];
@@ -68,53 +68,53 @@ export function patterns(prefix: string, count: number): Part {
     while (!harness.isOver) {
       last++;
       for (const output of outputs) await output.publish(payload(last));
-      harness.tally.published += count;
+      harness.counters.published += count;
       await harness.pause(10);
     }
     await outputs[0].publish("");
-    await allHeard(harness, listeners, new Map(outputs.map(({ name }) => [name, last])));
+    await checkAllReceived(harness, receivers, new Map(outputs.map(({ name }) => [name, last])));
   };
 }
 
-/** Subscribes to a name or pattern, and holds what comes on each channel against its order. */
-async function listen(
+/** Subscribes to a name or pattern and checks the order of the messages on each channel. */
+async function receive(
   harness: Harness,
   channel: string,
   size: number,
-  thinks?: StreamOptions["thinks"],
-): Promise<Listener> {
+  pauses?: StreamOptions["pauses"],
+): Promise<Receiver> {
   const client = await harness.connect("subscriber");
   const last = new Map<string, number>();
   const done = harness.readToEnd(await client.open(channel), async ({ channel, payload }) => {
     const [number, before] = [numberOf(payload), last.get(channel) ?? 0];
     if (number !== before + 1 || payload.length !== size) {
-      harness.tally.found(
+      harness.counters.addProblem(
         `${channel}: message ${number} (${payload.length} bytes) came after message ${before}`,
       );
     }
     last.set(channel, number);
-    if (thinks !== undefined && number % thinks.every === 0) {
-      await new Promise((resolve) => setTimeout(resolve, thinks.ms));
+    if (pauses !== undefined && number % pauses.every === 0) {
+      await new Promise((resolve) => setTimeout(resolve, pauses.ms));
     }
   });
   return { client, last, done };
 }
 
-/** Waits for the ends of the stream, and counts. */
-async function allHeard(
+/** Waits for the end of the stream and checks that nothing is missing. */
+async function checkAllReceived(
   harness: Harness,
-  listeners: readonly Listener[],
+  receivers: readonly Receiver[],
   expected: ReadonlyMap<string, number>,
 ): Promise<void> {
   await harness.settle(
-    Promise.all(listeners.map(({ done }) => done)),
+    Promise.all(receivers.map(({ done }) => done)),
     () => "the end of a stream did not come",
   );
-  for (const { client, last } of listeners) {
+  for (const { client, last } of receivers) {
     for (const [channel, count] of expected) {
-      const heard = last.get(channel) ?? 0;
-      if (heard !== count) {
-        harness.tally.found(`${channel}: ${count} messages sent, the last to arrive was ${heard}`);
+      const received = last.get(channel) ?? 0;
+      if (received !== count) {
+        harness.counters.addProblem(`${channel}: ${count} messages sent, the last to arrive was ${received}`);
       }
     }
     await client.close();

@@ -1,15 +1,15 @@
 /**
- * Whether something grows: how memory and descriptors of a server under an even load are judged.
+ * Detects growth of the memory and descriptors of a server under a constant load.
  *
- * Both go up and down all the time, because garbage is collected and clients come and go. What leaks shows at the
- * bottom: what is left when there is least. So, after a warm-up, time is cut into 20 equal windows, the lowest value in
- * each is taken, and through those the median of the slopes between any two is drawn (Theil and Sen's line), which some
- * odd windows do not move. The growth is what that line rises by from the first window to the last.
+ * Both vary all the time, because garbage is collected and clients connect and close. A leak shows in the lowest values.
+ * So the time after a warm-up is divided into 20 equal windows, the lowest value of each is taken, and a line is fitted
+ * whose slope is the median of the slopes between any two of them (the Theil-Sen estimator), which ignores outliers. The
+ * growth is the rise of that line from the first window to the last.
  *
  * @module
  */
 
-/** A value at a time. */
+/** A value at one time. */
 export interface Point {
   readonly seconds: number;
   readonly value: number;
@@ -17,45 +17,45 @@ export interface Point {
 
 /** A line through values over time. */
 export interface Trend {
-  /** Where the line begins and ends. */
+  /** The ends of the line. */
   readonly from: Point;
   readonly to: Point;
-  /** What it rises by in between; negative where it falls. */
+  /** The rise from `from` to `to`; negative if it falls. */
   readonly growth: number;
 }
 
-/** What growth is still taken for noise: so much, and this share of where the line begins, whichever is more. */
+/** Growth that counts as noise: `absolute`, or `share` of the first value, whichever is more. */
 export interface Tolerance {
   readonly absolute: number;
   readonly share: number;
 }
 
-/** Enough for a median, and each long enough to have a bottom. */
+/** Enough for a median, and each long enough to contain a low value. */
 const WINDOWS = 20;
 
-/** A shorter time says nothing about growth. */
+/** A shorter time is too short for a trend. */
 export const LEAST_SECONDS = 30;
 
-/** How long a run of `seconds` warms up: a third of it, at most 2 minutes. */
+/** The warm-up of a run of `seconds`: a third of it, at most 2 minutes. */
 export function warmUpSeconds(seconds: number): number {
   return Math.min(seconds / 3, 120);
 }
 
-/** The trend of the points after `fromSeconds`; nothing where they span less than 30 s or are fewer than 40. */
+/** The trend of the points after `fromSeconds`; `undefined` if they span less than 30 s or are fewer than 40. */
 export function trendOf(points: readonly Point[], fromSeconds: number): Trend | undefined {
-  const judged = points.filter(({ seconds }) => seconds >= fromSeconds);
-  if (judged.length < 2 * WINDOWS) return undefined;
-  const span = judged[judged.length - 1].seconds - judged[0].seconds;
+  const used = points.filter(({ seconds }) => seconds >= fromSeconds);
+  if (used.length < 2 * WINDOWS) return undefined;
+  const span = used[used.length - 1].seconds - used[0].seconds;
   if (span < LEAST_SECONDS) return undefined;
-  const bottoms = lowest(judged, span / WINDOWS);
+  const minima = lowest(used, span / WINDOWS);
   const slope = median(
-    bottoms.flatMap((one, index) =>
-      bottoms.slice(index + 1).map((other) => (other.value - one.value) / (other.seconds - one.seconds))
+    minima.flatMap((one, index) =>
+      minima.slice(index + 1).map((other) => (other.value - one.value) / (other.seconds - one.seconds))
     ),
   );
-  const offset = median(bottoms.map(({ seconds, value }) => value - slope * seconds));
+  const offset = median(minima.map(({ seconds, value }) => value - slope * seconds));
   const at = ({ seconds }: Point): Point => ({ seconds, value: offset + slope * seconds });
-  const [from, to] = [at(bottoms[0]), at(bottoms[bottoms.length - 1])];
+  const [from, to] = [at(minima[0]), at(minima[minima.length - 1])];
   return { from, to, growth: to.value - from.value };
 }
 
@@ -66,13 +66,13 @@ export function isGrowing({ from, growth }: Trend, { absolute, share }: Toleranc
 
 /** The lowest point of each window of `width` seconds. Windows without points are left out. */
 function lowest(points: readonly Point[], width: number): Point[] {
-  const bottoms = new Map<number, Point>();
+  const minima = new Map<number, Point>();
   for (const point of points) {
     const window = Math.min(WINDOWS - 1, Math.floor((point.seconds - points[0].seconds) / width));
-    const before = bottoms.get(window);
-    if (before === undefined || point.value < before.value) bottoms.set(window, point);
+    const before = minima.get(window);
+    if (before === undefined || point.value < before.value) minima.set(window, point);
   }
-  return [...bottoms.values()];
+  return [...minima.values()];
 }
 
 function median(values: readonly number[]): number {

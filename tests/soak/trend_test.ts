@@ -1,5 +1,5 @@
 /**
- * How growth is judged: what leaks is found, and what only goes up and down is not.
+ * Growth detection: a leak is found, variation is not.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -24,7 +24,7 @@ Deno.test("a straight line is its own trend", () => {
   assert(isGrowing(trend, TOLERANCE));
 });
 
-Deno.test("the teeth of a saw are no growth, whatever their height", () => {
+Deno.test("a sawtooth is no growth, whatever its height", () => {
   const random = seeded(seedFrom());
   const saw = series(120, (seconds) => 100 + 80 * (seconds % 7) / 7 + random.int(3));
   const trend = trendOf(saw, 24)!;
@@ -32,7 +32,7 @@ Deno.test("the teeth of a saw are no growth, whatever their height", () => {
   assert(!isGrowing(trend, TOLERANCE));
 });
 
-Deno.test("a slow leak under the teeth of a saw is growth", () => {
+Deno.test("a slow leak under a sawtooth is growth", () => {
   const random = seeded(seedFrom());
   const leak = series(120, (seconds) => 100 + 0.3 * seconds + 80 * (seconds % 5) / 5 + random.int(3));
   const trend = trendOf(leak, 24)!;
@@ -40,17 +40,17 @@ Deno.test("a slow leak under the teeth of a saw is growth", () => {
   assert(isGrowing(trend, TOLERANCE));
 });
 
-Deno.test("what rises in the warm-up and stays is no growth", () => {
+Deno.test("a rise during the warm-up is no growth", () => {
   const trend = trendOf(series(100, (seconds) => 200 - 150 * Math.exp(-seconds / 4)), 40)!;
   assert(Math.abs(trend.growth) < 0.1, String(trend.growth));
 });
 
-Deno.test("one window that is odd does not move the trend", () => {
+Deno.test("one outlier window does not change the trend", () => {
   const trend = trendOf(series(100, (seconds) => seconds > 50 && seconds < 54 ? 1000 : 40), 20)!;
   assertNear(trend.growth, 0, 0.001);
 });
 
-Deno.test("one step at the end is not yet growth", () => {
+Deno.test("one step at the end is no growth", () => {
   const trend = trendOf(series(100, (seconds) => seconds > 95 ? 70 : 40), 20)!;
   assert(!isGrowing(trend, TOLERANCE), String(trend.growth));
 });
@@ -66,7 +66,7 @@ Deno.test("the tolerance is the larger of the two", () => {
   assertEquals(isGrowing(trend(100, -50), TOLERANCE), false);
 });
 
-Deno.test("too short a time and too few samples are not judged", () => {
+Deno.test("too short a time and too few samples give no trend", () => {
   assertEquals(trendOf(series(29, () => 1), 0), undefined);
   assertEquals(trendOf(series(100, () => 1), 75), undefined);
   assertEquals(trendOf(series(100, () => 1).filter((_, index) => index % 40 === 0), 0), undefined);

@@ -1,29 +1,29 @@
 /**
- * The parts of the fuzzer that judge: a server that does what it must not is noticed.
+ * The checks of the fuzzer: they report a server that violates the protocol.
  */
 
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { encodeControl } from "../../lib/wire/control.ts";
 import { encodeFrame, Type } from "../../lib/wire/header.ts";
-import { PendingCalls } from "./answers.ts";
+import { ResponseChecker } from "./response_checker.ts";
 import { commandOf, readOptions } from "./options.ts";
 import { quantile } from "./quantile.ts";
 import { ServerLog } from "./server_log.ts";
 
-const WITNESSES = new Set([1, 2]);
+const CONTROL = new Set([1, 2]);
 const welcome = encodeControl({ type: Type.WELCOME }, { number: 17 });
 const error = (code: string, fatal: boolean) =>
   encodeControl({ type: Type.ERROR, id: 3 }, { code, message: "because", fatal });
 
-/** What is wrong with a server that says `frames` to somebody. */
+/** The problem that the checker reports for `frames`. */
 function problemOf(...frames: Uint8Array[]): string | undefined {
-  const answers = new PendingCalls(WITNESSES);
+  const answers = new ResponseChecker(CONTROL);
   for (const frame of frames) answers.push(frame);
   return answers.problem;
 }
 
-Deno.test("answers as they should be are understood, however they are cut", () => {
-  const answers = new PendingCalls(WITNESSES);
+Deno.test("valid responses pass, whatever the read boundaries", () => {
+  const answers = new ResponseChecker(CONTROL);
   const frames = [
     welcome,
     encodeControl({ type: Type.OPENED, id: 1, channel: 9 }, { number: 9 }),
@@ -37,24 +37,27 @@ Deno.test("answers as they should be are understood, however they are cut", () =
   assertEquals(answers.codes, ["not_open", "bad_frame"]);
 });
 
-Deno.test("bytes that are no frame are noticed", () => {
-  assertMatch(problemOf(welcome, new TextEncoder().encode("0123456789abcdef"))!, /^it sent no frame/);
+Deno.test("bytes that are no frame are reported", () => {
+  assertMatch(
+    problemOf(welcome, new TextEncoder().encode("0123456789abcdef"))!,
+    /^the server sent an invalid frame/,
+  );
 });
 
-Deno.test("messages of the witness that reach others are noticed", () => {
+Deno.test("frames of the control client that reach other sessions are reported", () => {
   const message = encodeFrame({ type: Type.MESSAGE, channel: 9, sender: 2 });
   const reply = encodeFrame({ type: Type.REPLY, id: 7, channel: 0x8000_0011, sender: 1 });
-  assertStringIncludes(problemOf(welcome, message)!, "message of the witness (session 2)");
-  assertStringIncludes(problemOf(welcome, reply)!, "REPLY of the witness (session 1)");
+  assertStringIncludes(problemOf(welcome, message)!, "message of the control client (session 2)");
+  assertStringIncludes(problemOf(welcome, reply)!, "REPLY of the control client (session 1)");
 });
 
-Deno.test("a server that failed, and one that talks on after a fatal ERROR, are noticed", () => {
-  assertMatch(problemOf(error("internal", true))!, /^it failed/);
+Deno.test("an internal error and frames after a fatal ERROR are reported", () => {
+  assertMatch(problemOf(error("internal", true))!, /^the server failed/);
   const message = encodeFrame({ type: Type.MESSAGE, channel: 9, sender: 5 });
   assertMatch(problemOf(welcome, error("bad_frame", true), message)!, /after a fatal ERROR/);
 });
 
-Deno.test("of a log, errors and what is no log line are kept, and refusals counted", () => {
+Deno.test("the log reader keeps errors and lines that are not JSON, and counts refusals", () => {
   const log = new ServerLog();
   const lines = [
     '{"level":"info","message":"connected"}',
@@ -66,11 +69,11 @@ Deno.test("of a log, errors and what is no log line are kept, and refusals count
   ];
   for (const line of lines) log.push(line);
   assertEquals([...log.refusals], [["bad_frame", 2]]);
-  assertEquals(log.complaints, lines.slice(3, 5));
+  assertEquals(log.problems, lines.slice(3, 5));
   assertEquals(log.lines, 5);
 });
 
-Deno.test("options: defaults, the command to repeat a run, and what is wrong with others", () => {
+Deno.test("options: defaults, the command that repeats a run, and invalid arguments", () => {
   const options = readOptions([], () => 7)!;
   assertEquals([options.seconds, options.seed, options.connections, options.server], [30, 7, 32, undefined]);
   const args = [
@@ -100,7 +103,7 @@ Deno.test("options: defaults, the command to repeat a run, and what is wrong wit
   for (const args of wrong) assertThrows(() => readOptions(args, () => 7), TypeError);
 });
 
-Deno.test("quantiles are values that are there", () => {
+Deno.test("a quantile is one of the values", () => {
   assertEquals([0, 0.5, 0.99, 1].map((q) => quantile([4, 1, 3, 2], q)), [1, 3, 4, 4]);
   assertEquals(quantile([], 0.5), 0);
 });

@@ -1,6 +1,6 @@
 /**
- * What the server says to one hostile connection, held against the protocol: however badly one behaves, what comes
- * back must be frames, in order, and none of them somebody else's.
+ * Checks what the server sends to one hostile connection: whatever the client sends, the responses must be valid frames
+ * in a valid order, and must not carry the control client's traffic.
  *
  * @module
  */
@@ -10,26 +10,26 @@ import { HEADER_BYTES } from "../../lib/limits.ts";
 import { readHeader, Type, typeName, u32 } from "../../lib/wire/header.ts";
 import { type FrameHandler, Scanner } from "../../lib/wire/scanner.ts";
 
-/** Lists of members are the largest thing a server says by itself. */
+/** The largest payload the server generates itself, which is a list of members. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
-/** Takes the server's bytes as they come. */
-export class PendingCalls implements FrameHandler {
+/** Scans the bytes of one connection and records the first violation. */
+export class ResponseChecker implements FrameHandler {
   /** From the WELCOME; 0 before. */
   number = 0;
-  /** By id of the OPEN, the number its OPENED gave. */
+  /** Channel numbers by the id of their OPEN. */
   readonly opened = new Map<number, number>();
-  /** The codes of all ERRORs. */
+  /** The codes of all received ERRORs. */
   readonly codes: string[] = [];
-  /** What a server must not do. */
+  /** The first violation. */
   problem: string | undefined;
-  /** Whether a fatal ERROR came. */
+  /** Whether a fatal ERROR was received. */
   isOver = false;
   readonly #forbidden: ReadonlySet<number>;
   readonly #scanner = new Scanner("client", MAX_ANSWER_BYTES);
   #rest = new Uint8Array(0);
 
-  /** @param forbidden sessions whose messages must never come here */
+  /** @param forbidden session numbers whose frames must not be received */
   constructor(forbidden: ReadonlySet<number>) {
     this.#forbidden = forbidden;
   }
@@ -44,44 +44,46 @@ export class PendingCalls implements FrameHandler {
     }
     const taken = this.#scanner.scan(bytes, bytes.length, this);
     this.#rest = bytes.slice(taken);
-    if (this.#scanner.stop !== undefined) this.#wrong(`it sent no frame: ${this.#scanner.stop.message}`);
+    if (this.#scanner.stop !== undefined) {
+      this.#addProblem(`the server sent an invalid frame: ${this.#scanner.stop.message}`);
+    }
   }
 
   run(bytes: Uint8Array, from: number, to: number): boolean {
     for (let at = from; at < to;) {
       const sender = u32(bytes, at + 12);
       if (this.#forbidden.has(sender)) {
-        this.#wrong(`it passed on a message of the witness (session ${sender})`);
+        this.#addProblem(`the server leaked a message of the control client (session ${sender})`);
       }
       at += HEADER_BYTES + u32(bytes, at + 4);
     }
-    if (this.isOver) this.#wrong("it sent messages after a fatal ERROR");
+    if (this.isOver) this.#addProblem("the server sent messages after a fatal ERROR");
     return true;
   }
 
   frame(bytes: Uint8Array, from: number, to: number): boolean {
     const { type, id, sender, channel } = readHeader(bytes, from);
-    if (this.isOver) this.#wrong(`it sent ${typeName(type)} after a fatal ERROR`);
+    if (this.isOver) this.#addProblem(`the server sent ${typeName(type)} after a fatal ERROR`);
     if (this.#forbidden.has(sender)) {
-      this.#wrong(`it passed on ${typeName(type)} of the witness (session ${sender})`);
+      this.#addProblem(`the server leaked ${typeName(type)} of the control client (session ${sender})`);
     }
     const json = <T>() => JSON.parse(new TextDecoder().decode(bytes.subarray(from + HEADER_BYTES, to))) as T;
     if (type === Type.WELCOME) {
       this.number = json<Welcome>().number;
       this.#scanner.greeted();
     } else if (type === Type.OPENED) {
-      if (json<Opened>().number !== channel) this.#wrong("an OPENED's payload and header differ");
+      if (json<Opened>().number !== channel) this.#addProblem("an OPENED's payload and header differ");
       this.opened.set(id, channel);
     } else if (type === Type.ERROR) {
       const { code, message, fatal } = json<ErrorPayload>();
       this.codes.push(code);
       this.isOver = fatal;
-      if (code === "internal") this.#wrong(`it failed: ${message}`);
+      if (code === "internal") this.#addProblem(`the server failed: ${message}`);
     }
     return true;
   }
 
-  #wrong(problem: string): void {
+  #addProblem(problem: string): void {
     this.problem ??= problem;
   }
 }
