@@ -24,7 +24,11 @@ export type ErrorCode =
   | "no_reply"
   | "id_in_use"
   | "not_durable"
+  | "not_stored"
+  | "fenced"
+  | "epoch_changed"
   | "no_such_session"
+  | "overlap"
   | "limit"
   | "internal";
 
@@ -48,7 +52,11 @@ export const FATAL: Readonly<Record<ErrorCode, boolean>> = {
   no_reply: false,
   id_in_use: false,
   not_durable: false,
+  not_stored: false,
+  fenced: false,
+  epoch_changed: false,
   no_such_session: false,
+  overlap: false,
   limit: false,
   internal: true,
 };

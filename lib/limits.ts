@@ -13,13 +13,16 @@ const MiB = 1024 * KiB;
 /** A frame's header (docs/protocol.md, "Frame"). */
 export const HEADER_BYTES = 16;
 
-/** A HELLO carries a name and at most one token (8 KiB); a stranger may not make the server hold more. */
-export const MAX_HELLO_BYTES = 16 * KiB;
+/**
+ * A control payload of a client, HELLO included: a name and at most one token (8 KiB). A client that has not been
+ * accepted yet cannot make the server hold more than this.
+ */
+export const MAX_CONTROL_BYTES = 16 * KiB;
 
 /** What a PING may carry: enough for a clock and a nonce, small enough to answer without thinking. */
 export const MAX_PING_BYTES = 125;
 
-/** An ACK or POSITION is one u64 sequence. */
+/** A sequence of a stored channel, a u64. */
 export const SEQUENCE_BYTES = 8;
 
 /** A session's name, in Unicode code points; fits a terminal column. */
@@ -27,6 +30,12 @@ export const MAX_NAME_LENGTH = 64;
 
 /** A channel name or pattern, in bytes; it is ASCII, so also in characters. */
 export const MAX_CHANNEL_BYTES = 128;
+
+/** Segments of a channel name or pattern. Each may double the patterns that have to be looked at for one name. */
+export const MAX_CHANNEL_SEGMENTS = 16;
+
+/** A block of message headers, in bytes: its length field is a u16. */
+export const MAX_MESSAGE_HEADERS_BYTES = 65_535;
 
 /** The highest session or channel number: the top bit of the channel field marks an inbox. */
 export const MAX_NUMBER = 0x7fff_ffff;
@@ -262,7 +271,7 @@ export function contradictions(limits: Limits): string[] {
 }
 
 const atLoad = contradictions(DEFAULT_LIMITS);
-if (atLoad.length > 0 || MAX_HELLO_BYTES > MAX_PAYLOAD_BYTES || MAX_RUN_BYTES > MAX_PENDING_BYTES) {
+if (atLoad.length > 0 || MAX_CONTROL_BYTES > MAX_PAYLOAD_BYTES || MAX_RUN_BYTES > MAX_PENDING_BYTES) {
   throw new Error(
     `lib/limits.ts contradicts itself: ${atLoad.join("; ") || "a constant outgrew the one above it"}`,
   );

@@ -70,17 +70,19 @@ export class Session implements Peer {
   receive(bytes: Uint8Array, end: number): number {
     this.#silence = 0;
     const taken = this.#scanner.scan(bytes, end, this);
-    const stop = this.#scanner.stop;
-    if (stop !== undefined) this.#fail(stop.code, stop.message, stop.id, stop.channel);
+    const { violation } = this.#scanner;
+    if (violation !== undefined) {
+      this.#fail(violation.code, violation.message, violation.id, violation.channel);
+    }
     return taken;
   }
 
   /** Takes a run of messages; see `Sink` in `lib/wire/scanner.ts`. */
-  run(bytes: Uint8Array, from: number, to: number, count: number, channel: number): boolean {
-    if (this.#state !== "ready" || !this.#flow.hasRate()) return false;
-    const taken = this.#run(bytes, from, to, channel);
-    if (taken) this.#flow.spend(count, to - from);
-    return taken;
+  run(bytes: Uint8Array, from: number, to: number, count: number, channel: number): number {
+    if (this.#state !== "ready" || !this.#flow.hasRate()) return from;
+    if (!this.#run(bytes, from, to, channel)) return from;
+    this.#flow.spend(count, to - from);
+    return to;
   }
 
   #run(bytes: Uint8Array, from: number, to: number, channel: number): boolean {
@@ -120,6 +122,13 @@ export class Session implements Peer {
     return taken;
   }
 
+  /** An extension frame is skipped, and counts against the rate like any other. */
+  skip(bytes: number): boolean {
+    if (!this.#flow.hasRate()) return false;
+    this.#flow.spend(1, bytes);
+    return true;
+  }
+
   #frame(bytes: Uint8Array, from: number, to: number): boolean {
     const type = bytes[from];
     const id = u16(bytes, from + 2);
@@ -146,6 +155,8 @@ export class Session implements Peer {
         );
       case Type.MESSAGE: // with the receipt flag; the others come as runs
       case Type.ACK:
+      case Type.NAK:
+      case Type.RENEW:
         return this.#refuseReceipt(typeName(type), id, channel);
       default:
         throw new Error(`the scanner let ${typeName(type)} pass`);

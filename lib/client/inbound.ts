@@ -16,7 +16,7 @@ import { describePeer, maybeClientHello } from "./peer_detection.ts";
 
 /** Who the frames about channels are for. */
 export interface ChannelEvents {
-  /** Messages of one channel or inbox, as `Sink.run`; returns `false` after `ClientConnection.pause`. */
+  /** Messages of one channel or inbox, as `FrameHandler.run`; returns `false` after `ClientConnection.pause`. */
   run(bytes: Uint8Array, from: number, to: number, channel: number): boolean;
   /** A REQUEST, a JOINED, a PARTED, an announcement, or a MESSAGE with a receipt; `false` as above. */
   frame(header: Header, bytes: Uint8Array, from: number, to: number): boolean;
@@ -85,22 +85,29 @@ export class Inbound implements FrameHandler {
       return end;
     }
     const taken = this.#scanner.scan(bytes, end, this);
-    const stop = this.#scanner.stop;
-    if (stop !== undefined) this.#events.violated(stop.code, `broke the protocol: ${stop.message}`);
+    const { violation } = this.#scanner;
+    if (violation !== undefined) {
+      this.#events.violated(violation.code, `broke the protocol: ${violation.message}`);
+    }
     return taken;
   }
 
-  /** See `Sink.run`. */
-  run(bytes: Uint8Array, from: number, to: number, _count: number, channel: number): boolean {
-    if (this.#isStopped) return false;
-    if (!this.#isClosing && !this.#channels!.run(bytes, from, to, channel)) return false;
+  /** See `FrameHandler.run`. */
+  run(bytes: Uint8Array, from: number, to: number, _count: number, channel: number): number {
+    if (this.#isStopped) return from;
+    if (!this.#isClosing && !this.#channels!.run(bytes, from, to, channel)) return from;
     if (this.#trace !== undefined) {
       for (let at = from; at < to; at += HEADER_BYTES + u32(bytes, at + 4)) this.#show(bytes, at);
     }
+    return to;
+  }
+
+  /** See `FrameHandler.skip`. */
+  skip(): boolean {
     return true;
   }
 
-  /** See `Sink.frame`. */
+  /** See `FrameHandler.frame`. */
   frame(bytes: Uint8Array, from: number, to: number): boolean {
     if (this.#isStopped) return false;
     const header = readHeader(bytes, from);

@@ -1,8 +1,8 @@
 /**
  * The JSON payloads of control frames: their shapes, how they are read and how they are written.
  *
- * Reading checks everything protocol.md says of a payload's own shape; what depends on a session (is the channel
- * open, may it be) is the session's business. Unknown keys are ignored.
+ * Reading checks everything that protocol.md says of a payload's own shape. What depends on a session (whether a channel
+ * is open, or may be opened) is checked by the session. Unknown keys are ignored.
  *
  * @module
  */
@@ -27,6 +27,8 @@ const name = v.pipe(
 /** A channel's number; 0 stands for a pattern. */
 const channelNumber = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_NUMBER));
 const sessionNumber = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_NUMBER));
+/** The name of a producer or consumer. */
+const segment = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 of A-Z a-z 0-9 _ -"));
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 
 const hello = v.object({ protocol: v.string(), name: v.optional(name), token: v.optional(v.string()) });
@@ -38,17 +40,22 @@ const welcome = v.object({
   server: v.object({ name: v.string(), version: v.string() }),
   limits: v.object({ payload: count, channels: count, pending: count }),
   heartbeat: v.pipe(v.number(), v.minValue(0)),
+  time: v.optional(v.string()),
 });
 const error = v.object({ code: v.string(), message: v.string(), fatal: v.boolean() });
 const bye = v.object({ reason: v.string() });
 const open = v.object({
   channel: v.string(),
   subscribe: v.optional(v.boolean(), false),
+  respond: v.optional(v.boolean(), false),
   group: v.optional(name),
   echo: v.optional(v.boolean(), true),
   presence: v.optional(v.boolean(), false),
-  // Durable channels are still to come; until then asking for the past must not look like success.
-  from: v.optional(v.undefined("this server has no durable channels")),
+  producer: v.optional(segment),
+  consumer: v.optional(segment),
+  exclusive: v.optional(v.boolean(), false),
+  // No channel is stored yet. Until then, asking for what was stored must not look like success.
+  from: v.optional(v.undefined("this server has no stored channels")),
 });
 const member = v.object({ number: sessionNumber, name: v.string() });
 const opened = v.object({
@@ -56,6 +63,7 @@ const opened = v.object({
   number: channelNumber,
   publish: v.boolean(),
   subscribe: v.boolean(),
+  respond: v.optional(v.boolean()),
   members: v.optional(v.array(member)),
   count: v.optional(count),
 });
@@ -77,20 +85,20 @@ export const SCHEMAS = {
 
 /** The frame types with a JSON payload. */
 export type ControlName = keyof typeof SCHEMAS;
-/** What a client says first. */
+/** The payload of HELLO. */
 export type Hello = v.InferOutput<typeof hello>;
-/** What the server answers. */
+/** The payload of WELCOME. */
 export type Welcome = v.InferOutput<typeof welcome>;
-/** What an ERROR frame says; its `code` may be one this version does not know. */
+/** The payload of ERROR. Its `code` may be one that this version does not know. */
 export type ErrorPayload = { code: ErrorCode; message: string; fatal: boolean };
-/** What a client may ask of a channel. */
+/** The payload of OPEN, with defaults filled in. */
 export type Open = v.InferOutput<typeof open>;
-/** What it got. */
+/** The payload of OPENED. */
 export type Opened = v.InferOutput<typeof opened>;
 /** A session as others see it. */
 export type Member = v.InferOutput<typeof member>;
 
-/** A payload as read, or what is wrong with it. */
+/** A decoded payload, or what is wrong with it. */
 export type Decoded<T> = { readonly value: T } | { readonly problem: string };
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -121,7 +129,7 @@ export function decodeControl<N extends ControlName>(
   } catch {
     return { problem: `the payload of ${type} must be a JSON object in UTF-8` };
   }
-  // To valibot an array is an object without keys; say what it is instead of which key it lacks.
+  // To valibot an array is an object without keys. Saying that it is an array helps more than naming a missing key.
   if (json === null || typeof json !== "object" || Array.isArray(json)) {
     return { problem: `the payload of ${type} must be a JSON object, got ${kindOf(json)}` };
   }

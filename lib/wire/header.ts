@@ -25,6 +25,8 @@ export const Type = {
   REPLY: 0x22,
   ACK: 0x30,
   POSITION: 0x31,
+  NAK: 0x32,
+  RENEW: 0x33,
 } as const;
 
 /** The name of a frame type. */
@@ -37,9 +39,11 @@ export const Kind = { BYTES: 0, TEXT: 1, JSON: 2 } as const;
 export const KIND_MASK = 0x03;
 /** The flag that asks for an ACK once the message is stored. */
 export const RECEIPT = 0x04;
+/** The flag that says: the payload begins with message headers; see `message_headers.ts`. */
+export const MESSAGE_HEADERS = 0x08;
 /** Flag bits that must be 0. */
-export const RESERVED_FLAGS = 0xf8;
-/** The channel bit that says: not a channel, but the inbox of the session whose number the other bits are. */
+export const RESERVED_FLAGS = 0xf0;
+/** The channel bit that marks an inbox: the other bits are the number of the session it belongs to. */
 export const INBOX = 0x8000_0000;
 /** The first extension type. */
 export const FIRST_EXTENSION = 0x80;
@@ -48,7 +52,7 @@ export const FIRST_EXTENSION = 0x80;
 export interface Header {
   /** One of {@linkcode Type}, or an extension. */
   type: number;
-  /** Content kind and receipt flag. */
+  /** Content kind, receipt flag, message headers flag. */
   flags: number;
   /** Correlation id, 0 to 65,535; 0 = none. */
   id: number;
@@ -66,40 +70,48 @@ type FieldRule = "zero" | "set" | "number" | "inbox" | "target" | "any";
 /** What protocol.md's table of types says of one type. */
 export interface TypeRule {
   readonly name: TypeName;
-  /** Who may send it. */
+  /** The side that may send it. */
   readonly from: "client" | "server" | "both";
   /** What the id must be. A MESSAGE's depends on its receipt flag. */
   readonly id: FieldRule;
   readonly channel: FieldRule;
-  /** The fewest and the most payload bytes, where the type has bounds of its own. */
-  readonly bytes?: readonly [number, number];
+  /**
+   * The payload: a JSON object (a control payload), the content of a message, or bytes of the lengths listed. The
+   * lengths of an ACK are those a client may send; a server sends 8 bytes only.
+   */
+  readonly payload: "json" | "content" | readonly number[] | { readonly max: number };
 }
+
+const ONE_OR_TWO_SEQUENCES = [SEQUENCE_BYTES, 2 * SEQUENCE_BYTES];
+const SEQUENCE_AND_U32 = SEQUENCE_BYTES + 4;
 
 /** The table of types of docs/protocol.md, by type byte. */
 export const RULES: readonly (TypeRule | undefined)[] = table([
-  { name: "HELLO", from: "client", id: "zero", channel: "zero" },
-  { name: "WELCOME", from: "server", id: "zero", channel: "zero" },
-  { name: "ERROR", from: "server", id: "any", channel: "any" },
-  { name: "PING", from: "both", id: "any", channel: "zero", bytes: [0, MAX_PING_BYTES] },
-  { name: "PONG", from: "both", id: "any", channel: "zero", bytes: [0, MAX_PING_BYTES] },
-  { name: "BYE", from: "both", id: "zero", channel: "zero" },
-  { name: "OPEN", from: "client", id: "set", channel: "zero" },
-  { name: "OPENED", from: "server", id: "any", channel: "any" },
-  { name: "LEAVE", from: "client", id: "set", channel: "zero" },
-  { name: "LEFT", from: "server", id: "set", channel: "any" },
-  { name: "JOINED", from: "server", id: "zero", channel: "number" },
-  { name: "PARTED", from: "server", id: "zero", channel: "number" },
-  { name: "MESSAGE", from: "both", id: "any", channel: "target" },
-  { name: "REQUEST", from: "both", id: "set", channel: "number" },
-  { name: "REPLY", from: "both", id: "set", channel: "inbox" },
-  { name: "ACK", from: "both", id: "any", channel: "number", bytes: [SEQUENCE_BYTES, SEQUENCE_BYTES] },
+  { name: "HELLO", from: "client", id: "zero", channel: "zero", payload: "json" },
+  { name: "WELCOME", from: "server", id: "zero", channel: "zero", payload: "json" },
+  { name: "ERROR", from: "server", id: "any", channel: "any", payload: "json" },
+  { name: "PING", from: "both", id: "any", channel: "zero", payload: { max: MAX_PING_BYTES } },
+  { name: "PONG", from: "both", id: "any", channel: "zero", payload: { max: MAX_PING_BYTES } },
+  { name: "BYE", from: "both", id: "zero", channel: "zero", payload: "json" },
+  { name: "OPEN", from: "client", id: "set", channel: "zero", payload: "json" },
+  { name: "OPENED", from: "server", id: "any", channel: "any", payload: "json" },
+  { name: "LEAVE", from: "client", id: "set", channel: "zero", payload: "json" },
+  { name: "LEFT", from: "server", id: "set", channel: "any", payload: "json" },
+  { name: "JOINED", from: "server", id: "zero", channel: "number", payload: "json" },
+  { name: "PARTED", from: "server", id: "zero", channel: "number", payload: "json" },
+  { name: "MESSAGE", from: "both", id: "any", channel: "target", payload: "content" },
+  { name: "REQUEST", from: "both", id: "set", channel: "number", payload: "content" },
+  { name: "REPLY", from: "both", id: "set", channel: "inbox", payload: "content" },
+  { name: "ACK", from: "both", id: "any", channel: "number", payload: ONE_OR_TWO_SEQUENCES },
   {
     name: "POSITION",
     from: "server",
     id: "zero",
     channel: "number",
-    bytes: [SEQUENCE_BYTES, SEQUENCE_BYTES],
+    payload: [SEQUENCE_BYTES, SEQUENCE_AND_U32],
   },
+  { name: "NAK", from: "client", id: "zero", channel: "number", payload: [SEQUENCE_AND_U32] },
+  { name: "RENEW", from: "client", id: "zero", channel: "number", payload: ONE_OR_TWO_SEQUENCES },
 ]);
 
 function table(rules: TypeRule[]): (TypeRule | undefined)[] {
@@ -108,7 +120,7 @@ function table(rules: TypeRule[]): (TypeRule | undefined)[] {
   return byType;
 }
 
-/** What people call a frame type: `MESSAGE`, `extension 0x80`, `unknown type 0x47`. */
+/** The name of a frame type for people: `MESSAGE`, `extension 0x80`, `unknown type 0x47`. */
 export function typeName(type: number): string {
   const hex = `0x${type.toString(16).padStart(2, "0")}`;
   return RULES[type]?.name ?? (type >= FIRST_EXTENSION ? `extension ${hex}` : `unknown type ${hex}`);

@@ -4,26 +4,26 @@
  * @module
  */
 
-import { MAX_CHANNEL_BYTES } from "../limits.ts";
+import { MAX_CHANNEL_BYTES, MAX_CHANNEL_SEGMENTS } from "../limits.ts";
 
 const SEGMENT = /^[A-Za-z0-9_-]+$/;
 const SERVER_SEGMENT = /^\$[A-Za-z0-9_-]+$/;
 
-/** The channel on which the server answers every session itself. */
+/** The channel on which the server itself answers every session. */
 export const ECHO = "$echo";
 
-/** Whether `channel` is meant as a pattern: it holds a wildcard somewhere, in its place or not. */
+/** Whether `channel` is meant as a pattern: it holds a wildcard somewhere, allowed there or not. */
 export function isPattern(channel: string): boolean {
   return channel.includes("*") || channel.includes(">");
 }
 
-/** Whether `channel` is the server's own: its first segment begins with `$`. */
+/** Whether `channel` belongs to the server: its first segment begins with `$`. */
 export function isServerOwn(channel: string): boolean {
   return channel.startsWith("$");
 }
 
 /**
- * Says what is wrong with a channel name or pattern, or nothing.
+ * Returns what is wrong with a channel name or pattern, or `undefined`.
  *
  * @example
  * ```ts
@@ -41,6 +41,9 @@ export function channelProblem(channel: string): string | undefined {
     return `a channel name has at most ${MAX_CHANNEL_BYTES} bytes, this one ${channel.length}`;
   }
   const segments = channel.split(".");
+  if (segments.length > MAX_CHANNEL_SEGMENTS) {
+    return `a channel name has at most ${MAX_CHANNEL_SEGMENTS} segments, this one ${segments.length}`;
+  }
   for (let i = 0; i < segments.length; i++) {
     const segment = segments[i];
     if (SEGMENT.test(segment) || segment === "*") continue;
@@ -55,8 +58,8 @@ export function channelProblem(channel: string): string | undefined {
 }
 
 /**
- * Whether everything `inner` stands for is also covered by `outer`. Either may be a name or a pattern; a `$` name is
- * covered by no wildcard.
+ * Whether `outer` covers every name that `inner` stands for. Either may be a name or a pattern; no wildcard covers a
+ * `$` name.
  *
  * @example
  * ```ts
@@ -80,4 +83,29 @@ export function covers(outer: string, inner: string): boolean {
     if (out[i] !== "*" && out[i] !== inn[i]) return false;
   }
   return out.length === inn.length;
+}
+
+/**
+ * Whether some name is covered by both `one` and `other`, each a name or a pattern, cut into segments.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { overlaps } from "./names.ts";
+ *
+ * const cut = (channel: string) => channel.split(".");
+ * assert(overlaps(cut("jobs.*"), cut("*.resize")));
+ * assert(overlaps(cut("jobs.>"), cut("jobs.resize.large")));
+ * assert(!overlaps(cut("jobs.*"), cut("jobs.resize.large")));
+ * ```
+ */
+export function overlaps(one: readonly string[], other: readonly string[]): boolean {
+  const shared = Math.min(one.length, other.length);
+  for (let i = 0; i < shared; i++) {
+    // The server's own names are covered by no wildcard.
+    if (i === 0 && one[0] !== other[0] && (isServerOwn(one[0]) || isServerOwn(other[0]))) return false;
+    if (one[i] === ">" || other[i] === ">") return true;
+    if (one[i] !== other[i] && one[i] !== "*" && other[i] !== "*") return false;
+  }
+  return one.length === other.length;
 }

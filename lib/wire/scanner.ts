@@ -1,73 +1,82 @@
 /**
- * Chunks of a byte stream in; whole frames, runs of neighbouring messages, or one reason to stop, out.
+ * Cuts a byte stream into whole frames and into runs of neighbouring messages, and checks each header.
  *
- * This is the one place where a server looks at every message, so it does as little as the protocol allows: four
- * integers are read, four compared, nothing is allocated. A *run* is a stretch of plain messages (no id, no receipt)
- * of one channel: whoever may receive the first may receive all, byte for byte, so the rest of the server handles it
- * as one slice.
+ * This is the only place where a server looks at every message, so it does as little as the protocol allows: it reads
+ * four integers, compares four, and allocates nothing. A *run* is a stretch of plain messages (no id, no receipt) of
+ * one channel: a session that may receive the first may receive all of them, byte for byte, so the rest of the server
+ * handles a run as one slice.
  *
  * @module
  */
 
 import type { ErrorCode } from "../errors.ts";
-import { HEADER_BYTES, MAX_HELLO_BYTES, MAX_RUN_BYTES } from "../limits.ts";
+import { HEADER_BYTES, MAX_CONTROL_BYTES, MAX_RUN_BYTES, SEQUENCE_BYTES } from "../limits.ts";
 import {
   FIRST_EXTENSION,
   INBOX,
   KIND_MASK,
+  MESSAGE_HEADERS,
   RECEIPT,
   RESERVED_FLAGS,
   RULES,
   Type,
   typeName,
+  type TypeRule,
   u16,
   u32,
 } from "./header.ts";
 
-/** Where a scanner puts what it finds. Offsets are into the chunk, which is reused as soon as `scan` returns. */
+/** Takes what a scanner finds. Offsets are into the chunk, which is reused as soon as `scan` returns. */
 export interface FrameHandler {
   /**
    * Takes `count` neighbouring plain messages of one channel (a number, or an inbox), `bytes[from, to)`.
    *
-   * @returns whether it was taken; `false` stops the scan, and the same bytes come again in the next one
+   * @returns the offset up to which they were taken: `to`, or the start of the first message that was not. Less than
+   * `to` ends the scan, and the rest comes again in the next one
    */
-  run(bytes: Uint8Array, from: number, to: number, count: number, channel: number): boolean;
-  /** Takes one frame of any other kind, header at `from`; otherwise as `run`. */
+  run(bytes: Uint8Array, from: number, to: number, count: number, channel: number): number;
+  /**
+   * Takes one frame of any other kind, `bytes[from, to)`.
+   *
+   * @returns whether it was taken; `false` ends the scan, and the frame comes again in the next one
+   */
   frame(bytes: Uint8Array, from: number, to: number): boolean;
+  /** Is told of an extension frame, which is skipped. Returns as `frame` does. */
+  skip(bytes: number): boolean;
 }
 
-/** Why a stream cannot go on. */
+/** The reason why a stream cannot go on. */
 export interface Violation {
   readonly code: ErrorCode;
   readonly message: string;
-  /** The id and channel of the frame at fault, 0 where it was no frame. */
+  /** The id and channel of the offending frame, 0 if it was no frame. */
   readonly id: number;
   readonly channel: number;
 }
 
-/** Which end of the connection reads: it decides which types may come, and whether `sender` is checked. */
+/** The end of the connection that reads. It decides which types may come, and whether `sender` is checked. */
 export type Role = "server" | "client";
 
 const PLAIN_MESSAGE = Type.MESSAGE << 24;
-/** Everything of the header's first word but the two kind bits. */
-const NOT_KIND = 0xff00_ffff | (RESERVED_FLAGS << 16) | (RECEIPT << 16);
+/** The bits of a header's first word that are the same in every plain message: all but kind and headers flag. */
+const NOT_FREE = 0xff00_ffff | (RESERVED_FLAGS << 16) | (RECEIPT << 16);
 const KIND_BITS = KIND_MASK << 16;
 
-/** Cuts one connection's byte stream into runs and frames, and holds each against the protocol. */
+/** Cuts the byte stream of one connection into runs and frames. */
 export class Scanner {
-  /** Set once the stream broke the protocol; nothing of it is read any more. */
-  stop: Violation | undefined;
+  /** Set once the stream has broken the protocol. Nothing is read any more. */
+  violation: Violation | undefined;
 
   readonly #role: Role;
   readonly #maxRun: number;
   readonly #maxFrame: number;
   #greeted = false;
-  /** The only `sender` the other end may use, or `undefined` where any will do. */
+  /** The only `sender` that the other end may use, or `undefined` if any will do. */
   #sender: number | undefined;
 
   /**
-   * @param side the end that reads
-   * @param maxPayload the largest payload accepted once greeted, in bytes; before that a HELLO's bound holds
+   * @param role the end that reads
+   * @param maxPayload the largest payload of a message, in bytes
    * @param maxRun the longest run handed on at once, in bytes; a single longer message is a run of its own
    */
   constructor(role: Role, maxPayload: number, maxRun: number = MAX_RUN_BYTES) {
@@ -76,19 +85,19 @@ export class Scanner {
     this.#maxRun = maxRun;
   }
 
-  /** The greeting is done: from now on messages may come, on the server's side all from `sender`. */
+  /** Allows messages from now on: HELLO and WELCOME are done. A server expects `sender` in every frame. */
   greeted(sender?: number): void {
     this.#greeted = true;
     this.#sender = sender;
   }
 
   /**
-   * Hands everything whole in `bytes[0, end)` to `sink`, in order.
+   * Hands every whole frame in `bytes[0, end)` to `handler`, in order.
    *
-   * Costs one pass over the headers, payloads are not touched. What remains (less than a frame, or what the sink did
+   * Costs one pass over the headers; payloads are not touched. What is left (less than a frame, or what the handler did
    * not take) must stand at the front of the next chunk.
    *
-   * @returns how many bytes were taken; where `stop` is set, all before the frame at fault
+   * @returns how many bytes were taken; if `violation` is set, all before the offending frame
    */
   scan(bytes: Uint8Array, end: number, handler: FrameHandler): number {
     const view = new DataView(bytes.buffer, bytes.byteOffset, end); // reads four bytes at once
@@ -96,22 +105,22 @@ export class Scanner {
     let at = 0; // the run that is being gathered is [taken, at)
     let count = 0;
     let channel = 0;
-    while (end - at >= HEADER_BYTES && this.stop === undefined) {
+    while (end - at >= HEADER_BYTES && this.violation === undefined) {
       const size = HEADER_BYTES + view.getUint32(at + 4);
       const next = at + size;
       const target = view.getInt32(at + 8); // signed: equality is all the walk needs
       if (this.#isPlain(view, at, size, target)) {
         if (next > end) break;
         if (count > 0 && (target !== channel || next - taken > this.#maxRun)) {
-          if (!handler.run(bytes, taken, at, count, channel >>> 0)) return taken;
-          taken = at;
+          taken = handler.run(bytes, taken, at, count, channel >>> 0);
+          if (taken !== at) return taken;
           count = 0;
         }
         channel = target;
         count++;
         at = next;
         if (end - at >= size && view.getInt32(at + 8) === target) {
-          // Most neighbours have the very same header: those are told by four comparisons.
+          // Most neighbours have the very same header, which four comparisons tell.
           const same = countSame(view, at, size, Math.min(end, taken + this.#maxRun));
           count += same;
           at += same * size;
@@ -119,84 +128,98 @@ export class Scanner {
         continue;
       }
       if (count > 0) {
-        if (!handler.run(bytes, taken, at, count, channel >>> 0)) return taken;
-        taken = at;
+        taken = handler.run(bytes, taken, at, count, channel >>> 0);
+        if (taken !== at) return taken;
         count = 0;
       }
-      this.stop = this.#violation(bytes, at);
-      if (this.stop !== undefined || next > end) return taken;
-      if (bytes[at] < FIRST_EXTENSION && !handler.frame(bytes, at, next)) return taken;
+      this.violation = this.#check(bytes, at);
+      if (this.violation !== undefined || next > end) return taken;
+      const isTaken = bytes[at] < FIRST_EXTENSION ? handler.frame(bytes, at, next) : handler.skip(size);
+      if (!isTaken) return taken;
       taken = at = next;
     }
-    if (count > 0 && handler.run(bytes, taken, at, count, channel >>> 0)) taken = at;
+    if (count > 0) taken = handler.run(bytes, taken, at, count, channel >>> 0);
     return taken;
   }
 
-  /** Whether the header at `at` is a message that needs no second look: no id, no receipt, a target, nothing wrong. */
+  /** Whether the header at `at` is a message without id and receipt, to a channel or inbox, and without a fault. */
   #isPlain(view: DataView, at: number, size: number, target: number): boolean {
     const word = view.getInt32(at);
-    return (word & NOT_KIND) === PLAIN_MESSAGE && (word & KIND_BITS) !== KIND_BITS && target !== 0 &&
+    return (word & NOT_FREE) === PLAIN_MESSAGE && (word & KIND_BITS) !== KIND_BITS && target !== 0 &&
       size <= this.#maxFrame && this.#greeted &&
       (this.#sender === undefined || view.getInt32(at + 12) === this.#sender);
   }
 
-  /** What is wrong with the header at `at`, if anything is. Only frames that are not plain messages come here. */
-  #violation(bytes: Uint8Array, at: number): Violation | undefined {
+  /** Returns what is wrong with the header at `at`, if anything is. Plain messages do not come here. */
+  #check(bytes: Uint8Array, at: number): Violation | undefined {
     const type = bytes[at];
-    const flags = bytes[at + 1];
-    const id = u16(bytes, at + 2);
     const length = u32(bytes, at + 4);
-    const channel = u32(bytes, at + 8);
-    const sender = u32(bytes, at + 12);
     const rule = RULES[type];
     if (rule === undefined && type < FIRST_EXTENSION) {
-      return {
-        code: "bad_frame",
-        message: `${typeName(type)}: not a Parley frame${hint(bytes, at)}`,
-        id: 0,
-        channel: 0,
-      };
+      const message = `${typeName(type)}: not a Parley frame${hint(bytes, at)}`;
+      return { code: "bad_frame", message, id: 0, channel: 0 };
     }
     if (!this.#greeted && !this.#mayBeFirst(type)) {
       const first = this.#role === "server" ? "HELLO" : "WELCOME";
-      return stop(bytes, at, "bad_hello", `expected ${first} as the first frame, got ${typeName(type)}`);
+      return violation(bytes, at, "bad_hello", `expected ${first} as the first frame, got ${typeName(type)}`);
     }
-    const limit = this.#greeted ? this.#maxFrame - HEADER_BYTES : MAX_HELLO_BYTES;
+    const limit = this.#payloadLimit(rule);
     if (length > limit) {
-      return stop(bytes, at, "too_large", `payload of ${length} bytes; at most ${limit} are taken here`);
+      const what = rule?.payload === "json" ? `payload of ${rule.name}` : "payload";
+      return violation(bytes, at, "too_large", `${what} of ${length} bytes; the limit is ${limit}`);
     }
+    const sender = u32(bytes, at + 12);
     if (this.#sender !== undefined && sender !== this.#sender) {
       return bad(bytes, at, `sender is ${sender}, but this session's number is ${this.#sender}`);
     }
-    if (rule === undefined) return undefined; // an extension: skipped, so its other fields are its own affair
+    // The other fields of an extension are not ours to check.
+    return rule && this.#checkFields(rule, bytes, at, length, sender);
+  }
 
-    const name = rule.name;
+  #payloadLimit(rule: TypeRule | undefined): number {
+    // Once greeted, a client takes larger control payloads than a server: a list of members may be long.
+    if (!this.#greeted || (this.#role === "server" && rule?.payload === "json")) return MAX_CONTROL_BYTES;
+    return this.#maxFrame - HEADER_BYTES;
+  }
+
+  #checkFields(
+    rule: TypeRule,
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    sender: number,
+  ): Violation | undefined {
+    const { name } = rule;
+    const flags = bytes[at + 1];
+    const id = u16(bytes, at + 2);
+    const channel = u32(bytes, at + 8);
     const writer = this.#role === "server" ? "client" : "server";
     if (rule.from !== "both" && rule.from !== writer) {
-      return bad(bytes, at, `${name} is not for a ${writer} to send`);
+      return bad(bytes, at, `a ${writer} must not send ${name}`);
     }
-    if (type === Type.HELLO && this.#greeted) {
-      return bad(bytes, at, "a second HELLO; the session is greeted already");
-    }
-    if (type === Type.HELLO && sender !== 0) {
-      return bad(bytes, at, `sender of a HELLO must be 0, got ${sender}`);
-    }
+    if (name === "HELLO" && this.#greeted) return bad(bytes, at, "a second HELLO in one session");
+    if (name === "HELLO" && sender !== 0) return bad(bytes, at, `sender of HELLO must be 0, got ${sender}`);
     if ((flags & RESERVED_FLAGS) !== 0) {
       return bad(bytes, at, `flags 0x${flags.toString(16)} set bits that must be 0`);
     }
     if ((flags & KIND_MASK) === KIND_MASK) return bad(bytes, at, "content kind 3 is reserved; use 0, 1 or 2");
+    if ((flags & MESSAGE_HEADERS) !== 0 && rule.payload !== "content") {
+      return bad(bytes, at, `${name} cannot have message headers (flag 0x08)`);
+    }
     if (rule.id === "zero" && id !== 0) return bad(bytes, at, `id of ${name} must be 0, got ${id}`);
     if (rule.id === "set" && id === 0) return bad(bytes, at, `id of ${name} must not be 0`);
-    if (type === Type.MESSAGE && ((flags & RECEIPT) !== 0) !== (id !== 0)) {
-      return bad(
-        bytes,
-        at,
-        `MESSAGE with id ${id} and flags 0x${flags.toString(16)}: id and receipt flag go together`,
-      );
+    if (name === "MESSAGE" && ((flags & RECEIPT) !== 0) !== (id !== 0)) {
+      const got = `id ${id} and flags 0x${flags.toString(16)}`;
+      return bad(bytes, at, `MESSAGE with ${got}: id and receipt flag go together`);
     }
-    if (type === Type.ACK && this.#role === "server" && id !== 0) {
-      return bad(bytes, at, `id of ACK must be 0, got ${id}`);
+    if (name === "ACK" && this.#role === "server" && id !== 0) {
+      return bad(bytes, at, `id of a client's ACK must be 0, got ${id}`);
     }
+    return this.#checkChannel(rule, bytes, at, channel) ?? this.#checkLength(rule, bytes, at, length);
+  }
+
+  #checkChannel(rule: TypeRule, bytes: Uint8Array, at: number, channel: number): Violation | undefined {
+    const { name } = rule;
     const isInbox = channel >= INBOX;
     if (rule.channel === "zero" && channel !== 0) {
       return bad(bytes, at, `channel of ${name} must be 0, got ${channel}`);
@@ -210,13 +233,20 @@ export class Scanner {
     if (rule.channel === "inbox" && !isInbox) {
       return bad(bytes, at, `${name} goes to an inbox, got channel ${channel}`);
     }
-    if (rule.bytes !== undefined && (length < rule.bytes[0] || length > rule.bytes[1])) {
-      const [least, most] = rule.bytes;
-      const allowed = least === most ? `${least}` : `${least} to ${most}`;
-      const code = length > most ? "too_large" : "bad_frame";
-      return stop(bytes, at, code, `${name} carries ${allowed} bytes, got ${length}`);
-    }
     return undefined;
+  }
+
+  #checkLength(rule: TypeRule, bytes: Uint8Array, at: number, length: number): Violation | undefined {
+    const { name, payload } = rule;
+    if (typeof payload === "string") return undefined;
+    if ("max" in payload) {
+      if (length <= payload.max) return undefined;
+      return violation(bytes, at, "too_large", `${name} carries at most ${payload.max} bytes, got ${length}`);
+    }
+    const allowed = name === "ACK" && this.#role === "client" ? [SEQUENCE_BYTES] : payload;
+    if (allowed.includes(length)) return undefined;
+    const code = length > Math.max(...allowed) ? "too_large" : "bad_frame";
+    return violation(bytes, at, code, `${name} carries ${allowed.join(" or ")} bytes, got ${length}`);
   }
 
   #mayBeFirst(type: number): boolean {
@@ -242,18 +272,21 @@ function countSame(view: DataView, at: number, size: number, end: number): numbe
   return (next - at) / size;
 }
 
-function stop(bytes: Uint8Array, at: number, code: ErrorCode, message: string): Violation {
+function violation(bytes: Uint8Array, at: number, code: ErrorCode, message: string): Violation {
   return { code, message, id: u16(bytes, at + 2), channel: u32(bytes, at + 8) };
 }
 
 function bad(bytes: Uint8Array, at: number, message: string): Violation {
-  return stop(bytes, at, "bad_frame", message);
+  return violation(bytes, at, "bad_frame", message);
 }
 
-/** Names what else the bytes may be: most who knock on the wrong port speak one of these two. */
+/** Names what else the bytes may be. Most clients on a wrong port speak one of these. */
 function hint(bytes: Uint8Array, at: number): string {
   if (bytes[at] === 0x16 && bytes[at + 1] === 0x03) return "; this looks like TLS, but the port is plain TCP";
-  const word = String.fromCharCode(...bytes.subarray(at, at + 5));
-  if (/^(GET |POST |HEAD |PUT |OPTIO|HTTP\/)/.test(word)) return "; this looks like HTTP";
+  const start = String.fromCharCode(...bytes.subarray(at, at + 6));
+  if (/^(GET |POST |HEAD |PUT |OPTIO|HTTP\/)/.test(start)) return "; this looks like HTTP";
+  if (start.startsWith("PROXY ") || start.startsWith("\r\n\r\n\0\r")) {
+    return "; this looks like a PROXY protocol header, which Parley does not read: turn it off in the proxy";
+  }
   return "";
 }

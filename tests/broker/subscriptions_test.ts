@@ -13,7 +13,10 @@ function join(channels: Channels, number: number) {
     peer,
     subscriptions,
     open: (channel: string, presence = false) =>
-      subscriptions.open({ channel, subscribe: true, echo: true, presence, group: undefined }, 1),
+      subscriptions.open(
+        { channel, subscribe: true, respond: false, echo: true, presence, exclusive: false },
+        1,
+      ),
   };
 }
 

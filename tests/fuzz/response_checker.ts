@@ -44,12 +44,12 @@ export class ResponseChecker implements FrameHandler {
     }
     const taken = this.#scanner.scan(bytes, bytes.length, this);
     this.#rest = bytes.slice(taken);
-    if (this.#scanner.stop !== undefined) {
-      this.#addProblem(`the server sent an invalid frame: ${this.#scanner.stop.message}`);
+    if (this.#scanner.violation !== undefined) {
+      this.#addProblem(`the server sent an invalid frame: ${this.#scanner.violation.message}`);
     }
   }
 
-  run(bytes: Uint8Array, from: number, to: number): boolean {
+  run(bytes: Uint8Array, from: number, to: number): number {
     for (let at = from; at < to;) {
       const sender = u32(bytes, at + 12);
       if (this.#forbidden.has(sender)) {
@@ -58,6 +58,10 @@ export class ResponseChecker implements FrameHandler {
       at += HEADER_BYTES + u32(bytes, at + 4);
     }
     if (this.isOver) this.#addProblem("the server sent messages after a fatal ERROR");
+    return to;
+  }
+
+  skip(): boolean {
     return true;
   }
 

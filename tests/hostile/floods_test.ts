@@ -4,7 +4,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { HEADER_BYTES, MAX_HELLO_BYTES } from "../../lib/limits.ts";
+import { HEADER_BYTES, MAX_CONTROL_BYTES } from "../../lib/limits.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { concat, json, type RawClient } from "../raw_client.ts";
 import type { ProcessHost } from "./host.ts";
@@ -67,7 +67,7 @@ const BEFORE_HELLO: ((harness: Harness<ProcessHost>) => Promise<[RawClient, Uint
     const client = await harness.connect();
     return [
       client,
-      client.frame(Type.HELLO, {}, new Uint8Array(MAX_HELLO_BYTES + 1)).subarray(0, HEADER_BYTES),
+      client.frame(Type.HELLO, {}, new Uint8Array(MAX_CONTROL_BYTES + 1)).subarray(0, HEADER_BYTES),
     ];
   },
   // A HELLO whose token is judged meanwhile.

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { DEFAULT_LIMITS, MAX_HELLO_BYTES, MAX_PAYLOAD_BYTES, MAX_PING_BYTES } from "../../lib/limits.ts";
+import { DEFAULT_LIMITS, MAX_CONTROL_BYTES, MAX_PAYLOAD_BYTES, MAX_PING_BYTES } from "../../lib/limits.ts";
 import { ParleyError, serve } from "../../lib/mod.ts";
 import { putU32, Type, u32 } from "../../lib/wire/header.ts";
 import { concat, json, RawClient, text } from "../raw_client.ts";
@@ -94,10 +94,10 @@ Deno.test("a HELLO may be 16 KiB long, and carry keys the server does not know",
   await using server = await serve();
   const hello = JSON.stringify({ protocol: "parley/1", colour: "blue" });
   using fits = await RawClient.connect(server);
-  await fits.send(rawHello(fits, hello.padEnd(MAX_HELLO_BYTES)));
+  await fits.send(rawHello(fits, hello.padEnd(MAX_CONTROL_BYTES)));
   await fits.expect(Type.WELCOME);
   using long = await RawClient.connect(server);
-  await long.send(rawHello(long, hello.padEnd(MAX_HELLO_BYTES + 1)));
+  await long.send(rawHello(long, hello.padEnd(MAX_CONTROL_BYTES + 1)));
   await long.ended("too_large");
 });
 

@@ -22,14 +22,25 @@ const SAMPLES: Record<ControlName, { full: Json; optional: readonly string[] }> 
       server: { name: "parley", version: "0.1.0" },
       limits: { payload: 1, channels: 2, pending: 3 },
       heartbeat: 30,
+      time: "2026-11-25T12:00:00.000Z",
     },
-    optional: [],
+    optional: ["time"],
   },
   ERROR: { full: { code: "limit", message: "too many channels open", fatal: false }, optional: [] },
   BYE: { full: { reason: "done" }, optional: [] },
   OPEN: {
-    full: { channel: "chat", subscribe: true, group: "workers", echo: false, presence: true },
-    optional: ["subscribe", "group", "echo", "presence"],
+    full: {
+      channel: "chat",
+      subscribe: true,
+      respond: true,
+      group: "workers",
+      echo: false,
+      presence: true,
+      producer: "import-7",
+      consumer: "billing",
+      exclusive: true,
+    },
+    optional: ["subscribe", "respond", "group", "echo", "presence", "producer", "consumer", "exclusive"],
   },
   OPENED: {
     full: {
@@ -37,10 +48,11 @@ const SAMPLES: Record<ControlName, { full: Json; optional: readonly string[] }> 
       number: 5,
       publish: true,
       subscribe: true,
+      respond: true,
       members: [{ number: 17, name: "Ada" }],
       count: 1,
     },
-    optional: ["members", "count"],
+    optional: ["respond", "members", "count"],
   },
   LEAVE: { full: { channel: "chat" }, optional: [] },
   LEFT: { full: { channel: "chat" }, optional: [] },
@@ -129,8 +141,15 @@ Deno.test("with any one bit of it flipped, a golden payload is read or has a pro
   }
 });
 
-Deno.test("what an OPEN leaves out is: no subscription, its own messages, no presence, no group", () => {
-  const value = { channel: "chat", subscribe: false, echo: true, presence: false };
+Deno.test("an OPEN defaults to no subscription, no responding, its own messages, no presence, no group", () => {
+  const value = {
+    channel: "chat",
+    subscribe: false,
+    respond: false,
+    echo: true,
+    presence: false,
+    exclusive: false,
+  };
   assertEquals(decode("OPEN", { channel: "chat" }), { value });
 });
 
@@ -249,11 +268,11 @@ Deno.test("numbers are whole, not negative, and leave the top bit free", () => {
   assert("value" in decode("JOINED", { number: MAX_NUMBER, name: "Ada" }));
 });
 
-Deno.test("asking for the past of a channel is refused as long as no channel has one", () => {
+Deno.test('"from" is refused as long as no channel is stored', () => {
   for (const from of ["new", "all", { sequence: 1 }, null]) {
     assertEquals(
       problemOf("OPEN", { channel: "chat", from }),
-      'OPEN "from": this server has no durable channels',
+      'OPEN "from": this server has no stored channels',
     );
   }
 });

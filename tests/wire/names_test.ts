@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { MAX_CHANNEL_BYTES } from "../../lib/limits.ts";
-import { channelProblem, covers, ECHO, isPattern, isServerOwn } from "../../lib/wire/names.ts";
+import { channelProblem, covers, ECHO, isPattern, isServerOwn, overlaps } from "../../lib/wire/names.ts";
 import { type Random, seeded, seedFrom } from "../seeded.ts";
 
 const NAMES = [
@@ -75,9 +75,12 @@ Deno.test("of the single characters, those of the grammar and the two wildcards 
   assertEquals(good.join(""), "*-0123456789>ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz");
 });
 
-Deno.test("any number of segments is good, as long as the whole name is not too long", () => {
-  assertEquals(channelProblem(Array(64).fill("a").join(".")), undefined);
-  assert(channelProblem(Array(65).fill("a").join(".")) !== undefined);
+Deno.test("a name has at most 16 segments and 128 bytes", () => {
+  assertEquals(channelProblem(Array(16).fill("a").join(".")), undefined);
+  assertEquals(
+    channelProblem(Array(17).fill("a").join(".")),
+    "a channel name has at most 16 segments, this one 17",
+  );
   assertEquals(MAX_CHANNEL_BYTES, 128);
 });
 
@@ -177,4 +180,27 @@ Deno.test("a pattern covers another exactly if it covers every name the other do
     const expected = names.filter((name) => narrow.test(name)).every((name) => wide.test(name));
     assertEquals(covers(outer, inner), expected, `${outer} covers ${inner}`);
   }
+});
+
+Deno.test("two patterns overlap exactly if some name is covered by both", () => {
+  const random = seeded(seedFrom());
+  const segments = ["a", "b", "*"];
+  const pick = () => {
+    const chosen = Array.from({ length: 1 + random.int(3) }, () => segments[random.int(segments.length)]);
+    if (random.int(3) === 0) chosen.push(">");
+    return chosen;
+  };
+  // Every name of up to four segments of "a", "b" and a third that no pattern names.
+  const names: string[] = [];
+  for (let length = 1; length <= 4; length++) {
+    for (let code = 0; code < 3 ** length; code++) {
+      names.push(Array.from({ length }, (_, at) => "abc"[Math.floor(code / 3 ** at) % 3]).join("."));
+    }
+  }
+  for (let round = 0; round < 2000; round++) {
+    const [one, other] = [pick(), pick()];
+    const both = names.some((name) => covers(one.join("."), name) && covers(other.join("."), name));
+    assertEquals([overlaps(one, other), overlaps(other, one)], [both, both], `${one} and ${other}`);
+  }
+  assert(overlaps(["$echo"], ["$echo"]) && !overlaps(["$echo"], ["*"]) && !overlaps([">"], ["$echo"]));
 });

@@ -32,6 +32,8 @@ export class Recorder implements FrameHandler {
   readonly frames: string[] = [];
   /** Whether to take what is offered. */
   accepts: () => boolean = () => true;
+  /** How many messages to take of a run that is taken. */
+  takes: (count: number) => number = (count) => count;
 
   readonly #role: Role;
   #buffer = new Uint8Array(0);
@@ -80,11 +82,17 @@ export class Recorder implements FrameHandler {
     return taken;
   }
 
-  run(bytes: Uint8Array, from: number, to: number, count: number, channel: number): boolean {
+  run(bytes: Uint8Array, from: number, to: number, count: number, channel: number): number {
     const frames = splitFrames(bytes.subarray(from, to));
     assertEquals(frames.length, count, "a run says how many messages it has");
     for (const frame of frames) assertEquals(fieldsOf(frame).channel, channel, "a run has one channel");
-    return this.#offer(`${count} on ${channel}`, from, to, frames);
+    // A part of a run may be taken: whole messages from its front.
+    const takes = this.takes(count);
+    const end = from + frames.slice(0, takes).reduce((sum, frame) => sum + frame.length, 0);
+    const what = takes < count ? `${takes} of ${count} on ${channel}` : `${count} on ${channel}`;
+    if (!this.#offer(what, from, end, frames.slice(0, takes))) return from;
+    this.#refused = takes < count;
+    return end;
   }
 
   frame(bytes: Uint8Array, from: number, to: number): boolean {
@@ -92,6 +100,10 @@ export class Recorder implements FrameHandler {
     const taken = this.#offer(typeName(type), from, to, [bytes.slice(from, to)]);
     if (taken && (type === Type.HELLO || type === Type.WELCOME)) this.greet();
     return taken;
+  }
+
+  skip(): boolean {
+    return true;
   }
 
   #offer(what: string, from: number, to: number, frames: Uint8Array[]): boolean {

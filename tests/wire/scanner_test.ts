@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { isErrorCode } from "../../lib/errors.ts";
-import { HEADER_BYTES, MAX_HELLO_BYTES, MAX_PING_BYTES, MAX_RUN_BYTES } from "../../lib/limits.ts";
+import { HEADER_BYTES, MAX_CONTROL_BYTES, MAX_PING_BYTES, MAX_RUN_BYTES } from "../../lib/limits.ts";
 import { type ControlName, decodeControl, PROTOCOL, SCHEMAS } from "../../lib/wire/control.ts";
 import { FIRST_EXTENSION, type Header, INBOX, Type, typeName } from "../../lib/wire/header.ts";
 import { channelProblem } from "../../lib/wire/names.ts";
@@ -46,7 +46,7 @@ Deno.test("runs end where the channel changes, another frame comes, or an extens
     recorder.push(...frames);
     assertEquals(recorder.calls, calls, name);
     assertEquals(recorder.frames, known(frames), name);
-    assertEquals([recorder.left, recorder.scanner.stop], [0, undefined], name);
+    assertEquals([recorder.left, recorder.scanner.violation], [0, undefined], name);
   }
 });
 
@@ -111,6 +111,7 @@ Deno.test("a run or frame that is refused is offered again, and nothing behind i
     assertEquals(recorder.frames, known(frames).slice(0, recorder.frames.length));
 
     recorder.accepts = () => true;
+    recorder.takes = (count) => count;
     recorder.push();
     assertEquals(recorder.calls.slice(refused + 1), offers.slice(refused));
     assertEquals([recorder.frames, recorder.left], [known(frames), 0]);
@@ -130,10 +131,10 @@ Deno.test("what is wrong behind a refused run is not found before the run is tak
   const recorder = new Recorder("server").greet();
   recorder.accepts = () => false;
   recorder.push(message(5), message(0));
-  assertEquals(recorder.scanner.stop, undefined);
+  assertEquals(recorder.scanner.violation, undefined);
   recorder.accepts = () => true;
   recorder.push();
-  assertEquals([recorder.calls.at(-1), recorder.scanner.stop?.code], ["1 on 5", "bad_frame"]);
+  assertEquals([recorder.calls.at(-1), recorder.scanner.violation?.code], ["1 on 5", "bad_frame"]);
 });
 
 // Reasons to stop
@@ -141,10 +142,10 @@ Deno.test("what is wrong behind a refused run is not found before the run is tak
 /** A recorder that has read `bytes` and whose scanner must have stopped for them. */
 function stopped(recorder: Recorder, bytes: Uint8Array, name: string) {
   recorder.push(bytes);
-  const { stop } = recorder.scanner;
-  assert(stop !== undefined, `${name}: the scanner goes on`);
-  assert(isErrorCode(stop.code) && stop.message.length > 10, name);
-  return stop;
+  const { violation } = recorder.scanner;
+  assert(violation !== undefined, `${name}: the scanner goes on`);
+  assert(isErrorCode(violation.code) && violation.message.length > 10, name);
+  return violation;
 }
 
 /** A type, the fields of a header of that type that may not be, and words of the reason. */
@@ -162,37 +163,41 @@ function assertStops(reader: Role, code: string, faults: readonly Fault[]) {
 Deno.test("what a client may not send is found by the header alone, and told with its id and channel", () => {
   const inbox = INBOX + 18;
   assertStops("server", "bad_frame", [
-    ["OPENED", { id: 3, channel: 5 }, "OPENED is not for a client to send"],
+    ["OPENED", { id: 3, channel: 5 }, "a client must not send OPENED"],
     ["HELLO", { id: 3 }, "a second HELLO"],
     ["REQUEST", { id: 3, channel: 5, sender: 18 }, "sender is 18, but this session's number is 17"],
     ["MESSAGE", { channel: 5, sender: INBOX + 17 }, "sender is 2147483665"],
     ["MESSAGE", { id: 3, channel: 5, flags: 0x48 }, "flags 0x48 set bits that must be 0"],
+    ["PING", { id: 3, flags: 8 }, "PING cannot have message headers"],
+    ["ACK", { channel: 5, length: 12 }, "ACK carries 8 or 16 bytes, got 12"],
+    ["NAK", { channel: 5, length: 8 }, "NAK carries 12 bytes, got 8"],
     ["MESSAGE", { channel: inbox, flags: 3 }, "content kind 3 is reserved"],
     ["BYE", { id: 0xffff }, "id of BYE must be 0, got 65535"],
     ["REQUEST", { channel: 5 }, "id of REQUEST must not be 0"],
     ["MESSAGE", { id: 3, channel: 5 }, "id and receipt flag go together"],
     ["MESSAGE", { channel: 5, flags: 4 }, "id and receipt flag go together"],
-    ["ACK", { id: 3, channel: 5, length: 8 }, "id of ACK must be 0, got 3"],
-    ["ACK", { channel: 5, length: 7 }, "ACK carries 8 bytes, got 7"],
+    ["ACK", { id: 3, channel: 5, length: 8 }, "id of a client's ACK must be 0, got 3"],
+    ["ACK", { channel: 5, length: 7 }, "ACK carries 8 or 16 bytes, got 7"],
     ["PING", { id: 3, channel: 5 }, "channel of PING must be 0, got 5"],
     ["MESSAGE", {}, "MESSAGE needs a channel or an inbox, got 0"],
     ["REQUEST", { id: 3, channel: inbox }, "REQUEST needs a channel number, got an inbox"],
     ["REPLY", { id: 3, channel: 5 }, "REPLY goes to an inbox, got channel 5"],
   ]);
   assertStops("server", "too_large", [
-    ["PING", { id: 3, length: MAX_PING_BYTES + 1 }, "PING carries 0 to 125 bytes, got 126"],
-    ["PONG", { id: 3, length: MAX_PING_BYTES + 1 }, "PONG carries 0 to 125 bytes, got 126"],
-    ["ACK", { channel: 5, length: 9 }, "ACK carries 8 bytes, got 9"],
-    ["MESSAGE", { channel: inbox, length: 2 ** 31 }, "payload of 2147483648 bytes; at most 1048576"],
+    ["PING", { id: 3, length: MAX_PING_BYTES + 1 }, "PING carries at most 125 bytes, got 126"],
+    ["PONG", { id: 3, length: MAX_PING_BYTES + 1 }, "PONG carries at most 125 bytes, got 126"],
+    ["ACK", { channel: 5, length: 17 }, "ACK carries 8 or 16 bytes, got 17"],
+    ["OPEN", { id: 3, length: 16_385 }, "payload of OPEN of 16385 bytes; the limit is 16384"],
+    ["MESSAGE", { channel: inbox, length: 2 ** 31 }, "payload of 2147483648 bytes; the limit is 1048576"],
     ["REQUEST", { id: 3, channel: 5, length: 2 ** 32 - 1 }, "payload of 4294967295 bytes"],
   ]);
 });
 
 Deno.test("a client holds its server to the same rules", () => {
   assertStops("client", "bad_frame", [
-    ["HELLO", {}, "HELLO is not for a server to send"],
-    ["OPEN", { id: 3 }, "OPEN is not for a server to send"],
-    ["LEAVE", { id: 3 }, "LEAVE is not for a server to send"],
+    ["HELLO", {}, "a server must not send HELLO"],
+    ["OPEN", { id: 3 }, "a server must not send OPEN"],
+    ["LEAVE", { id: 3 }, "a server must not send LEAVE"],
     ["WELCOME", { id: 3 }, "id of WELCOME must be 0, got 3"],
     ["LEFT", { channel: 5 }, "id of LEFT must not be 0"],
     ["JOINED", { id: 3, channel: 5 }, "id of JOINED must be 0, got 3"],
@@ -200,7 +205,7 @@ Deno.test("a client holds its server to the same rules", () => {
     ["PARTED", { id: 3, channel: 5 }, "id of PARTED must be 0, got 3"],
     ["PARTED", { channel: INBOX + 5 }, "PARTED needs a channel number, got an inbox"],
     ["POSITION", { id: 3, channel: 5, length: 8 }, "id of POSITION must be 0, got 3"],
-    ["POSITION", { channel: 5 }, "POSITION carries 8 bytes, got 0"],
+    ["POSITION", { channel: 5 }, "POSITION carries 8 or 12 bytes, got 0"],
     ["MESSAGE", {}, "MESSAGE needs a channel or an inbox, got 0"],
     ["REPLY", { id: 3, channel: 5 }, "REPLY goes to an inbox, got channel 5"],
   ]);
@@ -225,11 +230,11 @@ Deno.test("what is no Parley frame has no id and no channel, and says what it lo
 Deno.test("after a stop nothing is read", () => {
   const recorder = new Recorder("server").greet();
   const taken = recorder.push(message(5), message(5), message(0), ping(), message(5));
-  const { stop } = recorder.scanner;
-  assertEquals([taken, stop?.code], [2 * HEADER_BYTES, "bad_frame"]);
+  const { violation } = recorder.scanner;
+  assertEquals([taken, violation?.code], [2 * HEADER_BYTES, "bad_frame"]);
   for (const next of [message(5), ping(), message(0)]) assertEquals(recorder.push(next), 0);
   assertEquals(recorder.calls, ["2 on 5"]);
-  assert(recorder.scanner.stop === stop);
+  assert(recorder.scanner.violation === violation);
 });
 
 Deno.test("a payload may be as long as the limit, and its header is refused if it says more", () => {
@@ -239,22 +244,20 @@ Deno.test("a payload may be as long as the limit, and its header is refused if i
     plain,
     { type: Type.MESSAGE, channel: 5, id: 1, flags: 4 },
     { type: Type.REQUEST, channel: 5, id: 1 },
-    { type: Type.OPEN, id: 1 },
     { type: 0x80 },
   ];
   for (const { reader } of ENDS) {
     for (const fields of kinds) {
-      if (reader === "client" && fields.type === Type.OPEN) continue;
       const header = (length: number) => headerOnly({ ...fields, length });
       const recorder = new Recorder(reader, { maxPayload }).greet();
       assertEquals(recorder.push(header(maxPayload)), 0);
       assertEquals(recorder.push(new Uint8Array(maxPayload)), HEADER_BYTES + maxPayload);
-      assertEquals(recorder.scanner.stop, undefined);
+      assertEquals(recorder.scanner.violation, undefined);
       if (fields === plain) assertEquals(recorder.calls, ["1 on 5"]);
       for (const length of [maxPayload + 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1]) {
         const stop = stopped(new Recorder(reader, { maxPayload }).greet(), header(length), `${length} bytes`);
         assertEquals(stop.code, "too_large");
-        assertStringIncludes(stop.message, `payload of ${length} bytes; at most ${maxPayload}`);
+        assertStringIncludes(stop.message, `payload of ${length} bytes; the limit is ${maxPayload}`);
       }
     }
   }
@@ -282,9 +285,9 @@ Deno.test("a greeting is at most 16 KiB long, however long a message may be", ()
   for (const [role, type] of [["server", Type.HELLO], ["client", Type.WELCOME]] as const) {
     const header = (length: number) => headerOnly({ type, length, sender: 0 });
     const recorder = new Recorder(role);
-    recorder.push(header(MAX_HELLO_BYTES), new Uint8Array(MAX_HELLO_BYTES));
+    recorder.push(header(MAX_CONTROL_BYTES), new Uint8Array(MAX_CONTROL_BYTES));
     assertEquals(recorder.calls, [typeName(type)]);
-    for (const length of [MAX_HELLO_BYTES + 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1]) {
+    for (const length of [MAX_CONTROL_BYTES + 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1]) {
       assertEquals(stopped(new Recorder(role), header(length), `${length} bytes`).code, "too_large");
     }
   }
@@ -295,7 +298,7 @@ Deno.test("what follows the greeting in the same chunk is read under the rules a
   const recorder = new Recorder("server");
   recorder.push(hello, message(5), message(5), message(5, "", { sender: 18 }));
   assertEquals(recorder.calls, ["HELLO", "2 on 5"]);
-  assertEquals(recorder.scanner.stop?.code, "bad_frame");
+  assertEquals(recorder.scanner.violation?.code, "bad_frame");
 });
 
 // Whole conversations: every type of the protocol, and each way the stream may be cut or damaged
@@ -306,13 +309,13 @@ Deno.test("cutting a conversation in two anywhere changes nothing", () => {
     const stream = concat(...frames);
     const whole = new Recorder(reader);
     whole.push(stream);
-    assertEquals([whole.frames, whole.left, whole.scanner.stop], [known(frames), 0, undefined]);
+    assertEquals([whole.frames, whole.left, whole.scanner.violation], [known(frames), 0, undefined]);
     for (let cut = 0; cut <= stream.length; cut++) {
       const recorder = new Recorder(reader);
       recorder.push(stream.subarray(0, cut));
       recorder.push(stream.subarray(cut));
       assertEquals(recorder.frames, whole.frames, `cut at ${cut}`);
-      assertEquals([recorder.left, recorder.scanner.stop], [0, undefined], `cut at ${cut}`);
+      assertEquals([recorder.left, recorder.scanner.violation], [0, undefined], `cut at ${cut}`);
     }
   }
 });
@@ -330,15 +333,17 @@ Deno.test("pieces of any size, and refusals now and then, change nothing", () =>
     const recorder = new Recorder(reader, { maxRun: 16 + random.int(200) });
     const [most, refusals] = [1 + random.int(300), random.int(3)];
     recorder.accepts = () => random.int(4) >= refusals;
+    recorder.takes = (count) => random.int(4) >= refusals ? count : 1 + random.int(count);
     for (let at = 0; at < stream.length;) {
       const size = 1 + random.int(most);
       recorder.push(stream.subarray(at, at + size));
       at += size;
     }
     recorder.accepts = () => true;
+    recorder.takes = (count) => count;
     recorder.push();
     assertEquals(recorder.frames, known(frames));
-    assertEquals([recorder.left, recorder.scanner.stop], [0, undefined]);
+    assertEquals([recorder.left, recorder.scanner.violation], [0, undefined]);
   }
 });
 
@@ -350,7 +355,8 @@ function assertAllowed(reader: Role, frame: Uint8Array, name: string) {
     VALID.some((vector) => vector.header.type === type && vector.from === writer),
     `${name}: type ${type}`,
   );
-  assert(flags < 8 && (flags & 3) !== 3, `${name}: flags ${flags}`);
+  const hasContent = type === Type.MESSAGE || type === Type.REQUEST || type === Type.REPLY;
+  assert(flags < (hasContent ? 16 : 8) && (flags & 3) !== 3, `${name}: flags ${flags}`);
   const sender = new DataView(frame.buffer, frame.byteOffset).getUint32(12);
   if (reader === "server") assertEquals(sender, type === Type.HELLO ? 0 : SESSION, name);
 }
@@ -370,9 +376,12 @@ Deno.test("with any one bit flipped, a conversation is read as other frames that
         recorder.push(damaged);
         assertEquals(recorder.frames.slice(0, intact.length), intact, name);
         for (const frame of recorder.frames) assertAllowed(reader, Uint8Array.fromHex(frame), name);
-        const { stop } = recorder.scanner;
-        if (stop === undefined) continue;
-        assert(["bad_frame", "bad_hello", "too_large"].includes(stop.code), `${name}: ${stop.code}`);
+        const { violation } = recorder.scanner;
+        if (violation === undefined) continue;
+        assert(
+          ["bad_frame", "bad_hello", "too_large"].includes(violation.code),
+          `${name}: ${violation.code}`,
+        );
         stops++;
       }
     }
@@ -393,7 +402,7 @@ Deno.test("each golden frame is taken by the side it is for, extensions skipped"
     const recorder = new Recorder(from === "client" ? "server" : "client");
     if (header.type !== Type.HELLO && header.type !== Type.WELCOME) recorder.greet();
     recorder.push(Uint8Array.fromHex(hex));
-    assertEquals([recorder.left, recorder.scanner.stop], [0, undefined], name);
+    assertEquals([recorder.left, recorder.scanner.violation], [0, undefined], name);
     assertEquals(recorder.frames, header.type < FIRST_EXTENSION ? [hex] : [], name);
   }
 });
@@ -404,7 +413,7 @@ function rejection({ phase, hex }: RefusedVector): string | undefined {
   const recorder = new Recorder("server");
   if (phase === "after hello") recorder.greet();
   recorder.push(bytes);
-  if (recorder.scanner.stop !== undefined) return recorder.scanner.stop.code;
+  if (recorder.scanner.violation !== undefined) return recorder.scanner.violation.code;
 
   const type = typeName(bytes[0]);
   if (!(type in SCHEMAS)) return undefined;

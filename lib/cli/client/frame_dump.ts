@@ -23,6 +23,8 @@ import { visible } from "../terminal.ts";
 
 /** What each type says, in a few words. */
 const SAYS: Record<TypeName, string> = {
+  NAK: "a message was not dealt with: deliver it again",
+  RENEW: "messages are still being worked on",
   HELLO: "a client introduces itself",
   WELCOME: "the server greets",
   ERROR: "the server refuses something",
