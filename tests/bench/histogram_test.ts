@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Histogram } from "../../bench/load/histogram.ts";
-import { seeded, seedFrom } from "../seeded.ts";
+import { seeded, seedFrom } from "../harness/seeded.ts";
 
 Deno.test("quantiles are those of the values themselves, to within a bucket", () => {
   const random = seeded(seedFrom());

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Patterns } from "../../lib/broker/patterns.ts";
 import type { Subscription } from "../../lib/broker/peer.ts";
-import { seeded, seedFrom } from "../seeded.ts";
+import { seeded, seedFrom } from "../harness/seeded.ts";
 import { FakePeer } from "./fake_peer.ts";
 
 /** A subscription of a new peer with this number. */

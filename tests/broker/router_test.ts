@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { Channel } from "../../lib/broker/channels.ts";
 import { Router } from "../../lib/broker/router.ts";
 import { encodeFrame, INBOX, Type } from "../../lib/wire/header.ts";
-import { concat } from "../raw_client.ts";
+import { concat } from "../harness/raw_client.ts";
 import { FakePeer } from "./fake_peer.ts";
 
 /** A message of 16 + 4 bytes. */

@@ -6,7 +6,7 @@ import { Session } from "../../lib/broker/session.ts";
 import { DEFAULT_LIMITS } from "../../lib/limits.ts";
 import { encodeControl, PROTOCOL } from "../../lib/wire/control.ts";
 import { encodeFrame, Type } from "../../lib/wire/header.ts";
-import { RecordedLog } from "../server/recorded_log.ts";
+import { RecordedLog } from "../harness/recorded_log.ts";
 import { FakePeer } from "./fake_peer.ts";
 
 /** A session whose connection is the test. */

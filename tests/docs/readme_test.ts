@@ -8,7 +8,8 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { MAY_SIGNAL, Program, type StartOptions } from "../cli/client/program.ts";
+import { MAY_RUN } from "../harness/permissions.ts";
+import { Program, type ProgramOptions } from "../harness/program.ts";
 
 const root = new URL("../../", import.meta.url);
 
@@ -53,7 +54,7 @@ function commandLine(command: string, tasks: Record<string, { command: string }>
 
 Deno.test({
   name: "the transcripts of README.md are what one really sees",
-  ignore: !MAY_SIGNAL,
+  ignore: !MAY_RUN,
   fn: () => run(),
 });
 
@@ -74,7 +75,7 @@ async function play(state: string): Promise<void> {
   /** What was printed last, for commands that repeat it. */
   const last = { link: "", uuid: "" };
   const start = (command: string) => {
-    const options: StartOptions = { env, program: ["sh", "-c"] };
+    const options: ProgramOptions = { env, program: ["sh", "-c"] };
     const real = command.replace(LINK, () => last.link).replace(/ [0-9a-f]{8}$/, () => ` ${last.uuid}`);
     return new Program([commandLine(real, tasks)], options);
   };

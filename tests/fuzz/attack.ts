@@ -5,8 +5,8 @@
  */
 
 import { encodeFrame, Type } from "../../lib/wire/header.ts";
-import { concat, inbox } from "../raw_client.ts";
-import { type Random, seeded } from "../seeded.ts";
+import { concat, inbox } from "../harness/raw_client.ts";
+import { type Random, seeded } from "../harness/seeded.ts";
 import { type Chunk, inChunks } from "./chunks.ts";
 import {
   controlFrame,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Random } from "../seeded.ts";
+import type { Random } from "../harness/seeded.ts";
 
 /** One write, and how long to wait after it. */
 export interface Chunk {

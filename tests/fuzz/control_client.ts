@@ -6,8 +6,8 @@
  */
 
 import { Type, typeName } from "../../lib/wire/header.ts";
-import { type Frame, inbox, json, RawClient, text } from "../raw_client.ts";
-import type { Random } from "../seeded.ts";
+import { type Frame, inbox, json, RawClient, text } from "../harness/raw_client.ts";
+import type { Random } from "../harness/seeded.ts";
 import type { Dial } from "./attack_runner.ts";
 import { filler } from "./payloads.ts";
 

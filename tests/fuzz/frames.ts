@@ -5,8 +5,8 @@
  */
 
 import { encodeFrame, putU32, Type } from "../../lib/wire/header.ts";
-import { inbox } from "../raw_client.ts";
-import type { Random } from "../seeded.ts";
+import { inbox } from "../harness/raw_client.ts";
+import type { Random } from "../harness/seeded.ts";
 import { INVALID, VALID } from "../wire/vectors.ts";
 import { filler, messagePayload, openPayload } from "./payloads.ts";
 

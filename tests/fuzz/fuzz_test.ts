@@ -3,7 +3,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { seedFrom } from "../seeded.ts";
+import { seedFrom } from "../harness/seeded.ts";
 import { fuzz } from "./run.ts";
 import { CAN_OBSERVE, ServerProcess } from "./server_process.ts";
 import { formatResult } from "./summary.ts";

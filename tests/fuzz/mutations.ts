@@ -8,7 +8,7 @@
 
 import { HEADER_BYTES } from "../../lib/limits.ts";
 import { putU32 } from "../../lib/wire/header.ts";
-import type { Random } from "../seeded.ts";
+import type { Random } from "../harness/seeded.ts";
 
 /** Offset and size of each header field, in bytes. */
 const FIELDS = [

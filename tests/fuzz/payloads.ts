@@ -4,8 +4,8 @@
  * @module
  */
 
-import { concat } from "../raw_client.ts";
-import type { Random } from "../seeded.ts";
+import { concat } from "../harness/raw_client.ts";
+import type { Random } from "../harness/seeded.ts";
 
 const encoder = new TextEncoder();
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { seeded } from "../seeded.ts";
+import { seeded } from "../harness/seeded.ts";
 import { ResponseChecker } from "./response_checker.ts";
 import { planAttack } from "./attack.ts";
 import { type Dial, runAttack } from "./attack_runner.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { within } from "../raw_client.ts";
+import { within } from "../harness/deadline.ts";
 import { ServerLog } from "./server_log.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;

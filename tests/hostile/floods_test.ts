@@ -6,7 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { HEADER_BYTES, MAX_CONTROL_BYTES } from "../../lib/limits.ts";
 import { Type } from "../../lib/wire/header.ts";
-import { concat, json, type RawClient } from "../raw_client.ts";
+import { concat, json, type RawClient } from "../harness/raw_client.ts";
 import type { ProcessHost } from "./host.ts";
 import { type Harness, processAttack } from "./harness.ts";
 import { clientHello, countFrames } from "./transport.ts";
@@ -39,7 +39,7 @@ async function growsLess(
   const { host } = harness;
   const settled = async () => {
     for (let i = 0; i < 20; i++) await harness.witnesses.turn();
-    return host.memory();
+    return host.server.residentBytes();
   };
   // What many connections leave behind in the heap, whatever they said; it is no more after some of them.
   for (let i = 0; i < 200; i++) {

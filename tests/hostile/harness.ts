@@ -8,17 +8,10 @@
 import { assert, assertEquals } from "@std/assert";
 import type { TokenRequest } from "../../lib/auth/tokens.ts";
 import { Type } from "../../lib/wire/header.ts";
-import { RawClient, text } from "../raw_client.ts";
-import {
-  type Host,
-  type HostOptions,
-  InnerHost,
-  MAY_RUN,
-  MAY_WRITE,
-  ProcessHost,
-  type Program,
-  PROGRAMS,
-} from "./host.ts";
+import { RawClient, text } from "../harness/raw_client.ts";
+import { MAY_INSPECT, MAY_USE_FILES } from "../harness/permissions.ts";
+import type { Programs } from "../harness/program.ts";
+import { type Host, type HostOptions, InProcessHost, ProcessHost, PROGRAMS } from "./host.ts";
 import { greet, Held, TCP, TLS, type Transport } from "./transport.ts";
 
 /** How often the witnesses pass a message. */
@@ -218,9 +211,9 @@ export function attack(name: string, options: HostOptions, attack: Attack<Host>)
   for (const transport of [TCP, TLS]) {
     Deno.test({
       name: `${transport.name}: ${name}`,
-      ignore: (transport.isTls || options.auth === true) && !MAY_WRITE,
+      ignore: (transport.isTls || options.auth === true) && !MAY_USE_FILES,
       fn: async () => {
-        await using host = await InnerHost.start(transport, options);
+        await using host = await InProcessHost.start(transport, options);
         await play(host, transport, async (harness) => {
           await attack(harness);
           harness.dismiss();
@@ -242,23 +235,25 @@ export function attack(name: string, options: HostOptions, attack: Attack<Host>)
 export function processAttack(
   name: string,
   options: HostOptions,
-  attack: (harness: Harness<ProcessHost>, program: Program) => Promise<void>,
+  attack: (harness: Harness<ProcessHost>, programs: Programs) => Promise<void>,
 ): void {
-  const attackProgram = async (program: Program, transport: Transport) => {
+  const attackProgram = async (programs: Programs, transport: Transport) => {
     try {
-      await using host = await ProcessHost.start(program, transport, options);
-      await play(host, transport, (harness) => attack(harness, program));
+      await using host = await ProcessHost.start(programs, transport, options);
+      await play(host, transport, (harness) => attack(harness, programs));
     } catch (error) {
-      throw new Error(`${program.name}: ${error instanceof Error ? error.message : error}`, { cause: error });
+      throw new Error(`${programs.name}: ${error instanceof Error ? error.message : error}`, {
+        cause: error,
+      });
     }
   };
   for (const transport of [TCP, TLS]) {
     Deno.test({
       name: `${transport.name}: ${name}`,
-      ignore: !MAY_RUN,
+      ignore: !MAY_INSPECT,
       fn: async () => {
         const results = await Promise.allSettled(
-          PROGRAMS.map((program) => attackProgram(program, transport)),
+          PROGRAMS.map((programs) => attackProgram(programs, transport)),
         );
         for (const result of results) if (result.status === "rejected") throw result.reason;
       },

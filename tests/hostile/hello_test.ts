@@ -8,7 +8,7 @@ import { FolderStorage } from "../../lib/state/folder.ts";
 import { Keys } from "../../lib/auth/keys.ts";
 import { FIRST_PENALTY_MS } from "../../lib/limits.ts";
 import { Type } from "../../lib/wire/header.ts";
-import { concat, type RawClient, text } from "../raw_client.ts";
+import { concat, type RawClient, text } from "../harness/raw_client.ts";
 import type { Host } from "./host.ts";
 import { attack, type Harness } from "./harness.ts";
 import { greet } from "./transport.ts";

@@ -5,7 +5,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Type } from "../../lib/wire/header.ts";
-import { inbox, json, type RawClient, text } from "../raw_client.ts";
+import { inbox, json, type RawClient, text } from "../harness/raw_client.ts";
 import { attack } from "./harness.ts";
 import { greet } from "./transport.ts";
 

@@ -5,17 +5,9 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Type } from "../../lib/wire/header.ts";
-import { Program } from "../cli/client/program.ts";
-import { text } from "../raw_client.ts";
-import type { Program as Server } from "./host.ts";
+import { Program } from "../harness/program.ts";
+import { text } from "../harness/raw_client.ts";
 import { processAttack } from "./harness.ts";
-
-/** Where the client is beside a server. */
-function clientBeside({ command }: Server): string[] {
-  return command.length === 1
-    ? [command[0].replace(/parley-server$/, "parley")]
-    : [...command.slice(0, -2), "-P=client", "client.ts"];
-}
 
 /** What `ps` shows of every process: its arguments. */
 function processList(): string {
@@ -34,7 +26,7 @@ function processList(): string {
 processAttack(
   "no token, key or payload stands in a log line, an error, or the list of processes, of either program",
   { auth: true, args: ["--log-level", "debug"] },
-  async (harness, server) => {
+  async (harness, { client: program }) => {
     const { host, transport } = harness;
     const token = await harness.token();
     const marker = `payload-${crypto.randomUUID()}`;
@@ -46,7 +38,6 @@ processAttack(
       ...["--host", host.hostname, "--port", `${host.port}`, "--log-level", "debug", "--trace"],
       ...(transport.isTls ? ["--tls", "--ca", certificateFile] : []),
     ];
-    const program = clientBeside(server);
     const run = (args: string[], env: Record<string, string> = {}) =>
       new Program([...args, ...address], { program, env });
     const ends: { stdout: string; stderr: string }[] = [];
@@ -108,7 +99,7 @@ processAttack(
       "TLS key": "PRIVATE KEY",
     };
     const told = {
-      "the server's log": host.stderr,
+      "the server's log": host.server.stderr,
       "the client's stderr": ends.map(({ stderr }) => stderr).join(""),
       "the client's stdout": ends.map(({ stdout }) => stdout).join(""),
       "an ERROR": errors.join("\n"),

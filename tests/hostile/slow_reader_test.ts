@@ -5,7 +5,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Type } from "../../lib/wire/header.ts";
-import { concat, type Frame, type RawClient } from "../raw_client.ts";
+import { concat, type Frame, type RawClient } from "../harness/raw_client.ts";
 import { processAttack } from "./harness.ts";
 
 const KiB = 1024;
@@ -71,10 +71,10 @@ processAttack(
     const { number } = await fast.open("feed");
     await slow.open("feed");
     await publisher.openToPublish("feed");
-    const before = harness.host.memory();
+    const before = harness.host.server.residentBytes();
     let most = before;
     harness.witnesses.tookMs.length = 0;
-    const watching = setInterval(() => most = Math.max(most, harness.host.memory()), 20);
+    const watching = setInterval(() => most = Math.max(most, harness.host.server.residentBytes()), 20);
     try {
       const [longestMs] = await Promise.all([readAll(fast), readSlowly(slow), publish(publisher, number)]);
       assert(longestMs < GRACE_MS + TOLERANCE_MS, `the fast one waited ${Math.round(longestMs)} ms`);

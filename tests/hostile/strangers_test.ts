@@ -5,9 +5,9 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Type } from "../../lib/wire/header.ts";
-import { concat, json, RawClient, text } from "../raw_client.ts";
+import { concat, json, RawClient, text } from "../harness/raw_client.ts";
 import { freed, type Harness, processAttack } from "./harness.ts";
-import type { ProcessHost } from "./host.ts";
+import { freesUnread, type ProcessHost } from "./host.ts";
 import { clientHello, type Held } from "./transport.ts";
 
 const KiB = 1024;
@@ -175,7 +175,7 @@ async function guestGone(harness: Harness<ProcessHost>): Promise<void> {
 processAttack(
   "whoever stops reading holds its publisher back, is closed as slow_consumer, and its descriptor is freed",
   IMPATIENT,
-  async (harness, program) => {
+  async (harness, programs) => {
     const before = harness.host.descriptors();
     const publisher = await harness.greet();
     const perSession = harness.host.descriptors() - before;
@@ -187,7 +187,7 @@ processAttack(
     for (let sent = 0; sent < 64 * MiB; sent += message.length) await publisher.send(message);
     assertEquals(await publisher.barrier(), []);
     await harness.host.log.until("closed", { number: slow.number, reason: "slow_consumer" });
-    if (program.freesUnread) await freed(harness, before + perSession);
+    if (freesUnread(programs)) await freed(harness, before + perSession);
     slow.close();
     await freed(harness, before + perSession);
   },
@@ -211,7 +211,7 @@ processAttack(
       }
     }
     if (harness.transport.isTls) await reasons(harness, "TLS handshake failed", /does not speak TLS/, 10);
-    assert(!harness.host.stderr.includes("secret-token"));
+    assert(!harness.host.server.stderr.includes("secret-token"));
     await freed(harness, before);
   },
 );
@@ -307,16 +307,16 @@ processAttack(
       await harness.connect();
     }
     await harness.ends(async () => {
-      host.kill("SIGTERM");
+      host.server.kill("SIGTERM");
       await host.log.until("draining");
       const start = performance.now();
-      const { code } = await host.status;
+      const { code } = await host.server.status;
       const took = Math.round(performance.now() - start);
       assertEquals(code, 0);
       assert(took < 1500, `it took ${took} ms, and the drain time is 1000`);
     });
     const frames = await publisher.rest();
     assertEquals(frames.map((frame) => text(frame)), ['{"reason":"shutting_down"}']);
-    assertMatch(host.stderr, /"message":"stopped"/);
+    assertMatch(host.server.stderr, /"message":"stopped"/);
   },
 );

@@ -10,7 +10,8 @@ import { MemoryStorage } from "../../lib/state/storage.ts";
 import type { Welcome } from "../../lib/wire/control.ts";
 import { HEADER_BYTES } from "../../lib/limits.ts";
 import { Type, u32 } from "../../lib/wire/header.ts";
-import { json, RawClient, within } from "../raw_client.ts";
+import { within } from "../harness/deadline.ts";
+import { json, RawClient } from "../harness/raw_client.ts";
 
 /** Where a server listens, and whom its clients trust. */
 export interface Target {

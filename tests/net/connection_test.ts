@@ -2,8 +2,9 @@ import { assert, assertEquals } from "@std/assert";
 import type { EndReason } from "../../lib/errors.ts";
 import { BUFFER_BYTES, LINGER_BYTES, LINGER_MS } from "../../lib/limits.ts";
 import { Connection, type Receiver } from "../../lib/net/connection.ts";
-import { concat, within } from "../raw_client.ts";
-import { seeded, seedFrom } from "../seeded.ts";
+import { within } from "../harness/deadline.ts";
+import { concat } from "../harness/raw_client.ts";
+import { seeded, seedFrom } from "../harness/seeded.ts";
 import { CountingPool, FakeSocket, settled } from "./fake_socket.ts";
 
 const SMALLEST = BUFFER_BYTES[0];

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { ParleyError } from "../../lib/errors.ts";
 import { dial } from "../../lib/net/dial.ts";
-import { DEADLINE_MS } from "../raw_client.ts";
+import { DEADLINE_MS } from "../harness/deadline.ts";
 import { settled } from "./fake_socket.ts";
 
 /** Runs `use` with another `Deno.connect`. */

@@ -7,7 +7,7 @@
 import { assert } from "@std/assert";
 import { BufferPool } from "../../lib/net/buffers.ts";
 import type { Socket } from "../../lib/net/socket.ts";
-import { concat } from "../raw_client.ts";
+import { concat } from "../harness/raw_client.ts";
 
 /** See the module's comment. */
 export class FakeSocket implements Socket {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ACCEPT_BACKOFF_MS, MAX_ACCEPT_BACKOFF_MS } from "../../lib/limits.ts";
 import { type Accepted, Listener } from "../../lib/net/listener.ts";
-import { within } from "../raw_client.ts";
+import { within } from "../harness/deadline.ts";
 
 /** A listening socket whose `accept` does what the test says, one outcome after the other. */
 class FakeListener {

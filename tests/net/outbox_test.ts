@@ -1,8 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { BUFFER_BYTES, CONTROL_RESERVE_BYTES } from "../../lib/limits.ts";
 import { Outbox } from "../../lib/net/outbox.ts";
-import { concat, within } from "../raw_client.ts";
-import { seeded, seedFrom } from "../seeded.ts";
+import { within } from "../harness/deadline.ts";
+import { concat } from "../harness/raw_client.ts";
+import { seeded, seedFrom } from "../harness/seeded.ts";
 import { CountingPool, FakeSocket, settled } from "./fake_socket.ts";
 
 const LARGEST = BUFFER_BYTES[BUFFER_BYTES.length - 1];

@@ -8,8 +8,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Limits, serve } from "../../lib/mod.ts";
 import { Type } from "../../lib/wire/header.ts";
-import { concat, type Frame, RawClient, text, within } from "../raw_client.ts";
-import { RecordedLog } from "./recorded_log.ts";
+import { within } from "../harness/deadline.ts";
+import { concat, type Frame, RawClient, text } from "../harness/raw_client.ts";
+import { RecordedLog } from "../harness/recorded_log.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { serve } from "../../lib/mod.ts";
 import { Type } from "../../lib/wire/header.ts";
-import { json, RawClient, text, texts } from "../raw_client.ts";
-import { seeded, seedFrom } from "../seeded.ts";
+import { json, RawClient, text, texts } from "../harness/raw_client.ts";
+import { seeded, seedFrom } from "../harness/seeded.ts";
 
 // Opening and leaving
 

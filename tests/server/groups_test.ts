@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { serve, type Server } from "../../lib/mod.ts";
-import { RawClient, texts } from "../raw_client.ts";
+import { RawClient, texts } from "../harness/raw_client.ts";
 
 /** Sessions that can be disposed of together. */
 class Crew implements Disposable {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { serve } from "../../lib/mod.ts";
 import { INBOX, Type } from "../../lib/wire/header.ts";
-import { inbox, RawClient, text, texts } from "../raw_client.ts";
+import { inbox, RawClient, text, texts } from "../harness/raw_client.ts";
 
 Deno.test("a MESSAGE to an inbox goes to that session alone, byte for byte", async () => {
   await using server = await serve();

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { serve } from "../../lib/mod.ts";
 import { Type } from "../../lib/wire/header.ts";
-import { inbox, RawClient, text } from "../raw_client.ts";
+import { inbox, RawClient, text } from "../harness/raw_client.ts";
 
 Deno.test("a REQUEST goes to a subscriber and its REPLY back, both byte for byte", async () => {
   await using server = await serve();

@@ -2,10 +2,10 @@ import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes 
 import { DEFAULT_LIMITS, MAX_CONTROL_BYTES, MAX_PAYLOAD_BYTES, MAX_PING_BYTES } from "../../lib/limits.ts";
 import { ParleyError, serve } from "../../lib/mod.ts";
 import { putU32, Type, u32 } from "../../lib/wire/header.ts";
-import { concat, json, RawClient, text } from "../raw_client.ts";
-import { seeded, seedFrom } from "../seeded.ts";
+import { concat, json, RawClient, text } from "../harness/raw_client.ts";
+import { seeded, seedFrom } from "../harness/seeded.ts";
 import { INVALID, type RefusedVector, SESSION } from "../wire/vectors.ts";
-import { RecordedLog } from "./recorded_log.ts";
+import { RecordedLog } from "../harness/recorded_log.ts";
 
 /** A HELLO whose payload is just these bytes. */
 function rawHello(client: RawClient, payload: Uint8Array | string): Uint8Array {

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { serve } from "../../lib/mod.ts";
 import { Type } from "../../lib/wire/header.ts";
-import { type Frame, json, RawClient, texts } from "../raw_client.ts";
-import { RecordedLog } from "./recorded_log.ts";
+import { type Frame, json, RawClient, texts } from "../harness/raw_client.ts";
+import { RecordedLog } from "../harness/recorded_log.ts";
 
 const MiB = 1024 * 1024;
 

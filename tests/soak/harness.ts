@@ -5,8 +5,8 @@
  */
 
 import { type Channel, type Client, connect, type Message } from "../../lib/mod.ts";
-import { within } from "../raw_client.ts";
-import { type Random, seeded } from "../seeded.ts";
+import { within } from "../harness/deadline.ts";
+import { type Random, seeded } from "../harness/seeded.ts";
 import { filler } from "../fuzz/payloads.ts";
 import type { Counters } from "./counters.ts";
 

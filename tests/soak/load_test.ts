@@ -4,7 +4,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { connect, serve } from "../../lib/mod.ts";
-import { seedFrom } from "../seeded.ts";
+import { seedFrom } from "../harness/seeded.ts";
 import { directMessages, failingRequests, requests } from "./requests.ts";
 import { runLoad } from "./load.ts";
 import { Harness, numbered, type Workload } from "./harness.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { Channel } from "../../lib/mod.ts";
-import { RawClient } from "../raw_client.ts";
+import { RawClient } from "../harness/raw_client.ts";
 import { type Harness, SETTLE_MS, type Workload } from "./harness.ts";
 
 /** Short sessions, `concurrent` at a time. In the end the watcher must be the only member. */

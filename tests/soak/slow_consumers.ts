@@ -5,7 +5,7 @@
  */
 
 import { Type } from "../../lib/wire/header.ts";
-import { json, RawClient } from "../raw_client.ts";
+import { json, RawClient } from "../harness/raw_client.ts";
 import { type Harness, numbered, type Workload } from "./harness.ts";
 
 /** Published to one slow consumer: more than the socket buffers and the pending limit of the server hold. */

@@ -4,7 +4,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { CAN_OBSERVE } from "../fuzz/server_process.ts";
-import { seedFrom } from "../seeded.ts";
+import { seedFrom } from "../harness/seeded.ts";
 import { toHtml, toText } from "./report.ts";
 import { soak } from "./run.ts";
 

@@ -3,7 +3,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { seeded, seedFrom } from "../seeded.ts";
+import { seeded, seedFrom } from "../harness/seeded.ts";
 import { isGrowing, type Point, trendOf } from "./trend.ts";
 
 const TOLERANCE = { absolute: 16, share: 0.1 };

@@ -12,7 +12,7 @@ import {
   u32,
 } from "../../lib/wire/header.ts";
 import { HEADER_BYTES } from "../../lib/limits.ts";
-import { seeded, seedFrom } from "../seeded.ts";
+import { seeded, seedFrom } from "../harness/seeded.ts";
 import { VALID } from "./vectors.ts";
 
 Deno.test("the golden frames hold every type of the protocol", () => {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { MAX_CHANNEL_BYTES } from "../../lib/limits.ts";
 import { channelProblem, covers, ECHO, isPattern, isServerOwn, overlaps } from "../../lib/wire/names.ts";
-import { type Random, seeded, seedFrom } from "../seeded.ts";
+import { type Random, seeded, seedFrom } from "../harness/seeded.ts";
 
 const NAMES = [
   "a",

@@ -5,7 +5,7 @@ import { type ControlName, decodeControl, PROTOCOL, SCHEMAS } from "../../lib/wi
 import { FIRST_EXTENSION, type Header, INBOX, Type, typeName } from "../../lib/wire/header.ts";
 import { channelProblem } from "../../lib/wire/names.ts";
 import type { Role } from "../../lib/wire/scanner.ts";
-import { seeded, seedFrom } from "../seeded.ts";
+import { seeded, seedFrom } from "../harness/seeded.ts";
 import { concat, conversation, headerOnly, message, ping, Recorder } from "./recorder.ts";
 import { INVALID, type RefusedVector, SESSION, VALID } from "./vectors.ts";
 

@@ -1,7 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { serve } from "../../../lib/server/serve.ts";
 import { connect } from "../../../lib/client/connect.ts";
-import { MAY_SIGNAL, processTest, Program } from "./program.ts";
+import { MAY_RUN } from "../../harness/permissions.ts";
+import { processTest, Program } from "../../harness/program.ts";
 
 /** Starts `parley chat ARGS` as Ada, and waits until she is there. */
 async function chat(url: string, ...args: string[]): Promise<Program> {
@@ -85,7 +86,7 @@ const PYTHON = ["python3", "python"].find(isThere);
 const IN_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
 
 function isThere(python: string): boolean {
-  if (!MAY_SIGNAL) return false;
+  if (!MAY_RUN) return false;
   try {
     return new Deno.Command(python, { args: ["-c", "import pty, os; os.waitstatus_to_exitcode"] })
       .outputSync().success;
@@ -98,7 +99,7 @@ for (const [name, key] of [["Ctrl-D", "\x04"], ["Ctrl-C", "\x03"]]) {
   Deno.test({
     name: `on a terminal chat has a prompt, which stays at the bottom, and ${name} ends it` +
       (PYTHON === undefined ? " (skipped: no Python to make a terminal with)" : ""),
-    ignore: !MAY_SIGNAL || PYTHON === undefined,
+    ignore: !MAY_RUN || PYTHON === undefined,
     fn: async () => {
       const client = [Deno.execPath(), "run", "--quiet", "-P=client", "client.ts"];
       const program = [PYTHON!, "-c", IN_TERMINAL, ...client];

@@ -8,7 +8,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { serve } from "../../../lib/server/serve.ts";
 import { Type } from "../../../lib/wire/header.ts";
 import { type FakePeer, playServer, WELCOME } from "../../client/fake_server.ts";
-import { assertFailure, LOGGED, parley, processTest, Program } from "./program.ts";
+import { assertFailure, LOGGED, parley, processTest, Program } from "../../harness/program.ts";
 
 /** Runs `parley ping` against a server that `talk` plays. */
 function pingAgainst(talk: (peer: FakePeer) => Promise<unknown>, ...args: string[]) {

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { COMMANDS } from "../../../lib/cli/client/commands.ts";
 import { commandHelp, programHelp } from "../../../lib/cli/client/help.ts";
 import { VERSION } from "../../../lib/version.ts";
-import { parley, processTest, Program } from "./program.ts";
+import { parley, processTest, Program } from "../../harness/program.ts";
 
 Deno.test("the program's help names every command, the exit codes, and fits 100 columns", () => {
   const help = programHelp(COMMANDS);

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { serve } from "../../../lib/server/serve.ts";
 import { Type } from "../../../lib/wire/header.ts";
 import { playServer } from "../../client/fake_server.ts";
-import { assertFailure, LOGGED, parley, processTest, Program } from "./program.ts";
+import { assertFailure, LOGGED, parley, processTest, Program } from "../../harness/program.ts";
 
 processTest("ping says who answers and how long it took", async () => {
   await using server = await serve({ port: 0 });

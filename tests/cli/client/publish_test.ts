@@ -2,7 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { serve } from "../../../lib/server/serve.ts";
 import type { Channel, Message } from "../../../lib/client/api.ts";
 import { connect } from "../../../lib/client/connect.ts";
-import { assertFailure, LOGGED, parley, processTest, Program } from "./program.ts";
+import { assertFailure, LOGGED, parley, processTest, Program } from "../../harness/program.ts";
 
 async function take(channel: Channel, count: number): Promise<Message[]> {
   const taken: Message[] = [];

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { serve } from "../../../lib/server/serve.ts";
 import { connect } from "../../../lib/client/connect.ts";
-import { assertFailure, parley, processTest, Program } from "./program.ts";
+import { assertFailure, parley, processTest, Program } from "../../harness/program.ts";
 
 processTest("request prints the reply, text with a newline at its end", async () => {
   await using server = await serve({ port: 0 });

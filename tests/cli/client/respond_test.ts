@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { serve } from "../../../lib/server/serve.ts";
 import { connect } from "../../../lib/client/connect.ts";
-import { assertFailure, LOGGED, parley, processTest, Program } from "./program.ts";
+import { assertFailure, LOGGED, parley, processTest, Program } from "../../harness/program.ts";
 
 /** Starts `parley respond`, and waits until it answers. */
 async function respond(url: string, channel: string, command: string): Promise<Program> {

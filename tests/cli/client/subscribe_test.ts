@@ -3,7 +3,7 @@ import { serve } from "../../../lib/server/serve.ts";
 import type { Client } from "../../../lib/client/api.ts";
 import { connect } from "../../../lib/client/connect.ts";
 import { ParleyError } from "../../../lib/errors.ts";
-import { assertFailure, LOGGED, parley, processTest, Program } from "./program.ts";
+import { assertFailure, LOGGED, parley, processTest, Program } from "../../harness/program.ts";
 
 /** Starts `parley subscribe ARGS`, and waits until it is subscribed. */
 async function subscribe(url: string, ...args: string[]): Promise<Program> {

@@ -7,8 +7,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { makeAuthority, makeServerCertificate } from "../../../lib/certificates/certificates.ts";
 import { connect } from "../../../lib/client/connect.ts";
-import { assertFailure } from "../client/program.ts";
-import { siteTest } from "./site.ts";
+import { assertFailure } from "../../harness/program.ts";
+import { siteTest } from "../../harness/site.ts";
 
 siteTest(
   "certs makes an authority and a certificate, keeps a good one, and renews it when asked",
@@ -80,7 +80,7 @@ siteTest("a renewed certificate is taken up on SIGHUP, and sessions go on", asyn
 
   await place(after);
   server.program.kill("SIGHUP");
-  await server.log("certificate renewed; sessions go on");
+  await server.log.untilLike("certificate renewed; sessions go on");
   await channel.publish("still here");
   for await (const message of channel) {
     assertEquals(message.text(), "still here");
@@ -99,7 +99,7 @@ siteTest("a renewed certificate is taken up on SIGHUP, and sessions go on", asyn
 
   await site.write("s-key.pem", "no key");
   server.program.kill("SIGHUP");
-  const { level } = await server.log("cannot renew the certificate; the one from before stays");
+  const { level } = await server.log.untilLike("cannot renew the certificate; the one from before stays");
   assertEquals(level, "error");
   assertEquals((await site.parley(["ping", "--port", `${port}`, "--ca", newCa])).code, 0);
   await ada.ping();
@@ -111,8 +111,8 @@ siteTest("parley-server certs --renew under a running server keeps its link good
   await using ada = await connect({ url: link });
   await site.ok("certs", "--renew");
   server.program.kill("SIGHUP");
-  await server.log("certificate renewed; sessions go on");
-  await server.log("looked for a new certificate and for changed tokens");
+  await server.log.untilLike("certificate renewed; sessions go on");
+  await server.log.untilLike("looked for a new certificate and for changed tokens");
   await ada.ping();
   assertEquals((await site.parley(["ping", "--url", link])).code, 0);
 });

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { assertFailure } from "../client/program.ts";
-import { siteTest } from "./site.ts";
+import { assertFailure } from "../../harness/program.ts";
+import { siteTest } from "../../harness/site.ts";
 
 siteTest("a wrong token is refused as such, however short the time for a greeting is", async (site) => {
   const server = await site.serve("--auth", "--handshake-time", "1");

@@ -5,7 +5,7 @@
  */
 
 import { connect } from "../../../lib/client/connect.ts";
-import { siteTest } from "./site.ts";
+import { siteTest } from "../../harness/site.ts";
 
 siteTest("who is slowed down by its rate is not given up by its own heartbeat", async (site) => {
   const server = await site.serve("--max-message-rate", "100", "--heartbeat", "1");

@@ -13,8 +13,8 @@ import {
 } from "../../../lib/certificates/certificates.ts";
 import { connect } from "../../../lib/client/connect.ts";
 import type { ParleyError } from "../../../lib/errors.ts";
-import { assertFailure } from "../client/program.ts";
-import { Site, siteTest } from "./site.ts";
+import { assertFailure } from "../../harness/program.ts";
+import { Site, siteTest } from "../../harness/site.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -44,7 +44,7 @@ siteTest("a certificate of an authority the client does not know", async (site) 
       /has a certificate from a CA that is not known here; give that CA's file with --ca/,
     );
   }
-  await server.log("TLS handshake failed", "does not know the CA of our certificate");
+  await server.log.untilLike("TLS handshake failed", "does not know the CA of our certificate");
 });
 
 siteTest("an expired certificate", async (site) => {
@@ -54,8 +54,11 @@ siteTest("an expired certificate", async (site) => {
     3,
     /expired \(20\d\d-\d\d-\d\d\); have it renewed there, and check that the clock here/,
   );
-  assertEquals((await server.log("the certificate has expired, so clients refuse it")).level, "warn");
-  await server.log("TLS handshake failed", "expired");
+  assertEquals(
+    (await server.log.untilLike("the certificate has expired, so clients refuse it")).level,
+    "warn",
+  );
+  await server.log.untilLike("TLS handshake failed", "expired");
 });
 
 siteTest("a certificate that is not valid yet", async (site) => {
@@ -65,7 +68,7 @@ siteTest("a certificate that is not valid yet", async (site) => {
     3,
     /certificate that is not valid yet \(.*\); check that the clock here is right/,
   );
-  assertEquals((await server.log("the certificate is not valid yet")).level, "warn");
+  assertEquals((await server.log.untilLike("the certificate is not valid yet")).level, "warn");
 });
 
 siteTest("a certificate for another name", async (site) => {
@@ -75,21 +78,21 @@ siteTest("a certificate for another name", async (site) => {
     3,
     /not for 127\.0\.0\.1, but for hub\.example, 192\.0\.2\.200; connect by a name it is for/,
   );
-  await server.log("TLS handshake failed", "made for another name");
+  await server.log.untilLike("TLS handshake failed", "made for another name");
 });
 
 siteTest("TLS to a plain port", async (site) => {
   const server = await site.serve();
   const ended = await site.parley(["ping", "--port", `${server.port}`, "--tls"]);
   assertFailure(ended, 3, /does not speak TLS; connect without --tls, or check the port/);
-  await server.log("refused", "TLS");
+  await server.log.untilLike("refused", "TLS");
 });
 
 siteTest("plain to a TLS port", async (site) => {
   const server = await site.serve("--tls");
   const ended = await site.parley(["ping", "--port", `${server.port}`]);
   assertFailure(ended, 3, /speaks TLS; connect with --tls \(or a parleys:\/\/ URL\), and --ca/);
-  await server.log(
+  await server.log.untilLike(
     "TLS handshake failed",
     "does not speak TLS; plain connections go to a server without --tls",
   );
@@ -135,7 +138,7 @@ siteTest("tokens: missing, expired, not yet valid, of another server, broken", a
     const env = token === undefined ? undefined : { PARLEY_TOKEN: token };
     const ended = await site.parley(["ping", "--port", `${server.port}`], { env });
     assertFailure(ended, 4, words);
-    const line = await server.log("refused", detail);
+    const line = await server.log.untilLike("refused", detail);
     assertEquals([line.level, line.code], ["warn", "unauthorized"]);
   }
   const { stderr } = await server.stop();
@@ -170,7 +173,7 @@ siteTest("not granted: publish, subscribe, wider than the grant, direct", async 
   ];
   for (const [args, words] of refused) assertFailure(await parley(...args), 4, words);
   assertEquals((await parley("publish", "jobs.a", "hello")).code, 0);
-  const subscriber = site.talk(["subscribe", "jobs.*.done", "--port", `${server.port}`], { env });
+  const subscriber = site.startClient(["subscribe", "jobs.*.done", "--port", `${server.port}`], { env });
   await subscriber.stderr.until(/"message":"subscribed"/);
 
   const refusals: ParleyError[] = [];
@@ -189,7 +192,7 @@ siteTest("a full server", async (site) => {
   const server = await site.serve("--auth", "--tls", "--max-connections-per-address", "1");
   const args = ["--port", `${server.port}`, "--ca", "certs/ca.pem"];
   const env = { PARLEY_TOKEN: token };
-  const ada = site.talk(["subscribe", "chat", ...args], { env });
+  const ada = site.startClient(["subscribe", "chat", ...args], { env });
   await ada.stderr.until(/"message":"subscribed"/);
   const full = await site.parley(["ping", ...args], { env });
   assertFailure(
@@ -199,7 +202,7 @@ siteTest("a full server", async (site) => {
   );
   ada.kill("SIGINT");
   await ada.ended();
-  await server.log("closed", '"reason":"bye"');
+  await server.log.untilLike("closed", '"reason":"bye"');
   // The place is free when the socket is closed, which is a moment after the log says so.
   let ended = await site.parley(["ping", ...args], { env });
   for (let tries = 0; ended.code === 3 && tries < 20; tries++) {

@@ -5,8 +5,8 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { assertFailure, type Program, type StartOptions } from "../client/program.ts";
-import { type Site, siteTest } from "./site.ts";
+import { assertFailure, type Program, type ProgramOptions } from "../../harness/program.ts";
+import { type Site, siteTest } from "../../harness/site.ts";
 
 const HAS_PYTHON = await hasPython();
 
@@ -28,9 +28,9 @@ async function guarded(site: Site, ...args: string[]) {
 }
 
 /** Starts the client by a shell that tells its process id, which becomes the client's. */
-function startKnown(site: Site, args: readonly string[], env: StartOptions["env"]): Program {
+function startKnown(site: Site, args: readonly string[], env: ProgramOptions["env"]): Program {
   const program = ["sh", "-c", 'echo "pid $$" >&2; exec "$@"', "sh", ...site.programs.client];
-  return site.talk(args, { program, env });
+  return site.startClient(args, { program, env });
 }
 
 siteTest("a token from PARLEY_TOKEN or @FILE is in no list of processes", async (site) => {

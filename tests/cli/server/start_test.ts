@@ -5,8 +5,9 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { assertFailure } from "../client/program.ts";
-import { OUTSIDE, siteTest } from "./site.ts";
+import { assertFailure } from "../../harness/program.ts";
+import { EXTERNAL_ADDRESS } from "../../harness/permissions.ts";
+import { siteTest } from "../../harness/site.ts";
 
 const LINK = /^parleys:\/\/[^\s']+\?ca=[\w-]+&token=[\w.-]+$/;
 /** A JWT, or the part of one that matters. */
@@ -62,7 +63,9 @@ siteTest("of two servers that start at once with one state folder, one prints a 
 siteTest("on loopback it is open to this machine, says so, and makes nothing", async (site) => {
   for (const host of ["127.0.0.1", "localhost", "::1", "[::1]"]) {
     const server = await site.serve("--host", host);
-    const { level } = await server.log("open to this machine: every program on this machine may connect");
+    const { level } = await server.log.untilLike(
+      "open to this machine: every program on this machine may connect",
+    );
     assertEquals(level, "info");
     const ping = await site.parley([
       "ping",
@@ -92,7 +95,7 @@ siteTest("with --auth on loopback the link is for this machine", async (site) =>
 siteTest("--insecure opens it to the network, and warns at every start", async (site) => {
   for (let start = 1; start <= 2; start++) {
     const server = await site.serve("--host", "0.0.0.0", "--insecure");
-    const { level, message } = await server.log("insecure: open to the network");
+    const { level, message } = await server.log.untilLike("insecure: open to the network");
     assertEquals(level, "warn");
     assertMatch(
       message,
@@ -107,12 +110,12 @@ siteTest("--insecure opens it to the network, and warns at every start", async (
 
 siteTest("--insecure --auth keeps the tokens, and clients send them only if told to", async (site) => {
   const server = await site.serve("--host", "0.0.0.0", "--insecure", "--auth");
-  const { level, message } = await server.log("insecure: open to the network");
+  const { level, message } = await server.log.untilLike("insecure: open to the network");
   assertEquals(level, "warn");
   assertMatch(message, /others can read tokens and messages on the way/);
   const link = await server.link();
   assertMatch(link, /^parley:\/\/[^?]+\?token=/);
-  if (OUTSIDE !== undefined) {
+  if (EXTERNAL_ADDRESS !== undefined) {
     assertFailure(await site.parley(["ping", "--url", link]), 2, /token would cross the network/);
   }
   assertEquals((await site.parley(["ping", "--url", link, "--insecure"])).code, 0);
@@ -121,7 +124,10 @@ siteTest("--insecure --auth keeps the tokens, and clients send them only if told
 
 siteTest("--insecure with --auth and --tls is not insecure", async (site) => {
   const server = await site.serve("--host", "0.0.0.0", "--insecure", "--auth", "--tls");
-  assertEquals((await server.log("open to the network: only who has a token gets in")).level, "info");
+  assertEquals(
+    (await server.log.untilLike("open to the network: only who has a token gets in")).level,
+    "info",
+  );
   assertMatch(await server.link(), LINK);
 });
 
@@ -170,7 +176,7 @@ siteTest("the link has a name of the certificate that somebody else looks after"
   assertMatch(link, /^parleys:\/\/localhost:\d+\?token=[\w.-]+$/);
   const ping = await site.parley(["ping", "--url", link, "--ca", "bought/ca.pem"]);
   assertEquals([ping.code, ping.stderr], [0, ""]);
-  assertEquals((await server.log("certificate")).hosts, ["localhost"]);
+  assertEquals((await server.log.untilLike("certificate")).hosts, ["localhost"]);
   assertStringIncludes((await server.stop()).stderr, "given it with --ca");
 });
 

@@ -5,14 +5,16 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import type { Program } from "../client/program.ts";
-import { type Site, siteTest } from "./site.ts";
+import type { Program } from "../../harness/program.ts";
+import { type Site, siteTest } from "../../harness/site.ts";
 
 const UUID = /[0-9a-f]{8}-[0-9a-f-]{27}/;
 
 /** A session that is there until something ends it. */
 async function subscriber(site: Site, port: number, token: string): Promise<Program> {
-  const program = site.talk(["subscribe", "chat", "--port", `${port}`], { env: { PARLEY_TOKEN: token } });
+  const program = site.startClient(["subscribe", "chat", "--port", `${port}`], {
+    env: { PARLEY_TOKEN: token },
+  });
   await program.stderr.until(/"message":"subscribed"/);
   return program;
 }
@@ -145,7 +147,10 @@ siteTest("revoking closes a live session within 5 s, and the client says why", a
   assert(performance.now() - start < 5000);
   assertEquals(code, 4);
   assertMatch(stderr, /^parley: token revoked: ask for a new one; give a valid token with --token/m);
-  assertMatch(`${(await server.log("refused")).reason}`, /^token revoked: it was revoked at \d{4}-/);
+  assertMatch(
+    `${(await server.log.untilLike("refused")).reason}`,
+    /^token revoked: it was revoked at \d{4}-/,
+  );
   const again = await site.parley(["ping", "--port", `${server.port}`, "--token", token]);
   assertEquals([again.code, again.stderr], [4, stderr.slice(stderr.indexOf("parley: token"))]);
 }, { compiled: true });
@@ -157,7 +162,10 @@ siteTest("a session ends when its token expires, and a new one is not let in wit
   const { code, stderr } = await ada.ended();
   assertEquals(code, 4);
   assertMatch(stderr, /^parley: token expired: it ended at .*Z; ask for a new one$/m);
-  assertMatch(`${(await server.log("refused")).reason}`, /^token expired: it ended at .*Z, now is .*Z$/);
+  assertMatch(
+    `${(await server.log.untilLike("refused")).reason}`,
+    /^token expired: it ended at .*Z, now is .*Z$/,
+  );
   const again = await site.parley(["ping", "--port", `${server.port}`, "--token", token]);
   assertEquals(again.code, 4);
   assertMatch(again.stderr, /^parley: token expired: it ended at/);
@@ -180,7 +188,10 @@ siteTest("rotate goes on taking the old tokens for the overlap, and none with --
   assertEquals(code, 4);
   assertMatch(stderr, /^parley: token not valid here: check that it is whole, and meant for this server; /m);
   assertEquals((await ping(newer)).code, 4);
-  assertMatch(`${(await server.log("refused", "accepted no more")).reason}`, /^token not valid here/);
+  assertMatch(
+    `${(await server.log.untilLike("refused", "accepted no more")).reason}`,
+    /^token not valid here/,
+  );
   assertEquals((await ping(await site.issue("--name", "Cleo"))).code, 0);
   assertMatch(await site.ok("token", "list"), /Ada .* its key was rotated out/);
 });

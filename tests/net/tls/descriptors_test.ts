@@ -4,7 +4,7 @@
 
 import { assert } from "@std/assert";
 import { LINGER_MS } from "../../../lib/limits.ts";
-import { within } from "../../raw_client.ts";
+import { within } from "../../harness/deadline.ts";
 import { greeting, readAll, Served, writeAll, writeUntilStuck } from "./fixtures.ts";
 
 const canRead = (await Deno.permissions.query({ name: "read" })).state === "granted";

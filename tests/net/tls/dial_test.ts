@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { ParleyError } from "../../../lib/errors.ts";
 import { dialTls, type TlsDialOptions } from "../../../lib/net/tls/dial.ts";
 import { describeServerFailure } from "../../../lib/net/tls/reasons.ts";
-import { DEADLINE_MS } from "../../raw_client.ts";
+import { DEADLINE_MS } from "../../harness/deadline.ts";
 import { authority, greeting, identity, otherAuthority, Served } from "./fixtures.ts";
 
 type Target = { hostname: string; port: number };

@@ -13,7 +13,7 @@ import {
 import type { Socket } from "../../../lib/net/socket.ts";
 import { dialTls } from "../../../lib/net/tls/dial.ts";
 import { type TlsIdentity, TlsListener } from "../../../lib/net/tls/listener.ts";
-import { DEADLINE_MS, within } from "../../raw_client.ts";
+import { DEADLINE_MS, within } from "../../harness/deadline.ts";
 
 const DAY_MS = 86_400_000;
 const nowMs = Date.now(); // TLS asks the real clock

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "
 import { ParleyError } from "../../../lib/errors.ts";
 import { LINGER_MS } from "../../../lib/limits.ts";
 import { dialTls } from "../../../lib/net/tls/dial.ts";
-import { DEADLINE_MS, within } from "../../raw_client.ts";
+import { DEADLINE_MS, within } from "../../harness/deadline.ts";
 import {
   authority,
   good,

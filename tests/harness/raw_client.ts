@@ -6,13 +6,11 @@
  */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import type { ErrorCode } from "../lib/errors.ts";
-import { HEADER_BYTES } from "../lib/limits.ts";
-import type { Member, Opened, Welcome } from "../lib/wire/control.ts";
-import { encodeFrame, type Header, INBOX, readHeader, Type, typeName } from "../lib/wire/header.ts";
-
-/** How long to wait for what should come at once, in milliseconds; generous, for machines that are busy. */
-export const DEADLINE_MS = 15_000;
+import type { ErrorCode } from "../../lib/errors.ts";
+import { HEADER_BYTES } from "../../lib/limits.ts";
+import type { Member, Opened, Welcome } from "../../lib/wire/control.ts";
+import { encodeFrame, type Header, INBOX, readHeader, Type, typeName } from "../../lib/wire/header.ts";
+import { DEADLINE_MS, within } from "./deadline.ts";
 
 /** A frame as it came. */
 export interface Frame extends Header {
@@ -44,22 +42,6 @@ export type Opening = Opened & { members?: Member[] };
 type Address = { readonly hostname: string; readonly port: number };
 /** Bytes, text as UTF-8, anything else as JSON. */
 type Payload = Uint8Array | string | object;
-
-/** Nothing came in time. */
-export class Silence extends Error {}
-
-/** Resolves as `promise` does, or rejects with {@linkcode Silence} after `ms` milliseconds. */
-export async function within<T>(promise: Promise<T>, what: string, ms: number = DEADLINE_MS): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Silence(`no ${what} within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 /** The payload of `frame` as text. */
 export function text({ payload }: Frame): string {
