@@ -1,5 +1,5 @@
 /**
- * Read and write buffers, lent and taken back, so that busy connections have large ones and idle ones cost little.
+ * A pool of read and write buffers, so that busy connections have large ones and idle connections cost little.
  *
  * @module
  */
@@ -8,42 +8,43 @@ import { BUFFER_BYTES, MAX_FREE_BUFFERS, MAX_LENT_BYTES, MIN_SHARED_BYTES } from
 
 const LARGEST = BUFFER_BYTES[BUFFER_BYTES.length - 1];
 
-/** A buffer as the pool lends it. */
+/** A buffer of the pool. */
 export type Buffer = Uint8Array<ArrayBuffer>;
 
-/** Who was sent parts of a buffer on offer, and has neither kept nor copied them yet. */
+/** An outbox that was sent slices of a buffer on offer, and has neither retained the buffer nor copied them yet. */
 export interface Follower {
-  /** The offer ends: the last occasion to keep the buffer or to copy from it. */
+  /** The offer ends: the last chance to retain the buffer or to copy from it. */
   offerEnds(): void;
 }
 
 /**
  * Lends buffers in a few sizes. One pool serves a whole server, or one client.
  *
- * What was read into a buffer can be shared instead of copied: its connection offers the buffer while its receiver looks
- * at it. Outboxes that are sent parts of it follow the offer, and when it ends they know how much it has become: a large
- * part they keep, and the last of them to have written its part gives the buffer back; a small one they copy.
+ * Received bytes can be shared instead of copied. A connection offers its read buffer while its receiver processes it.
+ * Outboxes that are sent slices of the buffer follow the offer; when it ends, each knows how large its slice has
+ * become. It copies a small slice. For a large one it retains the buffer, which returns to the pool when the last
+ * outbox has released it.
  */
 export class BufferPool {
   readonly #free: Buffer[][] = BUFFER_BYTES.map(() => []);
   readonly #offered = new Set<Uint8Array>();
   readonly #followers: Follower[] = [];
-  /** How many outboxes keep a buffer. */
-  readonly #kept = new Map<Uint8Array, number>();
-  /** Large buffers that were lent for reading, and how many bytes they are. */
+  /** How many outboxes retain a buffer. */
+  readonly #retained = new Map<Uint8Array, number>();
+  /** Large buffers lent for reading, and their total size in bytes. */
   readonly #forReading = new Set<Uint8Array>();
   #forReadingBytes = 0;
 
-  /** Lends a buffer of at least `bytes`; above the largest size it is made to measure and not kept afterwards. */
+  /** Lends a buffer of at least `bytes`. Above the largest size it is allocated to fit and not pooled afterwards. */
   take(bytes: number): Buffer {
     const size = BUFFER_BYTES.findIndex((size) => size >= bytes);
     return this.#free[size]?.pop() ?? new Uint8Array(size < 0 ? bytes : BUFFER_BYTES[size]);
   }
 
   /**
-   * Lends a buffer to read into: of about `bytes`, but of the smallest size once many large ones are lent. A read
-   * that waits on a silent socket cannot be called back to swap its buffer, so the large ones must not all end up
-   * there.
+   * Lends a buffer to read into, of about `bytes`, but of the smallest size once `MAX_LENT_BYTES` are lent. A read that
+   * waits on a silent socket cannot be cancelled to change its buffer, so silent sockets must not get hold of all the
+   * large ones.
    */
   takeForRead(bytes: number): Buffer {
     const isScarce = this.#forReadingBytes >= MAX_LENT_BYTES;
@@ -55,50 +56,50 @@ export class BufferPool {
     return buffer;
   }
 
-  /** Takes back a buffer that nothing refers to any more. */
+  /** Returns a buffer that nothing refers to any more. */
   give(buffer: Buffer): void {
     if (this.#forReading.delete(buffer)) this.#forReadingBytes -= buffer.length;
     const free = this.#free[BUFFER_BYTES.indexOf(buffer.length)];
     if (free !== undefined && free.length < MAX_FREE_BUFFERS) free.push(buffer);
   }
 
-  /** Lets outboxes keep `buffer` until `withdraw`: what is in it will not change. */
+  /** Allows outboxes to retain `buffer`, until `withdraw`. Its content must not change until then. */
   offer(buffer: Buffer): void {
     if (buffer.length >= MIN_SHARED_BYTES) this.#offered.add(buffer);
   }
 
-  /** Whether `bytes` are on offer, so that `follower` need not copy from them before it is told that the offer ends. */
+  /** Whether `bytes` are on offer. If so, `follower` need not copy from them before its `offerEnds` is called. */
   follow(bytes: Uint8Array, follower: Follower): boolean {
     if (!this.#offered.has(bytes)) return false;
     this.#followers.push(follower);
     return true;
   }
 
-  /** Ends the offer. Whether somebody keeps the buffer: then it is no longer the caller's. */
+  /** Ends the offer. Returns whether an outbox retains the buffer; it then no longer belongs to the caller. */
   withdraw(buffer: Buffer): boolean {
-    // Also those of other offers, of which there are none as a rule: what they are sent next, they follow anew.
+    // Includes followers of other offers, which are rare: they follow again with the next slice they are sent.
     for (let i = 0; i < this.#followers.length; i++) this.#followers[i].offerEnds();
     this.#followers.length = 0;
-    if (!this.#offered.delete(buffer) || !this.#kept.has(buffer)) return false;
+    if (!this.#offered.delete(buffer) || !this.#retained.has(buffer)) return false;
     if (this.#forReading.delete(buffer)) this.#forReadingBytes -= buffer.length;
     return true;
   }
 
-  /** Keeps `bytes`, if they are a buffer on offer. To be followed by one `release`. */
-  keep(bytes: Uint8Array): bytes is Buffer {
+  /** Retains `bytes` if they are a buffer on offer. Each `retain` needs one `release`. */
+  retain(bytes: Uint8Array): bytes is Buffer {
     if (!this.#offered.has(bytes)) return false;
-    this.#kept.set(bytes, (this.#kept.get(bytes) ?? 0) + 1);
+    this.#retained.set(bytes, (this.#retained.get(bytes) ?? 0) + 1);
     return true;
   }
 
-  /** Ends one `keep`. */
+  /** Ends one `retain`. */
   release(buffer: Buffer): void {
-    const left = (this.#kept.get(buffer) ?? 1) - 1;
+    const left = (this.#retained.get(buffer) ?? 1) - 1;
     if (left > 0) {
-      this.#kept.set(buffer, left);
+      this.#retained.set(buffer, left);
       return;
     }
-    this.#kept.delete(buffer);
+    this.#retained.delete(buffer);
     if (!this.#offered.has(buffer)) this.give(buffer);
   }
 }

@@ -1,9 +1,9 @@
 /**
- * One socket's read loop and its only way to end.
+ * One socket's read loop, and how the connection ends.
  *
- * Bytes go from the socket to a {@linkcode Receiver}, which takes what is whole; what is left stays at the front of
- * the buffer for the next read. The receiver may hold the connection: nothing is read while it does, and TCP passes
- * the pressure on to the peer.
+ * Bytes go from the socket to a {@linkcode Receiver}, which takes whole frames; the rest stays at the front of the
+ * buffer for the next read. The receiver may pause the connection. A paused connection does not read, so TCP slows
+ * down the peer.
  *
  * @module
  */
@@ -15,34 +15,34 @@ import { Outbox, type OutboxOwner } from "./outbox.ts";
 import type { Socket } from "./socket.ts";
 import type { Reader, ReadScheduler } from "./read_scheduler.ts";
 
-/** Who the bytes are for. */
+/** Consumes the bytes of a connection. */
 export interface Receiver {
-  /** Takes what is whole of `bytes[0, end)` and returns how many bytes that was. The buffer is reused afterwards. */
+  /** Takes the whole frames of `bytes[0, end)` and returns how many bytes they are. The buffer is reused afterwards. */
   receive(bytes: Uint8Array, end: number): number;
-  /** `receive` threw: a bug of ours. The receiver decides what the peer is told. */
+  /** `receive` threw, which is a bug. The receiver decides what the peer learns of it. */
   failed(error: unknown): void;
-  /** The peer has not read what waits for it within the grace time. */
+  /** The outbox has been full for the slow consumer timeout. */
   onSlowConsumer(): void;
-  /** The connection ends, said once and before anything else; nothing is received any more. */
+  /** The connection ends. Called once, before anything is torn down; `receive` is not called again. */
   ended(reason: EndReason): void;
 }
 
-/** What a connection needs to know of its owner's limits. */
+/** The limits of one connection. */
 export interface ConnectionLimits {
   /** See `Limits.pendingBytes`. */
   readonly pendingBytes: number;
   /** See `Limits.slowConsumerTimeoutMs`. */
   readonly slowConsumerTimeoutMs: number;
-  /** How long {@linkcode Connection.finish} may take to write what is left, in milliseconds. */
+  /** How long {@linkcode Connection.finish} may take to write what is pending, in milliseconds. */
   readonly drainMs: number;
 }
 
-/** open: frames go both ways. finishing: what waits is written, what comes is thrown away. closed: over. */
+/** open: frames go both ways. finishing: pending bytes are written, received bytes discarded. closed: over. */
 type State = "open" | "finishing" | "closed";
 
 /** One connection; see the module's comment. */
 export class Connection implements OutboxOwner, Reader {
-  /** Where frames to the peer go. */
+  /** Queues frames for the peer. */
   readonly outbox: Outbox;
   /** Settles when the socket is closed and no operation on it is left. */
   readonly closed: Promise<void>;
@@ -54,9 +54,9 @@ export class Connection implements OutboxOwner, Reader {
   readonly #scheduler: ReadScheduler | undefined;
   #state: State = "open";
   #buffer: Buffer;
-  /** `#buffer[0, #filled)` came from the socket and has not been taken. */
+  /** `#buffer[0, #filled)` was read from the socket, and the receiver has not taken it yet. */
   #filled = 0;
-  /** How large the next read should be, from how much the last ones brought. */
+  /** How large the next read should be, estimated from the last one. */
   #wanted = BUFFER_BYTES[0];
   #reading = false;
   #delivering = false;
@@ -69,8 +69,8 @@ export class Connection implements OutboxOwner, Reader {
   #settled!: () => void;
 
   /**
-   * `receiver` is made from the connection, because each needs the other. Where many connections share a loop, `turns`
-   * keeps the order among them fair.
+   * `receiver` is a factory because connection and receiver refer to each other. With a `scheduler`, many connections
+   * read in a fair order.
    */
   constructor(
     socket: Socket,
@@ -94,31 +94,31 @@ export class Connection implements OutboxOwner, Reader {
     this.read();
   }
 
-  /** Stops reading until `resume`; called by the receiver from within `receive`. */
+  /** Stops reading until `resume`. To be called from within `receive`. */
   pause(): void {
     this.#paused = true;
   }
 
-  /** Offers what was not taken again, then reads on. */
+  /** Offers the bytes that were not taken again, then reads on. */
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
     if (!this.#reading && !this.#delivering && this.#state !== "closed") this.#deliver();
   }
 
-  /** Ends in order: nothing more is received, what waits is written (for at most `withinMs`), then closed. */
+  /** Stops receiving, writes the pending bytes for at most `withinMs` milliseconds, then closes. */
   finish(reason: EndReason, withinMs: number = this.#drainMs): void {
     if (this.#state !== "open") return;
     this.#state = "finishing";
     this.#finishBy = performance.now() + withinMs;
-    this.#deadline = setTimeout(() => this.#giveUp(reason), withinMs);
+    this.#deadline = setTimeout(() => this.#abort(reason), withinMs);
     this.#end(reason);
-    this.outbox.releaseWaiting();
+    this.outbox.releaseWaiters();
     if (this.outbox.pending === 0) this.#linger();
     else this.resume();
   }
 
-  /** Ends at once: what waits is dropped. */
+  /** Closes at once and drops the pending bytes. */
   destroy(reason: EndReason): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
@@ -128,13 +128,13 @@ export class Connection implements OutboxOwner, Reader {
     try {
       this.#socket.close();
     } catch {
-      // Closed under us already; that is what we wanted.
+      // Closed already.
     }
     if (!this.#reading && !this.#delivering) this.#release();
   }
 
-  /** The peer has not taken what was written in the time it had: waits for it no longer. */
-  #giveUp(reason: EndReason): void {
+  /** The peer did not take the written bytes in time: closes without waiting for it. */
+  #abort(reason: EndReason): void {
     if (this.#state !== "closed") this.#socket.abort?.();
     this.destroy(reason);
   }
@@ -146,8 +146,8 @@ export class Connection implements OutboxOwner, Reader {
   }
 
   /**
-   * Everything is written. Says so to the peer and waits for its end: closing while its bytes are still unread would
-   * make TCP reset the connection, and what we wrote last, most likely why, could be lost on the way.
+   * Everything is written: sends the end of the stream and waits for the peer's. Closing while bytes of the peer are
+   * unread would make TCP reset the connection, and the last frame, most likely the reason, could be lost.
    */
   #linger(): void {
     if (this.#sawEnd) {
@@ -158,32 +158,32 @@ export class Connection implements OutboxOwner, Reader {
     const leftMs = Math.max(0, this.#finishBy - performance.now());
     this.#deadline = leftMs > LINGER_MS
       ? setTimeout(() => this.destroy("eof"), LINGER_MS)
-      : setTimeout(() => this.#giveUp("eof"), leftMs);
+      : setTimeout(() => this.#abort("eof"), leftMs);
     this.#socket.closeWrite().catch(() => this.destroy("reset"));
     this.resume();
   }
 
-  /** The outbox could not write. */
+  /** See {@linkcode OutboxOwner.writeFailed}. */
   writeFailed(): void {
     this.destroy("reset");
   }
 
-  /** The outbox has written something. */
+  /** See {@linkcode OutboxOwner.written}. */
   written(): void {
     this.#scheduler?.operationFinished();
   }
 
-  /** The outbox has written everything. */
+  /** See {@linkcode OutboxOwner.drained}. */
   drained(): void {
     if (this.#state === "finishing") this.#linger();
   }
 
-  /** The peer does not read. */
+  /** See {@linkcode OutboxOwner.onSlowConsumer}. */
   onSlowConsumer(): void {
     this.#receiver.onSlowConsumer();
   }
 
-  /** Issues the next read, in its turn. */
+  /** See {@linkcode Reader.read}. */
   read(): void {
     if (this.#state === "closed") {
       this.#release();
@@ -217,7 +217,7 @@ export class Connection implements OutboxOwner, Reader {
     else this.destroy("reset");
   };
 
-  /** Offers what has come to the receiver, keeps what it did not take, and reads on unless held. */
+  /** Offers the received bytes to the receiver, keeps what it did not take, and reads on unless paused. */
   #deliver(): void {
     this.#delivering = true;
     if (this.#state === "open") {
@@ -238,13 +238,13 @@ export class Connection implements OutboxOwner, Reader {
     if (this.#state === "closed") {
       this.#release();
     } else if (!this.#paused && !this.#sawEnd) {
-      this.#reading = true; // or will be, in its turn
+      this.#reading = true; // perhaps later, when the scheduler gets to it
       if (this.#scheduler === undefined) this.read();
       else this.#scheduler.readNext(this);
     }
   }
 
-  /** Puts what was not taken to the front: of another buffer, where outboxes have kept this one. */
+  /** Moves the bytes that were not taken to the front, or to another buffer if outboxes retain this one. */
   #keepRest(taken: number): void {
     const rest = this.#filled - taken;
     if (this.#pool.withdraw(this.#buffer)) {
@@ -262,12 +262,12 @@ export class Connection implements OutboxOwner, Reader {
     this.#filled = rest;
   }
 
-  /** Trades the buffer for one that suits the next read: larger where the last was filled, smaller where it was not. */
+  /** Replaces the buffer by one that fits the next read: larger if the last one filled it, smaller if it brought little. */
   #fit(): void {
     const size = this.#buffer.length;
     let next: Buffer;
     if (this.#filled === size) {
-      // A frame longer than the buffer. Grows by what has really come, not by what the header promises.
+      // A frame longer than the buffer. Grows with the bytes received, not with the length that the header claims.
       next = this.#pool.take(size * 2);
     } else if (
       this.#wanted > size || (this.#filled === 0 && this.#wanted * 4 <= size && size > BUFFER_BYTES[0])
@@ -285,7 +285,7 @@ export class Connection implements OutboxOwner, Reader {
     this.#buffer = next;
   }
 
-  /** No operation refers to the buffer any more. */
+  /** The socket is closed and no operation refers to the buffer any more. */
   #release(): void {
     this.#pool.give(this.#buffer);
     this.#settled();

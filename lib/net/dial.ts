@@ -1,5 +1,5 @@
 /**
- * Connecting to a server, within a time.
+ * Connects to a server over TCP, within a time limit.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { ParleyError } from "../errors.ts";
 import type { Socket } from "./socket.ts";
 
-/** Where to connect to. */
+/** The address of a server. */
 export interface Target {
   readonly hostname: string;
   readonly port: number;
@@ -16,7 +16,7 @@ export interface Target {
 /**
  * Connects over TCP.
  *
- * @param withinMs how long it may take, in milliseconds
+ * @param withinMs how long connecting may take, in milliseconds
  * @throws {ParleyError} `unreachable`, with the reason and what to try
  */
 export async function dial({ hostname, port }: Target, withinMs: number): Promise<Socket> {
@@ -27,13 +27,13 @@ export async function dial({ hostname, port }: Target, withinMs: number): Promis
   try {
     const result = await Promise.race([connecting, late]);
     if (result === "late") {
-      // It may still succeed, when nobody wants it any more.
+      // It may still succeed later; the connection would leak.
       connecting.then((socket) => socket.close(), () => {});
       throw new ParleyError(
         "unreachable",
         `no answer from ${where} within ${
           withinMs / 1000
-        } s; check the address, and that no firewall is between`,
+        } s; check the address, and that no firewall blocks it`,
       );
     }
     result.setNoDelay(true);

@@ -1,5 +1,5 @@
 /**
- * The accept loop: hands on every connection, and survives running out of descriptors.
+ * The accept loop: passes on every connection, and survives running out of file descriptors.
  *
  * @module
  */
@@ -7,28 +7,28 @@
 import { ACCEPT_BACKOFF_MS, MAX_ACCEPT_BACKOFF_MS } from "../limits.ts";
 import type { Socket } from "./socket.ts";
 
-/** An accepted connection and where it comes from. */
+/** An accepted connection and the address of its peer. */
 export interface Accepted {
   readonly socket: Socket;
   /** The peer's IP address. */
   readonly address: string;
   /** The peer's port. */
   readonly port: number;
-  /** How long ago it connected, in milliseconds, where that was not just now. */
+  /** How long ago it connected, in milliseconds; 0 unless given. */
   readonly agoMs?: number;
 }
 
-/** What a listener tells its owner. */
+/** What a listener reports to its owner. */
 export interface ListenerEvents {
-  /** Somebody connected. */
+  /** A client connected. */
   accepted(connection: Accepted): void;
-  /** Accepting failed, as it does without descriptors; it is tried again after `waitMs` milliseconds. */
+  /** Accepting failed, most likely for lack of file descriptors. It is retried after `waitMs` milliseconds. */
   acceptFailed(error: unknown, waitMs: number): void;
 }
 
-/** Accepts connections on one address until closed. */
+/** Accepts connections on one address until it is closed. */
 export class Listener {
-  /** The address really listened on; its port is the one taken where 0 was asked for. */
+  /** The address listened on, with the port that the system chose if 0 was requested. */
   readonly address: Deno.NetAddr;
   /** Settles when the accept loop has ended. */
   readonly closed: Promise<void>;
@@ -39,7 +39,8 @@ export class Listener {
   #wake: (() => void) | undefined;
 
   /**
-   * @throws {Deno.errors.AddrInUse} and what else `Deno.listen` throws
+   * @param port the TCP port; 0 lets the system choose one
+   * @throws {Deno.errors.AddrInUse} and the other errors of `Deno.listen`
    */
   constructor(hostname: string, port: number, events: ListenerEvents) {
     this.#listener = Deno.listen({ hostname, port });
@@ -48,7 +49,7 @@ export class Listener {
     this.closed = this.#accept();
   }
 
-  /** Stops accepting; connections already handed on are not touched. */
+  /** Stops accepting. Connections that were passed on stay open. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;
@@ -62,8 +63,8 @@ export class Listener {
       try {
         const connection = await this.#listener.accept();
         waitMs = ACCEPT_BACKOFF_MS;
-        if (this.#open) this.#handOn(connection);
-        else connection.close(); // it came just before: nobody would ever close it
+        if (this.#open) this.#passOn(connection);
+        else connection.close(); // accepted just before the listener closed
       } catch (error) {
         if (!this.#open) return;
         if (isPeerGone(error)) continue;
@@ -74,9 +75,9 @@ export class Listener {
     }
   }
 
-  #handOn(connection: Deno.TcpConn): void {
+  #passOn(connection: Deno.TcpConn): void {
     try {
-      // Frames are gathered into one write by the outbox already; waiting for more would only add latency.
+      // The outbox already combines frames into one write; Nagle's algorithm would only add latency.
       connection.setNoDelay(true);
     } catch (error) {
       connection.close();
@@ -97,7 +98,7 @@ export class Listener {
   }
 }
 
-/** Whether `error` says that who connected was gone again before it could be accepted: its affair alone. */
+/** Whether the client closed the connection before it was accepted, which is no failure of the listener. */
 function isPeerGone(error: unknown): boolean {
   return error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.ConnectionReset ||
     error instanceof Deno.errors.ConnectionAborted;

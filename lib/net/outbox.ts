@@ -1,6 +1,6 @@
 /**
- * What waits to be written to one peer: bounded, gathered into large writes by a single writer, and the place where
- * it is decided what happens to a peer that does not read.
+ * The outgoing bytes of one connection: bounded, combined into large writes by a single writer, and the place that
+ * detects slow consumers.
  *
  * @module
  */
@@ -9,76 +9,78 @@ import { BUFFER_BYTES, CONTROL_RESERVE_BYTES } from "../limits.ts";
 import type { Buffer, BufferPool, Follower } from "./buffers.ts";
 import type { Socket } from "./socket.ts";
 
-/** Up to this many bytes a loop beats `set`, which must first make a view. Measured with `deno task bench:core`. */
+/** Up to this many bytes a loop is faster than `set`, which needs a view. Measured with `deno task bench:core`. */
 const LOOP_BYTES = 48;
 const LARGEST = BUFFER_BYTES[BUFFER_BYTES.length - 1];
 
 /** A buffer of which `[start, end)` is still to be written. */
 interface Segment {
   readonly bytes: Buffer;
-  /** Whether it belongs to others as well, so that nothing may be appended to it. */
+  /** Whether other outboxes retain the buffer too, so that nothing may be appended to it. */
   readonly isShared: boolean;
   start: number;
   end: number;
 }
 
-/** What an outbox tells its connection, which is its owner. */
+/** What an outbox reports to the connection that owns it. */
 export interface OutboxOwner {
   /** The socket failed; nothing more can be written. */
   writeFailed(error: unknown): void;
-  /** One write has been done. */
+  /** One write has finished. */
   written(): void;
-  /** All that was sent has been written. */
+  /** Everything that was sent has been written. */
   drained(): void;
-  /** The outbox stayed full for the whole grace time, or was overfilled by what is sent without asking. */
+  /** The outbox stayed full for the slow consumer timeout, or unconditional sends exceeded its reserve. */
   onSlowConsumer(): void;
 }
 
 /**
  * The outgoing side of one connection.
  *
- * `send` never waits, and what it is given may be reused afterwards: it is copied, or the buffer it is in is kept. As
- * long as that buffer is on offer, neighbouring slices of it are gathered into one, which costs next to nothing.
- * Whoever can wait asks `hasRoom` first and, where there is none, calls `whenRoom`; an outbox that had to refuse stays
- * full until it has drained to half, so that the waiting come in turns and not one by one, and its peer is slow if that
- * takes longer than the grace time.
+ * `send` never waits, and its bytes may be reused afterwards: they are copied, or their buffer is retained. While that
+ * buffer is on offer, adjacent slices of it are merged into one, at next to no cost.
+ *
+ * A sender that can wait calls `hasRoom` first and `whenRoom` if there is none. From then on the outbox counts as full
+ * until it has drained to half, so that the waiters resume in batches rather than one by one. If that takes longer
+ * than the slow consumer timeout, the owner is told.
  */
 export class Outbox implements Follower {
   readonly #socket: Socket;
   readonly #pool: BufferPool;
   readonly #owner: OutboxOwner;
-  readonly #bound: number;
+  readonly #limit: number;
   readonly #slowConsumerTimeoutMs: number;
   #segments: Segment[] = [];
   #pending = 0;
-  /** A buffer whose offer has not ended. `[#sliceFrom, #sliceTo)` of it was sent after all segments, and may grow. */
+  /** A buffer on offer. `[#sliceFrom, #sliceTo)` of it comes after all segments, and may still grow. */
   #followed: Uint8Array | undefined;
   #sliceFrom = 0;
   #sliceTo = 0;
-  /** Copied since the outbox was last empty, and before that; how large the next segment should be follows from it. */
+  /** Bytes copied since the outbox was last empty, and in the burst before that: they size the next segment. */
   #sinceEmpty = 0;
   #lastBurst = 0;
   #writing = false;
   #closed = false;
-  #overfull = false;
-  /** Who waits for room; made when somebody does. */
-  #waiting: Set<() => void> | undefined;
-  #grace: ReturnType<typeof setTimeout> | undefined;
+  #isOverfull = false;
+  /** Callbacks that wait for room; created with the first one. */
+  #waiters: Set<() => void> | undefined;
+  /** Runs while the outbox counts as full. */
+  #fullTimer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * @param bound what may wait, in bytes; what is sent without asking may exceed it by a small reserve
+   * @param limit pending bytes allowed; sends without `hasRoom` may exceed it by `CONTROL_RESERVE_BYTES`
    * @param slowConsumerTimeoutMs how long the outbox may stay full, in milliseconds
    */
   constructor(
     socket: Socket,
     pool: BufferPool,
-    bound: number,
+    limit: number,
     slowConsumerTimeoutMs: number,
     owner: OutboxOwner,
   ) {
     this.#socket = socket;
     this.#pool = pool;
-    this.#bound = bound;
+    this.#limit = limit;
     this.#slowConsumerTimeoutMs = slowConsumerTimeoutMs;
     this.#owner = owner;
   }
@@ -88,19 +90,19 @@ export class Outbox implements Follower {
     return this.#pending;
   }
 
-  /** Whether `bytes` more may be sent. One frame always fits an empty outbox. */
+  /** Whether `bytes` more may be sent. An empty outbox has room for a frame of any length. */
   hasRoom(bytes: number): boolean {
-    return this.#grace === undefined && (this.#pending + bytes <= this.#bound || this.#pending === 0);
+    return this.#fullTimer === undefined && (this.#pending + bytes <= this.#limit || this.#pending === 0);
   }
 
-  /** Calls `waiter` once there is room again, or the outbox is closed; starts the grace time of the peer. */
+  /** Calls `waiter` once, when there is room again or the outbox is closed. Starts the slow consumer timeout. */
   whenRoom(waiter: () => void): void {
-    this.#waiting ??= new Set();
-    this.#waiting.add(waiter);
-    this.#grace ??= setTimeout(this.#graceOver, this.#slowConsumerTimeoutMs);
+    this.#waiters ??= new Set();
+    this.#waiters.add(waiter);
+    this.#fullTimer ??= setTimeout(this.#timedOut, this.#slowConsumerTimeoutMs);
   }
 
-  /** Queues `bytes[from, to)`, copied; a closed outbox drops it. */
+  /** Queues `bytes[from, to)`, which may be reused afterwards. A closed outbox drops them. */
   send(bytes: Uint8Array, from: number, to: number): void {
     if (this.#closed) return;
     this.#pending += to - from;
@@ -117,14 +119,14 @@ export class Outbox implements Follower {
       }
     }
     if (!this.#writing) {
-      // Not at once: what the rest of this turn sends goes out in the same write.
+      // Deferred, so that everything sent in this turn of the event loop goes out in one write.
       this.#writing = true;
       queueMicrotask(this.#write);
     }
-    // Later, not from within the sender's loop over its receivers, of which this one may be taken out.
-    if (this.#pending > this.#bound + CONTROL_RESERVE_BYTES && !this.#overfull) {
-      this.#overfull = true;
-      queueMicrotask(this.#graceOver);
+    // Deferred, because the sender may be iterating over its receivers, and the owner removes this one.
+    if (this.#pending > this.#limit + CONTROL_RESERVE_BYTES && !this.#isOverfull) {
+      this.#isOverfull = true;
+      queueMicrotask(this.#timedOut);
     }
   }
 
@@ -134,15 +136,15 @@ export class Outbox implements Follower {
     this.#followed = undefined;
   }
 
-  /** The slice grows no more: it becomes a segment, or a part of one. */
+  /** Turns the slice, which can grow no more, into a segment or a part of one. */
   #endSlice(): void {
     const bytes = this.#followed;
     const start = this.#sliceFrom;
     const end = this.#sliceTo;
     if (bytes === undefined || start === end) return;
     this.#sliceFrom = end;
-    // What fills most of its buffer is not copied. What does not is: it would keep much more than it is.
-    if ((end - start) * 2 >= bytes.length && this.#pool.keep(bytes)) {
+    // A slice that fills at least half of its buffer is not copied. A smaller one is, or it would pin too much memory.
+    if ((end - start) * 2 >= bytes.length && this.#pool.retain(bytes)) {
       this.#segments.push({ bytes, isShared: true, start, end });
     } else {
       this.#append(bytes, start, end);
@@ -168,28 +170,28 @@ export class Outbox implements Follower {
     }
   }
 
-  /** Drops what has not been written and lets everybody who waits go on. */
+  /** Drops the bytes that were not written and calls all waiters. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#sliceFrom = this.#sliceTo;
-    // The write under way still reads from the first segment; it gives that one back when it settles.
+    // A write in progress still reads from the first segment, which is given back when the write settles.
     for (const segment of this.#segments.splice(this.#writing ? 1 : 0)) this.#giveBack(segment);
     this.#pending = 0;
-    this.releaseWaiting();
+    this.releaseWaiters();
   }
 
-  /** Lets everybody who waits for room go on, full or not: the peer no longer counts. */
-  releaseWaiting(): void {
-    clearTimeout(this.#grace);
-    this.#grace = undefined;
-    const waiting = this.#waiting;
-    if (waiting === undefined) return;
-    this.#waiting = undefined; // who finds no room again waits for the next time
-    for (const waiter of waiting) waiter();
+  /** Calls all waiters, whether or not there is room: the peer no longer holds them back. */
+  releaseWaiters(): void {
+    clearTimeout(this.#fullTimer);
+    this.#fullTimer = undefined;
+    const waiters = this.#waiters;
+    if (waiters === undefined) return;
+    this.#waiters = undefined; // a waiter may register again from within its call
+    for (const waiter of waiters) waiter();
   }
 
-  readonly #graceOver = () => this.#owner.onSlowConsumer();
+  readonly #timedOut = () => this.#owner.onSlowConsumer();
 
   readonly #write = () => {
     const head = this.#segments[0];
@@ -214,7 +216,7 @@ export class Outbox implements Follower {
       this.#segments.shift();
       this.#giveBack(head);
     }
-    if (this.#grace !== undefined && this.#pending <= this.#bound / 2) this.releaseWaiting();
+    if (this.#fullTimer !== undefined && this.#pending <= this.#limit / 2) this.releaseWaiters();
     if (this.#segments.length > 0) {
       this.#write();
       return;
@@ -230,7 +232,7 @@ export class Outbox implements Follower {
     if (!this.#closed) this.#owner.writeFailed(error);
   };
 
-  /** The writer has stopped for good. */
+  /** The writer has stopped for good: gives the buffers back. */
   #settle(): void {
     this.#writing = false;
     for (const segment of this.#segments.splice(0)) this.#giveBack(segment);
@@ -241,7 +243,7 @@ export class Outbox implements Follower {
     else this.#pool.give(bytes);
   }
 
-  /** Large enough for what comes now, for what this burst has become, or for what the last one was. */
+  /** Adds a segment for at least `atLeast` bytes; larger if this burst or the last one was. */
   #addSegment(atLeast: number): Segment {
     const wanted = Math.max(atLeast, this.#sinceEmpty, this.#lastBurst);
     const bytes = this.#pool.take(Math.min(wanted, LARGEST));

@@ -1,15 +1,15 @@
 /**
- * A fair order among connections that all have something to say.
+ * Reads from many busy connections in a fair order.
  *
- * The runtime finishes at most 128 operations a turn of its loop, reads and writes together. Those beyond wait until
- * it polls the sockets again, and come back in the opposite order each time: with 500 busy connections a few are served
- * without end, and the slowest in a hundred waits a tenth of a second.
+ * The runtime finishes at most 128 operations per turn of the event loop, reads and writes together. The rest wait
+ * until it polls the sockets again, and come back in the opposite order each time: of 500 busy connections a few are
+ * served again and again, and the slowest percent waits a tenth of a second.
  *
- * So once a turn was crowded, connections are read from in rounds: everybody once, in the order in which they were
- * served last, a slice at a time. A slice is small enough for all its reads and the writes that answer them to be done
- * in the very turn that issues them, which is also the cheapest way: what is done at once never waits in the runtime's
- * queue. Who had nothing to say yet does wait there, and is served before the next round begins; so are the writes to
- * a thousand subscribers, which become fewer and larger by it.
+ * So after a crowded turn, connections are read in rounds: each connection once, in the order in which they were
+ * served last, one slice of them per turn. A slice is so small that its reads, and the writes that answer them, finish
+ * in the turn that issues them. That is also the cheapest way, because an operation that finishes at once never enters
+ * the runtime's queue. A connection that has received nothing yet does wait in that queue, and is served before the
+ * next round begins. So are the writes to a thousand subscribers, which become fewer and larger thereby.
  *
  * @module
  */
@@ -17,34 +17,34 @@
 import { setImmediate } from "node:timers";
 import { CROWDED_OPERATIONS, SLICE_READERS, TURNS_TO_POLL } from "../limits.ts";
 
-/** Whoever reads in turns. */
+/** A connection whose reads are scheduled. */
 export interface Reader {
   /** Issues the next read. */
   read(): void;
 }
 
-/** The turns of one server's connections. */
+/** Schedules the reads of one server's connections; see the module's comment. */
 export class ReadScheduler {
-  /** Who has been served and wants to read again. */
+  /** Readers that have been served and are ready to read again. */
   #next: Reader[] = [];
-  /** Who reads in this round, and from where on they still have to. */
+  /** The readers of this round; those from `#at` on have not read yet. */
   #round: Reader[] = [];
   #at = 0;
   #inRounds = false;
   /** Turns since the last one that was crowded, or had a slice. */
   #sinceCrowded = 0;
-  /** Operations that finished in this turn of the loop. */
+  /** Operations that finished in this turn of the event loop. */
   #finished = 0;
 
-  /** A read of `reader` has finished and been dealt with: lets it read again when it is its turn. */
+  /** Schedules the next read of `reader`, whose last read has finished and been processed. */
   readNext(reader: Reader): void {
     this.#next.push(reader);
     this.operationFinished();
   }
 
-  /** Some operation has finished, which made this turn longer. */
+  /** Counts an operation that has finished in this turn. */
   operationFinished(): void {
-    // Those that finished in the same turn are all handed over before the microtask runs.
+    // All operations that finish in one turn are reported before the microtask runs.
     if (++this.#finished === 1) queueMicrotask(this.#endOfTurn);
   }
 
@@ -61,10 +61,10 @@ export class ReadScheduler {
     }
   };
 
-  /** One turn of the loop while there are rounds. */
+  /** One turn of the event loop while reading in rounds. */
   readonly #turn = () => {
     if (this.#at === this.#round.length) {
-      // Whoever waits in the runtime's queue comes first.
+      // What waits in the runtime's queue comes first.
       if (++this.#sinceCrowded < TURNS_TO_POLL) {
         setImmediate(this.#turn);
         return;

@@ -1,19 +1,19 @@
 /**
- * What Parley needs of a socket: a part of `Deno.Conn`, so that TCP and TLS are the same to it.
+ * The part of `Deno.Conn` that Parley uses, so that TCP and TLS look the same to the code above.
  *
  * @module
  */
 
 /** A connected byte stream. */
 export interface Socket {
-  /** Reads at least one byte into `bytes`; `null` is the end of the stream. Only one read at a time. */
+  /** Reads at least one byte into `bytes`; `null` is the end of the stream. One read at a time. */
   read(bytes: Uint8Array): Promise<number | null>;
-  /** Writes some of `bytes`, at least one. Only one write at a time. */
+  /** Writes at least one byte of `bytes` and returns how many. One write at a time. */
   write(bytes: Uint8Array): Promise<number>;
-  /** Sends the end of the stream, while reading goes on. */
+  /** Sends the end of the stream; reading goes on. */
   closeWrite(): Promise<void>;
-  /** Ends both directions at once; pending reads and writes fail. */
+  /** Closes both directions; pending reads and writes fail. */
   close(): void;
-  /** Where `close` lets what was written before still go out: ends at once all the same, and that may be lost. */
+  /** Closes without delivering what was written before. Only sockets whose `close` still delivers it have this. */
   abort?(): void;
 }

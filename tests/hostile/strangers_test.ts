@@ -66,7 +66,7 @@ processAttack(
       else await stranger.ended("timeout");
     }
     if (harness.transport.isTls) {
-      await reasons(harness, "TLS handshake failed", /no whole TLS greeting within 2 s/, 10);
+      await reasons(harness, "TLS handshake failed", /no complete TLS ClientHello within 2 s/, 10);
     }
     await freed(harness, before);
   },

@@ -12,10 +12,10 @@ Deno.test("a pool lends the smallest buffer that is large enough", () => {
     assertEquals(pool.take(size - 1).length, size);
   }
   assertEquals(pool.take(0).length, SMALLEST);
-  assertEquals(pool.take(LARGEST + 1).length, LARGEST + 1, "made to measure");
+  assertEquals(pool.take(LARGEST + 1).length, LARGEST + 1, "allocated to fit");
 });
 
-Deno.test("a pool lends again what it was given back, and lends nothing twice", () => {
+Deno.test("a pool lends a returned buffer again, and none to two users", () => {
   const pool = new BufferPool();
   const first = pool.take(SMALLEST);
   const second = pool.take(SMALLEST);
@@ -25,7 +25,7 @@ Deno.test("a pool lends again what it was given back, and lends nothing twice", 
   assert(pool.take(SMALLEST) !== first);
 });
 
-Deno.test("a pool keeps only so many free buffers, and none made to measure", () => {
+Deno.test("a pool keeps MAX_FREE_BUFFERS per size, and none of other sizes", () => {
   const pool = new BufferPool();
   const lent = new Set(Array.from({ length: MAX_FREE_BUFFERS + 10 }, () => pool.take(SMALLEST)));
   for (const buffer of lent) pool.give(buffer);
@@ -36,54 +36,54 @@ Deno.test("a pool keeps only so many free buffers, and none made to measure", ()
   assert(pool.take(LARGEST + 1) !== large);
 });
 
-Deno.test("reads get what they want up to the largest size, and the smallest once much is lent", () => {
+Deno.test("reads get the requested size up to the largest, and the smallest once MAX_LENT_BYTES are lent", () => {
   const pool = new BufferPool();
   assertEquals(pool.takeForRead(5000).length, 16 * 1024);
   const large = pool.takeForRead(MAX_LENT_BYTES);
   assertEquals(large.length, LARGEST);
   const most = Array.from({ length: MAX_LENT_BYTES / LARGEST - 1 }, () => pool.takeForRead(LARGEST));
   assertEquals(pool.takeForRead(LARGEST).length, SMALLEST);
-  assertEquals(pool.take(LARGEST).length, LARGEST, "but who must have more gets it");
+  assertEquals(pool.take(LARGEST).length, LARGEST, "not a limit for `take`");
   for (const buffer of most) pool.give(buffer);
   assertEquals(pool.takeForRead(LARGEST).length, LARGEST);
 });
 
-Deno.test("a buffer that outboxes keep is given back by the last of them, and only then lent again", () => {
+Deno.test("a retained buffer is lent again only after its last release", () => {
   const pool = new BufferPool();
   const buffer = pool.takeForRead(LARGEST);
-  assert(!pool.keep(buffer), "not before it is offered");
+  assert(!pool.retain(buffer), "not before it is offered");
   pool.offer(buffer);
-  assert(pool.keep(buffer) && pool.keep(buffer));
-  assert(pool.withdraw(buffer), "no longer its connection's");
+  assert(pool.retain(buffer) && pool.retain(buffer));
+  assert(pool.withdraw(buffer), "it no longer belongs to its connection");
   pool.release(buffer);
   assert(pool.take(LARGEST) !== buffer);
   pool.release(buffer);
   assert(pool.take(LARGEST) === buffer);
 });
 
-Deno.test("a buffer that nobody keeps any more when the offer ends stays with its connection", () => {
+Deno.test("a buffer released before the offer ends stays with its connection", () => {
   const pool = new BufferPool();
   const buffer = pool.takeForRead(LARGEST);
   pool.offer(buffer);
-  pool.keep(buffer);
-  pool.release(buffer); // the outbox was closed while its publisher's chunk was looked at
+  pool.retain(buffer);
+  pool.release(buffer); // the outbox was closed while the publisher's chunk was processed
   assert(!pool.withdraw(buffer));
   assert(pool.take(LARGEST) !== buffer);
 });
 
-Deno.test("who follows an offer is told once when it ends, and may keep the buffer then", () => {
+Deno.test("a follower is called once when the offer ends, and may retain the buffer then", () => {
   const pool = new BufferPool();
   const buffer = pool.takeForRead(LARGEST);
-  const told: boolean[] = [];
-  const follower = { offerEnds: () => void told.push(pool.keep(buffer)) };
+  const retained: boolean[] = [];
+  const follower = { offerEnds: () => void retained.push(pool.retain(buffer)) };
   assert(!pool.follow(buffer, follower), "not before it is offered");
   pool.offer(buffer);
   assert(pool.follow(buffer, follower));
   assert(pool.withdraw(buffer));
-  assertEquals(told, [true]);
+  assertEquals(retained, [true]);
   pool.release(buffer);
   const other = pool.takeForRead(LARGEST);
   pool.offer(other);
   assert(!pool.withdraw(other));
-  assertEquals(told, [true]);
+  assertEquals(retained, [true]);
 });

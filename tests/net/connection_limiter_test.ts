@@ -48,7 +48,7 @@ Deno.test("addresses of one IPv6 network share one limit, however they are writt
   assertEquals(limiter.acquire("2001:db8:1:2::1"), undefined);
 });
 
-Deno.test("IPv4 clients of an IPv6 socket are told apart", () => {
+Deno.test("IPv4 clients of an IPv6 socket count separately", () => {
   const limiter = new ConnectionLimiter(10, 1);
   assertEquals([limiter.acquire("::ffff:192.0.2.1"), limiter.acquire("::ffff:192.0.2.2")], [
     undefined,

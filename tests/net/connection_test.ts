@@ -10,8 +10,8 @@ import { CountingPool, FakeSocket, settled } from "./fake_socket.ts";
 const SMALLEST = BUFFER_BYTES[0];
 const LARGEST = BUFFER_BYTES[BUFFER_BYTES.length - 1];
 
-/** A connection on a fake socket; its receiver takes what `take` says and keeps it. */
-class Bench implements Receiver, AsyncDisposable {
+/** A connection on a fake socket. Its receiver records the bytes that `take` takes. */
+class Harness implements Receiver, AsyncDisposable {
   readonly socket = new FakeSocket();
   readonly pool = new CountingPool();
   readonly connection: Connection;
@@ -19,9 +19,9 @@ class Bench implements Receiver, AsyncDisposable {
   readonly events: string[] = [];
   calls = 0;
 
-  /** @param take how many of the bytes offered are taken; all, unless given */
+  /** @param take returns how many of the offered bytes are taken; all by default */
   constructor(
-    readonly take: (bytes: Uint8Array, bench: Bench) => number = (bytes) => bytes.length,
+    readonly take: (bytes: Uint8Array, harness: Harness) => number = (bytes) => bytes.length,
     { pendingBytes = 1000, slowConsumerTimeoutMs = 60_000, drainMs = 60_000 } = {},
   ) {
     const limits = { pendingBytes, slowConsumerTimeoutMs, drainMs };
@@ -53,18 +53,18 @@ class Bench implements Receiver, AsyncDisposable {
     return new TextDecoder().decode(concat(this.received));
   }
 
-  /** The other end sends text. */
+  /** The peer sends text. */
   push(text: string): void {
     this.socket.push(new TextEncoder().encode(text));
   }
 
-  /** Sends text to the other end. */
+  /** Sends text to the peer. */
   send(text: string): void {
     const bytes = new TextEncoder().encode(text);
     this.connection.outbox.send(bytes, 0, bytes.length);
   }
 
-  /** Ends it, if the test did not: then it must have settled, with the socket closed and every buffer back. */
+  /** Destroys the connection. It must settle, with the socket closed and every buffer returned. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.connection.destroy("reset");
     await within(this.connection.closed, "end of the connection");
@@ -77,269 +77,269 @@ class Bench implements Receiver, AsyncDisposable {
 
 // Receiving
 
-Deno.test("what the receiver does not take stands before what comes next", async () => {
-  await using bench = new Bench((bytes) => bytes.length - bytes.length % 4);
+Deno.test("bytes that the receiver does not take are offered again before the next ones", async () => {
+  await using harness = new Harness((bytes) => bytes.length - bytes.length % 4);
   for (const part of ["abcd", "e", "fg", "hijklmn", "op"]) {
-    bench.push(part);
+    harness.push(part);
     await settled();
   }
-  const taken = bench.received.map((bytes) => new TextDecoder().decode(bytes));
+  const taken = harness.received.map((bytes) => new TextDecoder().decode(bytes));
   assertEquals(taken, ["abcd", "", "", "efghijkl", "mnop"]);
 });
 
-Deno.test("a frame longer than the buffer makes it grow, by what has really come", async () => {
+Deno.test("a frame longer than the buffer makes it grow, with the bytes received", async () => {
   const whole = 3 * LARGEST;
-  await using bench = new Bench((bytes) => bytes.length < whole ? 0 : whole);
-  assertEquals(bench.socket.readSize, SMALLEST, "a header alone promises anything");
+  await using harness = new Harness((bytes) => bytes.length < whole ? 0 : whole);
+  assertEquals(harness.socket.readSize, SMALLEST, "a header may claim any length");
   const payload = seeded(seedFrom()).bytes(whole);
-  bench.socket.push(payload.subarray(0, 100_000));
+  harness.socket.push(payload.subarray(0, 100_000));
   await settled();
-  assert(bench.socket.readSize <= 200_000);
-  bench.socket.push(payload.subarray(100_000));
+  assert(harness.socket.readSize <= 200_000);
+  harness.socket.push(payload.subarray(100_000));
   await settled();
-  assertEquals(concat(bench.received), payload);
+  assertEquals(concat(harness.received), payload);
 });
 
 Deno.test("a busy connection reads into larger buffers, an idle one into the smallest", async () => {
-  await using bench = new Bench();
+  await using harness = new Harness();
   const busy = new Uint8Array(LARGEST);
   for (let i = 0; i < 10; i++) {
-    bench.socket.push(busy);
+    harness.socket.push(busy);
     await settled();
   }
-  assertEquals(bench.socket.readSize, LARGEST);
+  assertEquals(harness.socket.readSize, LARGEST);
   for (let i = 0; i < 10; i++) {
-    bench.push("few");
+    harness.push("few");
     await settled();
   }
-  assertEquals(bench.socket.readSize, SMALLEST);
+  assertEquals(harness.socket.readSize, SMALLEST);
 });
 
-Deno.test("whatever the chunks and whatever is taken of them, the receiver sees the stream", async () => {
+Deno.test("with chunks of any size, of which any part is taken, the receiver sees the stream", async () => {
   const random = seeded(seedFrom());
   for (let round = 0; round < 20; round++) {
-    await using bench = new Bench((bytes) => random.int(bytes.length + 1));
+    await using harness = new Harness((bytes) => random.int(bytes.length + 1));
     const chunks = Array.from(
       { length: 30 },
       () => random.bytes(1 + random.int(random.pick([5, 2000, 60_000]))),
     );
     for (const chunk of chunks) {
-      bench.socket.push(chunk);
+      harness.socket.push(chunk);
       if (random.int(2) === 0) await settled();
     }
     await settled();
     const stream = concat(chunks);
-    const seen = concat(bench.received);
+    const seen = concat(harness.received);
     assert(seen.length <= stream.length && seen.every((byte, i) => byte === stream[i]));
   }
 });
 
-Deno.test("while held nothing is read; on resuming, what was not taken is offered first", async () => {
-  let willing = false;
-  await using bench = new Bench((bytes, { connection }) => {
-    if (willing) return bytes.length;
+Deno.test("a paused connection reads nothing; on resume, bytes not taken are offered first", async () => {
+  let accepts = false;
+  await using harness = new Harness((bytes, { connection }) => {
+    if (accepts) return bytes.length;
     connection.pause();
     return 2;
   });
-  bench.push("abcdef");
-  bench.push("ghi");
+  harness.push("abcdef");
+  harness.push("ghi");
   await settled();
-  assertEquals([bench.text, bench.socket.isReading, bench.calls], ["ab", false, 1]);
-  willing = true;
-  bench.connection.resume();
-  assertEquals(bench.text, "abcdef");
+  assertEquals([harness.text, harness.socket.isReading, harness.calls], ["ab", false, 1]);
+  accepts = true;
+  harness.connection.resume();
+  assertEquals(harness.text, "abcdef");
   await settled();
-  assertEquals([bench.text, bench.calls], ["abcdefghi", 3]);
+  assertEquals([harness.text, harness.calls], ["abcdefghi", 3]);
 });
 
-Deno.test("resuming from within receive is not holding at all", async () => {
-  await using bench = new Bench((bytes, { connection }) => {
+Deno.test("pause and resume from within receive cancel each other", async () => {
+  await using harness = new Harness((bytes, { connection }) => {
     connection.pause();
     connection.resume();
     return bytes.length;
   });
-  bench.push("a");
+  harness.push("a");
   await settled();
-  bench.push("b");
+  harness.push("b");
   await settled();
-  assertEquals([bench.text, bench.calls], ["ab", 2]);
+  assertEquals([harness.text, harness.calls], ["ab", 2]);
 });
 
-Deno.test("resuming what is not held does nothing", async () => {
-  await using bench = new Bench();
-  bench.connection.resume();
+Deno.test("resume without pause does nothing", async () => {
+  await using harness = new Harness();
+  harness.connection.resume();
   await settled();
-  assertEquals(bench.calls, 0);
+  assertEquals(harness.calls, 0);
 });
 
-Deno.test("a receiver that throws is told so, and nothing else happens", async () => {
-  await using bench = new Bench(() => {
+Deno.test("if receive throws, the receiver's failed is called and the socket stays open", async () => {
+  await using harness = new Harness(() => {
     throw new Error("a bug");
   });
-  bench.push("boom");
+  harness.push("boom");
   await settled();
-  assertEquals(bench.events, ["failed: a bug"]);
-  assert(!bench.socket.closed, "what the peer is told is the receiver's to decide");
+  assertEquals(harness.events, ["failed: a bug"]);
+  assert(!harness.socket.closed, "the receiver decides what the peer learns");
 });
 
-Deno.test("a peer that does not read for the grace time is slow", async () => {
-  await using bench = new Bench(undefined, { slowConsumerTimeoutMs: 20 });
-  bench.socket.byHand = true;
-  bench.send("x".repeat(1000));
+Deno.test("a peer that does not read within the timeout is a slow consumer", async () => {
+  await using harness = new Harness(undefined, { slowConsumerTimeoutMs: 20 });
+  harness.socket.acceptsByHand = true;
+  harness.send("x".repeat(1000));
   const slow = Promise.withResolvers<void>();
-  bench.onSlowConsumer = slow.resolve;
-  bench.connection.outbox.whenRoom(() => {});
+  harness.onSlowConsumer = slow.resolve;
+  harness.connection.outbox.whenRoom(() => {});
   await within(slow.promise, "call of onSlowConsumer()");
 });
 
 // Ending
 
-Deno.test("the end of the stream ends it, once what is to be written is written", async () => {
-  await using bench = new Bench();
-  bench.socket.byHand = true;
-  bench.push("last words");
+Deno.test("the end of the stream ends the connection, after pending bytes are written", async () => {
+  await using harness = new Harness();
+  harness.socket.acceptsByHand = true;
+  harness.push("last words");
   await settled();
-  bench.send("an answer");
-  bench.socket.push(null);
+  harness.send("an answer");
+  harness.socket.push(null);
   await settled();
-  assertEquals([bench.text, bench.events, bench.socket.closed], ["last words", ["ended: eof"], false]);
-  bench.socket.accept();
-  await within(bench.connection.closed, "end of the connection");
-  assertEquals(new TextDecoder().decode(bench.socket.written), "an answer");
+  assertEquals([harness.text, harness.events, harness.socket.closed], ["last words", ["ended: eof"], false]);
+  harness.socket.accept();
+  await within(harness.connection.closed, "end of the connection");
+  assertEquals(new TextDecoder().decode(harness.socket.written), "an answer");
 });
 
-Deno.test("a read that fails ends it as reset", async () => {
-  await using bench = new Bench();
-  bench.socket.fail();
-  await within(bench.connection.closed, "end of the connection");
-  assertEquals(bench.events, ["ended: reset"]);
+Deno.test("a failed read ends the connection as reset", async () => {
+  await using harness = new Harness();
+  harness.socket.fail();
+  await within(harness.connection.closed, "end of the connection");
+  assertEquals(harness.events, ["ended: reset"]);
 });
 
-Deno.test("a write that fails ends it as reset", async () => {
-  await using bench = new Bench();
-  bench.socket.byHand = true;
-  bench.send("to nobody");
+Deno.test("a failed write ends the connection as reset", async () => {
+  await using harness = new Harness();
+  harness.socket.acceptsByHand = true;
+  harness.send("not delivered");
   await settled();
-  bench.socket.fail();
-  await within(bench.connection.closed, "end of the connection");
-  assertEquals(bench.events, ["ended: reset"]);
+  harness.socket.fail();
+  await within(harness.connection.closed, "end of the connection");
+  assertEquals(harness.events, ["ended: reset"]);
 });
 
-Deno.test("finishing writes what waits, says the end, and waits for the peer's", async () => {
-  await using bench = new Bench();
-  bench.socket.byHand = true;
-  bench.send("goodbye");
+Deno.test("finish writes pending bytes, sends the end of the stream, and waits for the peer's", async () => {
+  await using harness = new Harness();
+  harness.socket.acceptsByHand = true;
+  harness.send("goodbye");
   await settled();
-  bench.connection.finish("bye");
-  assertEquals(bench.events, ["ended: bye"], "said before anything else");
+  harness.connection.finish("bye");
+  assertEquals(harness.events, ["ended: bye"], "reported before anything else");
   await settled();
-  assertEquals([bench.socket.saidEnd, bench.socket.closed], [false, false]);
-  bench.socket.accept();
+  assertEquals([harness.socket.wroteEnd, harness.socket.closed], [false, false]);
+  harness.socket.accept();
   await settled();
-  assertEquals([bench.socket.saidEnd, bench.socket.closed], [true, false]);
-  bench.push("not listened to any more");
+  assertEquals([harness.socket.wroteEnd, harness.socket.closed], [true, false]);
+  harness.push("not received any more");
   await settled();
-  assertEquals([bench.calls, bench.socket.closed], [0, false]);
-  bench.socket.push(null);
-  await within(bench.connection.closed, "end of the connection");
-  assertEquals(bench.events, ["ended: bye"]);
+  assertEquals([harness.calls, harness.socket.closed], [0, false]);
+  harness.socket.push(null);
+  await within(harness.connection.closed, "end of the connection");
+  assertEquals(harness.events, ["ended: bye"]);
 });
 
-Deno.test("finishing from within receive takes nothing more of the stream", async () => {
-  await using bench = new Bench((bytes, { connection }) => {
+Deno.test("after finish from within receive, nothing more is received", async () => {
+  await using harness = new Harness((bytes, { connection }) => {
     connection.finish("bye");
     return bytes.length;
   });
-  bench.push("BYE");
+  harness.push("BYE");
   await settled();
-  bench.push("and more");
-  bench.socket.push(null);
-  await within(bench.connection.closed, "end of the connection");
-  assertEquals(bench.text, "BYE");
+  harness.push("and more");
+  harness.socket.push(null);
+  await within(harness.connection.closed, "end of the connection");
+  assertEquals(harness.text, "BYE");
 });
 
-Deno.test("finishing what is held reads on, to see the peer's end", async () => {
-  await using bench = new Bench((_, { connection }) => {
+Deno.test("finish on a paused connection reads on, to see the peer's end", async () => {
+  await using harness = new Harness((_, { connection }) => {
     connection.pause();
     return 0;
   });
-  bench.push("held");
+  harness.push("not taken");
   await settled();
-  bench.connection.finish("shutting_down");
-  bench.push("thrown away");
-  bench.socket.push(null);
-  await within(bench.connection.closed, "end of the connection");
-  assertEquals(bench.calls, 1);
+  harness.connection.finish("shutting_down");
+  harness.push("discarded");
+  harness.socket.push(null);
+  await within(harness.connection.closed, "end of the connection");
+  assertEquals(harness.calls, 1);
 });
 
-Deno.test("finishing lets those go on who wait for room", async () => {
-  await using bench = new Bench();
-  bench.socket.byHand = true;
-  bench.send("x".repeat(1000));
-  let went = 0;
-  bench.connection.outbox.whenRoom(() => went++);
-  bench.connection.finish("slow_consumer");
-  assertEquals(went, 1);
+Deno.test("finish calls the waiters of the outbox", async () => {
+  await using harness = new Harness();
+  harness.socket.acceptsByHand = true;
+  harness.send("x".repeat(1000));
+  let waiterCalls = 0;
+  harness.connection.outbox.whenRoom(() => waiterCalls++);
+  harness.connection.finish("slow_consumer");
+  assertEquals(waiterCalls, 1);
 });
 
-Deno.test("a peer that does not read what is left is closed when the time is over", async () => {
-  await using bench = new Bench(undefined, { drainMs: 30 });
-  bench.socket.byHand = true;
-  bench.send("never read");
+Deno.test("finish closes a peer that does not read, when the time is over", async () => {
+  await using harness = new Harness(undefined, { drainMs: 30 });
+  harness.socket.acceptsByHand = true;
+  harness.send("never read");
   const start = performance.now();
-  bench.connection.finish("shutting_down");
-  await within(bench.connection.closed, "end of the connection");
+  harness.connection.finish("shutting_down");
+  await within(harness.connection.closed, "end of the connection");
   assert(performance.now() - start >= 29);
-  assertEquals([bench.socket.saidEnd, bench.events], [false, ["ended: shutting_down"]]);
+  assertEquals([harness.socket.wroteEnd, harness.events], [false, ["ended: shutting_down"]]);
 });
 
-Deno.test("a peer that does not end its side is closed after the lingering time, or when the time is over", async () => {
+Deno.test("finish closes a peer that does not end its direction, after the linger time or when the time is over", async () => {
   for (const [withinMs, least] of [[60_000, LINGER_MS], [30, 30]]) {
-    await using bench = new Bench();
-    bench.send("goodbye");
+    await using harness = new Harness();
+    harness.send("goodbye");
     const start = performance.now();
-    bench.connection.finish("bye", withinMs);
-    await within(bench.connection.closed, "end of the connection");
+    harness.connection.finish("bye", withinMs);
+    await within(harness.connection.closed, "end of the connection");
     const took = performance.now() - start;
     assert(took >= least - 1 && took < least + 5000, `${took}`);
-    assertEquals(new TextDecoder().decode(bench.socket.written), "goodbye");
+    assertEquals(new TextDecoder().decode(harness.socket.written), "goodbye");
   }
 });
 
-Deno.test("a peer that goes on sending is closed after so many bytes", async () => {
-  await using bench = new Bench();
-  bench.connection.finish("bad_frame");
+Deno.test("finish closes a peer that goes on sending, after LINGER_BYTES", async () => {
+  await using harness = new Harness();
+  harness.connection.finish("bad_frame");
   const chunk = new Uint8Array(LARGEST);
-  for (let sent = 0; sent <= LINGER_BYTES + LARGEST; sent += LARGEST) bench.socket.push(chunk);
-  await within(bench.connection.closed, "end of the connection");
-  assertEquals(bench.calls, 0);
+  for (let sent = 0; sent <= LINGER_BYTES + LARGEST; sent += LARGEST) harness.socket.push(chunk);
+  await within(harness.connection.closed, "end of the connection");
+  assertEquals(harness.calls, 0);
 });
 
-Deno.test("destroying ends it at once, whatever is under way", async () => {
-  await using bench = new Bench();
-  bench.socket.byHand = true;
-  bench.send("dropped");
+Deno.test("destroy closes at once, with a write in progress", async () => {
+  await using harness = new Harness();
+  harness.socket.acceptsByHand = true;
+  harness.send("dropped");
   await settled();
-  let went = 0;
-  bench.connection.outbox.whenRoom(() => went++);
-  bench.connection.destroy("timeout");
-  assertEquals([bench.socket.closed, went, bench.events], [true, 1, ["ended: timeout"]]);
-  bench.connection.finish("bye");
-  bench.connection.destroy("reset");
-  bench.connection.resume();
-  await within(bench.connection.closed, "end of the connection");
-  assertEquals(bench.events, ["ended: timeout"]);
+  let waiterCalls = 0;
+  harness.connection.outbox.whenRoom(() => waiterCalls++);
+  harness.connection.destroy("timeout");
+  assertEquals([harness.socket.closed, waiterCalls, harness.events], [true, 1, ["ended: timeout"]]);
+  harness.connection.finish("bye");
+  harness.connection.destroy("reset");
+  harness.connection.resume();
+  await within(harness.connection.closed, "end of the connection");
+  assertEquals(harness.events, ["ended: timeout"]);
 });
 
-Deno.test("destroying from within receive is possible, held or not", async () => {
-  for (const held of [false, true]) {
-    await using bench = new Bench((bytes, { connection }) => {
-      if (held) connection.pause();
+Deno.test("destroy may be called from within receive, paused or not", async () => {
+  for (const paused of [false, true]) {
+    await using harness = new Harness((bytes, { connection }) => {
+      if (paused) connection.pause();
       connection.destroy("reset");
       return bytes.length;
     });
-    bench.push("the end");
-    await within(bench.connection.closed, "end of the connection");
-    assertEquals(bench.events, ["ended: reset"]);
+    harness.push("the end");
+    await within(harness.connection.closed, "end of the connection");
+    assertEquals(harness.events, ["ended: reset"]);
   }
 });

@@ -4,7 +4,7 @@ import { dial } from "../../lib/net/dial.ts";
 import { DEADLINE_MS } from "../harness/deadline.ts";
 import { settled } from "./fake_socket.ts";
 
-/** Runs `use` with another `Deno.connect`. */
+/** Runs `use` with `connect` in place of `Deno.connect`. */
 async function withConnect<T>(connect: () => Promise<unknown>, use: () => Promise<T>): Promise<T> {
   const real = Deno.connect;
   Deno.connect = connect as unknown as typeof Deno.connect;
@@ -22,7 +22,7 @@ async function unreachable(target: { hostname: string; port: number }, withinMs 
   return error;
 }
 
-Deno.test("dialling gives a connected socket", async () => {
+Deno.test("dial returns a connected socket", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const socket = await dial(listener.addr, DEADLINE_MS);
   using accepted = await listener.accept();
@@ -31,7 +31,7 @@ Deno.test("dialling gives a connected socket", async () => {
   socket.close();
 });
 
-Deno.test("where nothing listens, the error says so and what to try", async () => {
+Deno.test("if nothing listens, the error says so and what to try", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
@@ -39,13 +39,13 @@ Deno.test("where nothing listens, the error says so and what to try", async () =
   assertStringIncludes(message, `nothing listens on 127.0.0.1:${port}`);
 });
 
-Deno.test("an IPv6 address stands in brackets before its port", async () => {
+Deno.test("an IPv6 address is written in brackets before its port", async () => {
   const refuse = () => Promise.reject(new Deno.errors.ConnectionRefused());
   const { message } = await withConnect(refuse, () => unreachable({ hostname: "::1", port: 7 }));
   assertStringIncludes(message, "[::1]:7");
 });
 
-Deno.test("any other failure is passed on with its reason", async () => {
+Deno.test("any other failure is reported with its reason", async () => {
   const fail = () => Promise.reject(new Error("no route to host"));
   const error = await withConnect(fail, () => unreachable({ hostname: "192.0.2.1", port: 7 }));
   assertStringIncludes(error.message, "no route to host");
@@ -64,7 +64,7 @@ Deno.test("no answer in time is an error, and a connection that comes after it i
   assertEquals(closed, 1);
 });
 
-Deno.test("a failure that comes too late is nobody's", async () => {
+Deno.test("a failure after the timeout is not an unhandled rejection", async () => {
   const late = Promise.withResolvers<unknown>();
   await withConnect(() => late.promise, () => unreachable({ hostname: "192.0.2.1", port: 7 }, 20));
   late.reject(new Error("too late"));

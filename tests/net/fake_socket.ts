@@ -1,5 +1,5 @@
 /**
- * A socket without a network: a test is its other end, and decides when a write is accepted and what a read brings.
+ * A socket without a network: the test is the peer, and decides when a write is accepted and what a read returns.
  *
  * @module
  */
@@ -11,21 +11,21 @@ import { concat } from "../harness/raw_client.ts";
 
 /** See the module's comment. */
 export class FakeSocket implements Socket {
-  /** The bytes of each write, as it was accepted. */
+  /** The accepted bytes of each write. */
   readonly writes: Uint8Array[] = [];
-  /** How much one write accepts, unless writes are accepted by hand. */
+  /** How many bytes one write accepts, unless `acceptsByHand`. */
   maxWrite = Infinity;
   /** Whether writes wait for {@linkcode FakeSocket.accept}. */
-  byHand = false;
+  acceptsByHand = false;
   closed = false;
-  /** Whether our end of the stream was sent. */
-  saidEnd = false;
+  /** Whether the end of the stream was sent. */
+  wroteEnd = false;
 
   readonly #chunks: (Uint8Array | null)[] = [];
   #reading: { bytes: Uint8Array; settle: PromiseWithResolvers<number | null> } | undefined;
   #writing: { bytes: Uint8Array; settle: PromiseWithResolvers<number> } | undefined;
 
-  /** What was written, in one piece. */
+  /** All accepted bytes, joined. */
   get written(): Uint8Array {
     return concat(this.writes);
   }
@@ -45,7 +45,7 @@ export class FakeSocket implements Socket {
     return this.#reading?.bytes.length ?? 0;
   }
 
-  // The other end
+  // The peer's side
 
   /** Sends bytes; `null` is the end of the stream. */
   push(...chunks: (Uint8Array | null)[]): void {
@@ -62,7 +62,7 @@ export class FakeSocket implements Socket {
     settle.resolve(taken.length);
   }
 
-  /** Makes what is waiting fail. */
+  /** Makes the pending read and write fail. */
   fail(error: Error = new Deno.errors.ConnectionReset("reset by the test")): void {
     this.#reading?.settle.reject(error);
     this.#writing?.settle.reject(error);
@@ -82,15 +82,15 @@ export class FakeSocket implements Socket {
 
   write(bytes: Uint8Array): Promise<number> {
     assert(this.#writing === undefined, "two writes at once");
-    assert(!this.closed && !this.saidEnd && bytes.length > 0);
+    assert(!this.closed && !this.wroteEnd && bytes.length > 0);
     this.#writing = { bytes, settle: Promise.withResolvers() };
     const { promise } = this.#writing.settle;
-    if (!this.byHand) this.accept(this.maxWrite);
+    if (!this.acceptsByHand) this.accept(this.maxWrite);
     return promise;
   }
 
   closeWrite(): Promise<void> {
-    this.saidEnd = true;
+    this.wroteEnd = true;
     return Promise.resolve();
   }
 
@@ -116,7 +116,7 @@ export class FakeSocket implements Socket {
   }
 }
 
-/** A pool that knows what it has lent, and that the same buffer is not given back twice. */
+/** A pool that tracks the buffers it has lent, and fails if one is given back twice. */
 export class CountingPool extends BufferPool {
   readonly lent = new Set<Uint8Array>();
 
@@ -133,7 +133,7 @@ export class CountingPool extends BufferPool {
   }
 }
 
-/** Lets everything happen that waits for nothing outside: promises that have settled, and what follows from them. */
+/** Runs all pending microtasks: settled promises and what follows from them. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await null;
 }

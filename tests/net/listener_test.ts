@@ -3,7 +3,7 @@ import { ACCEPT_BACKOFF_MS, MAX_ACCEPT_BACKOFF_MS } from "../../lib/limits.ts";
 import { type Accepted, Listener } from "../../lib/net/listener.ts";
 import { within } from "../harness/deadline.ts";
 
-/** A listening socket whose `accept` does what the test says, one outcome after the other. */
+/** A listening socket whose `accept` returns the outcomes that the test adds, in order. */
 class FakeListener {
   readonly addr = { transport: "tcp", hostname: "127.0.0.1", port: 7253 };
   closed = false;
@@ -17,7 +17,7 @@ class FakeListener {
     return this.#waiting.promise;
   }
 
-  /** Somebody connects. */
+  /** A client connects. */
   connect(): FakeConn {
     const conn = new FakeConn();
     this.#add(Promise.resolve(conn as unknown as Deno.TcpConn));
@@ -27,7 +27,7 @@ class FakeListener {
   /** Accepting fails. */
   fail(error: Error): void {
     const failure = Promise.reject(error);
-    failure.catch(() => {}); // perhaps nobody accepts any more
+    failure.catch(() => {}); // it may never be accepted
     this.#add(failure);
   }
 
@@ -58,15 +58,15 @@ class FakeConn {
   }
 }
 
-/** Makes a listener on a fake socket, and gives what it tells. */
+/** Makes a listener on a fake socket, and collects its events. */
 function listen() {
   const fake = new FakeListener();
   const accepted: Accepted[] = [];
   const waits: number[] = [];
-  let told = Promise.withResolvers<void>();
-  const tell = () => {
-    told.resolve();
-    told = Promise.withResolvers();
+  let event = Promise.withResolvers<void>();
+  const notify = () => {
+    event.resolve();
+    event = Promise.withResolvers();
   };
   const real = Deno.listen;
   Deno.listen = (() => fake) as unknown as typeof Deno.listen;
@@ -74,20 +74,26 @@ function listen() {
     const listener = new Listener("127.0.0.1", 0, {
       accepted: (connection) => {
         accepted.push(connection);
-        tell();
+        notify();
       },
       acceptFailed: (_, waitMs) => {
         waits.push(waitMs);
-        tell();
+        notify();
       },
     });
-    return { fake, listener, accepted, waits, told: () => within(told.promise, "word of the listener") };
+    return {
+      fake,
+      listener,
+      accepted,
+      waits,
+      nextEvent: () => within(event.promise, "event of the listener"),
+    };
   } finally {
     Deno.listen = real;
   }
 }
 
-Deno.test("a listener hands on whoever connects, with the address, and takes a free port where asked for 0", async () => {
+Deno.test("a listener passes on each connection with its address, and takes a free port if 0 was requested", async () => {
   const accepted = Promise.withResolvers<Accepted>();
   const listener = new Listener("127.0.0.1", 0, {
     accepted: accepted.resolve,
@@ -105,7 +111,7 @@ Deno.test("a listener hands on whoever connects, with the address, and takes a f
   await within(listener.closed, "end of the listener");
 });
 
-Deno.test("a listener on a port that is taken throws", async () => {
+Deno.test("a listener on a port in use throws", async () => {
   const events = { accepted: () => {}, acceptFailed: () => {} };
   const listener = new Listener("127.0.0.1", 0, events);
   assertThrows(() => new Listener("127.0.0.1", listener.address.port, events), Deno.errors.AddrInUse);
@@ -113,43 +119,43 @@ Deno.test("a listener on a port that is taken throws", async () => {
   await listener.closed;
 });
 
-Deno.test("what an accepted connection writes is not held back to be gathered", async () => {
-  const { fake, listener, told } = listen();
+Deno.test("accepted connections have setNoDelay", async () => {
+  const { fake, listener, nextEvent } = listen();
   const conn = fake.connect();
-  await told();
+  await nextEvent();
   assert(conn.noDelay);
   listener.close();
   await listener.closed;
 });
 
-Deno.test("accept errors are told and survived, with a growing wait between them", async () => {
-  const { fake, listener, accepted, waits, told } = listen();
+Deno.test("accept errors are reported and retried, with a growing wait", async () => {
+  const { fake, listener, accepted, waits, nextEvent } = listen();
   const tooMany = new Error("Too many open files");
   for (let i = 0; i < 3; i++) {
     fake.fail(tooMany);
-    await told();
+    await nextEvent();
   }
   assertEquals(waits, [ACCEPT_BACKOFF_MS, ACCEPT_BACKOFF_MS * 2, ACCEPT_BACKOFF_MS * 4]);
   fake.connect();
-  await told();
+  await nextEvent();
   assertEquals(accepted.length, 1);
   fake.fail(tooMany);
-  await told();
-  assertEquals(waits[3], ACCEPT_BACKOFF_MS, "one that works resets the wait");
+  await nextEvent();
+  assertEquals(waits[3], ACCEPT_BACKOFF_MS, "a success resets the wait");
   assert(waits.every((ms) => ms <= MAX_ACCEPT_BACKOFF_MS));
   listener.close();
-  await within(listener.closed, "end of the listener, amid its wait");
+  await within(listener.closed, "end of the listener during its wait");
 });
 
-Deno.test("a connection that comes while the listener closes is closed, and not handed on", async () => {
+Deno.test("a connection that arrives while the listener closes is closed, and not passed on", async () => {
   const { fake, listener, accepted } = listen();
-  const conn = fake.connect(); // accepted, but the loop has not come round yet
+  const conn = fake.connect(); // accepted, but the loop has not run yet
   listener.close();
   await within(listener.closed, "end of the listener");
   assertEquals([accepted.length, conn.closed], [0, true]);
 });
 
-Deno.test("closing is no accept error", async () => {
+Deno.test("closing is not reported as an accept error", async () => {
   const { fake, listener, waits } = listen();
   listener.close();
   await within(listener.closed, "end of the listener");

@@ -1,5 +1,5 @@
 /**
- * The order in which connections are read from, without any: readers that count, in turns of the real loop.
+ * Tests the order of reads with fake readers, in turns of the real event loop.
  *
  * @module
  */
@@ -11,29 +11,29 @@ import { type Reader, ReadScheduler } from "../../lib/net/read_scheduler.ts";
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** Readers that write down in which order, and in which turn, they read; `answer` is what comes of a read. */
-function stage(count: number, answer: (reader: Reader, index: number) => void = () => {}) {
+/** Readers that record the order of their reads. `onRead` is called with each read. */
+function fakeReaders(count: number, onRead: (reader: Reader, index: number) => void = () => {}) {
   const scheduler = new ReadScheduler();
   const order: number[] = [];
   const readers = Array.from({ length: count }, (_, index): Reader => ({
     read() {
       order.push(index);
-      answer(this, index);
+      onRead(this, index);
     },
   }));
-  return { scheduler, order, readers, everybody: readers.map((_, index) => index) };
+  return { scheduler, order, readers, inOrder: readers.map((_, index) => index) };
 }
 
-Deno.test("in a turn that is not crowded everybody reads again at its end, and not before", async () => {
-  const { scheduler, order, readers, everybody } = stage(CROWDED_OPERATIONS - 1);
+Deno.test("in a turn that is not crowded, all connections read again at its end", async () => {
+  const { scheduler, order, readers, inOrder } = fakeReaders(CROWDED_OPERATIONS - 1);
   for (const reader of readers) scheduler.readNext(reader);
   assertEquals(order, []);
   await Promise.resolve();
-  assertEquals(order, everybody);
+  assertEquals(order, inOrder);
 });
 
-Deno.test("after a crowded turn everybody reads again in order, one slice a turn, and nobody is forgotten", async () => {
-  const { scheduler, order, readers, everybody } = stage(CROWDED_OPERATIONS + SLICE_READERS / 2);
+Deno.test("after a crowded turn, all connections read again in order, one slice per turn", async () => {
+  const { scheduler, order, readers, inOrder } = fakeReaders(CROWDED_OPERATIONS + SLICE_READERS / 2);
   for (const reader of readers) scheduler.readNext(reader);
   await Promise.resolve();
   assertEquals(order, [], "read in the crowded turn itself");
@@ -43,11 +43,11 @@ Deno.test("after a crowded turn everybody reads again in order, one slice a turn
     await turn();
     assert(order.length - before <= SLICE_READERS, `${order.length - before} have read in one turn`);
   }
-  assertEquals(order, everybody);
+  assertEquals(order, inOrder);
 });
 
-Deno.test("writes make a turn crowded as reads do", async () => {
-  const { scheduler, order, readers } = stage(1);
+Deno.test("writes make a turn crowded, as reads do", async () => {
+  const { scheduler, order, readers } = fakeReaders(1);
   scheduler.readNext(readers[0]);
   for (let i = 1; i < CROWDED_OPERATIONS; i++) scheduler.operationFinished();
   await Promise.resolve();
@@ -56,8 +56,8 @@ Deno.test("writes make a turn crowded as reads do", async () => {
   assertEquals(order, [0]);
 });
 
-Deno.test("as long as turns are crowded nobody reads: what waits in the runtime's queue comes first", async () => {
-  const { scheduler, order, readers } = stage(1);
+Deno.test("as long as turns are crowded, no read is issued: what waits in the runtime's queue comes first", async () => {
+  const { scheduler, order, readers } = fakeReaders(1);
   scheduler.readNext(readers[0]);
   for (let i = 0; i < 3 * TURNS_TO_POLL; i++) {
     if (i % (TURNS_TO_POLL - 2) === 0) {
@@ -70,9 +70,9 @@ Deno.test("as long as turns are crowded nobody reads: what waits in the runtime'
   assertEquals(order, [0]);
 });
 
-Deno.test("in rounds nobody reads a second time before everybody has once, however fast their peers are", async () => {
+Deno.test("in rounds no connection reads twice before all have read once, however fast its peer is", async () => {
   const rounds = 5;
-  const { scheduler, order, readers, everybody } = stage(300, (reader) => {
+  const { scheduler, order, readers, inOrder } = fakeReaders(300, (reader) => {
     if (order.length < rounds * 300) queueMicrotask(() => scheduler.readNext(reader));
   });
   for (const reader of readers) scheduler.readNext(reader);
@@ -80,11 +80,11 @@ Deno.test("in rounds nobody reads a second time before everybody has once, howev
     assert(i < 10 * rounds * TURNS_TO_POLL, `only ${order.length} reads`);
     await turn();
   }
-  for (let i = 0; i < rounds; i++) assertEquals(order.slice(i * 300, (i + 1) * 300), everybody, `round ${i}`);
+  for (let i = 0; i < rounds; i++) assertEquals(order.slice(i * 300, (i + 1) * 300), inOrder, `round ${i}`);
 });
 
-Deno.test("who waited in the runtime's queue is in the very next round", async () => {
-  const { scheduler, order, readers } = stage(CROWDED_OPERATIONS + 1);
+Deno.test("a connection that waited in the runtime's queue is in the next round", async () => {
+  const { scheduler, order, readers } = fakeReaders(CROWDED_OPERATIONS + 1);
   const late = readers.pop()!;
   for (const reader of readers) scheduler.readNext(reader);
   while (order.length < readers.length) await turn();
@@ -94,8 +94,8 @@ Deno.test("who waited in the runtime's queue is in the very next round", async (
   assertEquals(order.slice(readers.length), [0, readers.length]);
 });
 
-Deno.test("rounds end when few are left: then everybody reads at the end of the turn again", async () => {
-  const { scheduler, order, readers } = stage(CROWDED_OPERATIONS);
+Deno.test("rounds end when few connections are ready: they read at the end of the turn again", async () => {
+  const { scheduler, order, readers } = fakeReaders(CROWDED_OPERATIONS);
   for (const reader of readers) scheduler.readNext(reader);
   while (order.length < readers.length) await turn();
   for (let i = 0; i <= TURNS_TO_POLL; i++) await turn();

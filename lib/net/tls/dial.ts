@@ -1,5 +1,5 @@
 /**
- * Connecting to a server over TLS, within a time, with every way it can fail told apart.
+ * Connects to a server over TLS, within a time limit, and tells every kind of failure apart.
  *
  * @module
  */
@@ -11,33 +11,34 @@ import { describeServerFailure } from "./reasons.ts";
 
 /** How to connect over TLS. */
 export interface TlsDialOptions {
-  /** CAs to trust besides those of the system, each PEM. */
+  /** CAs to trust in addition to those of the system, each in PEM. */
   readonly caCerts?: readonly string[];
   /** How long connecting and handshake may take together, in milliseconds. */
   readonly withinMs: number;
 }
 
 /**
- * Connects over TLS 1.2 or 1.3 and checks the server's certificate, for `hostname` and up to a CA. Nothing that is
- * written to the socket can reach anybody else.
+ * Connects over TLS 1.2 or 1.3 and verifies the server's certificate: its name is `hostname`, and a trusted CA signed
+ * it. Nothing is sent before that except the handshake.
  *
- * A server that accepts and then says nothing costs a descriptor for as long as it holds the connection, closed or
- * not: that is how `Deno.TlsConn` closes, and only worth curing where strangers choose the moment (`tls_relay.ts`).
+ * A server that accepts and then stays silent costs a file descriptor for as long as it keeps the connection, even
+ * after it is closed here, because `Deno.TlsConn` closes that way. Only a server needs a cure for that, because its
+ * peers are not trusted; see `relay.ts`.
  *
- * @throws {ParleyError} `unreachable`, `untrusted` (its certificate does not hold), `not_parley` (it does not speak
- * TLS) or `bad_argument` (`caCerts` holds no certificate), with the reason and what to try
+ * @throws {ParleyError} `unreachable`, `untrusted` (the certificate is not valid), `not_parley` (the server does not
+ * speak TLS) or `bad_argument` (`caCerts` contains no certificate), with the reason and what to try
  */
 export async function dialTls(target: Target, { caCerts = [], withinMs }: TlsDialOptions): Promise<Socket> {
   if (caCerts.some((pem) => !pem.includes("-----BEGIN CERTIFICATE-----"))) {
     throw new ParleyError(
       "bad_argument",
-      "the CA given holds no certificate in PEM; give the file ca.pem of the server",
+      "the CA given contains no certificate in PEM; give the file ca.pem of the server",
     );
   }
   const { hostname, port } = target;
   const where = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
   const deadline = performance.now() + withinMs;
-  // Not `Deno.connectTls`: TLS connections cannot be told not to wait for more to send, but TCP ones can before.
+  // Not `Deno.connectTls`: a TLS connection has no `setNoDelay`, but the TCP connection under it does.
   const tcp = await dial(target, withinMs) as Deno.TcpConn;
   let tls: Deno.TlsConn | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,6 +1,6 @@
 /**
- * The first thing a TLS client says, read before anything is spent on it: until it has all come, a stranger costs one
- * descriptor and a small buffer.
+ * Reads the first TLS record of a client, the ClientHello, before any TLS state is allocated for it. Until the record
+ * is complete, a client costs one file descriptor and a small buffer.
  *
  * @module
  */
@@ -10,32 +10,32 @@ import type { Socket } from "../socket.ts";
 /** A TLS record: type, version (2 bytes), length (2 bytes), then that many bytes. */
 const RECORD_HEADER_BYTES = 5;
 
-/** The type of the record every TLS client begins with. */
+/** The type of the record that every TLS client sends first. */
 const HANDSHAKE = 0x16;
 
-/** The longest a record may be; one that claims more is for TLS to refuse. */
+/** The longest record that TLS allows. A longer one is not waited for; the TLS library refuses it. */
 const MAX_RECORD_BYTES = 16 * 1024;
 
-/** Room for the greeting of every client we have seen. */
+/** Room for the ClientHello of every client tested. */
 const USUAL_BYTES = 2 * 1024;
 
-/** The connection ended before the greeting was whole. */
-export class FirstRecordCut extends Error {
-  /** `count` is how many bytes had come. */
+/** The connection ended before the first record was complete. */
+export class TruncatedFirstRecord extends Error {
+  /** @param count how many bytes had arrived */
   constructor(count: number) {
     super(
       count === 0
         ? "it closed the connection without sending anything"
-        : `it closed the connection after ${count} bytes, in the middle of its TLS greeting`,
+        : `it closed the connection after ${count} bytes, in the middle of its TLS ClientHello`,
     );
   }
 }
 
 /**
- * Reads from `socket` until the first TLS record is whole, or cannot be one. Returns all that came, which may be more.
- * Whoever calls it sees to the deadline.
+ * Reads from `socket` until the first TLS record is complete, or the bytes cannot be TLS. Returns everything that was
+ * read, which may be more than the record. It has no deadline of its own: the caller closes the socket.
  *
- * @throws {FirstRecordCut} the connection ended before
+ * @throws {TruncatedFirstRecord} if the connection ends before that
  */
 export async function readFirstRecord(socket: Pick<Socket, "read">): Promise<Uint8Array> {
   let bytes = new Uint8Array(USUAL_BYTES);
@@ -47,13 +47,13 @@ export async function readFirstRecord(socket: Pick<Socket, "read">): Promise<Uin
       bytes = longer;
     }
     const more = await socket.read(bytes.subarray(count));
-    if (more === null) throw new FirstRecordCut(count);
+    if (more === null) throw new TruncatedFirstRecord(count);
     count += more;
   }
   return bytes.subarray(0, count);
 }
 
-/** How long `bytes[0, count)` will be when the record in it is whole; as long as it is where that needs no waiting. */
+/** How many bytes are needed to complete the record in `bytes[0, count)`; `count` if there is nothing to wait for. */
 function lengthOf(bytes: Uint8Array, count: number): number {
   if (bytes[0] !== HANDSHAKE) return count;
   if (count < RECORD_HEADER_BYTES) return RECORD_HEADER_BYTES;

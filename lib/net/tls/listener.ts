@@ -1,5 +1,5 @@
 /**
- * Accepting TLS connections: the handshake under a deadline, its failures explained, the certificate renewable.
+ * Accepts TLS connections: handshakes have a deadline, their failures are explained, the certificate is replaceable.
  *
  * @module
  */
@@ -13,36 +13,36 @@ import { type TlsIdentity, TlsRelay, tryIdentity } from "./relay.ts";
 
 export type { TlsIdentity } from "./relay.ts";
 
-/** What a TLS listener tells its owner. Every arrival let in is followed by one `accepted` or one `refused`. */
+/** What a TLS listener reports to its owner. Each connection not turned away is `accepted` or `refused` later. */
 export interface TlsListenerEvents extends ListenerEvents {
-  /** Somebody connected, handshake still to come. `false` turns it away unread; to be let in is the default. */
+  /** A client connected, before its handshake. Returning `false` closes the connection unread. Optional. */
   arrived?(address: string): boolean;
-  /** The handshake failed. `reason` is for the log, to be read after the address; it quotes nothing that was sent. */
+  /** The handshake failed. `reason` is for the log, after the address; it quotes nothing that the client sent. */
   refused(address: string, reason: string): void;
 }
 
-/** Accepts connections on one address until closed, and hands on those that got through the TLS handshake. */
+/** Accepts connections on one address until it is closed, and passes on those that complete the TLS handshake. */
 export class TlsListener {
-  /** The address really listened on; its port is the one taken where 0 was asked for. */
+  /** The address listened on, with the port that the system chose if 0 was requested. */
   readonly address: Deno.NetAddr;
-  /** Settles when the accept loop has ended and every connection it let in is gone, those handed on included. */
+  /** Settles when the accept loop has ended and every connection is closed, including those passed on. */
   readonly closed: Promise<void>;
 
   readonly #listener: Listener;
   readonly #handshakeMs: number;
   readonly #events: TlsListenerEvents;
   readonly #pool: BufferPool;
-  /** What ends each handshake under way, with a reason. */
-  readonly #greeting = new Set<(reason: string) => void>();
-  /** What is not finished yet: handshakes and connections. */
-  readonly #alive = new Set<Promise<void>>();
+  /** Aborts each handshake in progress, with a reason. */
+  readonly #handshakes = new Set<(reason: string) => void>();
+  /** Handshakes and connections that have not ended. */
+  readonly #unfinished = new Set<Promise<void>>();
   #identity: TlsIdentity;
 
   /**
-   * @param handshakeMs from accepting a connection to the end of its handshake, in milliseconds
-   * @param pool where the buffers come from
-   * @throws {ParleyError} `bad_argument` where the certificate and key cannot be used
-   * @throws {Deno.errors.AddrInUse} and what else `Deno.listen` throws
+   * @param handshakeMs time from accepting a connection to the end of its handshake, in milliseconds
+   * @param pool lends the buffers
+   * @throws {ParleyError} `bad_argument` if the certificate and key cannot be used
+   * @throws {Deno.errors.AddrInUse} and the other errors of `Deno.listen`
    */
   constructor(
     hostname: string,
@@ -52,7 +52,7 @@ export class TlsListener {
     events: TlsListenerEvents,
     pool: BufferPool = new BufferPool(),
   ) {
-    this.#identity = usable(identity);
+    this.#identity = checked(identity);
     this.#handshakeMs = handshakeMs;
     this.#events = events;
     this.#pool = pool;
@@ -61,79 +61,79 @@ export class TlsListener {
       acceptFailed: (error, waitMs) => events.acceptFailed(error, waitMs),
     });
     this.address = this.#listener.address;
-    this.closed = this.#listener.closed.then(() => this.#emptied());
+    this.closed = this.#listener.closed.then(() => this.#allEnded());
   }
 
   /**
-   * Serves those who connect from now on with another certificate; whoever is connected does not notice.
+   * Uses another certificate for new connections. Existing connections are not affected.
    *
-   * @throws {ParleyError} `bad_argument` where it cannot be used; the one before stays
+   * @throws {ParleyError} `bad_argument` if it cannot be used; the previous one stays in use
    */
   renew(identity: TlsIdentity): void {
-    this.#identity = usable(identity);
+    this.#identity = checked(identity);
   }
 
-  /** Stops accepting and ends the handshakes under way; connections already handed on are not touched. */
+  /** Stops accepting and aborts the handshakes in progress. Connections that were passed on stay open. */
   close(): void {
     this.#listener.close();
-    for (const giveUp of [...this.#greeting]) giveUp("this server stopped listening");
+    for (const abort of [...this.#handshakes]) abort("this server stopped listening");
   }
 
   #arrived(accepted: Accepted): void {
     if (this.#events.arrived?.(accepted.address) === false) accepted.socket.close();
-    else this.#keep(this.#greet(accepted));
+    else this.#track(this.#handshake(accepted));
   }
 
-  async #greet({ socket: front, address, port }: Accepted): Promise<void> {
+  async #handshake({ socket: front, address, port }: Accepted): Promise<void> {
     const start = performance.now();
     let relay: TlsRelay | undefined;
-    let given: string | undefined;
-    const giveUp = (reason: string) => {
-      if (given !== undefined) return;
-      given = reason;
+    let failure: string | undefined;
+    const abort = (reason: string) => {
+      if (failure !== undefined) return;
+      failure = reason;
       if (relay === undefined) front.close();
       else relay.abort();
     };
     const timer = setTimeout(() => {
       const what = relay === undefined
-        ? "it sent no whole TLS greeting"
+        ? "it sent no complete TLS ClientHello"
         : "it did not finish the TLS handshake";
-      giveUp(`${what} within ${this.#handshakeMs / 1000} s`);
+      abort(`${what} within ${this.#handshakeMs / 1000} s`);
     }, this.#handshakeMs);
-    this.#greeting.add(giveUp);
+    this.#handshakes.add(abort);
     try {
-      const greeting = await readFirstRecord(front);
-      relay = await TlsRelay.open(front, greeting, this.#identity, this.#pool);
-      this.#keep(relay.gone);
-      if (given !== undefined) relay.abort();
+      const firstRecord = await readFirstRecord(front);
+      relay = await TlsRelay.open(front, firstRecord, this.#identity, this.#pool);
+      this.#track(relay.closed);
+      if (failure !== undefined) relay.abort();
       await relay.handshake();
     } catch (error) {
-      if (given === undefined) {
-        given = describeClientFailure(error);
-        // Not aborted: the alert that tells the client why may still be on its way.
+      if (failure === undefined) {
+        failure = describeClientFailure(error);
+        // Closed, not aborted: the alert that tells the client the reason may still be on its way.
         if (relay === undefined) front.close();
         else relay.close();
       }
     } finally {
       clearTimeout(timer);
-      this.#greeting.delete(giveUp);
+      this.#handshakes.delete(abort);
     }
-    if (relay === undefined || given !== undefined) this.#events.refused(address, given!);
+    if (relay === undefined || failure !== undefined) this.#events.refused(address, failure!);
     else this.#events.accepted({ socket: relay, address, port, agoMs: performance.now() - start });
   }
 
-  #keep(alive: Promise<void>): void {
-    this.#alive.add(alive);
-    alive.then(() => this.#alive.delete(alive));
+  #track(ended: Promise<void>): void {
+    this.#unfinished.add(ended);
+    ended.then(() => this.#unfinished.delete(ended));
   }
 
-  async #emptied(): Promise<void> {
-    while (this.#alive.size > 0) await Promise.all(this.#alive);
+  async #allEnded(): Promise<void> {
+    while (this.#unfinished.size > 0) await Promise.all(this.#unfinished);
   }
 }
 
-/** `identity`, if TLS can be served with it. */
-function usable(identity: TlsIdentity): TlsIdentity {
+/** Returns `identity` if TLS can be served with it. */
+function checked(identity: TlsIdentity): TlsIdentity {
   try {
     tryIdentity(identity);
     return identity;

@@ -1,13 +1,13 @@
 /**
- * What Deno says when a TLS handshake fails, in words that say what to do. Deno's own words are stable enough to go
- * by (the same from 2.6.10 to 2.9.6) but no interface: what is not recognised is passed on as it is.
+ * Explains why a TLS handshake failed and what to do, from Deno's error messages. Those are not an interface, but have
+ * been the same from 2.6.10 to 2.9.6. A message that is not recognised is passed on unchanged.
  *
  * @module
  */
 
-import { FirstRecordCut } from "./first_record.ts";
+import { TruncatedFirstRecord } from "./first_record.ts";
 
-/** For the server's log: why a client did not get through, to be read after "its address: ". */
+/** For the server's log: why the handshake of a client failed. Follows "its address: ". */
 export function describeClientFailure(error: unknown): string {
   if (error instanceof Deno.errors.UnexpectedEof) return "it closed the connection during the TLS handshake";
   if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe) {
@@ -22,35 +22,36 @@ export function describeClientFailure(error: unknown): string {
     return `it does not speak TLS; plain connections go to a server without --tls (${words})`;
   }
   if (words.includes("peer is incompatible")) {
-    return `it offers no TLS version or cipher of ours; it must speak TLS 1.2 or later (${words})`;
+    return `it offers no TLS version or cipher that this server has; it must speak TLS 1.2 or later (${words})`;
   }
-  return error instanceof FirstRecordCut ? words : `the handshake failed: ${words}`;
+  return error instanceof TruncatedFirstRecord ? words : `the handshake failed: ${words}`;
 }
 
-/** What a client means by its alert, and what to do. The names are those of RFC 8446, section 6.2. */
+/** What the alert of a client means, and what to do. The names are those of RFC 8446, section 6.2. */
 const ALERTS: Readonly<Record<string, string>> = {
-  UnknownCA: "it does not know the CA of our certificate; give it the CA file (--ca)",
+  UnknownCA: "it does not know the CA of this server's certificate; give it the CA file (--ca)",
   BadCertificate:
-    "it does not take our certificate, most likely made for another name than the one it connected to",
-  CertificateUnknown: "it does not take our certificate; its own log says why",
-  CertificateExpired: "by its clock our certificate is expired or not yet valid; renew it, or set that clock",
-  UnsupportedCertificate: "it cannot use a certificate of our kind",
-  HandshakeFailure: "it shares no cipher with us",
-  ProtocolVersion: "it speaks no TLS version of ours, which are 1.2 and 1.3",
+    "it rejects this server's certificate, most likely because it connected by a name that is not in it",
+  CertificateUnknown: "it rejects this server's certificate; its own log has the reason",
+  CertificateExpired:
+    "by its clock this server's certificate is expired or not yet valid; renew it, or set that clock",
+  UnsupportedCertificate: "it cannot use a certificate of this kind",
+  HandshakeFailure: "it has no cipher in common with this server",
+  ProtocolVersion: "it speaks neither TLS 1.2 nor 1.3",
 };
 
-/** Why a client did not get through to a server: whose fault it is, and what to do. */
+/** Why a client's handshake with a server failed, and what to do. */
 export interface ServerFailure {
   /**
-   * `untrusted`: the server's certificate does not hold. `not_parley`: what answered does not speak TLS.
-   * `unreachable`: all else.
+   * `untrusted`: the server's certificate is not valid. `not_parley`: the server does not speak TLS.
+   * `unreachable`: any other failure.
    */
   readonly code: "untrusted" | "not_parley" | "unreachable";
-  /** To be read after "host:port ". */
+  /** Follows "host:port ". */
   readonly text: string;
 }
 
-/** For people who connect to `hostname`: why its TLS handshake failed. */
+/** For the user of a client: why the TLS handshake with `hostname` failed. */
 export function describeServerFailure(error: unknown, hostname: string): ServerFailure {
   const words = wordsOf(error);
   if (words.includes("UnknownIssuer")) {
@@ -77,7 +78,7 @@ export function describeServerFailure(error: unknown, hostname: string): ServerF
     return { code: "untrusted", text };
   }
   if (words.includes("invalid peer certificate")) {
-    return { code: "untrusted", text: `has a certificate that does not hold: ${words}; have a new one made` };
+    return { code: "untrusted", text: `has a certificate that is not valid: ${words}; have a new one made` };
   }
   if (words.includes("corrupt message")) {
     return { code: "not_parley", text: "does not speak TLS; connect without --tls, or check the port" };
@@ -103,13 +104,13 @@ function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : "";
 }
 
-/** " on 2021-01-01", where `words` give a time in seconds. */
+/** " (2021-01-01)" if `words` contain a time in seconds, or nothing. */
 function dateIn(words: string, pattern: RegExp): string {
   const seconds = pattern.exec(words)?.[1];
   return seconds === undefined ? "" : ` (${new Date(+seconds * 1000).toISOString().slice(0, 10)})`;
 }
 
-/** The time that was compared with, as the error gives it. */
+/** The current time according to the error. */
 function now(words: string): string {
   const seconds = /verification time (\d+)/.exec(words)?.[1];
   return seconds === undefined ? "?" : new Date(+seconds * 1000).toISOString().slice(0, 16) + "Z";

@@ -1,21 +1,20 @@
 /**
- * A TLS connection whose descriptors can always be had back.
+ * A TLS connection whose file descriptors can be freed at any time.
  *
- * `Deno.TlsConn.close()` keeps its descriptor until the peer has had its say, and a stranger who never says anything
- * keeps it for ever. Only one side ever gives it up: the peer's. So the peer of our `TlsConn` is ourselves. What
- * comes from the stranger (`front`, plain TCP that can be closed at any time) is relayed, still encrypted, over the
- * loopback (`back`) to the `TlsConn` (`session`) that decrypts it; closing `back` is all it takes to free `session`.
+ * `Deno.TlsConn.close()` keeps its descriptor until the peer answers, so a client that stays silent keeps it for ever.
+ * Only the peer can free it, so here the server is the peer of its own `TlsConn`. The client's TCP connection (`front`)
+ * can be closed at any time. Its bytes are relayed, still encrypted, over the loopback (`back`) to the `TlsConn`
+ * (`tls`), which decrypts them. Closing `back` frees `tls`.
  *
- *     stranger ⇄ front ⇄ (relay) ⇄ back ⇄ session ⇄ Connection
+ *     client ⇄ front ⇄ (relay) ⇄ back ⇄ tls ⇄ Connection
  *
- * It costs three descriptors a connection, some 20 µs a round trip, and about as much processor time a byte again as
- * TLS itself (2.0 s a gigabyte instead of 1.1). What was tried instead, on Deno 2.6.10 and 2.9.6: `Deno.listenTls`
- * alone leaks 1,000 of 1,000 descriptors on both. `node:tls` is the same thing on 2.6.10; on 2.9.6 it frees them, but
- * takes in everything that a paused connection is sent (gigabytes of it), never accepts again once descriptors have
- * run out, and costs as much.
+ * Costs: three descriptors per connection, some 20 µs per round trip, and 2.0 s of processor time per gigabyte, of
+ * which TLS itself takes 1.1. Rejected, after tests on Deno 2.6.10 and 2.9.6: `Deno.listenTls` alone leaks 1,000 of
+ * 1,000 descriptors on both. The servers of `node:tls` do the same on 2.6.10. On 2.9.6 they free them, but buffer
+ * without limit what a paused connection receives, never accept again once descriptors have run out, and cost as much.
  *
- * What it cannot cure: nobody can tell Deno's side of TLS not to wait for more to send (`setNoDelay`), so while bytes
- * go both ways at once, a small message may wait for the next one from the peer, 40 ms at most.
+ * Known limit: `Deno.TlsConn` has no `setNoDelay`, so while bytes go both ways, a small message may wait up to 40 ms
+ * for the next packet of the peer.
  *
  * @module
  */
@@ -26,173 +25,174 @@ import type { Socket } from "../socket.ts";
 
 /** Certificate and private key of a server, both PEM. */
 export interface TlsIdentity {
-  /** The certificate, followed by those between it and its CA. */
+  /** The certificate, followed by the intermediate ones. */
   readonly cert: string;
   /** The certificate's private key. */
   readonly key: string;
 }
 
-/** Where the two ends of a relay meet: nobody else can reach it. */
+/** The address of the inner connections. Other machines cannot reach it. */
 const LOOPBACK = "127.0.0.1";
 
-/** Where what nobody wants any more goes. */
-const NOWHERE: Pick<Socket, "write"> = { write: (bytes) => Promise.resolve(bytes.length) };
+/** Discards what is written to it. */
+const DISCARD: Pick<Socket, "write"> = { write: (bytes) => Promise.resolve(bytes.length) };
 
 /**
  * Checks that TLS can be served with `identity`.
  *
- * @throws {Error} what is wrong with it, in Deno's words
+ * @throws {Error} Deno's description of what is wrong
  */
 export function tryIdentity(identity: TlsIdentity): void {
-  meetingPoint(identity).close();
+  listenInside(identity).close();
 }
 
 /** One connection; see the module's comment. A {@linkcode Socket} once `handshake` has resolved. */
 export class TlsRelay implements Socket {
-  /** Settles when all three descriptors are freed and nothing refers to them any more. */
-  readonly gone: Promise<void>;
+  /** Settles when all three descriptors are free and no operation on them is left. */
+  readonly closed: Promise<void>;
 
   readonly #front: Socket;
   readonly #back: Socket;
-  readonly #session: Deno.TlsConn;
+  readonly #tls: Deno.TlsConn;
   readonly #pool: BufferPool;
   #isClosed = false;
-  #hasSaidAll = false;
-  #isTorn = false;
+  #isFlushed = false;
+  #isFreed = false;
   #flush: ReturnType<typeof setTimeout> | undefined;
-  #torn!: () => void;
+  #onFreed!: () => void;
 
   /**
    * Opens the inner connection to the server side of TLS.
    *
-   * A listener of its own for each takes 0.1 ms, and leaves strangers on this machine no port to knock on: nobody
-   * else can connect between the call that opens it and the next one. It also makes renewing a certificate trivial.
+   * Each relay has an inner listener of its own. It takes 0.1 ms, is open only until the connection is made, and makes
+   * replacing the certificate trivial. If another program on this machine connects to it first, the relay fails.
    *
-   * @param greeting what has been read from `front` already
+   * @param firstRecord the bytes already read from `front`
+   * @throws {Error} if the inner connection cannot be made
    */
   static async open(
     front: Socket,
-    greeting: Uint8Array,
+    firstRecord: Uint8Array,
     identity: TlsIdentity,
     pool: BufferPool,
   ): Promise<TlsRelay> {
-    const meeting = meetingPoint(identity);
+    const inner = listenInside(identity);
     let back: Deno.TcpConn | undefined;
     try {
-      back = await Deno.connect({ hostname: LOOPBACK, port: (meeting.addr as Deno.NetAddr).port });
-      const session = await meeting.accept();
-      if (session.remoteAddr.port !== back.localAddr.port) {
-        session.close();
-        throw new Error("another program on this machine got in between");
+      back = await Deno.connect({ hostname: LOOPBACK, port: (inner.addr as Deno.NetAddr).port });
+      const tls = await inner.accept();
+      if (tls.remoteAddr.port !== back.localAddr.port) {
+        tls.close();
+        throw new Error("another program on this machine connected to the inner listener");
       }
       back.setNoDelay(true);
-      return new TlsRelay(front, back, session, pool, greeting);
+      return new TlsRelay(front, back, tls, pool, firstRecord);
     } catch (error) {
       back?.close();
       throw error;
     } finally {
-      meeting.close();
+      inner.close();
     }
   }
 
   private constructor(
     front: Socket,
     back: Socket,
-    session: Deno.TlsConn,
+    tls: Deno.TlsConn,
     pool: BufferPool,
-    greeting: Uint8Array,
+    firstRecord: Uint8Array,
   ) {
     this.#front = front;
     this.#back = back;
-    this.#session = session;
+    this.#tls = tls;
     this.#pool = pool;
-    const torn = new Promise<void>((resolve) => this.#torn = resolve);
-    const ended = Promise.all([this.#relayIn(greeting), this.#relayOut()]);
-    this.gone = torn.then(() => settledWithin(ended, CANCEL_MS));
+    const freed = new Promise<void>((resolve) => this.#onFreed = resolve);
+    const ended = Promise.all([this.#relayIn(firstRecord), this.#relayOut()]);
+    this.closed = freed.then(() => settledWithin(ended, CANCEL_MS));
   }
 
-  /** Resolves once the peer has proven to be one that TLS can be spoken with. */
+  /** Resolves when the TLS handshake is complete; rejects if it fails. */
   async handshake(): Promise<void> {
-    await this.#session.handshake();
+    await this.#tls.handshake();
   }
 
   /** See {@linkcode Socket.read}. */
   read(bytes: Uint8Array): Promise<number | null> {
-    return this.#session.read(bytes);
+    return this.#tls.read(bytes);
   }
 
   /** See {@linkcode Socket.write}. */
   write(bytes: Uint8Array): Promise<number> {
-    return this.#session.write(bytes);
+    return this.#tls.write(bytes);
   }
 
   /** See {@linkcode Socket.closeWrite}. */
   closeWrite(): Promise<void> {
-    return this.#session.closeWrite();
+    return this.#tls.closeWrite();
   }
 
   /**
-   * Ends both directions. As with TCP, what was written before still goes out if the peer takes it; one that does not
-   * has its descriptor taken away after `LINGER_MS`.
+   * Closes both directions. As with TCP, what was written before is still sent if the peer reads it, for at most
+   * `LINGER_MS`.
    */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#session.close();
-    if (this.#hasSaidAll) this.#tear();
-    else this.#flush = setTimeout(() => this.#tear(), LINGER_MS);
+    this.#tls.close();
+    if (this.#isFlushed) this.#free();
+    else this.#flush = setTimeout(() => this.#free(), LINGER_MS);
   }
 
-  /** Ends both directions and frees the descriptors now; what was written last may be lost. */
+  /** Closes both directions and frees the descriptors at once. What was written last may be lost. */
   abort(): void {
     this.close();
-    this.#tear();
+    this.#free();
   }
 
-  /** From the stranger to the session. Ends with the stranger's end, or when the session wants no more. */
-  async #relayIn(greeting: Uint8Array): Promise<void> {
+  /** Relays from the client to TLS, until the client ends its direction or `back` is closed. */
+  async #relayIn(firstRecord: Uint8Array): Promise<void> {
     try {
-      await writeAll(this.#back, greeting);
+      await writeAll(this.#back, firstRecord);
       await relay(this.#front, this.#back, this.#pool);
     } catch {
-      // Front or back is gone. Where it is front, the session learns it from an end of the stream without goodbye.
+      // Front or back failed. If it is front, TLS sees an end of the stream without close_notify.
     }
     await this.#back.closeWrite().catch(() => {});
   }
 
-  /** From the session to the stranger. Ends when the session has said its last. */
+  /** Relays from TLS to the client, until TLS has sent its last record. */
   async #relayOut(): Promise<void> {
     try {
       await relay(this.#back, this.#front, this.#pool);
       await this.#front.closeWrite();
     } catch {
-      // The stranger is gone. The session finds out by reading; until then it must be able to write on.
-      await relay(this.#back, NOWHERE, this.#pool).catch(() => {});
+      // The client is gone. TLS notices it by reading; until then its writes must not block.
+      await relay(this.#back, DISCARD, this.#pool).catch(() => {});
     }
-    this.#hasSaidAll = true;
-    if (this.#isClosed) this.#tear();
+    this.#isFlushed = true;
+    if (this.#isClosed) this.#free();
   }
 
-  #tear(): void {
-    if (this.#isTorn) return;
-    this.#isTorn = true;
+  #free(): void {
+    if (this.#isFreed) return;
+    this.#isFreed = true;
     clearTimeout(this.#flush);
     for (const socket of [this.#front, this.#back]) {
       try {
         socket.close();
       } catch {
-        // Closed already, by whoever lost patience before the relay began.
+        // Closed already, at the handshake deadline.
       }
     }
-    this.#torn();
+    this.#onFreed();
   }
 }
 
-function meetingPoint({ cert, key }: TlsIdentity): Deno.TlsListener {
+function listenInside({ cert, key }: TlsIdentity): Deno.TlsListener {
   return Deno.listenTls({ hostname: LOOPBACK, port: 0, cert, key });
 }
 
-/** Hands on what comes until it ends, never holding more than one read of it. */
+/** Copies `from` to `to` until the end of the stream, buffering no more than one read. */
 async function relay(
   from: Pick<Socket, "read">,
   to: Pick<Socket, "write">,
@@ -218,7 +218,7 @@ async function writeAll(to: Pick<Socket, "write">, bytes: Uint8Array): Promise<v
   while (at < bytes.length) at += await to.write(bytes.subarray(at));
 }
 
-/** Waits for `ended`, but no longer than `ms`: before Deno 2.9 a write to a peer that does not read never ends. */
+/** Waits for `ended`, but at most `ms`: before Deno 2.9 a write to a peer that does not read never settles. */
 async function settledWithin(ended: Promise<unknown>, ms: number): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   await Promise.race([ended, new Promise((resolve) => timer = setTimeout(resolve, ms))]);

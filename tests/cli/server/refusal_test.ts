@@ -44,7 +44,7 @@ siteTest("a certificate of an authority the client does not know", async (site) 
       /has a certificate from a CA that is not known here; give that CA's file with --ca/,
     );
   }
-  await server.log.untilLike("TLS handshake failed", "does not know the CA of our certificate");
+  await server.log.untilLike("TLS handshake failed", "does not know the CA of this server's certificate");
 });
 
 siteTest("an expired certificate", async (site) => {

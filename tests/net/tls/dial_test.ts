@@ -3,7 +3,7 @@ import { ParleyError } from "../../../lib/errors.ts";
 import { dialTls, type TlsDialOptions } from "../../../lib/net/tls/dial.ts";
 import { describeServerFailure } from "../../../lib/net/tls/reasons.ts";
 import { DEADLINE_MS } from "../../harness/deadline.ts";
-import { authority, greeting, identity, otherAuthority, Served } from "./fixtures.ts";
+import { authority, clientHello, identity, otherAuthority, Served } from "./fixtures.ts";
 
 type Target = { hostname: string; port: number };
 
@@ -15,7 +15,7 @@ async function failure(target: Target, code: string, options: Partial<TlsDialOpt
   return error.message.replace(`${target.hostname}:${target.port} `, "");
 }
 
-/** A plain TCP server that does `serve` with everyone who connects. */
+/** A plain TCP server that runs `serve` for each connection. */
 function plain(serve: (conn: Deno.TcpConn) => Promise<unknown>): Disposable & { target: Target } {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   (async () => {
@@ -27,7 +27,7 @@ function plain(serve: (conn: Deno.TcpConn) => Promise<unknown>): Disposable & { 
   };
 }
 
-Deno.test("a certificate is for names and for addresses", async () => {
+Deno.test("a certificate is valid for its names and addresses", async () => {
   await using served = new Served();
   for (const hostname of ["127.0.0.1", "localhost"]) {
     const target = { ...served.target, hostname };
@@ -37,7 +37,7 @@ Deno.test("a certificate is for names and for addresses", async () => {
   }
 });
 
-Deno.test("a CA that is not known is told apart, with or without another one given", async () => {
+Deno.test("an unknown CA is reported, with or without another CA given", async () => {
   await using served = new Served();
   for (const caCerts of [[], [otherAuthority.certificate]]) {
     assertMatch(
@@ -47,7 +47,7 @@ Deno.test("a CA that is not known is told apart, with or without another one giv
   }
 });
 
-Deno.test("an expired certificate is told apart, with its date", async () => {
+Deno.test("an expired certificate is reported with its date", async () => {
   await using served = new Served({ served: await identity({ daysAgo: 200 }) });
   assertMatch(
     await failure(served.target, "untrusted"),
@@ -55,7 +55,7 @@ Deno.test("an expired certificate is told apart, with its date", async () => {
   );
 });
 
-Deno.test("a certificate whose time has not come is told apart, with its date", async () => {
+Deno.test("a certificate that is not valid yet is reported with its date", async () => {
   await using served = new Served({ served: await identity({ daysAgo: -20 }) });
   assertMatch(
     await failure(served.target, "untrusted"),
@@ -63,7 +63,7 @@ Deno.test("a certificate whose time has not come is told apart, with its date", 
   );
 });
 
-Deno.test("a certificate for other names is told apart, with those it is for", async () => {
+Deno.test("a certificate for other names is reported with its names", async () => {
   const hosts = ["hub.example", "192.0.2.7", "2001:db8::7"];
   await using served = new Served({ served: await identity({ hosts }) });
   for (const hostname of ["127.0.0.1", "localhost"]) {
@@ -74,7 +74,7 @@ Deno.test("a certificate for other names is told apart, with those it is for", a
   }
 });
 
-Deno.test("a server that speaks plain text is told apart", async () => {
+Deno.test("a server that does not speak TLS is reported", async () => {
   using server = plain(async (conn) => {
     await conn.read(new Uint8Array(16 * 1024));
     await conn.write(new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n"));
@@ -86,7 +86,7 @@ Deno.test("a server that speaks plain text is told apart", async () => {
   );
 });
 
-Deno.test("a server that hangs up in the handshake is told apart", async () => {
+Deno.test("a server that disconnects during the handshake is reported", async () => {
   using server = plain(async (conn) => await conn.read(new Uint8Array(16 * 1024)));
   assertMatch(
     await failure(server.target, "unreachable"),
@@ -94,7 +94,7 @@ Deno.test("a server that hangs up in the handshake is told apart", async () => {
   );
 });
 
-Deno.test("a server that refuses the handshake is told apart", async () => {
+Deno.test("a server that refuses the handshake is reported with its alert", async () => {
   using server = plain(async (conn) => {
     await conn.read(new Uint8Array(16 * 1024));
     await conn.write(new Uint8Array([0x15, 3, 3, 0, 2, 2, 70])); // protocol_version
@@ -103,7 +103,7 @@ Deno.test("a server that refuses the handshake is told apart", async () => {
   assertMatch(await failure(server.target, "unreachable"), /^refused the TLS handshake: .*ProtocolVersion/);
 });
 
-Deno.test("where nothing listens, the error is that of plain TCP", async () => {
+Deno.test("if nothing listens, the error is that of plain TCP", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   listener.close();
   assertMatch(
@@ -112,7 +112,7 @@ Deno.test("where nothing listens, the error is that of plain TCP", async () => {
   );
 });
 
-Deno.test("a server that never answers has until the deadline", async () => {
+Deno.test("a server that never answers fails at the deadline", async () => {
   const heard = Promise.withResolvers<void>();
   using server = plain(async (conn) => {
     await conn.read(new Uint8Array(16 * 1024));
@@ -125,22 +125,22 @@ Deno.test("a server that never answers has until the deadline", async () => {
   heard.resolve();
 });
 
-Deno.test("a CA that is no certificate is refused before anything is sent", async () => {
+Deno.test("a CA that is not a certificate is refused before connecting", async () => {
   const target = { hostname: "127.0.0.1", port: 1 };
-  assertMatch(await failure(target, "bad_argument", { caCerts: ["junk"] }), /holds no certificate in PEM/);
+  assertMatch(await failure(target, "bad_argument", { caCerts: ["junk"] }), /contains no certificate in PEM/);
 });
 
-Deno.test("nothing is sent but the greeting before the server is trusted", async () => {
+Deno.test("nothing but the ClientHello is sent before the server is verified", async () => {
   const received: number[] = [];
   using server = plain(async (conn) => {
     received.push(await conn.read(new Uint8Array(16 * 1024)) ?? 0);
     received.push(await conn.closeWrite().then(() => conn.read(new Uint8Array(1024))) ?? 0);
   });
   await failure(server.target, "unreachable");
-  assertEquals(received[0] > 0 && received[0] <= 2 * greeting.length, true);
+  assertEquals(received[0] > 0 && received[0] <= 2 * clientHello.length, true);
 });
 
-Deno.test("what Deno says in words not known here is passed on", () => {
+Deno.test("an unknown error of Deno is passed on unchanged", () => {
   const { code, text } = describeServerFailure(new Error("the moon is full"), "hub");
   assertEquals(code, "unreachable");
   assertMatch(text, /the moon is full/);

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { FirstRecordCut, readFirstRecord } from "../../../lib/net/tls/first_record.ts";
+import { readFirstRecord, TruncatedFirstRecord } from "../../../lib/net/tls/first_record.ts";
 
-/** A socket that gives `chunks`, one a read, then ends. */
+/** A socket that returns `chunks`, one per read, then ends. */
 function source(...chunks: Uint8Array[]) {
   let reads = 0;
   return {
@@ -24,7 +24,7 @@ function record(length: number): Uint8Array {
   return bytes;
 }
 
-Deno.test("a greeting is read until its record is whole, however it is cut", async () => {
+Deno.test("reads until the first record is complete, wherever it is split", async () => {
   const whole = record(40);
   for (let cut = 1; cut < whole.length; cut++) {
     const socket = source(whole.slice(0, cut), whole.slice(cut));
@@ -33,17 +33,17 @@ Deno.test("a greeting is read until its record is whole, however it is cut", asy
   }
 });
 
-Deno.test("a greeting may come one byte at a time, and be as long as a record can be", async () => {
+Deno.test("the record may arrive byte by byte, and be as long as TLS allows", async () => {
   const whole = record(16 * 1024);
   assertEquals(await readFirstRecord(source(...[...whole].map((byte) => new Uint8Array([byte])))), whole);
 });
 
-Deno.test("what comes after the record in the same read is not lost", async () => {
+Deno.test("bytes after the record in the same read are returned too", async () => {
   const both = new Uint8Array([...record(10), 0x16, 3]);
   assertEquals(await readFirstRecord(source(both)), both);
 });
 
-Deno.test("what cannot be TLS is not waited for", async () => {
+Deno.test("bytes that cannot be TLS are returned at once", async () => {
   const table = [
     new TextEncoder().encode("G"),
     new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"),
@@ -57,9 +57,12 @@ Deno.test("what cannot be TLS is not waited for", async () => {
   }
 });
 
-Deno.test("an end in the middle says how much had come", async () => {
-  const nothing = await assertRejects(() => readFirstRecord(source()), FirstRecordCut);
+Deno.test("the error of an early end says how many bytes had arrived", async () => {
+  const nothing = await assertRejects(() => readFirstRecord(source()), TruncatedFirstRecord);
   assertEquals(nothing.message, "it closed the connection without sending anything");
-  const some = await assertRejects(() => readFirstRecord(source(record(40).slice(0, 20))), FirstRecordCut);
-  assertEquals(some.message, "it closed the connection after 20 bytes, in the middle of its TLS greeting");
+  const some = await assertRejects(
+    () => readFirstRecord(source(record(40).slice(0, 20))),
+    TruncatedFirstRecord,
+  );
+  assertEquals(some.message, "it closed the connection after 20 bytes, in the middle of its TLS ClientHello");
 });

@@ -1,6 +1,5 @@
 /**
- * What the tests of TLS share: certificates made here and now, a listener whose events can be awaited, and strangers
- * who get as far as they are told to.
+ * Shared by the TLS tests: certificates made at load, and a listener whose events can be awaited.
  *
  * @module
  */
@@ -18,12 +17,12 @@ import { DEADLINE_MS, within } from "../../harness/deadline.ts";
 const DAY_MS = 86_400_000;
 const nowMs = Date.now(); // TLS asks the real clock
 
-/** Whom clients trust. */
+/** The CA that clients trust. */
 export const authority: KeyPair = await makeAuthority(nowMs - 1000 * DAY_MS);
-/** Whom they do not, until told. */
+/** A CA that clients do not trust unless told to. */
 export const otherAuthority: KeyPair = await makeAuthority(nowMs);
 
-/** A server's certificate by `signer`, made `daysAgo` for 90 days. */
+/** A server's certificate signed by `signer` `daysAgo`, valid for 90 days from then. */
 export async function identity(
   { signer = authority, hosts = ["localhost", "127.0.0.1"], daysAgo = 0 } = {},
 ): Promise<TlsIdentity> {
@@ -31,10 +30,10 @@ export async function identity(
   return { cert: made.certificate, key: made.key };
 }
 
-/** The one that most tests serve with. */
+/** The certificate of most tests. */
 export const good: TlsIdentity = await identity();
 
-/** What came, to be awaited one by one. */
+/** Items that can be awaited one by one. */
 export class Queue<T> {
   readonly #items: T[] = [];
   readonly #waiting: ((item: T) => void)[] = [];
@@ -51,7 +50,7 @@ export class Queue<T> {
   }
 }
 
-/** A listener and what it told. Disposing of it waits until everything is gone. */
+/** A listener and its events. Disposing of it waits until all of its connections have ended. */
 export class Served implements AsyncDisposable {
   readonly listener: TlsListener;
   readonly #accepted = new Queue<Socket>();
@@ -111,16 +110,16 @@ async function record(): Promise<Uint8Array> {
   using conn = await listener.accept();
   const bytes = new Uint8Array(16 * 1024);
   const count = await conn.read(bytes);
-  if (count === null) throw new Error("no greeting came");
+  if (count === null) throw new Error("no ClientHello came");
   await conn.closeWrite();
   await failed;
   return bytes.slice(0, count);
 }
 
-/** What a client says first, as Deno says it. */
-export const greeting: Uint8Array = await record();
+/** The ClientHello of Deno's TLS client. */
+export const clientHello: Uint8Array = await record();
 
-/** Everything until the end of the stream, or until it fails, which is an end too. */
+/** Reads until the end of the stream. A reset counts as the end. */
 export async function readAll(socket: Pick<Socket, "read">): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   try {
@@ -147,10 +146,10 @@ export async function writeAll(socket: Pick<Socket, "write">, bytes: Uint8Array)
   for (let at = 0; at < bytes.length;) at += await socket.write(bytes.subarray(at));
 }
 
-/** How long nothing happens before a write counts as stuck. There is no event to await for what does not happen. */
+/** A write counts as stuck after this time. There is no event for a write that does not settle. */
 const STUCK_MS = 300;
 
-/** Writes until a write is stuck; gives how much was taken, and that write. */
+/** Writes until a write is stuck. Returns how many bytes were accepted before, and that write. */
 export async function writeUntilStuck(
   socket: Pick<Socket, "write">,
 ): Promise<{ taken: number; stuck: Promise<number> }> {

@@ -5,8 +5,8 @@ import { dialTls } from "../../../lib/net/tls/dial.ts";
 import { DEADLINE_MS, within } from "../../harness/deadline.ts";
 import {
   authority,
+  clientHello,
   good,
-  greeting,
   identity,
   otherAuthority,
   readAll,
@@ -17,10 +17,10 @@ import {
 
 const MiB = 1024 * 1024;
 
-/** More than the relay and both kernels' buffers hold, on any machine we have seen. */
+/** More than all buffers between the two ends can hold, on any machine tested. */
 const MOST_IN_FLIGHT = 32 * MiB;
 
-/** Bytes that tell where they belong. */
+/** Bytes whose values follow from their positions. */
 function pattern(length: number): Uint8Array {
   return new Uint8Array(length).map((_, index) => index % 251);
 }
@@ -45,7 +45,7 @@ Deno.test("bytes go both ways unchanged, in pieces of any size", async () => {
   client.close();
 });
 
-Deno.test("either side may end its direction and still read the other's", async () => {
+Deno.test("each side may end its direction and still read the other one", async () => {
   await using served = new Served();
   const { client, server } = await served.pair();
   await client.closeWrite();
@@ -56,7 +56,7 @@ Deno.test("either side may end its direction and still read the other's", async 
   client.close();
 });
 
-Deno.test("what is written before close arrives, as it does over TCP", async () => {
+Deno.test("bytes written before close arrive, as over TCP", async () => {
   await using served = new Served();
   const { client, server } = await served.pair();
   const reading = readAll(client);
@@ -66,7 +66,7 @@ Deno.test("what is written before close arrives, as it does over TCP", async () 
   client.close();
 });
 
-Deno.test("the end of the server's direction is an end of TCP, too", async () => {
+Deno.test("ending the server's direction ends TCP in that direction too", async () => {
   await using served = new Served();
   const { client, server, lost, relayed } = await proxied(served);
   await server.closeWrite();
@@ -75,7 +75,7 @@ Deno.test("the end of the server's direction is an end of TCP, too", async () =>
   await relayed;
 });
 
-Deno.test("a client that is gone without goodbye ends the server's read, and does not stop its writes", async () => {
+Deno.test("a client that disconnects without close_notify fails the server's read, and does not block its writes", async () => {
   await using served = new Served();
   const { client, server, cut, relayed } = await proxied(served);
   cut();
@@ -86,8 +86,8 @@ Deno.test("a client that is gone without goodbye ends the server's read, and doe
 });
 
 /**
- * Both ends of a new connection with a wire between that can be `cut`, as by a killed client: TCP ends, TLS does not.
- * `lost` is how the server's direction of TCP came to an end.
+ * Both ends of a new connection through a TCP proxy. `cut` ends TCP without ending TLS, as a killed client does.
+ * `lost` is how TCP ended in the server's direction.
  */
 async function proxied(served: Served) {
   const tcp = await Deno.connect(served.target);
@@ -106,12 +106,12 @@ async function proxied(served: Served) {
 // Back-pressure
 
 for (const writer of ["client", "server"] as const) {
-  Deno.test(`nobody reads: the ${writer}'s write waits, and goes on when somebody does`, async () => {
+  Deno.test(`without a reader the ${writer}'s write waits, and goes on when the other end reads`, async () => {
     await using served = new Served();
     const { client, server } = await served.pair();
     const [from, to] = writer === "client" ? [client, server] : [server, client];
     const { taken, stuck } = await writeUntilStuck(from);
-    assert(taken < MOST_IN_FLIGHT, `${taken} bytes were taken in for a reader that does not read`);
+    assert(taken < MOST_IN_FLIGHT, `${taken} bytes were buffered for an end that does not read`);
     const all = readAll(to);
     const last = await within(stuck, "end of the write");
     await from.closeWrite();
@@ -120,7 +120,7 @@ for (const writer of ["client", "server"] as const) {
   });
 }
 
-Deno.test("closing on a peer that does nothing lets go of everything at once", async () => {
+Deno.test("closing while the peer does nothing frees everything at once", async () => {
   const served = new Served();
   const { client, server } = await served.pair();
   const closed = performance.now();
@@ -131,7 +131,7 @@ Deno.test("closing on a peer that does nothing lets go of everything at once", a
   client.close();
 });
 
-Deno.test("closing on a peer that stopped reading settles the write and lets go of everything", async () => {
+Deno.test("closing while the peer does not read settles the write and frees everything", async () => {
   const served = new Served();
   const { client, server } = await served.pair();
   const { stuck } = await writeUntilStuck(server);
@@ -145,81 +145,81 @@ Deno.test("closing on a peer that stopped reading settles the write and lets go 
 
 // Handshakes that fail
 
-Deno.test("strangers who stop in the handshake are gone at the deadline, and hinder nobody", async () => {
+Deno.test("clients that stop in the handshake are closed at the deadline, and do not delay others", async () => {
   await using served = new Served({ handshakeMs: 400 });
   const beginnings: [RegExp, Uint8Array][] = [
-    [/^127\.0\.0\.1: it sent no whole TLS greeting within 0\.4 s$/, new Uint8Array(0)],
-    [/^127\.0\.0\.1: it sent no whole TLS greeting within 0\.4 s$/, greeting.subarray(0, 3)],
+    [/^127\.0\.0\.1: it sent no complete TLS ClientHello within 0\.4 s$/, new Uint8Array(0)],
+    [/^127\.0\.0\.1: it sent no complete TLS ClientHello within 0\.4 s$/, clientHello.subarray(0, 3)],
     [
-      /^127\.0\.0\.1: it sent no whole TLS greeting within 0\.4 s$/,
-      greeting.subarray(0, greeting.length - 1),
+      /^127\.0\.0\.1: it sent no complete TLS ClientHello within 0\.4 s$/,
+      clientHello.subarray(0, clientHello.length - 1),
     ],
-    [/^127\.0\.0\.1: it did not finish the TLS handshake within 0\.4 s$/, greeting],
+    [/^127\.0\.0\.1: it did not finish the TLS handshake within 0\.4 s$/, clientHello],
   ];
   for (const [expected, beginning] of beginnings) {
-    const stranger = await Deno.connect(served.target);
-    await writeAll(stranger, beginning);
+    const peer = await Deno.connect(served.target);
+    await writeAll(peer, beginning);
     const { client } = await served.pair(); // meanwhile
     assertMatch(await served.refused(), expected);
-    await readAll(stranger); // ends
-    stranger.close();
+    await readAll(peer); // ends
+    peer.close();
     client.close();
   }
 });
 
-Deno.test("a client that speaks no TLS is told so in TLS, and the log in words", async () => {
+Deno.test("a client that does not speak TLS gets a TLS alert, and the log says why", async () => {
   await using served = new Served();
-  const stranger = await Deno.connect(served.target);
-  await writeAll(stranger, new Uint8Array([1, 0, 0, 0, 0, 0, 0, 20, ...new Uint8Array(28)]));
+  const peer = await Deno.connect(served.target);
+  await writeAll(peer, new Uint8Array([1, 0, 0, 0, 0, 0, 0, 20, ...new Uint8Array(28)]));
   assertMatch(await served.refused(), /^127\.0\.0\.1: it does not speak TLS; /);
-  const alert = await readAll(stranger);
+  const alert = await readAll(peer);
   assertEquals([...alert.subarray(0, 2)], [0x15, 3], "a TLS alert");
-  stranger.close();
+  peer.close();
 });
 
-Deno.test("a client that knows no TLS from 1.2 on is refused", async () => {
+Deno.test("a client without TLS 1.2 or later is refused", async () => {
   await using served = new Served();
-  const stranger = await Deno.connect(served.target);
+  const peer = await Deno.connect(served.target);
   // A ClientHello of TLS 1.1: version, 32 random bytes, no session, one cipher, no compression, secure renegotiation.
   const hello = [3, 2, ...new Uint8Array(32), 0, 0, 2, 0xc0, 0x13, 1, 0, 0, 5, 0xff, 1, 0, 1, 0];
   await writeAll(
-    stranger,
+    peer,
     new Uint8Array([0x16, 3, 1, 0, hello.length + 4, 1, 0, 0, hello.length, ...hello]),
   );
   assertMatch(
     await served.refused(),
-    /it offers no TLS version or cipher of ours; it must speak TLS 1\.2 or later/,
+    /it offers no TLS version or cipher that this server has; it must speak TLS 1\.2 or later/,
   );
-  await readAll(stranger);
-  stranger.close();
+  await readAll(peer);
+  peer.close();
 });
 
-Deno.test("a client that does not know the CA says so, and the log says what to do", async () => {
+Deno.test("if a client does not know the CA, the log says what to do", async () => {
   await using served = new Served();
   await assertRejects(() => dialTls(served.target, { withinMs: DEADLINE_MS }), ParleyError);
   assertMatch(
     await served.refused(),
-    /does not know the CA of our certificate; give it the CA file.*\(UnknownCA\)/,
+    /does not know the CA of this server's certificate; give it the CA file.*\(UnknownCA\)/,
   );
 });
 
-Deno.test("a client that hangs up before or in its greeting is refused with how far it came", async () => {
+Deno.test("if a client disconnects before or in its ClientHello, the reason says how far it came", async () => {
   await using served = new Served();
   (await Deno.connect(served.target)).close();
   assertMatch(await served.refused(), /it closed the connection without sending anything$/);
-  const stranger = await Deno.connect(served.target);
-  await writeAll(stranger, greeting.subarray(0, 10));
-  await stranger.closeWrite();
-  assertMatch(await served.refused(), /after 10 bytes, in the middle of its TLS greeting$/);
-  stranger.close();
+  const peer = await Deno.connect(served.target);
+  await writeAll(peer, clientHello.subarray(0, 10));
+  await peer.closeWrite();
+  assertMatch(await served.refused(), /after 10 bytes, in the middle of its TLS ClientHello$/);
+  peer.close();
   const another = await Deno.connect(served.target);
-  await writeAll(another, greeting);
+  await writeAll(another, clientHello);
   await another.read(new Uint8Array(1)); // the server's answer
   another.close();
   assertMatch(await served.refused(), /it (closed|reset) the connection during the TLS handshake$/);
 });
 
-Deno.test("who may not even begin is closed unread, and counts as nothing", async () => {
+Deno.test("a connection turned away on arrival is closed unread, and neither accepted nor refused", async () => {
   const asked: string[] = [];
   await using served = new Served({
     arrived: (address) => {
@@ -227,37 +227,37 @@ Deno.test("who may not even begin is closed unread, and counts as nothing", asyn
       return asked.length > 1;
     },
   });
-  const stranger = await Deno.connect(served.target);
-  assertEquals((await readAll(stranger)).length, 0);
-  stranger.close();
+  const peer = await Deno.connect(served.target);
+  assertEquals((await readAll(peer)).length, 0);
+  peer.close();
   const { client } = await served.pair();
   assertEquals(asked, ["127.0.0.1", "127.0.0.1"]);
   client.close();
 });
 
-Deno.test("a program on this machine that gets in between is not taken for the client", async () => {
+Deno.test("another program that connects to the inner listener is not taken for the client", async () => {
   await using served = new Served();
   const real = Deno.connect;
-  const stranger = await real(served.target);
-  let intruder: Deno.TcpConn | undefined;
+  const peer = await real(served.target);
+  let other: Deno.TcpConn | undefined;
   Deno.connect = (async (options: Deno.ConnectOptions) => {
-    intruder = await real(options);
+    other = await real(options);
     return await real(options);
   }) as typeof Deno.connect;
   try {
-    await writeAll(stranger, greeting);
-    assertMatch(await served.refused(), /another program on this machine got in between$/);
+    await writeAll(peer, clientHello);
+    assertMatch(await served.refused(), /another program on this machine connected to the inner listener$/);
   } finally {
     Deno.connect = real;
-    intruder?.close();
+    other?.close();
   }
-  await readAll(stranger);
-  stranger.close();
+  await readAll(peer);
+  peer.close();
 });
 
-// Its life
+// Certificate and closing
 
-Deno.test("a renewed certificate is for those who connect from then on; the others go on", async () => {
+Deno.test("a renewed certificate is used for new connections; existing ones go on", async () => {
   await using served = new Served();
   const before = await served.pair();
   served.listener.renew(await identity({ signer: otherAuthority }));
@@ -271,7 +271,7 @@ Deno.test("a renewed certificate is for those who connect from then on; the othe
   }
 });
 
-Deno.test("a certificate and key that do not fit are refused, and the old ones stay", async () => {
+Deno.test("a certificate and key that do not match are refused, and the old ones stay in use", async () => {
   await using served = new Served();
   const { key } = await identity();
   for (const wrong of [{ ...good, key }, { ...good, cert: "no certificate" }, { ...good, key: "" }]) {
@@ -284,16 +284,16 @@ Deno.test("a certificate and key that do not fit are refused, and the old ones s
   client.close();
 });
 
-Deno.test("close ends handshakes under way and leaves connections alone", async () => {
+Deno.test("close aborts handshakes in progress and leaves connections open", async () => {
   const served = new Served();
   const { client, server } = await served.pair();
-  const stranger = await Deno.connect(served.target);
-  await writeAll(stranger, greeting);
-  await stranger.read(new Uint8Array(1)); // it is in the middle of the handshake now
+  const peer = await Deno.connect(served.target);
+  await writeAll(peer, clientHello);
+  await peer.read(new Uint8Array(1)); // it is in the middle of the handshake now
   served.listener.close();
   served.listener.close();
   assertMatch(await served.refused(), /this server stopped listening/);
-  stranger.close();
+  peer.close();
   await client.write(new Uint8Array(3));
   assertEquals(await server.read(new Uint8Array(10)), 3);
   client.close();
