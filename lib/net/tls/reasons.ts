@@ -30,8 +30,7 @@ export function describeClientFailure(error: unknown): string {
 /** What the alert of a client means, and what to do. The names are those of RFC 8446, section 6.2. */
 const ALERTS: Readonly<Record<string, string>> = {
   UnknownCA: "it does not know the CA of this server's certificate; give it the CA file (--ca)",
-  BadCertificate:
-    "it rejects this server's certificate, most likely because it connected by a name that is not in it",
+  BadCertificate: "it rejects this server's certificate, most likely because that was made for another name",
   CertificateUnknown: "it rejects this server's certificate; its own log has the reason",
   CertificateExpired:
     "by its clock this server's certificate is expired or not yet valid; renew it, or set that clock",
