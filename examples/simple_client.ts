@@ -2,7 +2,7 @@
  * The shortest Parley client: it connects, prints the server's welcome, and leaves.
  *
  * Start a server with `deno task server`, then: `deno run --allow-net examples/simple_client.ts`
- * Another server is named by its URL: `... simple_client.ts parley://127.0.0.1:7253`
+ * For another server, add its URL: `... simple_client.ts parley://127.0.0.1:7253`
  *
  * @module
  */
@@ -13,6 +13,6 @@ try {
   await using client = await connect({ url: Deno.args[0] });
   console.log(client.message);
 } catch (error) {
-  console.error((error as Error).message); // says what happened, and what to try
+  console.error((error as Error).message); // names the problem, and what to try
   Deno.exit(1);
 }

@@ -1,7 +1,7 @@
 /**
  * Parley: a message server and client, as a library.
  *
- * @example A server, and two who talk over it
+ * @example A server and two clients
  * ```ts
  * import { connect, serve } from "@parley/parley";
  *
@@ -10,8 +10,8 @@
  * await using grace = await connect({ url: server.url, name: "Grace" });
  *
  * const lobby = await ada.open("chat.lobby");
- * const talk = await grace.open("chat.lobby", { subscribe: false });
- * await talk.publish("hello, Ada");
+ * const toLobby = await grace.open("chat.lobby", { subscribe: false });
+ * await toLobby.publish("hello, Ada");
  * for await (const message of lobby) {
  *   console.log(message.text()); // hello, Ada
  *   break;

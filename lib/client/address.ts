@@ -1,27 +1,27 @@
 /**
- * Where a client connects to: the options' `url`, or `hostname` and `port`, checked; and whether over TLS.
+ * The server that a client connects to: checks `url`, or `hostname` and `port`, and decides whether to use TLS.
  *
  * @module
  */
 
-import { ParleyError } from "../errors.ts";
 import { DEFAULT_PORT } from "../limits.ts";
 import type { Target } from "../net/dial.ts";
 import { parseJoinUrl } from "../wire/join_url.ts";
 import type { ConnectOptions } from "./api.ts";
+import { badArgument } from "./checks.ts";
 
 const EXAMPLE = `parley://127.0.0.1:${DEFAULT_PORT}`;
 
-/** A server, and what it takes to get in. */
+/** A server, and what is needed to connect to it. */
 export interface Address extends Target {
   readonly tls: boolean;
-  /** The authority to trust beside the system's, PEM. */
+  /** The authority to trust in addition to the system's, PEM. */
   readonly ca: string | undefined;
   readonly token: string | undefined;
 }
 
 /**
- * The server that `options` name. What a link holds, an option of its own overrides.
+ * The server that `options` name. `ca` and `token` take precedence over those of a join URL.
  *
  * @throws {ParleyError} `bad_argument`, with what is wrong
  *
@@ -41,11 +41,11 @@ export function addressOf(
   const { url, hostname = "127.0.0.1", port = DEFAULT_PORT, tls = false, ca, token } = options;
   if (url === undefined) return { ...checked(hostname, port), tls: tls || ca !== undefined, ca, token };
   if (options.hostname !== undefined || options.port !== undefined) {
-    throw wrong("give either url, or hostname and port, not both");
+    throw badArgument("give either url, or hostname and port, not both");
   }
   const parsed = parseJoinUrl(url);
   // The text is not quoted: it may hold a token.
-  if ("problem" in parsed) throw wrong(`the server's URL: ${parsed.problem}`);
+  if ("problem" in parsed) throw badArgument(`the server's URL: ${parsed.problem}`);
   const { link } = parsed;
   return {
     ...checked(link.hostname, link.port ?? DEFAULT_PORT),
@@ -56,23 +56,19 @@ export function addressOf(
 }
 
 function checked(hostname: string, port: number): Target {
-  if (hostname === "") throw wrong(`the server's host is missing; write it as ${EXAMPLE}`);
+  if (hostname === "") throw badArgument(`the server's host is missing; write it as ${EXAMPLE}`);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw wrong(`port must be a whole number from 1 to 65535, not ${port}`);
+    throw badArgument(`port must be a whole number from 1 to 65535, not ${port}`);
   }
   return { hostname, port };
 }
 
-/** `host:port` as people write it. */
+/** `host:port`, an IPv6 address in brackets. */
 export function formatTarget({ hostname, port }: Target): string {
   return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
-/** Whether what is sent there stays on this machine. */
+/** Whether data sent to `hostname` stays on this machine. */
 export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "::1" || /^127(\.\d{1,3}){3}$/.test(hostname);
-}
-
-function wrong(message: string): ParleyError {
-  return new ParleyError("bad_argument", message);
 }

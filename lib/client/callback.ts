@@ -1,12 +1,12 @@
 /**
- * Calling back into a program from the middle of a chunk.
+ * Calls from the read loop into the program.
  *
  * @module
  */
 
 /**
- * Calls `callback`. What it throws is the program's own uncaught error, as from a timer; it must not pass for a fault
- * of the connection, whose bytes are being read around the call.
+ * Calls `callback`. An error that it throws is reported as the program's own uncaught error, as from a timer. It must
+ * not reach the read loop, which would take it for a failure of the connection.
  */
 export function callSafely(callback: () => void): void {
   try {

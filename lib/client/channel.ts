@@ -1,5 +1,5 @@
 /**
- * An open channel: its queue, its members, and what may be done with it.
+ * An open channel: its queue, its members, publishing and leaving.
  *
  * @module
  */
@@ -15,30 +15,30 @@ import { type Backlog, MessageQueue } from "./queue.ts";
 /** What a channel needs of its client. */
 export interface ChannelOwner {
   /** The connection. */
-  readonly link: ClientConnection;
-  /** What its queue shares with others. */
+  readonly connection: ClientConnection;
+  /** What all queues of the client share. */
   readonly backlog: Backlog;
   /** The session's number. */
   readonly number: number;
-  /** Takes the server's refusal of an earlier message to that number, if there was one. */
-  takeRefusal(number: number): ParleyError | undefined;
-  /** Sends LEAVE, and forgets the channel once it is confirmed. */
+  /** Removes and returns the server's rejection of an earlier message on channel `number`, if there was one. */
+  takeRejection(number: number): ParleyError | undefined;
+  /** Sends LEAVE, and removes the channel once the server confirms. */
   leave(channel: OpenChannel): Promise<void>;
 }
 
 /**
- * Whose channel it is: a program's, which iterates it; a responder's; or one that was opened only to ask on it, and is
- * left again when many others have been asked since.
+ * Why a channel is open. "program": the program publishes on it or iterates it. "respond": a responder answers its
+ * requests. "request": only to send requests on it; it is left again after requests on many others.
  */
-export type Role = "program" | "responder" | "asking";
+export type Purpose = "program" | "respond" | "request";
 
-/** An open channel, or one that is being opened. */
+/** A channel that is open, or being opened. */
 export class OpenChannel implements Channel {
   readonly name: string;
-  /** What waits for its iterator. */
+  /** The messages and requests that wait for the iterator. */
   readonly queue: MessageQueue;
-  /** See {@linkcode Role}. */
-  role: Role;
+  /** See {@linkcode Purpose}. */
+  purpose: Purpose;
   /** Settles with the last OPEN sent for it. */
   ready: Promise<void> = Promise.resolve();
   /** Whether the server has opened it. */
@@ -50,41 +50,41 @@ export class OpenChannel implements Channel {
   readonly members = new Map<number, string>();
 
   readonly #owner: ChannelOwner;
-  #listener: ((change: PresenceChange) => void) | undefined;
-  #left: Promise<void> | undefined;
+  #onPresence: ((change: PresenceChange) => void) | undefined;
+  #leaving: Promise<void> | undefined;
 
-  /** A channel not opened yet. */
-  constructor(name: string, owner: ChannelOwner, role: Role) {
+  /** A channel that is not open yet. */
+  constructor(name: string, owner: ChannelOwner, purpose: Purpose) {
     this.name = name;
-    this.role = role;
+    this.purpose = purpose;
     this.#owner = owner;
     this.queue = new MessageQueue(owner.backlog);
   }
 
-  /** Whether `leave` was called; it may still be under way. */
+  /** Whether `leave` was called. The server may not have confirmed yet. */
   get isLeft(): boolean {
-    return this.#left !== undefined;
+    return this.#leaving !== undefined;
   }
 
-  /** Whether the connection is there. */
+  /** Whether the connection can still be used. */
   get isConnected(): boolean {
-    return this.#owner.link.over === undefined;
+    return this.#owner.connection.endError === undefined;
   }
 
-  /** Takes over what the server answered to an OPEN with `options`. */
+  /** Applies the server's answer to an OPEN with `options`. */
   opened(answer: Opened, options: OpenOptions): void {
     this.isOpen = true;
     this.number = answer.number;
     this.mayPublish = answer.publish;
     this.subscribed = answer.subscribe;
-    this.queue.skipped = options.echo === false ? this.#owner.number : 0;
+    this.queue.skippedSender = options.echo === false ? this.#owner.number : 0;
     this.members.clear();
     for (const { number, name } of answer.members ?? []) this.members.set(number, name);
     this.memberCount = answer.count ?? this.members.size;
-    this.#listener = typeof options.presence === "function" ? options.presence : undefined;
+    this.#onPresence = typeof options.presence === "function" ? options.presence : undefined;
   }
 
-  /** Somebody came or went. */
+  /** A session joined or parted. */
   presence(change: PresenceChange): void {
     if (change.type === "joined") {
       this.members.set(change.number, change.name);
@@ -93,27 +93,27 @@ export class OpenChannel implements Channel {
       this.members.delete(change.number);
       this.memberCount--;
     }
-    const listener = this.#listener;
-    if (listener !== undefined) callSafely(() => listener(change));
+    const onPresence = this.#onPresence;
+    if (onPresence !== undefined) callSafely(() => onPresence(change));
   }
 
   publish(payload: Payload, options?: PublishOptions): Promise<void> {
-    if (this.#left !== undefined) return Promise.reject(leftAlready(this.name));
-    const rejection = this.#owner.takeRefusal(this.number);
+    if (this.#leaving !== undefined) return Promise.reject(alreadyLeft(this.name));
+    const rejection = this.#owner.takeRejection(this.number);
     if (rejection !== undefined) return Promise.reject(rejection);
     if (!this.mayPublish && this.isConnected) {
       return Promise.reject(new ParleyError("forbidden", whyNoPublishing(this)));
     }
-    return this.#owner.link.outbound.post(Type.MESSAGE, 0, this.number, payload, options?.kind);
+    return this.#owner.connection.outbound.send(Type.MESSAGE, 0, this.number, payload, options);
   }
 
   leave(): Promise<void> {
-    return this.#left ??= this.#leave();
+    return this.#leaving ??= this.#leave();
   }
 
   async #leave(): Promise<void> {
-    if (this.role === "program") {
-      // Whoever leaves wants no more of it. A responder answers what it is asked until the server confirms.
+    if (this.purpose === "program") {
+      // A program that leaves wants no more messages. A responder goes on until the server confirms.
       this.queue.clear();
       this.queue.end();
     }
@@ -132,15 +132,15 @@ export class OpenChannel implements Channel {
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
     return {
       next: () => {
-        const rejection = this.#owner.takeRefusal(this.number);
+        const rejection = this.#owner.takeRejection(this.number);
         return rejection === undefined ? this.queue.next() : Promise.reject(rejection);
       },
     };
   }
 }
 
-function leftAlready(name: string): ParleyError {
-  return new ParleyError("closed", `${name} was left; open it again to go on`);
+function alreadyLeft(name: string): ParleyError {
+  return new ParleyError("closed", `${name} was left; open it again to publish`);
 }
 
 function whyNoPublishing({ name, number }: OpenChannel): string {

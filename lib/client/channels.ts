@@ -1,5 +1,5 @@
 /**
- * What a client has open, and which of it a message is for.
+ * The channels and patterns that a client has open, and which of them receive a message.
  *
  * @module
  */
@@ -11,19 +11,19 @@ import type { OpenChannel } from "./channel.ts";
 export interface Route {
   /** The channel's name. */
   readonly name: string;
-  /** Who has subscribed it, by its name or by a pattern. */
+  /** Subscribed by the channel's name, or by a pattern that covers it. */
   readonly receivers: readonly OpenChannel[];
 }
 
-/** The channels, patterns and names of one session. */
+/** The channels, patterns and channel numbers of one session. */
 export class Channels {
   readonly #byName = new Map<string, OpenChannel>();
-  /** Every name the server has given a number for; a number stands for one name as long as the server runs. */
+  /** Every number that the server has announced. A number stands for one name for as long as the server runs. */
   readonly #names = new Map<number, string>();
-  /** Made when first needed, dropped whenever what is open changes. */
+  /** Filled on demand, and cleared at every change of what is open. */
   readonly #routes = new Map<number, Route>();
 
-  /** All that is open, or being opened. */
+  /** All channels and patterns that are open, or being opened. */
   all(): Iterable<OpenChannel> {
     return this.#byName.values();
   }
@@ -38,24 +38,24 @@ export class Channels {
     this.#byName.set(channel.name, channel);
   }
 
-  /** Forgets a channel that was left, or could not be opened. */
+  /** Removes a channel that was left, or could not be opened. */
   remove(channel: OpenChannel): void {
     if (this.#byName.get(channel.name) === channel) this.#byName.delete(channel.name);
     this.#routes.clear();
   }
 
-  /** What is open has changed, and `number` is the number of `name`, or 0. */
+  /** Call this at every OPENED. `number` is the channel's number, or 0 for a pattern. */
   changed(name: string, number: number): void {
     if (number !== 0) this.#names.set(number, name);
     this.#routes.clear();
   }
 
-  /** The name of a channel number, if it was ever told. */
+  /** The name of a channel number, if the server has announced it. */
   nameOf(number: number): string | undefined {
     return this.#names.get(number);
   }
 
-  /** Where what comes on `number` goes: to the channel itself, and to every pattern that covers it. */
+  /** Where frames on `number` go; undefined if the server has not announced the number. */
   routeOf(number: number): Route | undefined {
     return this.#routes.get(number) ?? this.#findRoute(number);
   }

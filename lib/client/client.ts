@@ -1,5 +1,5 @@
 /**
- * A session with a server: its channels, requests, direct messages and refusals, on top of one link.
+ * A session with a server: its channels, requests, direct messages and rejections, on top of one connection.
  *
  * @module
  */
@@ -21,17 +21,17 @@ import type {
   Responder,
   RespondOptions,
 } from "./api.ts";
-import { RequestChannels } from "./request_channels.ts";
-import { MAX_REJECTIONS, PING_MS, REQUEST_MS } from "./limits.ts";
 import { callSafely } from "./callback.ts";
-import { type ChannelOwner, OpenChannel, type Role } from "./channel.ts";
+import { type ChannelOwner, OpenChannel, type Purpose } from "./channel.ts";
 import { Channels } from "./channels.ts";
-import { checkName, checkOpen, checkPositive, wrong } from "./checks.ts";
+import { badArgument, checkName, checkOpen, checkPositive } from "./checks.ts";
+import type { ClientConnection, ClientConnectionEvents } from "./client_connection.ts";
 import { Delivery } from "./delivery.ts";
 import { decodeErrorReply } from "./error_reply.ts";
-import type { ClientConnection, ClientConnectionEvents } from "./client_connection.ts";
-import { takeMessage } from "./message.ts";
+import { MAX_REJECTIONS, PING_MS, REQUEST_MS } from "./limits.ts";
+import { readMessage } from "./message.ts";
 import type { Backlog } from "./queue.ts";
+import { RequestChannels } from "./request_channels.ts";
 import { ChannelResponder } from "./responder.ts";
 
 /** The client behind `connect`. */
@@ -43,21 +43,21 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
   readonly server: Welcome["server"];
   readonly limits: Welcome["limits"];
   readonly closed: Promise<ParleyError | undefined>;
-  readonly link: ClientConnection;
+  readonly connection: ClientConnection;
   readonly backlog: Backlog;
   readonly delivery: Delivery;
 
   readonly #onError: ConnectOptions["onError"];
   readonly #channels = new Channels();
-  readonly #asking: RequestChannels;
-  /** Refusals nobody was told of, by the channel field of the message. */
-  readonly #refusals = new Map<number, ParleyError>();
+  readonly #requestChannels: RequestChannels;
+  /** Rejections that are not reported yet, by the channel field of the message. */
+  readonly #rejections = new Map<number, ParleyError>();
   #closing: Promise<void> | undefined;
 
-  /** A client for the session that `welcome` greets. */
-  constructor(link: ClientConnection, welcome: Welcome, onError: ConnectOptions["onError"]) {
-    this.link = link;
-    this.closed = link.closed;
+  /** The client of the session that `welcome` describes. */
+  constructor(connection: ClientConnection, welcome: Welcome, onError: ConnectOptions["onError"]) {
+    this.connection = connection;
+    this.closed = connection.closed;
     this.#onError = onError;
     ({
       number: this.number,
@@ -67,18 +67,18 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
       server: this.server,
       limits: this.limits,
     } = welcome);
-    this.#asking = new RequestChannels(this.limits.channels);
+    this.#requestChannels = new RequestChannels(this.limits.channels);
     this.backlog = {
       bytes: 0,
-      drained: () => link.resume(),
-      answer: (id, asker, payload, options) =>
-        link.outbound.post(Type.REPLY, id, inboxOf(asker), payload, options?.kind),
+      drained: () => connection.resume(),
+      sendReply: (id, requester, payload, options) =>
+        connection.outbound.send(Type.REPLY, id, inboxOf(requester), payload, options),
     };
-    this.delivery = new Delivery(link, this.#channels, this.backlog);
+    this.delivery = new Delivery(connection, this.#channels, this.backlog);
   }
 
   get inbox(): AsyncIterable<Message> {
-    this.delivery.isInboxWanted = true;
+    this.delivery.isInboxUsed = true;
     return { [Symbol.asyncIterator]: () => ({ next: () => this.delivery.inbox.next() }) };
   }
 
@@ -88,26 +88,26 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
   }
 
   async request(name: string, payload: Payload, options: RequestOptions = {}): Promise<Message> {
-    const { timeoutMs = REQUEST_MS, kind } = options;
+    const { timeoutMs = REQUEST_MS } = options;
     checkPositive("timeoutMs", timeoutMs);
     checkName(name);
     const start = performance.now();
-    // Not to wait where the channel is open keeps requests in order with what is published.
+    // No await if the channel is open: a request must not be overtaken by what is published after it.
     let channel = this.#channels.get(name);
-    if (!channel?.isOpen || channel.isLeft) channel = await this.#openToAsk(name);
-    if (channel.role === "asking") this.#asking.used(channel);
+    if (!channel?.isOpen || channel.isLeft) channel = await this.#openForRequests(name);
+    if (channel.purpose === "request") this.#requestChannels.used(channel);
     const { number } = channel;
-    const reply = await this.link.ask(
+    const reply = await this.connection.call(
       Type.REPLY,
-      (writer, id) => writer.write(Type.REQUEST, id, number, payload, kind),
-      (_header, bytes, from, to) => takeMessage(bytes.slice(from, to), 0, name, number),
+      (writer, id) => writer.message(Type.REQUEST, id, number, payload, options),
+      (_header, bytes, from, to) => readMessage(bytes.slice(from, to), 0, name, number),
       {
         ms: Math.max(1, timeoutMs - (performance.now() - start)),
         error: () => new ParleyError("no_reply", `no reply on ${name} within ${timeoutMs / 1000} s`),
       },
     );
-    const failure = decodeErrorReply(reply);
-    if (failure !== undefined) throw failure;
+    const error = decodeErrorReply(reply);
+    if (error !== undefined) throw error;
     return reply;
   }
 
@@ -115,22 +115,22 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
     const { group, concurrency } = options;
     checkOpen(name, { group });
     if (concurrency !== undefined) checkPositive("concurrency", concurrency);
-    return new ChannelResponder(await this.#open(name, { group }, "responder"), handler, options);
+    return new ChannelResponder(await this.#open(name, { group }, "respond"), handler, options);
   }
 
   direct(number: number, payload: Payload, options?: PublishOptions): Promise<void> {
     if (!Number.isInteger(number) || number < 1 || number > MAX_NUMBER) {
       const text = `a session's number is a whole number from 1 to ${MAX_NUMBER}, not ${number}`;
-      return Promise.reject(new ParleyError("bad_argument", text));
+      return Promise.reject(badArgument(text));
     }
-    const rejection = this.takeRefusal(inboxOf(number));
+    const rejection = this.takeRejection(inboxOf(number));
     if (rejection !== undefined) return Promise.reject(rejection);
-    return this.link.outbound.post(Type.MESSAGE, 0, inboxOf(number), payload, options?.kind);
+    return this.connection.outbound.send(Type.MESSAGE, 0, inboxOf(number), payload, options);
   }
 
   async ping(timeoutMs: number = PING_MS): Promise<number> {
     checkPositive("timeoutMs", timeoutMs);
-    return await this.link.ping(timeoutMs);
+    return await this.connection.ping(timeoutMs);
   }
 
   close(reason: string = "done"): Promise<void> {
@@ -142,32 +142,32 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
   }
 
   async #close(reason: string): Promise<void> {
-    if (this.link.over === undefined) {
+    if (this.connection.endError === undefined) {
       for (const { queue } of [...this.#channels.all(), { queue: this.delivery.inbox }]) {
         queue.clear();
         queue.end();
       }
     }
-    await this.link.close(reason);
-    for (const rejection of this.#refusals.values()) {
-      this.#refusals.clear();
+    await this.connection.close(reason);
+    for (const rejection of this.#rejections.values()) {
+      this.#rejections.clear();
       throw rejection;
     }
   }
 
-  async #open(name: string, options: OpenOptions, role: Role): Promise<OpenChannel> {
+  async #open(name: string, options: OpenOptions, purpose: Purpose): Promise<OpenChannel> {
     let channel = this.#channels.get(name);
     while (channel?.isLeft) {
       await channel.leave();
       channel = this.#channels.get(name);
     }
-    // No waiting from here to `add`: who opens the same name meanwhile must find this one.
-    if (channel !== undefined && (role === "responder" || channel.role === "responder")) {
-      if (channel.role !== "asking") throw taken(name);
+    // No await from here to `add`: another call that opens the same name must find this channel.
+    if (channel !== undefined && (purpose === "respond" || channel.purpose === "respond")) {
+      if (channel.purpose !== "request") throw alreadyOpen(name);
     }
-    channel ??= new OpenChannel(name, this, role);
-    channel.role = role;
-    this.#asking.forget(channel);
+    channel ??= new OpenChannel(name, this, purpose);
+    channel.purpose = purpose;
+    this.#requestChannels.remove(channel);
     this.#channels.add(channel);
     const opening = this.#sendOpen(channel, options);
     channel.ready = opening;
@@ -182,13 +182,13 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
 
   #sendOpen(channel: OpenChannel, options: OpenOptions): Promise<void> {
     const { subscribe = true, group, echo, presence } = options;
-    const asked = { channel: channel.name, subscribe, group, echo, presence: presence ? true : undefined };
-    return this.link.ask(
+    const open = { channel: channel.name, subscribe, group, echo, presence: presence ? true : undefined };
+    return this.connection.call(
       Type.OPENED,
-      (writer, id) => writer.control(Type.OPEN, id, asked),
+      (writer, id) => writer.control(Type.OPEN, id, open),
       (_header, bytes, from, to) => {
-        const answer = this.link.inbound.decode("OPENED", bytes, from, to);
-        if (answer === undefined) throw this.link.over!;
+        const answer = this.connection.inbound.decode("OPENED", bytes, from, to);
+        if (answer === undefined) throw this.connection.endError!;
         channel.opened(answer, options);
         this.#channels.add(channel);
         this.#channels.changed(channel.name, answer.number);
@@ -196,20 +196,20 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
     );
   }
 
-  /** A channel to ask on: one that others are opening, or else one opened without subscribing, and remembered. */
-  async #openToAsk(name: string): Promise<OpenChannel> {
+  /** A channel to send requests on: one that another call is opening, or else one opened for this purpose. */
+  async #openForRequests(name: string): Promise<OpenChannel> {
     let channel = this.#channels.get(name);
     while (channel !== undefined && !channel.isOpen) {
-      await channel.ready.catch(() => {}); // somebody else's failure
+      await channel.ready.catch(() => {}); // reported to the call that opens it
       channel = this.#channels.get(name);
     }
     if (channel !== undefined && !channel.isLeft) return channel;
-    return await this.#open(name, { subscribe: false }, "asking");
+    return await this.#open(name, { subscribe: false }, "request");
   }
 
   async leave(channel: OpenChannel): Promise<void> {
     try {
-      await this.link.ask(
+      await this.connection.call(
         Type.LEFT,
         (writer, id) => writer.control(Type.LEAVE, id, { channel: channel.name }),
         () => this.#channels.remove(channel),
@@ -220,22 +220,22 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
     }
   }
 
-  takeRefusal(number: number): ParleyError | undefined {
-    if (this.#refusals.size === 0) return undefined;
-    const rejection = this.#refusals.get(number);
-    this.#refusals.delete(number);
+  takeRejection(number: number): ParleyError | undefined {
+    if (this.#rejections.size === 0) return undefined;
+    const rejection = this.#rejections.get(number);
+    this.#rejections.delete(number);
     return rejection;
   }
 
-  // What the link tells.
+  // From the connection.
 
-  refused(error: ParleyError, channel: number, id: number): void {
+  rejected(error: ParleyError, channel: number, id: number): void {
     const onError = this.#onError;
     if (onError !== undefined) return callSafely(() => onError(error));
-    if (id !== 0) return; // of a reply
+    if (id !== 0) return; // for a REPLY: the requester has gone
     const name = this.#channels.nameOf(channel);
-    const isTold = name !== undefined && this.#channels.get(name)?.queue.fail(error);
-    if (!isTold && this.#refusals.size < MAX_REJECTIONS) this.#refusals.set(channel, error);
+    const isReported = name !== undefined && this.#channels.get(name)?.queue.fail(error);
+    if (!isReported && this.#rejections.size < MAX_REJECTIONS) this.#rejections.set(channel, error);
   }
 
   ended(error: ParleyError | undefined): void {
@@ -248,9 +248,9 @@ function inboxOf(session: number): number {
   return (INBOX | session) >>> 0;
 }
 
-function taken(name: string): ParleyError {
-  return wrong(
+function alreadyOpen(name: string): ParleyError {
+  return badArgument(
     `${name} is open on this client already, and a session has one subscription to a channel; leave it first, or ` +
-      "answer its requests with reply() where it is iterated",
+      "answer its requests with reply() in the loop that iterates it",
   );
 }

@@ -1,27 +1,28 @@
 /**
- * Connecting: where a program using Parley begins.
+ * `connect`: the first call of every program that uses the client.
  *
  * @module
  */
 
-import { ParleyError } from "../errors.ts";
 import { dial } from "../net/dial.ts";
 import { dialTls } from "../net/tls/dial.ts";
 import { decodeControl, encodeControl, PROTOCOL } from "../wire/control.ts";
 import { Type } from "../wire/header.ts";
 import { addressOf, formatTarget, isLoopback } from "./address.ts";
 import type { Client, ConnectOptions } from "./api.ts";
-import { CONNECT_MS, PENDING_BYTES } from "./limits.ts";
+import { badArgument, checkPositive } from "./checks.ts";
 import { ConnectedClient } from "./client.ts";
 import { ClientConnection } from "./client_connection.ts";
+import { CONNECT_MS, PENDING_BYTES } from "./limits.ts";
 
 /**
- * Connects to a server and greets it.
+ * Connects to a server and waits for its welcome.
  *
- * @throws {ParleyError} `unreachable` where nothing answers; `untrusted` where its certificate does not hold; `not_parley`, `timeout` or `disconnected` where something
- * does, but does not greet; the server's refusal, such as `unauthorized` or `server_full`; `bad_argument`
+ * @throws {ParleyError} `unreachable` if nothing answers; `untrusted` if the server's certificate is not valid;
+ * `not_parley`, `timeout` or `disconnected` if something answers, but not as a Parley server does; the server's
+ * rejection, such as `unauthorized` or `server_full`; `bad_argument`
  *
- * @example Greeting a server
+ * @example Connecting
  * ```ts
  * import { connect, serve } from "@parley/parley";
  *
@@ -30,7 +31,7 @@ import { ClientConnection } from "./client_connection.ts";
  * console.log(client.message);
  * ```
  *
- * @example Talking on a channel
+ * @example Publishing and subscribing
  * ```ts
  * import { connect, serve } from "@parley/parley";
  *
@@ -44,7 +45,7 @@ import { ClientConnection } from "./client_connection.ts";
  * }
  * ```
  *
- * @example Asking and answering
+ * @example Requests and replies
  * ```ts
  * import { connect, serve } from "@parley/parley";
  *
@@ -60,14 +61,13 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const address = addressOf(options);
   const { tls, ca, token } = address;
   const { timeoutMs = CONNECT_MS, pendingBytes = PENDING_BYTES, name, trace, onError } = options;
-  for (const [what, value] of Object.entries({ timeoutMs, pendingBytes })) {
-    if (!(value > 0)) throw new ParleyError("bad_argument", `${what} must be a number above 0, not ${value}`);
-  }
+  checkPositive("timeoutMs", timeoutMs);
+  checkPositive("pendingBytes", pendingBytes);
   checkHello({ name, token });
   if (token !== undefined && !tls && !options.insecure && !isLoopback(address.hostname)) {
-    const text = `the token would cross the network to ${formatTarget(address)} for everybody to read; ` +
+    const text = `the token would cross the network to ${formatTarget(address)} unencrypted; ` +
       "connect over TLS, or allow it with insecure";
-    throw new ParleyError("bad_argument", text);
+    throw badArgument(text);
   }
 
   const start = performance.now();
@@ -75,14 +75,18 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const socket = tls
     ? await dialTls(address, { caCerts, withinMs: timeoutMs })
     : await dial(address, timeoutMs);
-  const link = new ClientConnection(socket, { where: formatTarget(address), pendingBytes, trace });
+  const connection = new ClientConnection(socket, { server: formatTarget(address), pendingBytes, trace });
   const leftMs = Math.max(1, timeoutMs - (performance.now() - start));
-  return await link.greet({ name, token }, leftMs, (welcome) => new ConnectedClient(link, welcome, onError));
+  return await connection.greet(
+    { name, token },
+    leftMs,
+    (welcome) => new ConnectedClient(connection, welcome, onError),
+  );
 }
 
-/** Finds here what the server would refuse: the schema is the same. */
+/** Rejects a HELLO that the server would reject: both use the same schema. */
 function checkHello(hello: { name?: string; token?: string }): void {
   const frame = encodeControl({ type: Type.HELLO }, { protocol: PROTOCOL, ...hello });
   const decoded = decodeControl("HELLO", frame, 0, frame.length);
-  if ("problem" in decoded) throw new ParleyError("bad_argument", decoded.problem.replace(/^HELLO /, ""));
+  if ("problem" in decoded) throw badArgument(decoded.problem.replace(/^HELLO /, ""));
 }

@@ -1,16 +1,16 @@
 /**
- * Where what comes in goes: each message into the queues of those who receive it, or, where one is full, not yet.
+ * Delivers incoming messages and requests into queues, and pauses the connection if a queue is full.
  *
  * @module
  */
 
 import { ParleyError } from "../errors.ts";
 import { type Header, INBOX, Type } from "../wire/header.ts";
-import { OVERFLOW_BYTES } from "./limits.ts";
 import type { Channels } from "./channels.ts";
+import type { ClientConnection } from "./client_connection.ts";
 import { encodeErrorReply } from "./error_reply.ts";
 import type { ChannelEvents } from "./inbound.ts";
-import type { ClientConnection } from "./client_connection.ts";
+import { OVERFLOW_BYTES } from "./limits.ts";
 import { INBOX_NAME } from "./message.ts";
 import { type Backlog, MessageQueue } from "./queue.ts";
 
@@ -18,16 +18,16 @@ import { type Backlog, MessageQueue } from "./queue.ts";
 export class Delivery implements ChannelEvents {
   /** The messages sent to the session itself. */
   readonly inbox: MessageQueue;
-  /** Whether somebody iterates the inbox, or will; otherwise what is too much for it is dropped. */
-  isInboxWanted = false;
+  /** Whether the program uses the inbox. If not, messages beyond its limit are dropped. */
+  isInboxUsed = false;
 
-  readonly #link: ClientConnection;
+  readonly #connection: ClientConnection;
   readonly #channels: Channels;
   readonly #backlog: Backlog;
 
-  /** `backlog` is what the queues of `channels` share. */
-  constructor(link: ClientConnection, channels: Channels, backlog: Backlog) {
-    this.#link = link;
+  /** `backlog` is the one that the queues of `channels` share. */
+  constructor(connection: ClientConnection, channels: Channels, backlog: Backlog) {
+    this.#connection = connection;
     this.#channels = channels;
     this.#backlog = backlog;
     this.inbox = new MessageQueue(backlog);
@@ -38,13 +38,13 @@ export class Delivery implements ChannelEvents {
     if (channel >= INBOX) return this.#direct(bytes, from, to);
     const route = this.#channels.routeOf(channel);
     if (route === undefined) {
-      this.#link.violated(
+      this.#connection.violated(
         "bad_frame",
         `broke the protocol: channel ${channel} was never opened or announced`,
       );
       return false;
     }
-    const { name, receivers } = route; // none where it was left, and the server does not know yet
+    const { name, receivers } = route; // empty if the channel was left and the server does not know yet
     for (const { queue } of receivers) {
       if (queue.isFull && this.#mustPause()) return false;
     }
@@ -60,13 +60,18 @@ export class Delivery implements ChannelEvents {
       case Type.REQUEST:
         return this.#request(header, bytes, from, to);
       case Type.OPENED: {
-        const announced = this.#link.inbound.decode("OPENED", bytes, from, to);
+        const announced = this.#connection.inbound.decode("OPENED", bytes, from, to);
         if (announced !== undefined) this.#channels.changed(announced.channel, announced.number);
         return true;
       }
       default: {
         const type = header.type === Type.JOINED ? "joined" : "parted";
-        const member = this.#link.inbound.decode(type === "joined" ? "JOINED" : "PARTED", bytes, from, to);
+        const member = this.#connection.inbound.decode(
+          type === "joined" ? "JOINED" : "PARTED",
+          bytes,
+          from,
+          to,
+        );
         const name = this.#channels.nameOf(header.channel);
         if (member === undefined || name === undefined) return true;
         this.#channels.get(name)?.presence({ type, ...member });
@@ -77,20 +82,20 @@ export class Delivery implements ChannelEvents {
 
   #direct(bytes: Uint8Array, from: number, to: number): boolean {
     if (this.inbox.isFull) {
-      if (!this.isInboxWanted) return true; // anybody can send here; who does not listen must not be stopped by it
+      if (!this.isInboxUsed) return true; // other sessions must not be able to stop a program that has no use for them
       if (this.#mustPause()) return false;
     }
     this.inbox.push(bytes.slice(from, to), INBOX_NAME, 0);
     return true;
   }
 
-  /** Gives a request to a responder where there is one, otherwise to the first who iterates. */
+  /** Queues a request for a responder, or, if there is none, for the first subscription. */
   #request(header: Header, bytes: Uint8Array, from: number, to: number): boolean {
     const route = this.#channels.routeOf(header.channel);
-    const receiver = route?.receivers.find(({ role }) => role === "responder") ?? route?.receivers[0];
+    const receiver = route?.receivers.find(({ purpose }) => purpose === "respond") ?? route?.receivers[0];
     if (route === undefined || receiver === undefined) {
-      const gone = new ParleyError("no_responders", "the responder has just left; ask again");
-      this.#backlog.answer(header.id, header.sender, encodeErrorReply(gone));
+      const error = new ParleyError("no_responders", "the responder has just left; send the request again");
+      this.#backlog.sendReply(header.id, header.sender, encodeErrorReply(error));
       return true;
     }
     if (receiver.queue.isFull && this.#mustPause()) return false;
@@ -98,10 +103,10 @@ export class Delivery implements ChannelEvents {
     return true;
   }
 
-  /** Whether a full queue must stop the reading, and if so, stops it. */
+  /** Pauses the connection for a full queue, unless a call waits for an answer. Returns whether it did. */
   #mustPause(): boolean {
-    if (this.#link.mustRead && this.#backlog.bytes < OVERFLOW_BYTES) return false;
-    this.#link.pause();
+    if (this.#connection.mustRead && this.#backlog.bytes < OVERFLOW_BYTES) return false;
+    this.#connection.pause();
     return true;
   }
 }

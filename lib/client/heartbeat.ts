@@ -1,39 +1,42 @@
 /**
- * Notices silence: asks after one heartbeat of it, and gives up after two.
+ * Detects a silent server: sends a PING after one heartbeat of silence, and gives up after two.
  *
  * @module
  */
 
 import { HEARTBEAT_PARTS } from "./limits.ts";
 
-/** What a heartbeat does with silence. */
+/** What a heartbeat needs of its connection. */
 export interface HeartbeatEvents {
-  /** Nothing was heard for one heartbeat. */
-  ask(): void;
-  /** Nothing was heard for two. */
-  giveUp(): void;
-  /** Whether the silence is our own doing, because we do not read; then we keep asking, so that we are heard. */
-  isHeld(): boolean;
+  /** Nothing was received for one heartbeat. */
+  sendPing(): void;
+  /** Nothing was received for two. */
+  timedOut(): void;
+  /**
+   * Whether this client has stopped reading. Then silence says nothing about the server: the heartbeat goes on sending
+   * PINGs, so that the server does not time out, and never gives up.
+   */
+  isPaused(): boolean;
 }
 
-/** Counts parts of a heartbeat without a sign of life; `heard` costs one assignment. */
+/** Counts the parts of a heartbeat in which nothing was received. `received` costs one assignment. */
 export class Heartbeat {
   readonly #events: HeartbeatEvents;
   readonly #timer: ReturnType<typeof setInterval> | undefined;
   #silentParts = 0;
 
-  /** @param seconds the heartbeat; 0 is none */
+  /** @param seconds the heartbeat; 0 turns it off */
   constructor(seconds: number, events: HeartbeatEvents) {
     this.#events = events;
     if (seconds > 0) this.#timer = setInterval(this.#tick, (seconds * 1000) / HEARTBEAT_PARTS);
   }
 
-  /** Something came. */
-  heard(): void {
+  /** Something was received. */
+  received(): void {
     this.#silentParts = 0;
   }
 
-  /** Stops counting. */
+  /** Stops the timer. */
   stop(): void {
     clearInterval(this.#timer);
   }
@@ -41,11 +44,11 @@ export class Heartbeat {
   readonly #tick = () => {
     this.#silentParts++;
     if (this.#silentParts === HEARTBEAT_PARTS) {
-      this.#events.ask();
+      this.#events.sendPing();
     } else if (this.#silentParts >= 2 * HEARTBEAT_PARTS) {
       this.#silentParts = 0;
-      if (this.#events.isHeld()) this.#events.ask();
-      else this.#events.giveUp();
+      if (this.#events.isPaused()) this.#events.sendPing();
+      else this.#events.timedOut();
     }
   };
 }

@@ -1,5 +1,5 @@
 /**
- * From the server's bytes to what they mean: who each frame is for.
+ * Reads the server's frames, and passes each to the part of the client that it concerns.
  *
  * @module
  */
@@ -9,34 +9,38 @@ import { HEADER_BYTES } from "../limits.ts";
 import { type ControlName, decodeControl, type Welcome } from "../wire/control.ts";
 import { type Header, readHeader, Type, u32 } from "../wire/header.ts";
 import { type FrameHandler, Scanner } from "../wire/scanner.ts";
-import type { PendingCalls } from "./pending_calls.ts";
 import type { Trace } from "./api.ts";
 import { MAX_FRAME_BYTES, RUN_BYTES } from "./limits.ts";
-import { describePeer, maybeClientHello } from "./peer_detection.ts";
+import { canBeginServer, describePeer } from "./peer_detection.ts";
+import type { PendingCalls } from "./pending_calls.ts";
 
-/** Who the frames about channels are for. */
+/** Takes the frames about channels. */
 export interface ChannelEvents {
-  /** Messages of one channel or inbox, as `FrameHandler.run`; returns `false` after `ClientConnection.pause`. */
+  /**
+   * Takes neighbouring messages of one channel or inbox, `bytes[from, to)`.
+   *
+   * @returns whether they were taken; `false` after `ClientConnection.pause`, and the same bytes come again
+   */
   run(bytes: Uint8Array, from: number, to: number, channel: number): boolean;
-  /** A REQUEST, a JOINED, a PARTED, an announcement, or a MESSAGE with a receipt; `false` as above. */
+  /** Takes a REQUEST, JOINED, PARTED, an announcement, or a MESSAGE that is not in a run; otherwise as `run`. */
   frame(header: Header, bytes: Uint8Array, from: number, to: number): boolean;
 }
 
-/** What is about the connection itself. */
+/** Takes the frames about the connection. */
 export interface ConnectionEvents {
-  /** The first WELCOME; the answer takes what comes after it. */
-  welcomed(welcome: Welcome): ChannelEvents;
-  /** An ERROR; a fatal one ends the connection. */
-  refused(error: ParleyError, header: Header, isFatal: boolean): void;
+  /** The first WELCOME. Returns the receiver of the frames about channels. */
+  welcomeReceived(welcome: Welcome): ChannelEvents;
+  /** An ERROR. A fatal one ends the connection. */
+  errorReceived(error: ParleyError, header: Header, isFatal: boolean): void;
   /** A PING to answer. */
-  pinged(id: number, payload: Uint8Array): void;
+  pingReceived(id: number, payload: Uint8Array): void;
   /** A BYE. */
-  saidGoodbye(reason: string): void;
-  /** What came is not the protocol, in words to be read after the server's address. */
+  byeReceived(reason: string): void;
+  /** The server broke the protocol. `problem` follows the server's address in a sentence. */
   violated(code: ErrorCode | "not_parley", problem: string): void;
 }
 
-/** What each control payload is. */
+/** What each control payload decodes to. */
 type Payloads = {
   [N in ControlName]: Extract<ReturnType<typeof decodeControl<N>>, { readonly value: unknown }>["value"];
 };
@@ -44,19 +48,18 @@ type Payloads = {
 const SLOW_ADVICE = "; iterate your channels without long pauses, and open those you only publish on with " +
   "subscribe: false";
 
-/** Reads what one connection brings. */
+/** The incoming frames of one connection. */
 export class Inbound implements FrameHandler {
   readonly #events: ConnectionEvents;
   readonly #calls: PendingCalls;
   readonly #trace: Trace | undefined;
   readonly #scanner = new Scanner("client", MAX_FRAME_BYTES, RUN_BYTES);
-  /** There once the greeting is done. */
+  /** Set by the WELCOME. */
   #channels: ChannelEvents | undefined;
-  /** The program wants no more messages. */
   #isClosing = false;
   #isStopped = false;
 
-  /** Answers go to `answers`, and each frame is shown to `trace`. */
+  /** Answers go to `calls`, and each frame is shown to `trace`. */
   constructor(events: ConnectionEvents, calls: PendingCalls, trace: Trace | undefined) {
     this.#events = events;
     this.#calls = calls;
@@ -68,19 +71,19 @@ export class Inbound implements FrameHandler {
     return this.#channels === undefined;
   }
 
-  /** From now on messages are thrown away, and only answers and the server's own words are heard. */
+  /** From now on, frames about channels are dropped. */
   dropMessages(): void {
     this.#isClosing = true;
   }
 
-  /** Nothing more is read. */
+  /** Takes no more frames. */
   stop(): void {
     this.#isStopped = true;
   }
 
-  /** Takes what is whole of `bytes[0, end)`; returns how many bytes that was. */
+  /** Takes the whole frames in `bytes[0, end)`. Returns how many bytes that was. */
   read(bytes: Uint8Array, end: number): number {
-    if (this.isGreeting && end > 0 && !maybeClientHello(bytes[0])) {
+    if (this.isGreeting && end > 0 && !canBeginServer(bytes[0])) {
       this.#events.violated("not_parley", describePeer(bytes, end));
       return end;
     }
@@ -121,7 +124,7 @@ export class Inbound implements FrameHandler {
     return true;
   }
 
-  /** Reads a control payload; one that is against the protocol ends the connection. */
+  /** Reads a control payload. A malformed one ends the connection. */
   decode<N extends ControlName>(
     type: N,
     bytes: Uint8Array,
@@ -143,7 +146,7 @@ export class Inbound implements FrameHandler {
           return this.#events.violated("bad_frame", "broke the protocol: a second WELCOME");
         }
         this.#scanner.greeted();
-        this.#channels = this.#events.welcomed(welcome);
+        this.#channels = this.#events.welcomeReceived(welcome);
         return;
       }
       case Type.ERROR: {
@@ -151,15 +154,16 @@ export class Inbound implements FrameHandler {
         if (payload === undefined) return;
         const advice = payload.code === "slow_consumer" ? SLOW_ADVICE : "";
         const error = new ParleyError(payload.code as ErrorCode, payload.message + advice);
-        return this.#events.refused(error, header, payload.fatal || this.isGreeting);
+        return this.#events.errorReceived(error, header, payload.fatal || this.isGreeting);
       }
       case Type.PING:
-        return this.#events.pinged(header.id, bytes.subarray(from + HEADER_BYTES, to));
+        return this.#events.pingReceived(header.id, bytes.subarray(from + HEADER_BYTES, to));
       case Type.BYE: {
         const bye = this.decode("BYE", bytes, from, to);
-        return bye && this.#events.saidGoodbye(bye.reason);
+        return bye && this.#events.byeReceived(bye.reason);
       }
-      default: // PONG, OPENED, LEFT, REPLY. A PONG of id 0 answers the heartbeat, a late REPLY nobody any more.
+      default:
+        // PONG, OPENED, LEFT or REPLY. The PONG for a heartbeat, and a REPLY that came too late, have no call.
         this.#calls.answer(header, bytes, from, to);
     }
   }
@@ -171,7 +175,7 @@ export class Inbound implements FrameHandler {
   }
 }
 
-/** Whether a frame is for {@linkcode ChannelEvents}: it may have to wait, all others are dealt with at once. */
+/** Whether a frame goes to {@linkcode ChannelEvents}. Only those may have to wait; all others are handled at once. */
 function isAboutChannels({ type, id }: Header): boolean {
   return type === Type.MESSAGE || type === Type.REQUEST || type === Type.JOINED || type === Type.PARTED ||
     type === Type.OPENED && id === 0;

@@ -1,5 +1,5 @@
 /**
- * A received message, taken out of the bytes it came in.
+ * Received messages. Each reads its fields from the bytes it arrived in.
  *
  * @module
  */
@@ -8,36 +8,44 @@ import { ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
 import { KIND_MASK, Type, u16, u32 } from "../wire/header.ts";
 import type { ContentKind, Message, Payload, PublishOptions } from "./api.ts";
-import { KIND_NAMES } from "./payload.ts";
+import { badArgument } from "./checks.ts";
 
-/** What `channel` says of a direct message; no channel can be called so, because `$` is the server's. */
+/** The `channel` of a direct message. No channel can have this name, because names with `$` belong to the server. */
 export const INBOX_NAME = "$inbox";
 
-/** Sends the reply to request `id` of session `asker`. */
-export type Answer = (id: number, asker: number, payload: Payload, options?: PublishOptions) => Promise<void>;
+/** The names of the content kinds, by their bits. */
+const KIND_NAMES: readonly ContentKind[] = ["bytes", "text", "json"];
+
+/** Sends the reply to request `id` of session `requester`. */
+export type SendReply = (
+  id: number,
+  requester: number,
+  payload: Payload,
+  options?: PublishOptions,
+) => Promise<void>;
 
 const decoder = new TextDecoder();
 
 /**
- * Takes the message of the frame at `bytes[at]`, which must be the message's to keep, and not change. `answer` makes it
- * one that can be answered.
+ * The message in the frame at `bytes[at]`. The bytes must belong to the message and not change. A REQUEST can be
+ * answered if `sendReply` is given.
  */
-export function takeMessage(
+export function readMessage(
   bytes: Uint8Array,
   at: number,
   channel: string,
   number: number,
-  answer?: Answer,
+  sendReply?: SendReply,
 ): Message {
-  if (bytes[at] === Type.REQUEST && answer !== undefined) {
-    return new ReceivedRequest(bytes, at, channel, number, u16(bytes, at + 2), answer);
+  if (bytes[at] === Type.REQUEST && sendReply !== undefined) {
+    return new ReceivedRequest(bytes, at, channel, number, u16(bytes, at + 2), sendReply);
   }
   return new ReceivedMessage(bytes, at, channel, number);
 }
 
 /**
- * A message that reads its fields when asked: making a `Uint8Array` costs ten times what the rest of a small message
- * does, and who wants its text, or only counts, needs none.
+ * A message that makes its payload on demand: a `Uint8Array` costs ten times as much as the rest of a small message,
+ * and a program that reads text, or only counts, needs none.
  */
 class ReceivedMessage implements Message {
   readonly channel: string;
@@ -63,13 +71,13 @@ class ReceivedMessage implements Message {
     return this.#payload ??= this.#ownView();
   }
 
-  /** A copy, unless there are no neighbours. */
+  /** A copy, unless the message has the bytes for itself. */
   #ownView(): Uint8Array {
     const view = this.#view();
     return view.length + HEADER_BYTES === this.#bytes.length ? view : view.slice();
   }
 
-  /** The payload, shared with its neighbours. */
+  /** The payload, in a buffer that it may share with other messages. */
   #view(): Uint8Array {
     const from = this.#at + HEADER_BYTES;
     return this.#bytes.subarray(from, from + u32(this.#bytes, this.#at + 4));
@@ -93,18 +101,15 @@ class ReceivedMessage implements Message {
   }
 
   reply(_payload: Payload, _options?: PublishOptions): Promise<void> {
-    return Promise.reject(
-      new ParleyError(
-        "bad_argument",
-        "only a request can be answered; this is a message, see its isRequest",
-      ),
-    );
+    const text = "this message is not a request, so it has no reply; check isRequest first";
+    return Promise.reject(badArgument(text));
   }
 }
 
 class ReceivedRequest extends ReceivedMessage {
   readonly #id: number;
-  #answer: Answer | undefined;
+  /** Undefined once the request is answered. */
+  #sendReply: SendReply | undefined;
 
   constructor(
     bytes: Uint8Array,
@@ -112,11 +117,11 @@ class ReceivedRequest extends ReceivedMessage {
     channel: string,
     number: number,
     id: number,
-    answer: Answer,
+    sendReply: SendReply,
   ) {
     super(bytes, at, channel, number);
     this.#id = id;
-    this.#answer = answer;
+    this.#sendReply = sendReply;
   }
 
   override get isRequest(): boolean {
@@ -124,13 +129,11 @@ class ReceivedRequest extends ReceivedMessage {
   }
 
   override reply(payload: Payload, options?: PublishOptions): Promise<void> {
-    const answer = this.#answer;
-    if (answer === undefined) {
-      return Promise.reject(new ParleyError("bad_argument", "this request is answered already"));
-    }
-    this.#answer = undefined;
-    return answer(this.#id, this.sender, payload, options).catch((error) => {
-      this.#answer = answer; // nothing was sent
+    const sendReply = this.#sendReply;
+    if (sendReply === undefined) return Promise.reject(badArgument("this request has its reply already"));
+    this.#sendReply = undefined;
+    return sendReply(this.#id, this.sender, payload, options).catch((error) => {
+      this.#sendReply = sendReply; // nothing was sent
       throw error;
     });
   }

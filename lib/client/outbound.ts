@@ -1,88 +1,98 @@
 /**
- * Messages on their way out, and who waits until there is room for more.
+ * Outgoing messages, and the callers that wait until there is room for more.
  *
  * @module
  */
 
 import { ParleyError } from "../errors.ts";
 import type { Outbox } from "../net/outbox.ts";
-import type { ContentKind, Payload } from "./api.ts";
+import type { Payload, PublishOptions } from "./api.ts";
+import type { FrameWriter } from "./frame_writer.ts";
 import { MAX_PENDING_FACTOR } from "./limits.ts";
-import type { FrameWriter } from "./payload.ts";
 
-/** A promise that is resolved, for everybody: `publish` must not allocate where it need not wait. */
+/** One resolved promise for all: `publish` allocates nothing if it need not wait. */
 const RESOLVED = Promise.resolve();
 
-/** The outgoing messages of one link. */
+/** The outgoing messages of one connection. */
 export class Outbound {
-  /** How many messages were sent, requests not counted. */
-  posted = 0;
+  /** How many messages and replies were sent; requests are not counted, because their replies confirm them. */
+  sent = 0;
 
   readonly #outbox: Outbox;
   readonly #writer: FrameWriter;
   readonly #maxPending: number;
-  readonly #mustWait: () => void;
+  readonly #onWait: () => void;
   #waiting = 0;
   /** Why nothing can be sent any more. */
-  #over: ParleyError | undefined;
+  #stopped: ParleyError | undefined;
 
   /**
    * @param pendingBytes see `ConnectOptions.pendingBytes`
-   * @param mustWait is told before somebody waits for room
+   * @param onWait is called before a caller waits for room
    */
-  constructor(outbox: Outbox, writer: FrameWriter, pendingBytes: number, mustWait: () => void) {
+  constructor(outbox: Outbox, writer: FrameWriter, pendingBytes: number, onWait: () => void) {
     this.#outbox = outbox;
     this.#writer = writer;
     this.#maxPending = pendingBytes * MAX_PENDING_FACTOR;
-    this.#mustWait = mustWait;
+    this.#onWait = onWait;
   }
 
-  /** Whether somebody waits for room. */
+  /** Whether a caller waits for room. */
   get isWaiting(): boolean {
     return this.#waiting > 0;
   }
 
-  /** Takes nothing more; those who wait are told when the connection is closed. */
-  stop(over: ParleyError): void {
-    this.#over = over;
+  /** Sends nothing more. Callers that wait are rejected when the outbox closes. */
+  stop(error: ParleyError): void {
+    this.#stopped = error;
   }
 
   /**
-   * Queues a frame that no call waits for. Resolves at once while there is room for more, otherwise when there is.
+   * Queues a frame that has no answer. Resolves at once if there is room for more, otherwise as soon as there is.
    *
-   * @throws {ParleyError} `too_large`, `bad_argument`, `limit`, or why it was stopped
+   * @throws {ParleyError} `too_large`, `bad_argument`, `limit`, or the error of `stop`
    */
-  post(type: number, id: number, channel: number, payload: Payload, kind?: ContentKind): Promise<void> {
-    if (this.#over !== undefined) return handled(Promise.reject(this.#over));
+  send(
+    type: number,
+    id: number,
+    channel: number,
+    payload: Payload,
+    options: PublishOptions | undefined,
+  ): Promise<void> {
+    if (this.#stopped !== undefined) return handled(Promise.reject(this.#stopped));
     try {
       if (this.#outbox.pending > this.#maxPending) {
-        const text = `${this.#outbox.pending} bytes wait to be written already; await what publish returns`;
+        const text =
+          `${this.#outbox.pending} bytes wait to be written; await the promise that publish returns`;
         throw new ParleyError("limit", text);
       }
-      this.#writer.write(type, id, channel, payload, kind);
+      this.#writer.message(type, id, channel, payload, options);
     } catch (error) {
       return Promise.reject(error);
     }
-    this.posted++;
+    this.sent++;
     return this.#outbox.hasRoom(0) ? RESOLVED : this.#room();
   }
 
   #room(): Promise<void> {
     this.#waiting++;
-    this.#mustWait();
+    this.#onWait();
     const room = new Promise<void>((resolve, reject) => {
       this.#outbox.whenRoom(() => {
         this.#waiting--;
-        // After `close` what was queued is still written, and that is all a publisher was promised.
-        if (this.#over === undefined || this.#over.code === "closed") resolve();
-        else reject(this.#over);
+        // After `close`, queued messages are still written. The promise says no more than that.
+        if (this.#stopped === undefined || this.#stopped.code === "closed") resolve();
+        else reject(this.#stopped);
       });
     });
     return handled(room);
   }
 }
 
-/** That the connection is over is told by `closed`: who does not await each message must not end for it. */
+/**
+ * Marks a rejection as handled: a program that does not await each message must not crash when the connection ends.
+ * `closed` reports that.
+ */
 function handled(promise: Promise<void>): Promise<void> {
   promise.catch(() => {});
   return promise;

@@ -6,16 +6,16 @@
 
 import { Type } from "../wire/header.ts";
 
-/** How many bytes of an unknown answer are shown. */
+/** How many bytes of an unknown answer the message quotes. */
 const SHOWN_BYTES = 24;
 
-/** Whether `first` can begin a server's first frame. */
-export function maybeClientHello(first: number): boolean {
+/** Whether `first` can be the first byte of what a server sends. */
+export function canBeginServer(first: number): boolean {
   return first === Type.WELCOME || first === Type.ERROR;
 }
 
 /**
- * Says what `bytes[0, end)` look like and what to try; to be read after "host:port ".
+ * Says what `bytes[0, end)` look like and what to try. The text follows "host:port " in a sentence.
  *
  * @example
  * ```ts
@@ -31,10 +31,10 @@ export function describePeer(bytes: Uint8Array, end: number): string {
   const text = String.fromCharCode(...shown);
   if (text.startsWith("HTTP/")) return "speaks HTTP, not Parley; check the port";
   if ((shown[0] === 0x15 || shown[0] === 0x16) && (shown.length < 2 || shown[1] === 0x03)) {
-    return "speaks TLS; connect with --tls (or a parleys:// URL), and --ca for a certificate it made itself";
+    return "speaks TLS; connect with --tls (or a parleys:// URL), and with --ca if its certificate is self-signed";
   }
   if (shown[0] === Type.HELLO) {
-    return "sends back what it is sent, so it is an echo server, not Parley; check the port";
+    return "sends back what it receives: it is an echo server, not Parley; check the port";
   }
   if (/^[\t\r\n\x20-\x7e]+$/.test(text)) {
     return `answered ${JSON.stringify(text.trimEnd())}, which is not Parley; check the port`;

@@ -1,5 +1,5 @@
 /**
- * Who waits for which answer: ids are given out, and each answer finds the call it belongs to.
+ * The calls that wait for an answer of the server. Each has an id, by which the answer finds it.
  *
  * @module
  */
@@ -8,50 +8,51 @@ import { ParleyError } from "../errors.ts";
 import type { Header } from "../wire/header.ts";
 import { MAX_ID } from "./limits.ts";
 
-/** Reads the answering frame `bytes[from, to)` at once, before the next frame is looked at; what it throws rejects. */
+/** Reads the answer `bytes[from, to)` at once, before the next frame is read. An error that it throws rejects the call. */
 export type Accept<T> = (header: Header, bytes: Uint8Array, from: number, to: number) => T;
 
-/** How long to wait, and the error if that was not enough. */
-export interface Late {
+/** How long a call waits, and the error if that was not enough. */
+export interface Timeout {
   /** In milliseconds. */
   readonly ms: number;
   /** Makes the error. */
   readonly error: () => ParleyError;
 }
 
-interface Waiting {
-  /** The frame type that answers. */
+interface PendingCall {
+  /** The frame type that answers it. */
   readonly type: number;
   accept(header: Header, bytes: Uint8Array, from: number, to: number): void;
   reject(error: ParleyError): void;
   timer: ReturnType<typeof setTimeout> | undefined;
-  /** The caller has given up; the id stays taken until the server has answered, or it would answer the wrong call. */
+  /**
+   * The call has timed out. Its id stays in use until the server has answered: a late answer must not be taken for
+   * that of another call.
+   */
   isAbandoned: boolean;
 }
 
-/** The answers one session waits for. */
+/** The calls of one session that wait for an answer. */
 export class PendingCalls {
-  readonly #waiting = new Map<number, Waiting>();
-  #live = 0;
-  #last = 0;
+  readonly #calls = new Map<number, PendingCall>();
+  #count = 0;
+  #lastId = 0;
 
-  /** How many calls wait. */
+  /** How many calls wait, those not counted that have timed out. */
   get count(): number {
-    return this.#live;
+    return this.#count;
   }
 
-  /**
-   * Waits for a frame of `type`, or an ERROR, under the id that `send` is called with.
-   */
-  wait<T>(
+  /** Calls `send` with a free id, and waits for a frame of `type` or an ERROR under that id. */
+  add<T>(
     type: number,
     send: (id: number) => void,
     accept: Accept<T>,
-    late?: Late,
+    timeout?: Timeout,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       const id = this.#freeId();
-      const waiting: Waiting = {
+      const call: PendingCall = {
         type,
         accept: (header, bytes, from, to) => {
           try {
@@ -65,58 +66,60 @@ export class PendingCalls {
         isAbandoned: false,
       };
       send(id);
-      this.#waiting.set(id, waiting);
-      this.#live++;
-      if (late !== undefined) waiting.timer = setTimeout(() => this.#abandon(waiting, late.error()), late.ms);
+      this.#calls.set(id, call);
+      this.#count++;
+      if (timeout !== undefined) {
+        call.timer = setTimeout(() => this.#abandon(call, timeout.error()), timeout.ms);
+      }
     });
   }
 
-  /** Hands an answer to the call that waits for it. Returns whether the id was waiting for one of that type. */
+  /** Passes an answer to its call. Returns whether a call under that id waits for this type. */
   answer(header: Header, bytes: Uint8Array, from: number, to: number): boolean {
-    const waiting = this.#waiting.get(header.id);
-    if (waiting === undefined || waiting.type !== header.type) return false;
-    if (this.#remove(header.id, waiting)) waiting.accept(header, bytes, from, to);
+    const call = this.#calls.get(header.id);
+    if (call === undefined || call.type !== header.type) return false;
+    if (this.#remove(header.id, call)) call.accept(header, bytes, from, to);
     return true;
   }
 
-  /** Makes the call that waits under `id` fail. Returns whether there is one. */
-  refuse(id: number, error: ParleyError): boolean {
-    const waiting = this.#waiting.get(id);
-    if (waiting === undefined) return false;
-    if (this.#remove(id, waiting)) waiting.reject(error);
+  /** Rejects the call under `id`. Returns whether there is one. */
+  reject(id: number, error: ParleyError): boolean {
+    const call = this.#calls.get(id);
+    if (call === undefined) return false;
+    if (this.#remove(id, call)) call.reject(error);
     return true;
   }
 
-  /** Makes every call that waits fail. */
-  failAll(error: ParleyError): void {
-    for (const [id, waiting] of this.#waiting) {
-      if (this.#remove(id, waiting)) waiting.reject(error);
+  /** Rejects all calls. */
+  rejectAll(error: ParleyError): void {
+    for (const [id, call] of this.#calls) {
+      if (this.#remove(id, call)) call.reject(error);
     }
   }
 
-  /** Frees the id; returns whether the caller still waits. */
-  #remove(id: number, waiting: Waiting): boolean {
-    this.#waiting.delete(id);
-    if (waiting.isAbandoned) return false;
-    clearTimeout(waiting.timer);
-    this.#live--;
+  /** Frees the id. Returns whether the caller still waits. */
+  #remove(id: number, call: PendingCall): boolean {
+    this.#calls.delete(id);
+    if (call.isAbandoned) return false;
+    clearTimeout(call.timer);
+    this.#count--;
     return true;
   }
 
-  #abandon(waiting: Waiting, error: ParleyError): void {
-    waiting.isAbandoned = true;
-    this.#live--;
-    waiting.reject(error);
+  #abandon(call: PendingCall, error: ParleyError): void {
+    call.isAbandoned = true;
+    this.#count--;
+    call.reject(error);
   }
 
-  /** The next id that nobody uses; going round keeps a late answer from meeting a new call. */
+  /** The next free id. An id is used again as late as possible, so that a stray answer does not meet a new call. */
   #freeId(): number {
-    if (this.#waiting.size >= MAX_ID) {
-      throw new ParleyError("limit", `${MAX_ID} answers are outstanding; await some before asking for more`);
+    if (this.#calls.size >= MAX_ID) {
+      throw new ParleyError("limit", `${MAX_ID} calls wait for an answer; await some before making more`);
     }
     do {
-      this.#last = this.#last % MAX_ID + 1;
-    } while (this.#waiting.has(this.#last));
-    return this.#last;
+      this.#lastId = this.#lastId % MAX_ID + 1;
+    } while (this.#calls.has(this.#lastId));
+    return this.#lastId;
   }
 }

@@ -1,8 +1,8 @@
 /**
- * What waits for an iterator: runs of messages, copied once as they came, and taken apart only when asked for.
+ * The messages that wait for an iterator: runs, copied once as they came, and cut into messages on demand.
  *
- * A queue is full at its bound and has room again at half of it, so that holding and resuming the connection comes
- * once for many messages.
+ * A queue is full at its limit and has room again at half of it, so that the connection pauses and resumes once for
+ * many messages.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { HEADER_BYTES } from "../limits.ts";
 import { u32 } from "../wire/header.ts";
 import type { Message } from "./api.ts";
 import { QUEUE_BYTES } from "./limits.ts";
-import { type Answer, takeMessage } from "./message.ts";
+import { readMessage, type SendReply } from "./message.ts";
 
-/** A stretch of frames of one channel; a list, so that both ends cost the same however long it is. */
+/** Neighbouring frames of one channel. Runs form a linked list, so that adding and removing cost the same at any length. */
 interface Run {
   readonly bytes: Uint8Array;
   at: number;
@@ -30,20 +30,20 @@ interface Waiter {
 
 /** What all queues of one client share. */
 export interface Backlog {
-  /** Bytes that wait in all of them. */
+  /** How many bytes wait in all of them. */
   bytes: number;
   /** A full queue has room again. */
   drained(): void;
-  /** Replies to a request. */
-  readonly answer: Answer;
+  /** Sends the reply to a request. */
+  readonly sendReply: SendReply;
 }
 
 const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
 
 /** The queue of one channel, or of the inbox. */
 export class MessageQueue {
-  /** Messages of this session are passed over; 0 = of none. */
-  skipped = 0;
+  /** The messages of this session are skipped; 0 = none are. */
+  skippedSender = 0;
 
   readonly #backlog: Backlog;
   #first: Run | undefined;
@@ -51,7 +51,7 @@ export class MessageQueue {
   #bytes = 0;
   #isFull = false;
   #waiters: Waiter[] = [];
-  /** Set once nothing more will come. */
+  /** Set once no more messages will come. */
   #end: { readonly error: ParleyError | undefined } | undefined;
 
   /** An empty queue. */
@@ -59,12 +59,12 @@ export class MessageQueue {
     this.#backlog = backlog;
   }
 
-  /** Whether the connection should be held rather than `push` called. */
+  /** Whether the connection should pause instead of calling `push`. */
   get isFull(): boolean {
     return this.#isFull;
   }
 
-  /** Adds whole frames of one channel. `bytes` must be the queue's to keep, and not change. */
+  /** Adds whole frames of one channel. `bytes` must belong to the queue and not change. */
   push(bytes: Uint8Array, channel: string, number: number): void {
     if (this.#end !== undefined) return;
     const run: Run = { bytes, at: 0, channel, number, next: undefined };
@@ -80,7 +80,7 @@ export class MessageQueue {
     }
   }
 
-  /** The next message; waits for it where there is none. */
+  /** The next message. Waits for one if the queue is empty. */
   next(): Promise<IteratorResult<Message, undefined>> {
     const message = this.#take();
     if (message !== undefined) return Promise.resolve({ value: message, done: false });
@@ -90,14 +90,14 @@ export class MessageQueue {
     return this.#end.error === undefined ? Promise.resolve(DONE) : Promise.reject(this.#end.error);
   }
 
-  /** Makes the iteration under way fail, once. Returns whether there was one. */
+  /** Rejects the `next` that waits, if one does. Returns whether one did. */
   fail(error: ParleyError): boolean {
     const waiter = this.#waiters.shift();
     waiter?.reject(error);
     return waiter !== undefined;
   }
 
-  /** Nothing more comes: after what waits, iterations end, with `error` if there is one. */
+  /** No more messages come: after those that wait, iterations end, with `error` if there is one. */
   end(error?: ParleyError): void {
     if (this.#end !== undefined) return;
     this.#end = { error };
@@ -107,7 +107,7 @@ export class MessageQueue {
     }
   }
 
-  /** Drops what waits. */
+  /** Drops the messages that wait. */
   clear(): void {
     this.#first = this.#last = undefined;
     this.#count(-this.#bytes);
@@ -119,10 +119,10 @@ export class MessageQueue {
       const { bytes, at } = run;
       const next = at + HEADER_BYTES + u32(bytes, at + 4);
       run.at = next;
-      const isSkipped = this.skipped !== 0 && u32(bytes, at + 12) === this.skipped;
+      const isSkipped = this.skippedSender !== 0 && u32(bytes, at + 12) === this.skippedSender;
       const message = isSkipped
         ? undefined
-        : takeMessage(bytes, at, run.channel, run.number, this.#backlog.answer);
+        : readMessage(bytes, at, run.channel, run.number, this.#backlog.sendReply);
       if (next >= bytes.length) {
         this.#first = run.next;
         if (this.#first === undefined) this.#last = undefined;

@@ -1,40 +1,40 @@
 /**
- * Answers requests with a handler: some at once, the rest in turn, every one.
+ * Answers requests with a handler: a limited number at once, the rest in order of arrival.
  *
  * @module
  */
 
 import type { Handler, Message, Responder, RespondOptions } from "./api.ts";
-import { CONCURRENCY } from "./limits.ts";
 import { callSafely } from "./callback.ts";
 import type { OpenChannel } from "./channel.ts";
 import { encodeErrorReply } from "./error_reply.ts";
+import { CONCURRENCY } from "./limits.ts";
 
 /** The responder of one channel or pattern. */
 export class ChannelResponder implements Responder {
   readonly channel: string;
 
-  readonly #open: OpenChannel;
+  readonly #channel: OpenChannel;
   readonly #handler: Handler;
   readonly #concurrency: number;
   readonly #onError: (error: unknown, request: Message) => void;
   readonly #finished: Promise<void>;
   #running = 0;
-  /** Wakes the loop when a handler is done. */
+  /** Wakes the loop when a handler has finished. */
   #wake: (() => void) | undefined;
 
-  /** Starts answering what comes on `channel`. */
+  /** Starts to answer the requests of `channel`. */
   constructor(channel: OpenChannel, handler: Handler, options: RespondOptions) {
     this.channel = channel.name;
-    this.#open = channel;
+    this.#channel = channel;
     this.#handler = handler;
     this.#concurrency = options.concurrency ?? CONCURRENCY;
-    this.#onError = options.onError ?? report;
+    this.#onError = options.onError ?? logError;
     this.#finished = this.#run();
   }
 
   async stop(): Promise<void> {
-    await this.#open.leave();
+    await this.#channel.leave();
     await this.#finished;
   }
 
@@ -44,19 +44,19 @@ export class ChannelResponder implements Responder {
 
   async #run(): Promise<void> {
     try {
-      for await (const request of this.#open) {
+      for await (const request of this.#channel) {
         if (!request.isRequest) continue;
         this.#running++;
         this.#answer(request);
-        if (this.#running >= this.#concurrency) await this.#oneDone();
+        if (this.#running >= this.#concurrency) await this.#handlerFinished();
       }
     } catch {
-      // The connection is lost, which `Client.closed` tells.
+      // The connection is lost. `Client.closed` reports it.
     }
-    while (this.#running > 0) await this.#oneDone();
+    while (this.#running > 0) await this.#handlerFinished();
   }
 
-  #oneDone(): Promise<void> {
+  #handlerFinished(): Promise<void> {
     return new Promise((resolve) => this.#wake = resolve);
   }
 
@@ -65,8 +65,8 @@ export class ChannelResponder implements Responder {
     try {
       await request.reply(await this.#handler(request) ?? new Uint8Array(0));
     } catch (error) {
-      if (!this.#open.isConnected) return; // and nobody to tell; `Client.closed` does
-      // Fails only where the reply was sent and then the connection lost.
+      if (!this.#channel.isConnected) return; // `Client.closed` reports it
+      // Fails only if the reply was sent and the connection was lost afterwards.
       await request.reply(encodeErrorReply(error)).catch(() => {});
       callSafely(() => this.#onError(error, request));
     } finally {
@@ -76,6 +76,6 @@ export class ChannelResponder implements Responder {
   }
 }
 
-function report(error: unknown, request: Message): void {
+function logError(error: unknown, request: Message): void {
   console.error(`Parley: the handler of ${request.channel} failed:`, error);
 }

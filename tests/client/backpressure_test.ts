@@ -10,7 +10,7 @@ import { type FakePeer, playServer } from "./fake_server.ts";
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** Messages of 1 KiB on channel 5, numbered from `first`, as one piece. */
+/** `count` messages of 1 KiB on channel 5, numbered from `first`. */
 function numbered(first: number, count: number): Uint8Array {
   const payload = new Uint8Array(KiB);
   const frame = encodeFrame({ type: Type.MESSAGE, channel: 5, sender: 3 }, payload);
@@ -23,20 +23,20 @@ function numbered(first: number, count: number): Uint8Array {
   return all;
 }
 
-/** Writes `total` numbered messages; `progress.sent` counts along. */
+/** Writes `total` numbered messages, and keeps their number in `progress.sent`. */
 async function flood(peer: FakePeer, total: number, progress: { sent: number }): Promise<void> {
   const piece = 512;
   for (; progress.sent < total; progress.sent += piece) await peer.write(numbered(progress.sent, piece));
 }
 
-/** Whether `promise` is still open after `ms`: the one thing no event tells. */
+/** Whether `promise` is still pending after `ms`. No event reports that nothing happened, so this waits. */
 async function isPendingAfter(ms: number, promise: Promise<unknown>): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout>;
   const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(true), ms));
   return await Promise.race([late, promise.then(() => false)]).finally(() => clearTimeout(timer));
 }
 
-Deno.test("who does not iterate holds the server back, and then gets everything in order", async () => {
+Deno.test("a client that does not iterate slows the server down, and then gets everything in order", async () => {
   const total = 64 * KiB; // of 1 KiB each
   const progress = { sent: 0 };
   let flooding!: Promise<void>;
@@ -50,8 +50,8 @@ Deno.test("who does not iterate holds the server back, and then gets everything 
     await using client = await connect({ port });
     const chat = await client.open("chat");
     while (flooding === undefined) await Promise.resolve();
-    assert(await isPendingAfter(300, flooding), "the server was never held back");
-    // What the operating system buffers is not ours to bound; the rest is one queue and one read buffer.
+    assert(await isPendingAfter(300, flooding), "the server was never slowed down");
+    // One queue, one read buffer, and what the operating system buffers.
     assert(progress.sent < 32 * KiB, `${progress.sent} KiB were taken`);
     let expected = 0;
     for await (const message of chat) {
@@ -61,7 +61,7 @@ Deno.test("who does not iterate holds the server back, and then gets everything 
   });
 });
 
-Deno.test("a question asked in the loop is answered although the queue is full", async () => {
+Deno.test("a call made in the loop is answered although the queue is full", async () => {
   await playServer(async (server) => {
     using peer = await server.greet();
     await peer.open(5);
@@ -80,7 +80,7 @@ Deno.test("a question asked in the loop is answered although the queue is full",
   });
 });
 
-Deno.test("closing does not wait for messages nobody wants", async () => {
+Deno.test("closing does not wait for unread messages", async () => {
   await using server = await serve({ port: 0 });
   await using publisher = await connect({ port: server.port });
   const client = await connect({ port: server.port });
@@ -92,7 +92,7 @@ Deno.test("closing does not wait for messages nobody wants", async () => {
   assertEquals(await client.closed, undefined);
 });
 
-Deno.test("publish resolves at once while there is room, waits when there is none, and goes on when read", async () => {
+Deno.test("publish resolves at once while there is room, waits when there is none, and goes on when the server reads", async () => {
   const payload = new Uint8Array(64 * KiB);
   let read!: () => void;
   const mayRead = new Promise<void>((resolve) => read = resolve);
@@ -107,7 +107,7 @@ Deno.test("publish resolves at once while there is room, waits when there is non
     const client = await connect({ port, pendingBytes: 1 * MiB });
     const chat = await client.open("chat", { subscribe: false });
     const first = chat.publish(payload);
-    assert(first === chat.publish(payload), "a promise was made where nobody waits");
+    assert(first === chat.publish(payload), "a promise was made although there was room");
     sent = 2;
     let waiting: Promise<void>;
     do {
@@ -121,7 +121,7 @@ Deno.test("publish resolves at once while there is room, waits when there is non
   assertEquals(received, sent);
 });
 
-Deno.test("publishing ever more without awaiting is refused, and nobody's memory filled", async () => {
+Deno.test("publishing more and more without awaiting is rejected before it fills the memory", async () => {
   await playServer(async (server) => {
     using peer = await server.greet();
     await peer.open(5);
@@ -131,14 +131,14 @@ Deno.test("publishing ever more without awaiting is refused, and nobody's memory
     const chat = await client.open("chat", { subscribe: false });
     const payload = new Uint8Array(64 * KiB);
     const results = await Promise.allSettled(Array.from({ length: 20 }, () => chat.publish(payload)));
-    const refused = results.filter((each) => each.status === "rejected");
-    assertEquals(refused.length, 12); // beyond eight times the bound
-    assert(refused.every(({ reason }) => reason.code === "limit" && reason.message.includes("await")));
+    const rejected = results.filter((each) => each.status === "rejected");
+    assertEquals(rejected.length, 12); // beyond eight times the limit
+    assert(rejected.every(({ reason }) => reason.code === "limit" && reason.message.includes("await")));
     await client.close().catch(() => {});
   });
 });
 
-Deno.test("who waits for room when the connection is lost is told so", async () => {
+Deno.test("a publish that waits for room fails when the connection is lost", async () => {
   let lose!: () => void;
   const mayLose = new Promise<void>((resolve) => lose = resolve);
   await playServer(async (server) => {
@@ -155,12 +155,12 @@ Deno.test("who waits for room when the connection is lost is told so", async () 
   });
 });
 
-Deno.test("direct messages nobody asked for do not stop the connection", async () => {
+Deno.test("direct messages to a client that does not use its inbox do not stop the connection", async () => {
   await using server = await serve({ port: 0 });
-  await using talkative = await connect({ port: server.port });
+  await using sender = await connect({ port: server.port });
   await using client = await connect({ port: server.port });
-  for (let i = 0; i < 8; i++) await talkative.direct(client.number, new Uint8Array(MiB));
-  await talkative.ping();
+  for (let i = 0; i < 8; i++) await sender.direct(client.number, new Uint8Array(MiB));
+  await sender.ping();
   const chat = await client.open("chat");
   await chat.publish("still here");
   for await (const message of chat) {

@@ -12,7 +12,7 @@ export async function next(messages: AsyncIterable<Message>): Promise<Message> {
   throw new Error("the iteration ended");
 }
 
-/** The next `count` of them, as text. */
+/** The next `count` messages, as text. */
 async function texts(messages: AsyncIterable<Message>, count: number): Promise<string[]> {
   const found: string[] = [];
   for await (const message of messages) {
@@ -26,23 +26,23 @@ Deno.test("text, bytes and JSON arrive as what they were sent", async () => {
   await using server = await serve({ port: 0 });
   await using ada = await connect({ port: server.port });
   await using grace = await connect({ port: server.port });
-  await using heard = await grace.open("chat");
+  await using received = await grace.open("chat");
   await using chat = await ada.open("chat", { subscribe: false });
   await chat.publish("grüße 👋");
   await chat.publish(new Uint8Array([0, 255]));
   await chat.publish({ json: { answer: 42 } });
   await chat.publish(new TextEncoder().encode("[1]"), { kind: "json" });
 
-  const text = await next(heard);
+  const text = await next(received);
   assertEquals([text.channel, text.sender, text.kind, text.text()], ["chat", ada.number, "text", "grüße 👋"]);
-  assertEquals([text.number, text.isRequest], [heard.number, false]);
-  const bytes = await next(heard);
+  assertEquals([text.number, text.isRequest], [received.number, false]);
+  const bytes = await next(received);
   assertEquals([bytes.kind, bytes.payload], ["bytes", new Uint8Array([0, 255])]);
-  assertEquals((await next(heard)).json(), { answer: 42 });
-  assertEquals((await next(heard)).json(), [1]);
+  assertEquals((await next(received)).json(), { answer: 42 });
+  assertEquals((await next(received)).json(), [1]);
 });
 
-Deno.test("a payload belongs to its receiver: neighbours and later messages do not change it", async () => {
+Deno.test("a payload belongs to its receiver: other messages do not change it", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ port: server.port });
   await using chat = await client.open("chat");
@@ -57,7 +57,7 @@ Deno.test("a payload belongs to its receiver: neighbours and later messages do n
   assertEquals(second.payload.buffer.byteLength, 4);
 });
 
-Deno.test("an empty message arrives, and a long one, and one that is not JSON says so", async () => {
+Deno.test("an empty message arrives, and a long one, and json() of a message that is not JSON throws", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ port: server.port });
   await using chat = await client.open("chat");
@@ -71,20 +71,20 @@ Deno.test("an empty message arrives, and a long one, and one that is not JSON sa
   assertEquals((await next(chat)).text(), long);
 });
 
-Deno.test("one's own messages come back unless echo is false", async () => {
+Deno.test("a session receives its own messages unless echo is false", async () => {
   await using server = await serve({ port: 0 });
   await using ada = await connect({ port: server.port });
   await using grace = await connect({ port: server.port });
-  await using deaf = await ada.open("chat", { echo: false });
+  await using quiet = await ada.open("chat", { echo: false });
   await using other = await grace.open("chat");
-  await deaf.publish("from ada");
+  await quiet.publish("from ada");
   assertEquals(await texts(other, 1), ["from ada"]);
   await other.publish("from grace");
-  assertEquals(await texts(deaf, 1), ["from grace"]);
+  assertEquals(await texts(quiet, 1), ["from grace"]);
   assertEquals(await texts(other, 1), ["from grace"]);
 });
 
-Deno.test("a pattern brings every channel it covers, by name", async () => {
+Deno.test("a pattern receives the messages of every channel it covers, by name", async () => {
   await using server = await serve({ port: 0 });
   await using ada = await connect({ port: server.port });
   await using grace = await connect({ port: server.port });
@@ -103,7 +103,7 @@ Deno.test("a pattern brings every channel it covers, by name", async () => {
   assertEquals((await assertRejects(() => all.publish("x"), ParleyError)).code, "forbidden");
 });
 
-Deno.test("a channel and a pattern that covers it each get their copy of a message", async () => {
+Deno.test("a channel and a pattern that covers it each receive a copy of a message", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ port: server.port });
   await using one = await client.open("news.sport");
@@ -118,17 +118,17 @@ Deno.test("a group shares the messages", async () => {
   await using server = await serve({ port: 0 });
   await using ada = await connect({ port: server.port });
   await using grace = await connect({ port: server.port });
-  await using boss = await connect({ port: server.port });
+  await using publisher = await connect({ port: server.port });
   const members = [await ada.open("jobs", { group: "w" }), await grace.open("jobs", { group: "w" })];
-  await using jobs = await boss.open("jobs", { subscribe: false });
+  await using jobs = await publisher.open("jobs", { subscribe: false });
   for (let i = 0; i < 4; i++) await jobs.publish(`${i}`);
-  await boss.ping();
+  await publisher.ping();
   await Promise.all([ada.ping(), grace.ping()]);
   const shares = await Promise.all(members.map((member) => texts(member, 2)));
   assertEquals(shares.flat().sort(), ["0", "1", "2", "3"]);
 });
 
-Deno.test("members are known, and who comes and goes is told", async () => {
+Deno.test("presence lists the members, and reports each that joins or parts", async () => {
   await using server = await serve({ port: 0 });
   await using ada = await connect({ port: server.port, name: "Ada" });
   const changes: PresenceChange[] = [];
@@ -141,10 +141,10 @@ Deno.test("members are known, and who comes and goes is told", async () => {
   assertEquals([...lobby.members], [[ada.number, "Ada"]]);
   const joined = new Promise<void>((resolve) => changed = resolve);
   const grace = await connect({ port: server.port, name: "Grace" });
-  await using hers = await grace.open("lobby", { presence: true });
+  await using fromGrace = await grace.open("lobby", { presence: true });
   await joined;
   assertEquals(changes, [{ type: "joined", number: grace.number, name: "Grace" }]);
-  assertEquals([lobby.members.size, lobby.memberCount, hers.memberCount], [2, 2, 2]);
+  assertEquals([lobby.members.size, lobby.memberCount, fromGrace.memberCount], [2, 2, 2]);
   const parted = new Promise<void>((resolve) => changed = resolve);
   await grace.close();
   await parted;
@@ -174,7 +174,7 @@ Deno.test("leaving ends the loop, and the channel can be opened again", async ()
   assertEquals(await texts(third, 1), ["third"]);
 });
 
-Deno.test("opening again gives the same channel with the new options", async () => {
+Deno.test("opening again returns the same channel with the new options", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ port: server.port });
   const chat = await client.open("chat", { subscribe: false });
@@ -203,14 +203,14 @@ for (
     ["a", { subscribe: false, group: "g" }, "bad_argument"],
   ] as const
 ) {
-  Deno.test(`open(${JSON.stringify(name)}, ${JSON.stringify(options)}) is refused as ${code}`, async () => {
+  Deno.test(`open(${JSON.stringify(name)}, ${JSON.stringify(options)}) is rejected as ${code}`, async () => {
     await using server = await serve({ port: 0 });
     await using client = await connect({ port: server.port });
     assertEquals((await assertRejects(() => client.open(name, options), ParleyError)).code, code);
   });
 }
 
-Deno.test("the server's refusal of an open reaches whoever opened, and the name stays free", async () => {
+Deno.test("the server's rejection of an OPEN reaches every caller of open, and the name stays free", async () => {
   await playServer(async (server) => {
     using peer = await server.greet();
     for (let i = 0; i < 2; i++) {
@@ -228,7 +228,7 @@ Deno.test("the server's refusal of an open reaches whoever opened, and the name 
   });
 });
 
-Deno.test("a payload that is too large, or none at all, is refused without a round trip", async () => {
+Deno.test("a payload that is too large, or not a payload, is rejected without a round trip", async () => {
   await using server = await serve({ port: 0, limits: { payloadBytes: 1024 } });
   await using client = await connect({ port: server.port });
   await using chat = await client.open("chat");
@@ -237,7 +237,7 @@ Deno.test("a payload that is too large, or none at all, is refused without a rou
   ) {
     assertEquals((await assertRejects(() => chat.publish(payload), ParleyError)).code, "too_large");
   }
-  // deno-lint-ignore no-explicit-any -- what JavaScript callers may pass
+  // deno-lint-ignore no-explicit-any -- JavaScript callers may pass anything
   for (const payload of [undefined, null, 7, { json: undefined }, { json: 1n }, {}] as any[]) {
     assertEquals((await assertRejects(() => chat.publish(payload), ParleyError)).code, "bad_argument");
   }
@@ -245,7 +245,7 @@ Deno.test("a payload that is too large, or none at all, is refused without a rou
   assertEquals((await next(chat)).payload.length, 1024);
 });
 
-Deno.test("a refused message makes the next publish fail, or the iteration under way, or close", async () => {
+Deno.test("a rejected message makes the next publish fail, or the iteration under way, or close", async () => {
   const rejection = { code: "forbidden", message: "no more of that", fatal: false };
   await playServer(async (server) => {
     using peer = await server.greet();
@@ -273,14 +273,14 @@ Deno.test("a refused message makes the next publish fail, or the iteration under
   });
 });
 
-Deno.test("with onError, refusals go there and nowhere else", async () => {
+Deno.test("with onError, rejections go there and nowhere else", async () => {
   await using server = await serve({ port: 0 });
   const errors: string[] = [];
   const client = await connect({ port: server.port, onError: (error) => errors.push(error.code) });
-  await client.direct(123_456, "anybody?");
+  await client.direct(123_456, "hello?");
   await client.ping();
   assertEquals(errors, ["no_such_session"]);
-  await client.direct(123_456, "anybody?");
+  await client.direct(123_456, "hello?");
   await client.close();
   assertEquals(errors, ["no_such_session", "no_such_session"]);
 });

@@ -6,12 +6,12 @@ import { encodeControl } from "../../lib/wire/control.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { type FakePeer, playServer, WELCOME } from "./fake_server.ts";
 
-/** The error of a connect that `talk` plays the other side of. */
-function failure(talk: (peer: FakePeer) => Promise<unknown>, timeoutMs = 5_000): Promise<ParleyError> {
+/** The error of a `connect` to a server that `script` plays. */
+function failure(script: (peer: FakePeer) => Promise<unknown>, timeoutMs = 5_000): Promise<ParleyError> {
   return playServer(
     async (server) => {
       using peer = await server.accept();
-      await talk(peer);
+      await script(peer);
       await peer.drain();
     },
     (port) => assertRejects(() => connect({ port, timeoutMs }), ParleyError),
@@ -25,7 +25,7 @@ function answering(text: string): (peer: FakePeer) => Promise<unknown> {
   };
 }
 
-Deno.test("connect resolves to the session that the server greets", async () => {
+Deno.test("connect resolves to the session that the server's WELCOME describes", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url, name: "Ada" });
   assertEquals(client.name, "Ada");
@@ -36,13 +36,13 @@ Deno.test("connect resolves to the session that the server greets", async () => 
   assertEquals(client.limits.payload, 1_048_576);
 });
 
-Deno.test("a client without a name is a guest", async () => {
+Deno.test("a client without a name gets the name of a guest", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ port: server.port });
   assertEquals(client.name, `guest-${client.number}`);
 });
 
-Deno.test("closed resolves to nothing after close, and later calls say that the client is closed", async () => {
+Deno.test("closed resolves to nothing after close, and later calls fail as closed", async () => {
   await using server = await serve({ port: 0 });
   const client = await connect({ port: server.port });
   await client.close();
@@ -92,26 +92,26 @@ Deno.test("an echo server is recognised", async () => {
   assertStringIncludes(error.message, "echo server");
 });
 
-Deno.test("any other banner is shown, without what could steer a terminal", async () => {
+Deno.test("any other banner is quoted, without bytes that could control a terminal", async () => {
   const error = await failure((peer) => peer.write(new TextEncoder().encode("SSH-2.0-x\r\n")));
   assertStringIncludes(error.message, 'answered "SSH-2.0-x"');
   const binary = await failure((peer) => peer.write(new Uint8Array([0x1b, 0x5b, 0x32, 0x4a])));
   assertStringIncludes(binary.message, "1b 5b 32 4a");
 });
 
-Deno.test("a peer that closes at once is named as such", async () => {
+Deno.test("a peer that closes at once is reported as such", async () => {
   const error = await failure((peer) => Promise.resolve(peer.conn.close()));
   assertEquals(error.code, "disconnected");
   assertStringIncludes(error.message, "without a greeting");
 });
 
-Deno.test("a peer that stays silent is given up after the time allowed", async () => {
+Deno.test("a peer that stays silent fails connect after its timeout", async () => {
   const error = await failure(() => Promise.resolve(), 100);
   assertEquals(error.code, "timeout");
   assertStringIncludes(error.message, "did not greet within 0.1 s");
 });
 
-Deno.test("a greeting that is not whole when the connection ends is no greeting", async () => {
+Deno.test("a WELCOME cut short by the end of the connection does not count", async () => {
   const frame = encodeControl({ type: Type.WELCOME }, WELCOME);
   const error = await failure(async (peer) => {
     await peer.write(frame.subarray(0, frame.length - 1));
@@ -120,7 +120,7 @@ Deno.test("a greeting that is not whole when the connection ends is no greeting"
   assertEquals(error.code, "disconnected");
 });
 
-Deno.test("a greeting that lacks something is refused by name", async () => {
+Deno.test("a WELCOME that lacks a key is rejected, and the error names the key", async () => {
   const error = await failure((peer) =>
     peer.control({ type: Type.WELCOME }, { ...WELCOME, limits: undefined })
   );
@@ -128,7 +128,7 @@ Deno.test("a greeting that lacks something is refused by name", async () => {
   assertStringIncludes(error.message, 'WELCOME lacks "limits"');
 });
 
-Deno.test("a refusal by the server keeps its code and words", async () => {
+Deno.test("a rejection by the server keeps its code and message", async () => {
   const rejection = { code: "unauthorized", message: "a token is needed", fatal: true };
   const error = await failure((peer) => peer.control({ type: Type.ERROR }, rejection));
   assertEquals([error.code, error.message, error.fatal], ["unauthorized", "a token is needed", true]);
@@ -144,10 +144,10 @@ for (
     [{ port: 1, name: "" }, "a name has 1 to 64 characters"],
     [{ port: 1, name: "a\x1bb" }, "no control characters"],
     [{ port: 1, timeoutMs: 0 }, "timeoutMs must be a number above 0"],
-    [{ hostname: "198.51.100.1", token: "secret" }, "for everybody to read"],
+    [{ hostname: "198.51.100.1", token: "secret" }, "unencrypted"],
   ] as const
 ) {
-  Deno.test(`connect(${JSON.stringify(options)}) is refused before anything is sent`, async () => {
+  Deno.test(`connect(${JSON.stringify(options)}) is rejected before anything is sent`, async () => {
     const error = await assertRejects(() => connect(options), ParleyError, expected);
     assertEquals(error.code, "bad_argument");
     assert(!error.message.includes("secret"));

@@ -6,8 +6,8 @@ import { encodeFrame, type Header, Type } from "../../lib/wire/header.ts";
 import { type FakePeer, playServer } from "./fake_server.ts";
 
 /**
- * Lets every kind of call wait for a server that then does `end`, and returns the error: the same for each of them,
- * for `closed`, and for every call after it.
+ * Makes a call of every kind, lets the server do `end`, and returns the error. It must be the same for each of those
+ * calls, for `closed`, and for every later call.
  */
 async function endedBy(end: (peer: FakePeer) => Promise<unknown>): Promise<ParleyError> {
   return await playServer(async (server) => {
@@ -36,20 +36,20 @@ async function endedBy(end: (peer: FakePeer) => Promise<unknown>): Promise<Parle
     for (const call of [() => next(chat), () => client.open("x"), () => client.ping()]) {
       assertEquals(await assertRejects(call, ParleyError), error);
     }
-    chat.publish("nobody awaits this, and nothing happens");
+    chat.publish("not awaited, so its rejection must count as handled");
     await chat.leave();
     await client.close();
     return error;
   });
 }
 
-Deno.test("a server that dies in mid-talk fails every call as disconnected", async () => {
+Deno.test("a server that closes between frames fails every call as disconnected", async () => {
   const error = await endedBy((peer) => Promise.resolve(peer.conn.close()));
   assertEquals([error.code, error.fatal], ["disconnected", true]);
   assertStringIncludes(error.message, "connect again");
 });
 
-Deno.test("a server that dies in mid-frame fails every call as disconnected", async () => {
+Deno.test("a server that closes within a frame fails every call as disconnected", async () => {
   const error = await endedBy(async (peer) => {
     await peer.write(
       encodeFrame({ type: Type.MESSAGE, channel: 5, sender: 3 }, new Uint8Array(9)).subarray(0, 20),
@@ -59,7 +59,7 @@ Deno.test("a server that dies in mid-frame fails every call as disconnected", as
   assertEquals(error.code, "disconnected");
 });
 
-Deno.test("a server that says goodbye fails every call with its reason", async () => {
+Deno.test("a BYE fails every call with its reason", async () => {
   const bye = (reason: string) => endedBy((peer) => peer.control({ type: Type.BYE }, { reason }));
   assertEquals((await bye("shutting_down")).code, "shutting_down");
   const other = await bye("so long");
@@ -67,7 +67,7 @@ Deno.test("a server that says goodbye fails every call with its reason", async (
   assertStringIncludes(other.message, "so long");
 });
 
-Deno.test("a fatal error fails every call with its code and words", async () => {
+Deno.test("a fatal ERROR fails every call with its code and message", async () => {
   const error = await endedBy((peer) =>
     peer.control({ type: Type.ERROR }, { code: "slow_consumer", message: "too slow", fatal: true })
   );
@@ -76,26 +76,28 @@ Deno.test("a fatal error fails every call with its code and words", async () => 
 });
 
 Deno.test("garbage fails every call as bad_frame", async () => {
-  const error = await endedBy((peer) => peer.write(new TextEncoder().encode("this is no frame at all")));
+  const error = await endedBy((peer) =>
+    peer.write(new TextEncoder().encode("this is not a frame, only text"))
+  );
   assertEquals(error.code, "bad_frame");
   assertStringIncludes(error.message, "broke the protocol");
 });
 
-Deno.test("a message on a channel that was never named fails every call as bad_frame", async () => {
+Deno.test("a message on an unknown channel fails every call as bad_frame", async () => {
   const error = await endedBy((peer) =>
     peer.write(encodeFrame({ type: Type.MESSAGE, channel: 99, sender: 3 }))
   );
   assertStringIncludes(error.message, "channel 99 was never opened or announced");
 });
 
-Deno.test("a second WELCOME, and a payload that is not what its type asks for, are against the protocol", async () => {
+Deno.test("a second WELCOME, and a malformed control payload, break the protocol", async () => {
   const second = await endedBy((peer) => peer.control({ type: Type.WELCOME }, { session: "x" }));
   assertEquals(second.code, "bad_payload");
   const joined = await endedBy((peer) => peer.control({ type: Type.JOINED, channel: 5 }, []));
   assertEquals(joined.code, "bad_payload");
 });
 
-Deno.test("what came before the end is still iterated", async () => {
+Deno.test("messages received before the end are still iterated", async () => {
   await playServer(async (server) => {
     using peer = await server.greet();
     await peer.open(5);
@@ -106,15 +108,15 @@ Deno.test("what came before the end is still iterated", async () => {
     const client = await connect({ port });
     const chat = await client.open("chat");
     await client.closed;
-    const heard: string[] = [];
+    const received: string[] = [];
     await assertRejects(async () => {
-      for await (const message of chat) heard.push(message.text());
+      for await (const message of chat) received.push(message.text());
     }, ParleyError);
-    assertEquals(heard, ["A"]);
+    assertEquals(received, ["A"]);
   });
 });
 
-Deno.test("close fails what is under way as closed, and ends loops quietly", async () => {
+Deno.test("close fails calls under way as closed, and ends loops without an error", async () => {
   await playServer(async (server) => {
     using peer = await server.greet();
     await peer.open(5);
@@ -134,22 +136,22 @@ Deno.test("close fails what is under way as closed, and ends loops quietly", asy
   });
 });
 
-Deno.test("close waits until the server has dealt with what was published", async () => {
+Deno.test("close waits until the server has taken what was published", async () => {
   await using server = await serve({ port: 0 });
   await using reader = await connect({ port: server.port });
-  const heard = await reader.open("chat");
+  const channel = await reader.open("chat");
   const publisher = await connect({ port: server.port });
   const chat = await publisher.open("chat", { subscribe: false });
   for (let i = 0; i < 1000; i++) chat.publish(`${i}`);
   await publisher.close();
   let count = 0;
-  for await (const message of heard) {
+  for await (const message of channel) {
     assertEquals(message.text(), `${count++}`);
     if (count === 1000) break;
   }
 });
 
-Deno.test("close fails where the connection is lost before what was published is confirmed", async () => {
+Deno.test("close fails if the connection is lost before the server has confirmed what was published", async () => {
   await playServer(async (server) => {
     using peer = await server.greet();
     await peer.open(5);
@@ -177,7 +179,7 @@ Deno.test("a PING of the server is answered with the same id and payload", async
   });
 });
 
-Deno.test("a silent server is asked after one heartbeat and given up after two", async () => {
+Deno.test("a silent server gets a PING after one heartbeat, and the connection ends after two", async () => {
   await playServer(async (server) => {
     using peer = await server.greet({ heartbeat: 0.05 });
     const { header } = await peer.expect(Type.PING);
@@ -192,11 +194,11 @@ Deno.test("a silent server is asked after one heartbeat and given up after two",
   });
 });
 
-Deno.test("a server that keeps talking is not asked", async () => {
+Deno.test("a server that keeps sending gets no PING", async () => {
   await playServer(async (server) => {
     using peer = await server.greet({ heartbeat: 0.1 });
     for (let i = 0; i < 10; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 30)); // the passing of time is what is tested
+      await new Promise((resolve) => setTimeout(resolve, 30)); // the test is about time
       await peer.write(encodeFrame({ type: Type.PONG }));
     }
     await peer.control({ type: Type.BYE }, { reason: "done" });
@@ -207,7 +209,7 @@ Deno.test("a server that keeps talking is not asked", async () => {
   });
 });
 
-Deno.test("extensions are skipped, and a ping that is late fails alone", async () => {
+Deno.test("extensions are skipped, and a ping that times out fails alone", async () => {
   await playServer(async (server) => {
     using peer = await server.greet();
     await peer.write(encodeFrame({ type: 0x80, id: 1, channel: 1 }, new Uint8Array(5)));

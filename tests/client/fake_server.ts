@@ -1,5 +1,5 @@
 /**
- * A server that a test plays itself, frame by frame.
+ * A server scripted by a test, frame by frame.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { HEADER_BYTES } from "../../lib/limits.ts";
 import { encodeControl } from "../../lib/wire/control.ts";
 import { type Header, readHeader, Type } from "../../lib/wire/header.ts";
 
-/** What a fake server greets with unless told otherwise. */
+/** The WELCOME of a fake server, unless a test overrides parts of it. */
 export const WELCOME = {
   session: "6ba7b810-9dad-41d1-80b4-00c04fd430c8",
   number: 17,
@@ -29,7 +29,7 @@ export class FakeServer implements Disposable {
     return new FakePeer(await this.#listener.accept());
   }
 
-  /** The next connection, its HELLO read and answered. */
+  /** The next connection, after its HELLO and WELCOME. */
   async greet(welcome: Partial<typeof WELCOME> = {}): Promise<FakePeer> {
     const peer = await this.accept();
     await peer.expect(Type.HELLO);
@@ -51,7 +51,7 @@ export class FakePeer implements Disposable {
     this.conn = conn;
   }
 
-  /** The next whole frame; nothing at the end of the stream. */
+  /** The next whole frame; undefined at the end of the stream. */
   async read(): Promise<
     { header: Header; payload: Uint8Array; json: () => Record<string, unknown> } | undefined
   > {
@@ -107,7 +107,7 @@ export class FakePeer implements Disposable {
     await this.write(encodeControl(header, payload));
   }
 
-  /** Reads until the client is gone. */
+  /** Reads until the client closes. */
   async drain(): Promise<void> {
     while (await this.read() !== undefined);
   }
@@ -116,17 +116,17 @@ export class FakePeer implements Disposable {
     try {
       this.conn.close();
     } catch {
-      // A test closed it already.
+      // The test has closed it already.
     }
   }
 }
 
-/** Runs `talk` with a client's connection while `run` runs; both must succeed. */
+/** Runs `script` as the server and `run` as its client; both must succeed. */
 export async function playServer<T>(
-  talk: (server: FakeServer) => Promise<void>,
+  script: (server: FakeServer) => Promise<void>,
   run: (port: number) => Promise<T>,
 ): Promise<T> {
   using server = new FakeServer();
-  const [result] = await Promise.all([run(server.port), talk(server)]);
+  const [result] = await Promise.all([run(server.port), script(server)]);
   return result;
 }

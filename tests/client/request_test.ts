@@ -5,10 +5,10 @@ import { ParleyError } from "../../lib/errors.ts";
 import { encodeFrame, INBOX, Type } from "../../lib/wire/header.ts";
 import { playServer } from "./fake_server.ts";
 
-Deno.test("a request gets the handler's answer, of any kind", async () => {
+Deno.test("a request gets the handler's reply, of any kind", async () => {
   await using server = await serve({ port: 0 });
   await using worker = await connect({ port: server.port });
-  await using asker = await connect({ port: server.port });
+  await using requester = await connect({ port: server.port });
   await using _upper = await worker.respond("upper", (request) => request.text().toUpperCase());
   await using _sum = await worker.respond("sum", async (request) => {
     await Promise.resolve();
@@ -16,27 +16,27 @@ Deno.test("a request gets the handler's answer, of any kind", async () => {
   });
   await using _nothing = await worker.respond("nothing", () => {});
 
-  const reply = await asker.request("upper", "quiet");
+  const reply = await requester.request("upper", "quiet");
   assertEquals([reply.text(), reply.kind, reply.channel], ["QUIET", "text", "upper"]);
   assertEquals([reply.sender, reply.isRequest], [worker.number, false]);
-  assertEquals((await asker.request("sum", { json: [1, 2, 3] })).json(), 6);
-  assertEquals((await asker.request("nothing", "")).payload.length, 0);
+  assertEquals((await requester.request("sum", { json: [1, 2, 3] })).json(), 6);
+  assertEquals((await requester.request("nothing", "")).payload.length, 0);
 });
 
-Deno.test("a thousand requests at once each get their own answer", async () => {
+Deno.test("a thousand requests at once each get their own reply", async () => {
   await using server = await serve({ port: 0 });
   await using worker = await connect({ port: server.port });
-  await using asker = await connect({ port: server.port });
+  await using requester = await connect({ port: server.port });
   await using _responder = await worker.respond("id", (request) => request.text(), { concurrency: 7 });
-  const asked = Array.from({ length: 1000 }, (_, i) => `${i}`);
-  const replies = await Promise.all(asked.map((text) => asker.request("id", text)));
-  assertEquals(replies.map((reply) => reply.text()), asked);
+  const sent = Array.from({ length: 1000 }, (_, i) => `${i}`);
+  const replies = await Promise.all(sent.map((text) => requester.request("id", text)));
+  assertEquals(replies.map((reply) => reply.text()), sent);
 });
 
-Deno.test("a responder works on no more requests at once than it may", async () => {
+Deno.test("a responder handles no more requests at once than its concurrency", async () => {
   await using server = await serve({ port: 0 });
   await using worker = await connect({ port: server.port });
-  await using asker = await connect({ port: server.port });
+  await using requester = await connect({ port: server.port });
   let running = 0;
   let most = 0;
   await using _responder = await worker.respond("slow", async () => {
@@ -44,33 +44,36 @@ Deno.test("a responder works on no more requests at once than it may", async () 
     await worker.ping(); // any wait will do
     running--;
   }, { concurrency: 3 });
-  await Promise.all(Array.from({ length: 20 }, () => asker.request("slow", "")));
+  await Promise.all(Array.from({ length: 20 }, () => requester.request("slow", "")));
   assertEquals(most, 3);
 });
 
-Deno.test("with nobody to ask a request fails at once as no_responders", async () => {
+Deno.test("without a responder a request fails at once as no_responders", async () => {
   await using server = await serve({ port: 0 });
-  await using asker = await connect({ port: server.port });
-  assertEquals((await assertRejects(() => asker.request("nobody", "?"), ParleyError)).code, "no_responders");
+  await using requester = await connect({ port: server.port });
+  assertEquals(
+    (await assertRejects(() => requester.request("none", "?"), ParleyError)).code,
+    "no_responders",
+  );
 });
 
-Deno.test("a responder that goes away fails its requests as responder_gone", async () => {
+Deno.test("requests fail as responder_gone when the responder closes", async () => {
   await using server = await serve({ port: 0 });
   const worker = await connect({ port: server.port });
-  await using asker = await connect({ port: server.port });
-  let asked!: () => void;
-  const isAsked = new Promise<void>((resolve) => asked = resolve);
+  await using requester = await connect({ port: server.port });
+  let received!: () => void;
+  const isReceived = new Promise<void>((resolve) => received = resolve);
   await worker.respond("never", () => {
-    asked();
+    received();
     return new Promise<string>(() => {});
   });
-  const failed = assertRejects(() => asker.request("never", "?"), ParleyError);
-  await isAsked;
+  const failed = assertRejects(() => requester.request("never", "?"), ParleyError);
+  await isReceived;
   await worker.close();
   assertEquals((await failed).code, "responder_gone");
 });
 
-Deno.test("no reply in time is no_reply, and a late one is not taken for the answer to another question", async () => {
+Deno.test("no reply in time is no_reply, and a late reply is not taken for that of another request", async () => {
   await playServer(async (server) => {
     using peer = await server.greet();
     await peer.open(5);
@@ -90,43 +93,43 @@ Deno.test("no reply in time is no_reply, and a late one is not taken for the ans
   });
 });
 
-Deno.test("a handler that throws is reported where it is, and the asker told at once, without the details", async () => {
+Deno.test("an error in a handler is reported locally, and fails the request at once, without the details", async () => {
   await using server = await serve({ port: 0 });
   await using worker = await connect({ port: server.port });
-  await using asker = await connect({ port: server.port });
+  await using requester = await connect({ port: server.port });
   const reported: unknown[] = [];
   await using _responder = await worker.respond("fragile", (request) => {
     if (request.text() === "no") throw new ParleyError("forbidden", "not for you");
     throw new Error("the password is 1234");
   }, { onError: (error) => reported.push((error as Error).message) });
 
-  const error = await assertRejects(() => asker.request("fragile", "x"), ParleyError, "responder failed");
+  const error = await assertRejects(() => requester.request("fragile", "x"), ParleyError, "responder failed");
   assertEquals([error.code, error.fatal, error.message.includes("1234")], ["no_reply", false, false]);
-  const refused = await assertRejects(() => asker.request("fragile", "no"), ParleyError, "not for you");
+  const refused = await assertRejects(() => requester.request("fragile", "no"), ParleyError, "not for you");
   assertEquals(refused.code, "forbidden");
   assertEquals(reported, ["the password is 1234", "not for you"]);
 });
 
-Deno.test("a handler that returns what cannot be sent is a handler that failed", async () => {
+Deno.test("a handler whose result cannot be sent has failed", async () => {
   await using server = await serve({ port: 0 });
   await using worker = await connect({ port: server.port });
-  await using asker = await connect({ port: server.port });
+  await using requester = await connect({ port: server.port });
   const codes: string[] = [];
   await using _responder = await worker.respond(
     "wrong",
     () => 7 as unknown as string,
     { onError: (error) => codes.push((error as ParleyError).code) },
   );
-  assertEquals((await assertRejects(() => asker.request("wrong", ""), ParleyError)).code, "no_reply");
+  assertEquals((await assertRejects(() => requester.request("wrong", ""), ParleyError)).code, "no_reply");
   assertEquals(codes, ["bad_argument"]);
 });
 
-Deno.test("requests come in the loop too, where they can be answered once", async () => {
+Deno.test("a loop over a channel receives requests too, and can answer each once", async () => {
   await using server = await serve({ port: 0 });
   await using worker = await connect({ port: server.port });
-  await using asker = await connect({ port: server.port });
+  await using requester = await connect({ port: server.port });
   const jobs = await worker.open("jobs");
-  const reply = asker.request("jobs", "2");
+  const reply = requester.request("jobs", "2");
   for await (const message of jobs) {
     assert(message.isRequest);
     await message.reply(`${Number(message.text()) * 2}`);
@@ -134,44 +137,44 @@ Deno.test("requests come in the loop too, where they can be answered once", asyn
     break;
   }
   assertEquals((await reply).text(), "4");
-  await jobs.publish("no question");
+  await jobs.publish("not a request");
   for await (const message of jobs) {
     assertEquals((await assertRejects(() => message.reply("x"), ParleyError)).code, "bad_argument");
     break;
   }
 });
 
-Deno.test("a responder answers by pattern, and passes over messages that ask nothing", async () => {
+Deno.test("a responder answers by pattern, and ignores messages that are not requests", async () => {
   await using server = await serve({ port: 0 });
   await using worker = await connect({ port: server.port });
-  await using asker = await connect({ port: server.port });
+  await using requester = await connect({ port: server.port });
   await using _responder = await worker.respond("shop.*", (request) => request.channel);
-  const shop = await asker.open("shop.shoes", { subscribe: false });
+  const shop = await requester.open("shop.shoes", { subscribe: false });
   await shop.publish("closing soon");
-  assertEquals((await asker.request("shop.shoes", "?")).text(), "shop.shoes");
+  assertEquals((await requester.request("shop.shoes", "?")).text(), "shop.shoes");
 });
 
-Deno.test("stop answers what was asked before, and takes no more", async () => {
+Deno.test("stop answers the requests received before, and takes no more", async () => {
   await using server = await serve({ port: 0 });
   await using worker = await connect({ port: server.port });
-  await using asker = await connect({ port: server.port });
+  await using requester = await connect({ port: server.port });
   let release!: () => void;
-  let asked!: () => void;
+  let received!: () => void;
   const released = new Promise<void>((resolve) => release = resolve);
-  const isAsked = new Promise<void>((resolve) => asked = resolve);
+  const isReceived = new Promise<void>((resolve) => received = resolve);
   const responder = await worker.respond("slow", async (request) => {
-    asked();
+    received();
     await released;
     return request.text();
   });
-  const reply = asker.request("slow", "before");
-  await isAsked;
+  const reply = requester.request("slow", "before");
+  await isReceived;
   const stopped = responder.stop();
   release();
   assertEquals((await reply).text(), "before");
   await stopped;
   assertEquals(
-    (await assertRejects(() => asker.request("slow", "after"), ParleyError)).code,
+    (await assertRejects(() => requester.request("slow", "after"), ParleyError)).code,
     "no_responders",
   );
 });
@@ -186,7 +189,7 @@ Deno.test("a channel is either iterated or responded on", async () => {
   await assertRejects(() => client.respond("two", () => {}), ParleyError, "open on this client already");
 });
 
-Deno.test("asking on a channel that is being subscribed does not end the subscription", async () => {
+Deno.test("a request on a channel that is being subscribed does not end the subscription", async () => {
   await using server = await serve({ port: 0 });
   await using worker = await connect({ port: server.port });
   await using _responder = await worker.respond("news", () => "yes");
@@ -200,7 +203,7 @@ Deno.test("asking on a channel that is being subscribed does not end the subscri
   }
 });
 
-Deno.test("asking on more channels than may be open leaves the longest unused", async () => {
+Deno.test("requests on more channels than may be open leave the least recently used", async () => {
   await using server = await serve({ port: 0, limits: { channels: 8 } });
   await using worker = await connect({ port: server.port });
   await using _responder = await worker.respond("user.*", (request) => request.channel);
@@ -227,13 +230,13 @@ Deno.test("a direct message reaches one session, with its sender's number", asyn
   }
 });
 
-Deno.test("a direct message to nobody fails the next one, or close", async () => {
+Deno.test("a direct message to an unknown session fails the next one, or close", async () => {
   await using server = await serve({ port: 0 });
   const client = await connect({ port: server.port });
-  await client.direct(4711, "anybody?");
+  await client.direct(4711, "hello?");
   await client.ping();
   assertEquals((await assertRejects(() => client.direct(4711, "?"), ParleyError)).code, "no_such_session");
-  await client.direct(4711, "anybody?");
+  await client.direct(4711, "hello?");
   assertEquals((await assertRejects(() => client.close(), ParleyError)).code, "no_such_session");
   assertEquals((await assertRejects(() => client.direct(0, "?"), ParleyError)).code, "bad_argument");
 });

@@ -1,5 +1,5 @@
 /**
- * From a program's payload to a frame in the outbox.
+ * Writes frames into the outbox.
  *
  * @module
  */
@@ -8,18 +8,18 @@ import { ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
 import type { Outbox } from "../net/outbox.ts";
 import { Kind, putHeader, readHeader } from "../wire/header.ts";
-import type { ContentKind, Payload, Trace } from "./api.ts";
+import type { ContentKind, Payload, PublishOptions, Trace } from "./api.ts";
+import { badArgument } from "./checks.ts";
 import { SCRATCH_BYTES } from "./limits.ts";
 
-/** The kind bits of the flags for each name of a kind. */
+/** The kind bits of the flags, by the name of the kind. */
 const KIND_BITS: Record<ContentKind, number> = { bytes: Kind.BYTES, text: Kind.TEXT, json: Kind.JSON };
 
-/** The names of the kinds, by their bits. */
-export const KIND_NAMES: readonly ContentKind[] = ["bytes", "text", "json"];
+const NOTHING = new Uint8Array(0);
 
 const encoder = new TextEncoder();
 
-/** Writes frames of one session; short text is encoded without allocating. */
+/** Writes the frames of one session. Short text is encoded without allocation. */
 export class FrameWriter {
   /** The session's number, which every frame carries; 0 in HELLO. */
   sender = 0;
@@ -31,21 +31,28 @@ export class FrameWriter {
   readonly #scratch = new Uint8Array(SCRATCH_BYTES);
   readonly #scratchText = this.#scratch.subarray(HEADER_BYTES);
 
-  /** Frames go to `outlet`, and each is shown to `trace`. */
+  /** Writes into `outbox`, and shows each frame to `trace`. */
   constructor(outbox: Outbox, trace: Trace | undefined) {
     this.#outbox = outbox;
     this.#trace = trace;
   }
 
   /**
-   * Queues a frame with a program's payload.
+   * Queues a MESSAGE, REQUEST or REPLY.
    *
    * @throws {ParleyError} `too_large`, `bad_argument`
    */
-  write(type: number, id: number, channel: number, payload: Payload, kind?: ContentKind): void {
+  message(
+    type: number,
+    id: number,
+    channel: number,
+    payload: Payload,
+    options: PublishOptions | undefined,
+  ): void {
+    const kind = options?.kind;
     if (typeof payload === "string") {
       const flags = kind === undefined ? Kind.TEXT : kindBits(kind);
-      // A UTF-16 code unit is at most three bytes.
+      // One UTF-16 code unit takes at most three bytes in UTF-8.
       if (payload.length * 3 <= this.#scratchText.length && payload.length * 3 <= this.maxPayload) {
         const { written } = encoder.encodeInto(payload, this.#scratchText);
         this.#put(type, flags, id, channel, written);
@@ -53,16 +60,16 @@ export class FrameWriter {
         if (this.#trace !== undefined) this.#show(this.#scratchText.subarray(0, written));
         return;
       }
-      this.#message(type, flags, id, channel, encoder.encode(payload));
+      this.#checked(type, flags, id, channel, encoder.encode(payload));
     } else if (payload instanceof Uint8Array) {
-      this.#message(type, kind === undefined ? Kind.BYTES : kindBits(kind), id, channel, payload);
+      this.#checked(type, kind === undefined ? Kind.BYTES : kindBits(kind), id, channel, payload);
     } else {
-      this.#message(type, kind === undefined ? Kind.JSON : kindBits(kind), id, channel, toJson(payload));
+      this.#checked(type, kind === undefined ? Kind.JSON : kindBits(kind), id, channel, encodeJson(payload));
     }
   }
 
-  /** Queues a frame of any type, its payload as it is; the session's own business, so no limit applies. */
-  frame(type: number, flags: number, id: number, channel: number, payload: Uint8Array): void {
+  /** Queues a frame of any type. The server's limit on payloads is not checked. */
+  frame(type: number, flags: number, id: number, channel: number, payload: Uint8Array = NOTHING): void {
     this.#put(type, flags, id, channel, payload.length);
     this.#outbox.send(this.#scratch, 0, HEADER_BYTES);
     if (payload.length > 0) this.#outbox.send(payload, 0, payload.length);
@@ -74,7 +81,7 @@ export class FrameWriter {
     this.frame(type, 0, id, 0, encoder.encode(JSON.stringify(payload)));
   }
 
-  #message(type: number, flags: number, id: number, channel: number, payload: Uint8Array): void {
+  #checked(type: number, flags: number, id: number, channel: number, payload: Uint8Array): void {
     if (payload.length > this.maxPayload) {
       throw new ParleyError(
         "too_large",
@@ -95,25 +102,20 @@ export class FrameWriter {
 
 function kindBits(kind: ContentKind): number {
   const bits = KIND_BITS[kind];
-  if (bits === undefined) {
-    throw new ParleyError("bad_argument", `kind must be bytes, text or json, not ${JSON.stringify(kind)}`);
-  }
+  if (bits === undefined) throw badArgument(`kind must be bytes, text or json, not ${JSON.stringify(kind)}`);
   return bits;
 }
 
-function toJson(payload: Payload): Uint8Array {
+function encodeJson(payload: Payload): Uint8Array {
   const isWrapped = typeof payload === "object" && payload !== null && "json" in payload;
   const text = isWrapped ? stringify(payload.json) : undefined;
   if (text === undefined) {
-    throw new ParleyError(
-      "bad_argument",
-      "a payload is text, a Uint8Array, or { json: value } with a value that JSON can hold",
-    );
+    throw badArgument("a payload is text, a Uint8Array, or { json: value } with a value that JSON can hold");
   }
   return encoder.encode(text);
 }
 
-/** JSON, or nothing for what it cannot hold: functions, cycles, bigints. */
+/** JSON, or undefined for a value that it cannot hold: a function, a cycle, a bigint. */
 function stringify(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
