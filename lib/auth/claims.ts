@@ -1,5 +1,5 @@
 /**
- * What a token says: its claims, and the rules they must keep beyond those that jose checks.
+ * The claims of a token, and the rules for them that jose does not check.
  *
  * @module
  */
@@ -8,16 +8,16 @@ import * as v from "valibot";
 import { SCHEMAS } from "../wire/control.ts";
 import { type GrantLists, grantsProblem } from "./grants.ts";
 
-/** Who issues the tokens: never anything else, so that no other use of a key can be mistaken for it. */
+/** The issuer of every token. No other use of a key may share it, or its signatures could pass for tokens. */
 export const ISSUER = "parley-server";
 
-/** Whom they are for. */
+/** The audience of every token. */
 export const AUDIENCE = "parley";
 
-/** The claims of RFC 7519 that a token must have besides `iss` and `aud`; its `grants` claim is ours. */
+/** The claims that a token must have besides `iss` and `aud`: those of RFC 7519, and `grants`, which is Parley's. */
 export const REQUIRED_CLAIMS: string[] = ["sub", "jti", "iat", "nbf", "exp", "grants"];
 
-/** Names have one rule, and HELLO says it. */
+/** The rule for names is that of HELLO. */
 const name = SCHEMAS.HELLO.entries.name.wrapped;
 const patterns = v.pipe(v.array(v.string()), v.check((list) => grantsProblem(list) === undefined));
 const seconds = v.pipe(v.number(), v.minValue(0), v.maxValue(8.64e12));
@@ -28,13 +28,13 @@ const schema = v.object({
   grants: v.object({
     publish: patterns,
     subscribe: patterns,
-    // Tokens issued by versions without this grant lack it, and grant no responding.
+    // Tokens issued by versions without this grant lack it. They grant no responding.
     respond: v.optional(patterns, []),
     direct: v.boolean(),
   }),
 });
 
-/** The claims that matter once jose has checked the token. */
+/** The claims that Parley uses once jose has checked the token. */
 export interface Claims {
   readonly sub: string;
   readonly jti: string;
@@ -43,13 +43,13 @@ export interface Claims {
   readonly grants: GrantLists;
 }
 
-/** Reads the claims of a token whose signature held, or says which of them is not as it must be. */
+/** Reads the claims of a token whose signature is valid, or names the claim that is not. */
 export function readClaims(payload: unknown): { readonly claims: Claims } | { readonly problem: string } {
   const result = v.safeParse(schema, payload, { abortEarly: true });
   if (result.success) return { claims: result.output };
   const [issue] = result.issues;
-  // Our own keys, not the token's: where a path leads into a list it ends in a number.
-  return { problem: `its ${v.getDotPath(issue) ?? "payload"} is not as it must be` };
+  // The path holds keys of the schema and numbers, nothing that the token chose.
+  return { problem: `its ${v.getDotPath(issue) ?? "payload"} is invalid` };
 }
 
 /** Whether `text` may be a session's name. */

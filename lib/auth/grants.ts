@@ -1,5 +1,6 @@
 /**
- * What a session may do: which channels it may publish on and subscribe to, and whether it may write to inboxes.
+ * What a session may do: the channels it may publish on, subscribe to and respond on, and whether it may write to
+ * inboxes.
  *
  * @module
  */
@@ -7,23 +8,27 @@
 import { channelProblem, covers, ECHO, isServerOwn } from "../wire/names.ts";
 import { MAX_GRANTS } from "../limits.ts";
 
-/** Grants as a token carries them. Names and patterns; an empty list grants nothing. */
+/** Grants as a token carries them. The lists hold names and patterns; an empty list grants nothing. */
 export interface GrantLists {
-  /** Where messages and requests may be published. */
+  /** Channels on which the session may send messages and requests. */
   readonly publish: readonly string[];
-  /** What may be subscribed to. */
+  /** Channels whose messages the session may receive. */
   readonly subscribe: readonly string[];
-  /** What may be responded to: the channels whose requests the session may be sent. */
+  /** Channels whose requests the session may be sent. */
   readonly respond: readonly string[];
-  /** Whether messages to other sessions' inboxes are allowed. */
+  /** Whether the session may send messages to other sessions' inboxes. */
   readonly direct: boolean;
 }
 
+/** All that can be granted. The first token of a server holds this. */
+export const ALL_GRANTS: GrantLists = { publish: [">"], subscribe: [">"], respond: [">"], direct: true };
+
 /**
- * Grants that can be asked. Each question goes through one list of at most {@linkcode MAX_GRANTS} patterns, so ask
- * when a channel is opened and keep the answer.
+ * The permissions that follow from grants. Each check walks one list of at most {@linkcode MAX_GRANTS} patterns, so
+ * check when a channel is opened and keep the answer.
  *
- * Independent of the lists, `$echo` is open to all, and every other name that begins with `$` to nobody.
+ * Whatever the lists hold, every session may publish on and subscribe to `$echo`, and no session may use another name
+ * that begins with `$`.
  *
  * @example
  * ```ts
@@ -46,13 +51,13 @@ export interface GrantLists {
  * ```
  */
 export class Grants {
-  /** Whether messages to other sessions' inboxes are allowed. */
+  /** Whether the session may send messages to other sessions' inboxes. */
   readonly mayDirect: boolean;
   readonly #publish: readonly string[];
   readonly #subscribe: readonly string[];
   readonly #respond: readonly string[];
 
-  /** `lists` are taken as they are; {@linkcode grantsProblem} says whether they are right. */
+  /** Copies `lists` unchecked; see {@linkcode grantsProblem}. */
   constructor(lists: GrantLists) {
     this.mayDirect = lists.direct;
     this.#publish = [...lists.publish];
@@ -60,30 +65,27 @@ export class Grants {
     this.#respond = [...lists.respond];
   }
 
-  /** Whether messages and requests may be published on `channel`, a valid name. */
+  /** Whether the session may send messages and requests on `channel`, a valid name. */
   mayPublish(channel: string): boolean {
     return isGranted(this.#publish, channel);
   }
 
   /**
-   * Whether `channel`, a valid name or pattern, may be subscribed to. A pattern may where a single grant covers all of
-   * it: finding out whether several do so together would take long, and be hard to foresee for whoever grants.
+   * Whether the session may subscribe to `channel`, a valid name or pattern. A single grant must cover all of a
+   * pattern: checking whether several grants cover it together would be expensive, and its outcome hard to foresee.
    */
   maySubscribe(channel: string): boolean {
     return isGranted(this.#subscribe, channel);
   }
 
   /**
-   * Whether the session may be sent the requests on `channel`, a valid name or pattern. The rule for patterns is that
-   * of {@linkcode Grants.maySubscribe}. Nobody responds on `$echo` but the server.
+   * Whether the session may be sent the requests on `channel`, a valid name or pattern, by the same rule as
+   * {@linkcode Grants.maySubscribe}. Only the server responds on `$echo`.
    */
   mayRespond(channel: string): boolean {
     return !isServerOwn(channel) && isGranted(this.#respond, channel);
   }
 }
-
-/** Every grant there is: what the first token of a server holds. */
-export const EVERYTHING: GrantLists = { publish: [">"], subscribe: [">"], respond: [">"], direct: true };
 
 function isGranted(patterns: readonly string[], channel: string): boolean {
   if (isServerOwn(channel)) return channel === ECHO;
@@ -91,7 +93,7 @@ function isGranted(patterns: readonly string[], channel: string): boolean {
 }
 
 /**
- * Says what is wrong with a list of grants, or nothing.
+ * Says what is wrong with a list of grants, or returns undefined.
  *
  * @example
  * ```ts
@@ -99,7 +101,7 @@ function isGranted(patterns: readonly string[], channel: string): boolean {
  * import { grantsProblem } from "./grants.ts";
  *
  * assertEquals(grantsProblem(["chat.>", "jobs.resize"]), undefined);
- * assertEquals(grantsProblem(["$admin.>"]), '"$admin.>" is the server\'s own, which cannot be granted');
+ * assertEquals(grantsProblem(["$admin.>"]), '"$admin.>" is reserved for the server and cannot be granted');
  * ```
  */
 export function grantsProblem(patterns: readonly string[]): string | undefined {
@@ -110,7 +112,7 @@ export function grantsProblem(patterns: readonly string[]): string | undefined {
     const problem = channelProblem(pattern);
     if (problem !== undefined) return problem;
     if (isServerOwn(pattern)) {
-      return `${JSON.stringify(pattern)} is the server's own, which cannot be granted`;
+      return `${JSON.stringify(pattern)} is reserved for the server and cannot be granted`;
     }
   }
   return undefined;

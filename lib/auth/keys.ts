@@ -1,51 +1,49 @@
 /**
- * The keys that sign tokens: one that signs, and those before it that are still accepted for a while.
+ * The keys of tokens: one signs, and those it replaced are accepted for some time.
  *
  * @module
  */
 
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK } from "jose";
 import * as v from "valibot";
-import { parseFile, type Storage } from "../state/storage.ts";
+import { epochMs, parseFile, type Storage } from "../state/storage.ts";
 import { WatchedFile } from "../state/watched_file.ts";
 
-/** The one algorithm: short keys and signatures, and no parameters to get wrong (RFC 8037). */
+/** The only algorithm (RFC 8037): keys and signatures are short, and it has no parameters to get wrong. */
 export const ALGORITHM = "EdDSA";
 
-/** The name of the file. */
 const FILE = "signing-keys.json";
 
-/** Characters of the key's thumbprint (RFC 7638) that name it: 96 bits, which nobody meets twice by chance. */
+/** Characters of the key's thumbprint (RFC 7638) that are its id: 96 bits, enough to rule out collisions. */
 const ID_LENGTH = 16;
 
-const time = v.pipe(v.number(), v.minValue(0), v.maxValue(8.64e15));
 const publicJwk = { kty: v.literal("OKP"), crv: v.literal("Ed25519"), x: v.string() };
 const schema = v.object({
   version: v.literal(1),
   signing: v.optional(
-    v.object({ id: v.string(), madeAtMs: time, jwk: v.object({ ...publicJwk, d: v.string() }) }),
+    v.object({ id: v.string(), madeAtMs: epochMs, jwk: v.object({ ...publicJwk, d: v.string() }) }),
   ),
-  retired: v.array(v.object({ id: v.string(), acceptedUntilMs: time, jwk: v.object(publicJwk) })),
+  retired: v.array(v.object({ id: v.string(), acceptedUntilMs: epochMs, jwk: v.object(publicJwk) })),
 });
 type KeyFile = v.InferOutput<typeof schema>;
 
-const NONE: KeyFile = { version: 1, retired: [] };
+const NO_KEYS: KeyFile = { version: 1, retired: [] };
 
 interface AcceptedKey {
   readonly key: CryptoKey;
-  /** In milliseconds since 1970; infinite for the key that signs. */
+  /** In milliseconds since 1970; Infinity for the key that signs. */
   readonly untilMs: number;
 }
 
-/** A key to sign with, and the name of it that goes into the token's header. */
+/** The private key that signs, and the id of it that goes into a token's header. */
 export interface SigningKey {
   readonly id: string;
   readonly key: CryptoKey;
 }
 
 /**
- * The signing keys of one storage. Private keys are read when something is to be signed and not kept; public keys are
- * kept as of the last {@linkcode Keys.refresh}.
+ * The keys of one storage. A private key is read for each signature and not kept in memory. Public keys are kept, as of
+ * the last {@linkcode Keys.refresh}.
  *
  * @example
  * ```ts
@@ -54,10 +52,10 @@ export interface SigningKey {
  * import { MemoryStorage } from "../state/storage.ts";
  *
  * const keys = new Keys(new MemoryStorage(), Date.now);
- * const first = await keys.signing(); // made now
+ * const first = await keys.signing(); // makes it
  * await keys.rotate(Date.now() + 60_000);
  * assert((await keys.signing()).id !== first.id);
- * assert(keys.accepted(first.id) !== undefined); // for a minute
+ * assert(keys.accepted(first.id) !== undefined); // for another minute
  * assertEquals(keys.accepted("another"), undefined);
  * ```
  */
@@ -73,40 +71,42 @@ export class Keys {
     this.#accepted = new WatchedFile(storage, FILE, new Map(), (text) => publicKeys(this.#parse(text)));
   }
 
-  /** The key that signs now; the first call there ever is makes it. */
+  /** The key that signs now. Makes it if the storage has none. */
   async signing(): Promise<SigningKey> {
     const { signing } = await this.#read();
     const { id, jwk } = signing ?? await this.#storage.exclusive(() => this.#makeFirst());
     return { id, key: await importKey(jwk) };
   }
 
-  /** The public key named `id`, where tokens signed by it are accepted now. */
+  /** The public key with this id, if tokens signed by it are accepted now. */
   accepted(id: string): CryptoKey | undefined {
     const found = this.#accepted.value.get(id);
     return found !== undefined && this.#now() < found.untilMs ? found.key : undefined;
   }
 
-  /** Reads the keys again if they have changed, also by another process; tells whether they had. */
+  /** Reads the keys again if any process has changed them; resolves to whether that was so. */
   refresh(): Promise<boolean> {
     return this.#accepted.refresh();
   }
 
   /**
-   * Makes a new key that signs from now on. No earlier one is accepted after `acceptedUntilMs`, in milliseconds since
-   * 1970; where that is not in the future, tokens signed before are worth nothing at once.
+   * Makes a new key that signs from now on. Earlier keys are accepted until `acceptedUntilMs` at the latest, in
+   * milliseconds since 1970; if that is not in the future, no token signed before is valid any more.
    */
   async rotate(acceptedUntilMs: number): Promise<void> {
-    const made = await makeKey(this.#now());
+    const signing = await makeKey(this.#now());
     await this.#storage.exclusive(async () => {
-      const { signing, retired } = await this.#read();
-      const before = signing === undefined ? retired : [...retired, retire(signing, acceptedUntilMs)];
-      const capped = before.map((key) => ({
+      const before = await this.#read();
+      const earlier = before.signing === undefined
+        ? before.retired
+        : [...before.retired, retire(before.signing, acceptedUntilMs)];
+      const capped = earlier.map((key) => ({
         ...key,
         acceptedUntilMs: Math.min(key.acceptedUntilMs, acceptedUntilMs),
       }));
       await this.#write({
         version: 1,
-        signing: made,
+        signing,
         retired: capped.filter((key) => this.#now() < key.acceptedUntilMs),
       });
     });
@@ -115,7 +115,7 @@ export class Keys {
 
   async #makeFirst(): Promise<NonNullable<KeyFile["signing"]>> {
     const before = await this.#read();
-    if (before.signing !== undefined) return before.signing; // another process was quicker
+    if (before.signing !== undefined) return before.signing; // another process has made it
     const signing = await makeKey(this.#now());
     await this.#write({ ...before, signing });
     return signing;
@@ -130,7 +130,7 @@ export class Keys {
   }
 
   #parse(text: string | undefined): KeyFile {
-    return parseFile(this.#storage, FILE, text, schema, NONE);
+    return parseFile(this.#storage, FILE, text, schema, NO_KEYS);
   }
 }
 
@@ -141,7 +141,7 @@ async function makeKey(madeAtMs: number): Promise<NonNullable<KeyFile["signing"]
   return { id: (await calculateJwkThumbprint(jwk)).slice(0, ID_LENGTH), madeAtMs, jwk };
 }
 
-/** What is kept of a key that signs no more: its public half. */
+/** Keeps only the public half of a key that no longer signs. */
 function retire(
   { id, jwk }: NonNullable<KeyFile["signing"]>,
   acceptedUntilMs: number,

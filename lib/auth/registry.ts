@@ -1,6 +1,5 @@
 /**
- * The tokens that were issued: to whom, what for, until when, and which of them are revoked. Never the tokens
- * themselves.
+ * The list of issued tokens: name, grants, expiry and revocation of each, but never the token itself.
  *
  * @module
  */
@@ -8,14 +7,13 @@
 import * as v from "valibot";
 import { ParleyError } from "../errors.ts";
 import { FORGET_EXPIRED_SECONDS } from "../limits.ts";
-import { parseFile, type Storage } from "../state/storage.ts";
-import { LastUses } from "./last_uses.ts";
+import { epochMs, parseFile, type Storage } from "../state/storage.ts";
 import { WatchedFile } from "../state/watched_file.ts";
+import type { GrantLists } from "./grants.ts";
+import { LastUses } from "./last_uses.ts";
 
-/** The name of the file. */
 const FILE = "tokens.json";
 
-const time = v.pipe(v.number(), v.minValue(0), v.maxValue(8.64e15));
 const issuedToken = v.object({
   id: v.string(),
   name: v.string(),
@@ -24,27 +22,23 @@ const issuedToken = v.object({
   // Files written by versions without this grant lack it.
   respond: v.optional(v.array(v.string()), []),
   direct: v.boolean(),
-  issuedAtMs: time,
-  expiresAtMs: time,
-  revokedAtMs: v.optional(time),
+  issuedAtMs: epochMs,
+  expiresAtMs: epochMs,
+  revokedAtMs: v.optional(epochMs),
   key: v.string(),
 });
 const schema = v.object({ version: v.literal(1), tokens: v.array(issuedToken) });
 type TokenFile = v.InferOutput<typeof schema>;
 
-/** What is known of a token; all times in milliseconds since 1970. */
-export interface IssuedToken {
-  /** Identifies it in lists and logs, and for revoking it; a UUID. */
+/** An entry of the list. Times are in milliseconds since 1970. */
+export interface IssuedToken extends GrantLists {
+  /** A UUID: identifies the token in lists, in logs and for revoking it. */
   readonly id: string;
   /** The session's name. */
   readonly name: string;
-  readonly publish: readonly string[];
-  readonly subscribe: readonly string[];
-  readonly respond: readonly string[];
-  readonly direct: boolean;
   readonly issuedAtMs: number;
   readonly expiresAtMs: number;
-  /** Not there unless it was revoked. */
+  /** Undefined unless the token is revoked. */
   readonly revokedAtMs?: number;
   /** The id of the key that signed it. */
   readonly key: string;
@@ -52,15 +46,16 @@ export interface IssuedToken {
 
 /** A token as `parley-server token list` shows it. */
 export interface ListedToken extends IssuedToken {
-  /** When a server last let somebody in with it, to some ten seconds; not there if that never was. */
+  /** When a server last accepted the token, accurate to about ten seconds; undefined if none ever did. */
   readonly lastUsedAtMs?: number;
 }
 
 /**
- * The issued tokens of one storage. A token that is not in it is not valid, however good its signature: so a backup
- * that was put back, or a list that was lost, never lets a revoked token in again.
+ * The issued tokens of one storage. A token that is not in the list is not valid even if its signature is: restoring
+ * an old backup or losing the list must not make a revoked token valid again.
  *
- * Any number of processes may use it at once. Each sees what another did at its next {@linkcode Registry.refresh}.
+ * Several processes may use one storage at the same time. Each sees the changes of the others at its next
+ * {@linkcode Registry.refresh}.
  *
  * @example
  * ```ts
@@ -95,17 +90,17 @@ export class Registry {
     );
   }
 
-  /** The token named `id`, as of the last refresh. Costs a look-up. */
+  /** The token with this id, as of the last refresh. Costs one map look-up. */
   find(id: string): IssuedToken | undefined {
     return this.#known.value.get(id);
   }
 
-  /** Reads the tokens again if they have changed, also by another process; tells whether they had. */
+  /** Reads the list again if any process has changed it; resolves to whether that was so. */
   refresh(): Promise<boolean> {
     return this.#known.refresh();
   }
 
-  /** All tokens, oldest first; those that expired stay for 30 days. */
+  /** All tokens, oldest first. An expired token stays in the list for 30 days. */
   async list(): Promise<ListedToken[]> {
     const { tokens } = await this.#read();
     const uses = await this.#uses.read();
@@ -115,7 +110,7 @@ export class Registry {
     });
   }
 
-  /** Takes a new token in. */
+  /** Adds a new token. */
   async add(token: IssuedToken): Promise<void> {
     await this.#change((tokens) => {
       const { publish, subscribe, respond } = token;
@@ -125,9 +120,10 @@ export class Registry {
   }
 
   /**
-   * Revokes the token whose id is, or alone begins with, `prefix`; resolves to it. Revoking it again changes nothing.
+   * Revokes the token whose id is `prefix`, or begins with it; resolves to that token. Revoking it again changes
+   * nothing.
    *
-   * @throws {ParleyError} `bad_argument` where no token, or more than one, is meant
+   * @throws {ParleyError} `bad_argument` if no token has such an id, or several do
    */
   async revoke(prefix: string): Promise<IssuedToken> {
     let revoked: IssuedToken | undefined;
@@ -141,17 +137,17 @@ export class Registry {
     return revoked!;
   }
 
-  /** The token named `id` let somebody in; {@linkcode Registry.writeUses} tells the others. */
-  used(id: string): void {
-    this.#uses.used(id);
+  /** Records that the token was accepted; {@linkcode Registry.writeUses} writes it. */
+  recordUse(id: string): void {
+    this.#uses.record(id);
   }
 
   /**
-   * Writes down the uses since the last time. Costs nothing where there were none, or where the last time is less than
-   * ten seconds ago and not `now`.
+   * Writes the recorded uses. Costs nothing if there are none, or if the last write is less than ten seconds ago and
+   * `when` is "when due".
    */
-  async writeUses(now: "now" | "when due" = "when due"): Promise<void> {
-    if (now === "now" || this.#uses.isDue()) await this.#uses.write((id) => this.find(id) !== undefined);
+  async writeUses(when: "now" | "when due" = "when due"): Promise<void> {
+    if (when === "now" || this.#uses.isDue()) await this.#uses.write((id) => this.find(id) !== undefined);
   }
 
   async #change(change: (tokens: TokenFile["tokens"]) => TokenFile["tokens"]): Promise<void> {
@@ -175,7 +171,7 @@ export class Registry {
   }
 }
 
-/** The one token that `prefix` means: its whole id, or the beginning of no other. */
+/** The token whose id is `prefix`, or the only one whose id begins with it. */
 function only(tokens: TokenFile["tokens"], prefix: string): IssuedToken {
   const found = prefix === "" ? [] : tokens.filter(({ id }) => id.startsWith(prefix));
   const exact = found.find(({ id }) => id === prefix);

@@ -1,57 +1,57 @@
 /**
- * Why a token is refused: in words for the client, and in words for the log.
+ * Why a token is rejected: a message for the client, and details for the log.
  *
- * A stranger learns nothing but that its token is not valid here. Whoever holds a token this server did sign may know
- * more, because it is theirs. Neither text ever holds a part of a token.
+ * A client whose token this server did not sign learns only that the token is not valid here. The holder of a token
+ * with a valid signature may learn more, because the token is theirs. No text contains any part of a token.
  *
  * @module
  */
 
-/** The kinds of refusal a client can tell apart. */
+/** The kinds of rejection that a client can distinguish. */
 export type RejectionReason = "missing" | "not valid here" | "expired" | "not yet valid" | "revoked";
 
-/** A refused token. */
+/** A rejected token. */
 export interface Rejection {
   readonly reason: RejectionReason;
-  /** What the client may know: `token `, the reason, and what to do. */
-  readonly told: string;
-  /** What the log says. */
+  /** For the client: `token `, the reason, and what to do. */
+  readonly message: string;
+  /** For the log. */
   readonly detail: string;
 }
 
-/** No token came, where one is needed. */
+/** The client sent no token. */
 export function missing(): Rejection {
-  return rejection("missing", "this server lets nobody in without one", "no token came");
+  return rejection("missing", "this server requires one", "no token came");
 }
 
-/** The token is not one of ours, or not as ours are; `detail` says how, and quotes nothing of it. */
+/** The token is malformed, or not one of this server's. `detail` says why, and must not quote the token. */
 export function notValid(detail: string): Rejection {
   return rejection("not valid here", "check that it is whole, and meant for this server", detail);
 }
 
-/** The token's time is over. */
+/** The token expired at `atMs`, in milliseconds since 1970 as `nowMs`. */
 export function expired(atMs: number, nowMs: number): Rejection {
   const when = `it ended at ${timeText(atMs)}`;
   return rejection("expired", `${when}; ask for a new one`, `${when}, now is ${timeText(nowMs)}`);
 }
 
-/** The token's time has not begun. */
+/** The token is valid from `fromMs`, in milliseconds since 1970 as `nowMs`. */
 export function notYetValid(fromMs: number, nowMs: number): Rejection {
   const when = `it begins at ${timeText(fromMs)}, and this server's clock says ${timeText(nowMs)}`;
   return rejection("not yet valid", `${when}; wait, or set the clock that is wrong`, when);
 }
 
-/** The token was taken back. */
+/** The token was revoked at `atMs`, in milliseconds since 1970. */
 export function revoked(atMs: number): Rejection {
   return rejection("revoked", "ask for a new one", `it was revoked at ${timeText(atMs)}`);
 }
 
 function rejection(reason: RejectionReason, hint: string, detail: string): Rejection {
-  return { reason, told: `token ${reason}: ${hint}`, detail: `token ${reason}: ${detail}` };
+  return { reason, message: `token ${reason}: ${hint}`, detail: `token ${reason}: ${detail}` };
 }
 
-/** RFC 3339 in whole seconds, as far as dates go: what is signed may still be any number. */
+/** RFC 3339 in whole seconds. A signed claim may still be a number beyond the range of dates. */
 function timeText(ms: number): string {
-  if (!(Math.abs(ms) <= 8.64e15)) return "no time there is";
+  if (!(Math.abs(ms) <= 8.64e15)) return "a time out of range";
   return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }

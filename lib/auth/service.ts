@@ -1,5 +1,5 @@
 /**
- * The door of one server together with what it is made of, kept up to date with the state folder.
+ * The authenticator of one server, kept up to date with the state folder.
  *
  * @module
  */
@@ -10,86 +10,85 @@ import { Registry } from "./registry.ts";
 import type { Storage } from "../state/storage.ts";
 import { Tokens } from "./tokens.ts";
 
-/** Guards one server. */
+/** Verifies the tokens of one server's clients. */
 export class AuthService {
-  /** Judges tokens. */
   readonly authenticator: TokenAuthenticator;
   readonly #tokens: Tokens;
-  readonly #failed: (error: unknown) => void;
+  readonly #onError: (error: unknown) => void;
   #running: Promise<void> = Promise.resolve();
-  /** The look that begins when the one that is running is done; whoever asks meanwhile shares it. */
+  /** The refresh that begins when the running one is done. All calls until then share it. */
   #next: Promise<void> | undefined;
-  #hasFailed = false;
-  /** Those who are made to wait, each with how to let it go. */
-  readonly #waiting = new Map<ReturnType<typeof setTimeout>, () => void>();
+  #isFailing = false;
+  /** The delayed rejections: each timer, with the function that ends the delay. */
+  readonly #delays = new Map<ReturnType<typeof setTimeout>, () => void>();
 
   /**
-   * `failed` hears once of each time the state folder begins to be unreadable; `longestPauseMs` is how long a refusal
-   * may be held back, see {@linkcode TokenAuthenticator}.
+   * `onError` is called when refreshing begins to fail, not for each failure in a row, and when the last uses cannot be
+   * written at the end. `maxDelayMs` bounds how long a rejection is delayed, see {@linkcode TokenAuthenticator}.
    */
-  constructor(storage: Storage, failed: (error: unknown) => void, longestPauseMs?: number) {
+  constructor(storage: Storage, onError: (error: unknown) => void, maxDelayMs?: number) {
     const keys = new Keys(storage, Date.now);
     const registry = new Registry(storage, Date.now);
     this.#tokens = new Tokens({ keys, registry, now: Date.now, uuid: () => crypto.randomUUID() });
-    this.#failed = failed;
-    // How long ago somebody failed must not depend on the time of day, which may be set.
+    this.#onError = onError;
+    // The time since a failed attempt must not depend on the time of day, which can be set.
     this.authenticator = new TokenAuthenticator(
       this.#tokens,
       () => performance.now(),
-      (ms) => this.#pause(ms),
-      longestPauseMs,
+      (ms) => this.#delay(ms),
+      maxDelayMs,
     );
   }
 
-  /** Reads keys and tokens for the first time. Rejects where that cannot be. */
+  /** Reads keys and tokens for the first time. Rejects if that fails. */
   async open(): Promise<void> {
     await this.#tokens.refresh();
   }
 
   /**
-   * Takes over what other processes did before this was called; for about once a second. Never rejects, and never
-   * looks twice at once.
+   * Reads what other processes changed before this call. Call it about once a second. Never rejects, and never runs
+   * twice at once.
    */
   refresh(): Promise<void> {
     this.#next ??= this.#running.then(() => {
       this.#next = undefined;
-      return this.#running = this.#look();
+      return this.#running = this.#refresh();
     });
     return this.#next;
   }
 
-  /** Writes down what is only known here, the last uses of tokens, and makes nobody wait any more. */
+  /** Writes the last uses of tokens and ends all delays. */
   async close(): Promise<void> {
-    for (const [timer, go] of this.#waiting) {
+    for (const [timer, end] of this.#delays) {
       clearTimeout(timer);
-      go();
+      end();
     }
-    this.#waiting.clear();
+    this.#delays.clear();
     await (this.#next ?? this.#running);
     try {
       await this.#tokens.close();
     } catch (error) {
-      this.#failed(error);
+      this.#onError(error);
     }
   }
 
-  async #look(): Promise<void> {
+  async #refresh(): Promise<void> {
     try {
       await this.#tokens.refresh();
-      this.#hasFailed = false;
+      this.#isFailing = false;
     } catch (error) {
-      if (!this.#hasFailed) this.#failed(error);
-      this.#hasFailed = true;
+      if (!this.#isFailing) this.#onError(error);
+      this.#isFailing = true;
     }
   }
 
-  #pause(ms: number): Promise<void> {
+  #delay(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
-        this.#waiting.delete(timer);
+        this.#delays.delete(timer);
         resolve();
       }, ms);
-      this.#waiting.set(timer, resolve);
+      this.#delays.set(timer, resolve);
     });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The server's door: judges tokens, and makes whoever tries wrong ones wait.
+ * Verifies the tokens of clients, and slows down guessing.
  *
  * @module
  */
@@ -10,60 +10,61 @@ import {
   MAX_PENALTY_MS,
   MAX_REMEMBERED_ADDRESSES,
 } from "../limits.ts";
-import type { Identity, Tokens, Verdict } from "./tokens.ts";
+import type { Decision, Identity, Tokens } from "./tokens.ts";
 import type { Rejection } from "./rejections.ts";
 
-/** What an address did wrong lately. */
+/** The recent wrong tokens of one address. */
 interface Failures {
   count: number;
   lastMs: number;
 }
 
-/** Judges tokens by {@linkcode Tokens}. A wrong token is answered later the more of them came from its address. */
+/** Verifies tokens by {@linkcode Tokens}. The more wrong tokens an address sent, the later it gets its rejection. */
 export class TokenAuthenticator {
   readonly #tokens: Tokens;
   readonly #now: () => number;
-  readonly #pause: (ms: number) => Promise<void>;
-  readonly #longestMs: number;
-  /** By address, the one that failed longest ago first. */
+  readonly #delay: (ms: number) => Promise<void>;
+  readonly #maxDelayMs: number;
+  /** By address, the least recent failure first. */
   readonly #failures = new Map<string, Failures>();
 
   /**
-   * `now` is a clock in milliseconds that never goes back; `pause` waits for so many of them, at most `longestMs`: less
-   * than a greeting may take, or nobody would be there any more to hear the refusal.
+   * `now` is a monotonic clock in milliseconds. `delay` waits for a number of milliseconds, at most `maxDelayMs`. That
+   * must be less than the handshake time, or the connection is closed before it is sent the rejection.
    */
   constructor(
     tokens: Tokens,
     now: () => number,
-    pause: (ms: number) => Promise<void>,
-    longestMs: number = MAX_PENALTY_MS,
+    delay: (ms: number) => Promise<void>,
+    maxDelayMs: number = MAX_PENALTY_MS,
   ) {
     this.#tokens = tokens;
     this.#now = now;
-    this.#pause = pause;
-    this.#longestMs = Math.min(longestMs, MAX_PENALTY_MS);
+    this.#delay = delay;
+    this.#maxDelayMs = Math.min(maxDelayMs, MAX_PENALTY_MS);
   }
 
   /**
-   * Judges a token. The right one is never held up by what others at the same address do: only a refusal is delayed,
-   * by 100 ms after the first wrong token, and twice as long after each further one, up to 3.2 s.
+   * Verifies the token of a client at `address`. Only rejections are delayed: by 100 ms after the first wrong token of
+   * an address, twice as long after each further one, up to 3.2 s. So wrong tokens never delay a valid one from the
+   * same address.
    */
-  async verify(token: string | undefined, address: string): Promise<Verdict> {
-    const verdict = await this.#tokens.verify(token);
-    // A missing token is somebody who does not know yet that one is needed, and no guess.
-    if ("rejection" in verdict && verdict.rejection.reason !== "missing") {
-      await this.#pause(this.#failed(address));
+  async verify(token: string | undefined, address: string): Promise<Decision> {
+    const decision = await this.#tokens.verify(token);
+    // A missing token is no guess: the client does not know yet that one is needed.
+    if ("rejected" in decision && decision.rejected.reason !== "missing") {
+      await this.#delay(this.#recordFailure(address));
     }
-    return verdict;
+    return decision;
   }
 
-  /** Why somebody let in before may stay no longer, if so. */
+  /** Says why an accepted session may not stay, or returns undefined; see {@linkcode Tokens.check}. */
   check(identity: Identity): Rejection | undefined {
     return this.#tokens.check(identity);
   }
 
-  /** Notes a wrong token; how long its refusal is to wait. */
-  #failed(address: string): number {
+  /** Records a wrong token; returns how many milliseconds to delay its rejection. */
+  #recordFailure(address: string): number {
     const now = this.#now();
     const before = this.#failures.get(address);
     const count = before !== undefined && now - before.lastMs < FAILURES_FORGOTTEN_MS ? before.count + 1 : 1;
@@ -75,6 +76,6 @@ export class TokenAuthenticator {
         break;
       }
     }
-    return Math.min(FIRST_PENALTY_MS * 2 ** (count - 1), this.#longestMs);
+    return Math.min(FIRST_PENALTY_MS * 2 ** (count - 1), this.#maxDelayMs);
   }
 }

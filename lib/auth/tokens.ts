@@ -1,8 +1,8 @@
 /**
  * Tokens: issued to a name with grants and an expiry, and verified when a session begins.
  *
- * A token is a JWT (RFC 7519) signed with Ed25519. What could be chosen by whoever made it is not: algorithm, issuer
- * and audience are fixed, and the key is looked up among our own by its name.
+ * A token is a JWT (RFC 7519) signed with Ed25519. The token has no influence on how it is verified: algorithm, issuer
+ * and audience are fixed, and its key id only selects one of this server's own keys.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { ALGORITHM, type Keys } from "./keys.ts";
 import { expired, missing, notValid, notYetValid, type Rejection, revoked } from "./rejections.ts";
 import type { IssuedToken, Registry } from "./registry.ts";
 
-/** What a token is asked for. */
+/** What a token is to be issued for. */
 export interface TokenRequest extends GrantLists {
   /** The name of its sessions: 1 to 64 characters, no control characters. */
   readonly name: string;
@@ -29,7 +29,7 @@ export interface TokenRequest extends GrantLists {
   readonly expiresInSeconds: number;
 }
 
-/** Somebody whose token is valid. */
+/** The holder of a valid token. */
 export interface Identity {
   /** The token's id, for the log and {@linkcode Tokens.check}. */
   readonly id: string;
@@ -42,10 +42,10 @@ export interface Identity {
   readonly key: string;
 }
 
-/** Whether somebody may come in. */
-export type Verdict = { readonly identity: Identity } | { readonly rejection: Rejection };
+/** The result of verifying a token. */
+export type Decision = { readonly accepted: Identity } | { readonly rejected: Rejection };
 
-/** Three parts in base64url; jose alone would also take white space. */
+/** Three parts in base64url. jose alone would also accept white space. */
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /**
@@ -68,11 +68,11 @@ const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
  * });
  * const grants = { publish: ["chat.>"], subscribe: ["chat.>"], respond: [], direct: false };
  * const { token, issued } = await tokens.issue({ name: "Ada", ...grants, expiresInSeconds: 3600 });
- * const verdict = await tokens.verify(token);
- * assert("identity" in verdict && verdict.identity.grants.mayPublish("chat.lobby"));
+ * const decision = await tokens.verify(token);
+ * assert("accepted" in decision && decision.accepted.grants.mayPublish("chat.lobby"));
  *
  * await tokens.revoke(issued.id);
- * assertEquals(tokens.check(verdict.identity)?.told, "token revoked: ask for a new one");
+ * assertEquals(tokens.check(decision.accepted)?.message, "token revoked: ask for a new one");
  * ```
  */
 export class Tokens {
@@ -81,7 +81,7 @@ export class Tokens {
   readonly #now: () => number;
   readonly #uuid: () => string;
 
-  /** `now` is the time in milliseconds since 1970; `uuid` makes the ids of tokens. */
+  /** `now` is the time in milliseconds since 1970; `uuid` makes token ids. */
   constructor(parts: { keys: Keys; registry: Registry; now: () => number; uuid: () => string }) {
     this.#keys = parts.keys;
     this.#registry = parts.registry;
@@ -90,9 +90,9 @@ export class Tokens {
   }
 
   /**
-   * Makes a token and takes it into the registry. This is the only time the token itself is there: it is kept nowhere.
+   * Issues a token and adds it to the registry. The token itself is not stored: this call is the only way to get it.
    *
-   * @throws {ParleyError} `bad_argument` where the request is outside its ranges, or the token would get too long
+   * @throws {ParleyError} `bad_argument` if a value of the request is out of range, or the token would be too long
    */
   async issue(request: TokenRequest): Promise<{ token: string; issued: IssuedToken }> {
     const { name, publish, subscribe, respond, direct, expiresInSeconds } = request;
@@ -109,7 +109,7 @@ export class Tokens {
       .sign(key);
     if (token.length > MAX_TOKEN_BYTES) {
       const message =
-        `the token would have ${token.length} bytes, and at most ${MAX_TOKEN_BYTES} are taken; ` +
+        `the token would have ${token.length} bytes, and at most ${MAX_TOKEN_BYTES} are accepted; ` +
         `grant fewer or shorter patterns`;
       throw new ParleyError("bad_argument", message);
     }
@@ -120,17 +120,17 @@ export class Tokens {
   }
 
   /**
-   * Says whether `token`, as it came in a HELLO, lets its holder in. Costs a signature check, some 100 µs beside the
-   * event loop, and a look at the files only where the token or its key is not known yet. Never rejects because of the
-   * token, only where those files cannot be read.
+   * Verifies the token of a HELLO. Costs a signature check, about 100 µs outside the event loop; reads the files only
+   * if the token or its key is not known yet. The promise rejects only if those files cannot be read, whatever the
+   * token.
    */
-  async verify(token: string | undefined): Promise<Verdict> {
-    if (token === undefined || token === "") return { rejection: missing() };
+  async verify(token: string | undefined): Promise<Decision> {
+    if (token === undefined || token === "") return { rejected: missing() };
     if (token.length > MAX_TOKEN_BYTES) {
-      const detail = `it has ${token.length} characters, at most ${MAX_TOKEN_BYTES} are read`;
-      return { rejection: notValid(detail) };
+      const detail = `it has ${token.length} characters, at most ${MAX_TOKEN_BYTES} are accepted`;
+      return { rejected: notValid(detail) };
     }
-    if (!COMPACT.test(token)) return { rejection: notValid("it is not a JWT: three parts joined by dots") };
+    if (!COMPACT.test(token)) return { rejected: notValid("it is not a JWT: three parts joined by dots") };
     let key = "";
     let payload: JWTPayload;
     try {
@@ -139,33 +139,33 @@ export class Tokens {
         return this.#keys.accepted(key) ?? await this.#newKey(key);
       }, this.#checks()));
     } catch (error) {
-      if (error instanceof ParleyError) throw error; // the files, not the token
-      return { rejection: this.#refusalOf(error) };
+      if (error instanceof ParleyError) throw error; // from the files, not about the token
+      return { rejected: this.#explain(error) };
     }
-    return await this.#admit(payload, key);
+    return await this.#authorize(payload, key);
   }
 
   /**
-   * Says why somebody let in before may stay no longer: the token expired or was revoked, or its key is accepted no
-   * more. Costs two look-ups, so it can be asked of every session every second.
+   * Says why an accepted session may not stay: its token expired or was revoked, or the key is no longer accepted.
+   * Returns undefined if it may stay. Costs two map look-ups, so it can be called for every session every second.
    */
   check({ id, expiresAtMs, key }: Identity): Rejection | undefined {
     const now = this.#now();
     if (now >= expiresAtMs) return expired(expiresAtMs, now);
     const issued = this.#registry.find(id);
-    if (issued === undefined) return notValid("it is not among the issued tokens, or not any more");
+    if (issued === undefined) return notValid("it is not in the list of issued tokens");
     if (issued.revokedAtMs !== undefined) return revoked(issued.revokedAtMs);
-    if (this.#keys.accepted(key) === undefined) return notValid("the key that signed it is accepted no more");
+    if (this.#keys.accepted(key) === undefined) return notValid("its signing key is no longer accepted");
     return undefined;
   }
 
   /**
-   * Takes over what other processes did to keys and tokens, and writes down the last uses where that is due; for once
-   * a second. Looks at two times of change where nothing happened. Afterwards {@linkcode Tokens.check} the sessions,
-   * also where it tells that no file had changed: keys and tokens end by the clock too.
+   * Reads what other processes changed, and writes the last uses if that is due. Call it about once a second: if
+   * nothing has changed it costs two file stats. Resolves to whether a file had changed. {@linkcode Tokens.check} every
+   * session afterwards in any case, because tokens and keys also expire.
    *
-   * Rejects where a file cannot be read or written. What was in it before then stays known, and the other files are
-   * dealt with all the same, so check the sessions then as well.
+   * Rejects if a file cannot be read or written. The other files are still handled, and the last content of the broken
+   * one stays in force, so check the sessions then as well.
    */
   async refresh(): Promise<boolean> {
     const results = await Promise.allSettled([this.#keys.refresh(), this.#registry.refresh()]);
@@ -176,7 +176,7 @@ export class Tokens {
     }).includes(true);
   }
 
-  /** Writes down the last uses of tokens; for when the server stops. */
+  /** Writes the last uses of tokens. Call it when the server stops. */
   async close(): Promise<void> {
     await this.#registry.writeUses("now");
   }
@@ -187,9 +187,11 @@ export class Tokens {
   }
 
   /**
-   * Makes a new key, and resolves to when the last of those before it is accepted no more, in milliseconds since 1970:
-   * after `overlapSeconds`, or once the last token of before has expired, whichever comes first. Where `overlapSeconds`
-   * is 0, every token issued until now is worth nothing at once: for keys that others may have seen.
+   * Makes a new signing key. Earlier keys are accepted for `overlapSeconds` more, or until the last unrevoked token has
+   * expired if that is sooner; resolves to that time, in milliseconds since 1970. With 0 seconds every token issued so
+   * far becomes invalid at once: use this if a key may have leaked.
+   *
+   * @throws {ParleyError} `bad_argument` if `overlapSeconds` is not a whole number from 0 to 31,622,400 (366 days)
    */
   async rotate(overlapSeconds: number): Promise<number> {
     if (!Number.isInteger(overlapSeconds) || overlapSeconds < 0 || overlapSeconds > MAX_TOKEN_SECONDS) {
@@ -217,7 +219,7 @@ export class Tokens {
     };
   }
 
-  /** A key that another process made since the last refresh. */
+  /** The key with this id, if another process has made it since the last refresh. */
   async #newKey(id: string): Promise<CryptoKey> {
     await this.#keys.refresh();
     const key = this.#keys.accepted(id);
@@ -225,41 +227,42 @@ export class Tokens {
     return key;
   }
 
-  async #admit(payload: JWTPayload, key: string): Promise<Verdict> {
+  /** Decides on a token whose signature is valid. */
+  async #authorize(payload: JWTPayload, key: string): Promise<Decision> {
     const read = readClaims(payload);
-    if ("problem" in read) return { rejection: notValid(read.problem) };
+    if ("problem" in read) return { rejected: notValid(read.problem) };
     const { sub: name, jti: id, exp, grants } = read.claims;
-    // Issued a moment ago by another process, perhaps: the signature held, so this is not for strangers to cause.
+    // Another process may have just issued it. Only holders of a valid signature can cause this read.
     if (this.#registry.find(id) === undefined) await this.#registry.refresh();
     const identity = { id, name, grants: new Grants(grants), expiresAtMs: exp * 1000, key };
-    // Also the expiry, to the moment: jose allows it the tolerance that is meant for the beginning.
-    const rejection = this.check(identity);
-    if (rejection !== undefined) return { rejection };
-    this.#registry.used(id);
-    return { identity };
+    // Checks the expiry exactly: jose allows it the tolerance that is meant for `nbf` alone.
+    const rejected = this.check(identity);
+    if (rejected !== undefined) return { rejected };
+    this.#registry.recordUse(id);
+    return { accepted: identity };
   }
 
-  /** Why jose did not take a token. Only where it looked at the claims had the signature held. */
-  #refusalOf(error: unknown): Rejection {
+  /** Translates jose's error. The signature was valid only if the error is about claims, so only those are specific. */
+  #explain(error: unknown): Rejection {
     const now = this.#now();
     if (error instanceof errors.JWKSNoMatchingKey) {
-      return notValid("no key of its name is accepted: rotated out, or another server's");
+      return notValid("its signing key is not accepted: rotated out, or another server's");
     }
     if (error instanceof errors.JWTExpired) return expired(Number(error.payload.exp) * 1000, now);
     if (error instanceof errors.JWTClaimValidationFailed) {
       const { claim, reason, payload } = error;
       if (claim === "nbf" && reason === "check_failed") return notYetValid(Number(payload.nbf) * 1000, now);
-      return notValid(reason === "missing" ? `it lacks ${claim}` : `its ${claim} is not as it must be`);
+      return notValid(`its ${claim} is ${reason === "missing" ? "missing" : "invalid"}`);
     }
     if (error instanceof errors.JWSSignatureVerificationFailed) return notValid("its signature is wrong");
     if (error instanceof errors.JOSEAlgNotAllowed) return notValid(`it is not signed with ${ALGORITHM}`);
     if (error instanceof errors.JOSEError) return notValid("it is not a JWT, or not one of this kind");
-    // Nothing else is known to be thrown; whatever it is, it does not let anybody in.
-    return notValid(`checking it failed with ${error instanceof Error ? error.name : "no error"}`);
+    // No other error is known. An unknown one must not accept the token.
+    return notValid(`verifying it failed with ${error instanceof Error ? error.name : typeof error}`);
   }
 }
 
-/** Says what is wrong with a request, or nothing. */
+/** Says what is wrong with a request, or returns undefined. */
 function requestProblem(
   { name, publish, subscribe, respond, expiresInSeconds }: TokenRequest,
 ): string | undefined {

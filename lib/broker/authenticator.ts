@@ -28,7 +28,7 @@ export interface Identity {
 /** Why somebody does not come in, or may stay no longer. */
 export interface Rejection {
   /** What the client may know. */
-  readonly told: string;
+  readonly message: string;
   /** What the log says besides. */
   readonly detail: string;
 }
@@ -39,7 +39,7 @@ export interface Authenticator {
   verify(
     token: string | undefined,
     address: string,
-  ): Promise<{ readonly identity: Identity } | { readonly rejection: Rejection }>;
+  ): Promise<{ readonly accepted: Identity } | { readonly rejected: Rejection }>;
   /** Why somebody let in before may stay no longer, if so. Cheap enough to ask of every session every second. */
   check(identity: Identity): Rejection | undefined;
 }

@@ -68,11 +68,11 @@ export class Handshake {
   async #ask(authenticator: Authenticator, token: string | undefined): Promise<void> {
     const verdict = await authenticator.verify(token, this.#address);
     this.#judging = false;
-    if ("rejection" in verdict) {
-      const { told, detail } = verdict.rejection;
-      this.#verdict = { code: "unauthorized", message: told, detail };
+    if ("rejected" in verdict) {
+      const { message, detail } = verdict.rejected;
+      this.#verdict = { code: "unauthorized", message, detail };
     } else {
-      const { identity } = verdict;
+      const identity = verdict.accepted;
       this.#verdict = { name: identity.name, permissions: identity.grants, identity };
     }
   }

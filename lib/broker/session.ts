@@ -168,7 +168,7 @@ export class Session implements Peer {
     if (this.#state !== "ready") return;
     const rejection = this.#identity && this.#context.authenticator?.check(this.#identity);
     if (rejection !== undefined) {
-      return void this.#fail("unauthorized", rejection.told, 0, 0, rejection.detail);
+      return void this.#fail("unauthorized", rejection.message, 0, 0, rejection.detail);
     }
     const { heartbeatSeconds } = this.#context.limits;
     if (this.#flow.mustSpeak(heartbeatSeconds)) this.#context.echo.ping(this.outbox);

@@ -1,7 +1,7 @@
 /**
- * Certificates for TLS, made without OpenSSL: a small authority of one's own, and server certificates signed by it.
+ * Makes certificates for TLS without OpenSSL: a private authority, and server certificates signed by it.
  *
- * Everything goes in and out as PEM; keys are PKCS#8.
+ * Certificates and keys are PEM, keys in PKCS#8.
  *
  * @module
  */
@@ -25,37 +25,37 @@ export interface KeyPair {
   readonly key: string;
 }
 
-/** What a certificate says. */
+/** The content of a certificate. */
 export interface CertificateDescription {
-  /** Whom it is for, as in `CN=parley.example`. */
+  /** The distinguished name it is for, as in `CN=parley.example`. */
   readonly subject: string;
-  /** Who signed it. */
+  /** The distinguished name of the authority that signed it. */
   readonly issuer: string;
-  /** The names and addresses it is good for. */
+  /** The names and addresses it is valid for. */
   readonly hosts: readonly string[];
   readonly notBefore: Date;
   readonly notAfter: Date;
   /** SHA-256 of the certificate, as 64 hexadecimal digits in lower case. */
   readonly fingerprint: string;
-  /** Whether it may sign others. */
+  /** Whether it may sign other certificates. */
   readonly isAuthority: boolean;
 }
 
-/** Elliptic curve keys: small, quick to make, and taken by every TLS library there is. */
+/** Elliptic curve keys: small, quick to make, and supported by every TLS library. */
 const KEYS = { name: "ECDSA", namedCurve: "P-256" };
 const SIGNATURE = { name: "ECDSA", hash: "SHA-256" };
 const AUTHORITY_NAME = "Parley CA ";
 const DAY_MS = 86_400_000;
 
-/** The library takes 0.1 s to load, which only those pay who make or read certificates. */
+/** Loaded on first use: it takes 0.1 s, which a start without certificates should not cost. */
 async function load(): Promise<typeof X509> {
-  await import("reflect-metadata"); // it expects to find this polyfill
+  await import("reflect-metadata"); // the library requires this polyfill
   return await import("@peculiar/x509");
 }
 
 /**
- * Makes an authority for ten years. Whoever trusts its certificate trusts whatever its key signs: the first is for
- * everybody, the second for nobody.
+ * Makes an authority for ten years. A client that trusts its certificate trusts every certificate that its key signs,
+ * so give the certificate to clients and keep the key secret.
  *
  * @param nowMs the time in milliseconds since 1970
  */
@@ -64,7 +64,7 @@ export async function makeAuthority(nowMs: number): Promise<KeyPair> {
   const keys = await makeKeys();
   const serialNumber = makeSerial();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    // A name of its own tells one machine's authority from another's.
+    // A unique name distinguishes the authorities of several machines.
     name: [{ CN: [AUTHORITY_NAME + serialNumber.slice(0, 8)] }],
     serialNumber,
     keys,
@@ -86,8 +86,8 @@ export async function makeAuthority(nowMs: number): Promise<KeyPair> {
  * `hosts` are 1 to 100 names and addresses; `days` is from 1 to 397, 90 if not given; `nowMs` is the time in
  * milliseconds since 1970.
  *
- * @throws {ParleyError} `bad_argument` where an option is outside its range, a host is none, or the authority is not
- * one, has ended, or its key is another's
+ * @throws {ParleyError} `bad_argument` if an option is out of range, a host is not a name or an address, or `authority`
+ * is no authority, has ended, or does not match its key
  *
  * @example
  * ```ts
@@ -127,7 +127,7 @@ export async function makeServerCertificate(
   const keys = await makeKeys();
   const { notBefore, notAfter: wanted } = period(nowMs, days);
   const certificate = await x509.X509CertificateGenerator.create({
-    // What counts are the alternative names; this one is for people, and has room for 64 characters.
+    // Clients check the alternative names. This one is for people, and holds at most 64 characters.
     subject: [{ CN: [names[0].value.slice(0, 64)] }],
     issuer: issuer.subject,
     serialNumber: makeSerial(),
@@ -149,16 +149,16 @@ export async function makeServerCertificate(
 }
 
 /**
- * Says what a certificate says; the first one where `pem` is a chain.
+ * Describes the first certificate in `pem`, which may be a chain.
  *
- * @throws {ParleyError} `bad_argument` where `pem` holds none
+ * @throws {ParleyError} `bad_argument` if `pem` holds no certificate
  */
 export async function describeCertificate(pem: string): Promise<CertificateDescription> {
   const x509 = await load();
   return await describe(x509, parse(x509, pem));
 }
 
-/** Whether the first certificate of `pem` was signed with the key of the first of `authorityPem`; times don't count. */
+/** Whether the first certificate of `pem` is signed by the first of `authorityPem`, valid at this time or not. */
 export async function isSignedBy(pem: string, authorityPem: string): Promise<boolean> {
   const x509 = await load();
   const [certificate, authority] = [parse(x509, pem), parse(x509, authorityPem)];
@@ -166,22 +166,22 @@ export async function isSignedBy(pem: string, authorityPem: string): Promise<boo
   return await certificate.verify({ publicKey: authority.publicKey, signatureOnly: true });
 }
 
-/** Whether a certificate says that an authority made by Parley, on whatever machine, issued it. */
-export function isParleys({ issuer }: CertificateDescription): boolean {
+/** Whether a certificate names an authority made by Parley, on any machine, as its issuer. */
+export function isIssuedByParley({ issuer }: CertificateDescription): boolean {
   return issuer.startsWith(`CN=${AUTHORITY_NAME}`);
 }
 
-/** Says why a key and a certificate, made by whomever, cannot be used together; or nothing. Quotes nothing of them. */
+/** Says why a certificate and a key of any origin cannot be used together, or undefined. Quotes neither. */
 export async function pairProblem({ certificate, key }: KeyPair): Promise<string | undefined> {
   const x509 = await load();
   const publicKey = Buffer.from(parse(x509, certificate).publicKey.rawData);
-  let belonging: Buffer;
+  let keysPublicKey: Buffer;
   try {
-    belonging = createPublicKey(createPrivateKey(key)).export({ type: "spki", format: "der" });
+    keysPublicKey = createPublicKey(createPrivateKey(key)).export({ type: "spki", format: "der" });
   } catch {
     return "the key is not an unencrypted private key in PEM";
   }
-  return belonging.equals(publicKey) ? undefined : "the key is not the certificate's";
+  return keysPublicKey.equals(publicKey) ? undefined : "the key is not the certificate's";
 }
 
 function parse(x509: typeof X509, pem: string): X509.X509Certificate {
@@ -222,7 +222,7 @@ function makeSerial(): string {
   return Buffer.from(bytes).toString("hex");
 }
 
-/** Certificates count in whole seconds. */
+/** The validity period; certificates have whole seconds. */
 function period(nowMs: number, days: number): { notBefore: Date; notAfter: Date } {
   const now = Math.floor(nowMs / 1000) * 1000;
   return { notBefore: new Date(now - BACKDATE_SECONDS * 1000), notAfter: new Date(now + days * DAY_MS) };

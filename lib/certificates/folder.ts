@@ -1,5 +1,5 @@
 /**
- * An authority and a server certificate in a folder, made where they are missing and renewed before they end.
+ * An authority and a server certificate in a folder: made if they are missing, renewed before they end.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { ParleyError } from "../errors.ts";
 import { MAX_CERTIFICATE_DAYS, RENEW_BELOW_DAYS } from "../limits.ts";
 import {
   describeCertificate,
-  isParleys,
+  isIssuedByParley,
   isSignedBy,
   type KeyPair,
   makeAuthority,
@@ -18,31 +18,32 @@ import {
 import { parseHost } from "./hosts.ts";
 import type { Storage } from "../state/storage.ts";
 
-/** The names of the files: two certificates for everybody, and two keys (0600) for nobody. */
+/** The names of the files: two public certificates, and two secret keys (0600). */
 export const FILES = {
   authority: { certificate: "ca.pem", key: "ca-key.pem" },
   server: { certificate: "server.pem", key: "server-key.pem" },
 } as const;
 
-/** What a TLS server needs, and its clients. */
+/** What a TLS server and its clients need. */
 export interface ServerCertificate extends KeyPair {
   /** The certificate clients must trust. */
   readonly authority: string;
-  /** Why the certificate was made now; not there where the one from before is still good. */
+  /** Why the certificate was made now; undefined if the existing one is still good. */
   readonly made?: string;
 }
 
 const DAY_MS = 86_400_000;
 
 /**
- * Takes the server certificate of `storage` if it is good, and else makes one; with it the authority, where there is
- * none yet. A good one is for exactly these hosts, signed by the authority, and has 30 days left.
+ * Reads the server certificate of `storage`, or makes a new one if the existing one is not good; also makes the
+ * authority if there is none. A certificate is good if it is for exactly `hosts`, signed by the authority, and has 30
+ * days left.
  *
- * `renew` makes a new one in any case; `days` is how long a new one is valid; `nowMs` is the time in milliseconds since
- * 1970. The authority's key may be kept elsewhere until it is needed.
+ * `renew` makes a new one in any case; `days` is how long a new one is valid, 1 to 397; `nowMs` is the time in
+ * milliseconds since 1970. The authority's key may be stored elsewhere until a new certificate is needed.
  *
- * @throws {ParleyError} `bad_argument` where a host is none, or a new certificate is needed and the authority cannot
- * sign it
+ * @throws {ParleyError} `bad_argument` if a host is not a name or an address, or a new certificate is needed and the
+ * authority cannot sign it
  *
  * @example
  * ```ts
@@ -63,10 +64,12 @@ export function ensureCertificate(
   return storage.exclusive(async () => {
     const before = await readPair(storage, FILES.server);
     const authority = await readPair(storage, FILES.authority);
-    await refuseForeign(storage, before.certificate, authority.certificate);
-    const reason = options.renew ? "it was asked for" : await flaw(before, authority.certificate, options);
+    await rejectForeign(storage, before.certificate, authority.certificate);
+    const reason = options.renew
+      ? "it was asked for"
+      : await renewalReason(before, authority.certificate, options);
     if (reason === undefined) return { ...before as KeyPair, authority: authority.certificate! };
-    const signing = await usableAuthority(storage, authority, reason, options.nowMs);
+    const signing = await signingAuthority(storage, authority, reason, options.nowMs);
     const made = await makeServerCertificate(signing, options);
     await writePair(storage, FILES.server, made);
     return { ...made, authority: signing.certificate, made: reason };
@@ -74,8 +77,8 @@ export function ensureCertificate(
 }
 
 /**
- * The server certificate of `storage` as it is, or nothing where there is none. Never one half from before a renewal
- * and one from after it: waits for a renewal that is under way.
+ * Reads the server certificate of `storage` as it is; undefined if there is none. Waits for a renewal in progress, so
+ * certificate and key always belong together.
  */
 export function readCertificate(storage: Storage): Promise<KeyPair | undefined> {
   return storage.exclusive(async () => {
@@ -84,20 +87,20 @@ export function readCertificate(storage: Storage): Promise<KeyPair | undefined> 
   });
 }
 
-/** Why a server certificate will not do, or nothing. */
-async function flaw(
+/** Says why a new server certificate is needed, or returns undefined. */
+async function renewalReason(
   { certificate, key }: Partial<KeyPair>,
   authority: string | undefined,
   { hosts, days, nowMs }: { hosts: readonly string[]; days?: number; nowMs: number },
 ): Promise<string | undefined> {
   if (certificate === undefined || key === undefined) return "there was none";
   if (authority === undefined) return "its authority was gone";
-  const found = await described(certificate);
+  const found = await tryDescribe(certificate);
   if (found === undefined || await pairProblem({ certificate, key }) !== undefined) {
     return "the one there was could not be used";
   }
   const left = (found.notAfter.getTime() - nowMs) / DAY_MS;
-  // One asked to be short-lived would never have enough left.
+  // A certificate of few days would otherwise always count as about to end.
   if (left < Math.min(RENEW_BELOW_DAYS, (days ?? MAX_CERTIFICATE_DAYS) / 3)) {
     return left > 0 ? `it had ${Math.floor(left)} days left` : "it had ended";
   }
@@ -106,8 +109,8 @@ async function flaw(
   return undefined;
 }
 
-/** Files that are not ours to replace: a certificate somebody bought and put here, a CA that is no certificate. */
-async function refuseForeign(
+/** Rejects files that Parley must not replace: a certificate of another issuer, or a CA file that is no certificate. */
+async function rejectForeign(
   storage: Storage,
   certificate: string | undefined,
   authority: string | undefined,
@@ -115,14 +118,14 @@ async function refuseForeign(
   const fail = (name: string, problem: string): never => {
     throw new ParleyError("bad_argument", `${storage.locate(name)} ${problem}`);
   };
-  if (authority !== undefined && await described(authority) === undefined) {
+  if (authority !== undefined && await tryDescribe(authority) === undefined) {
     fail(
       FILES.authority.certificate,
       "is not a certificate in PEM; restore it, or remove it for a new authority",
     );
   }
-  const found = certificate === undefined ? undefined : await described(certificate);
-  if (found === undefined || isParleys(found)) return;
+  const found = certificate === undefined ? undefined : await tryDescribe(certificate);
+  if (found === undefined || isIssuedByParley(found)) return;
   if (authority !== undefined && await isSignedBy(certificate!, authority)) return;
   fail(
     FILES.server.certificate,
@@ -131,7 +134,7 @@ async function refuseForeign(
   );
 }
 
-async function described(certificate: string) {
+async function tryDescribe(certificate: string) {
   try {
     return await describeCertificate(certificate);
   } catch {
@@ -145,8 +148,8 @@ function sameHosts(before: readonly string[], wanted: readonly string[]): boolea
   return had.size === wants.size && [...wants].every((host) => had.has(host));
 }
 
-/** The authority to sign with: the one there is; or a new one, where nobody can have come to trust one before. */
-async function usableAuthority(
+/** The existing authority if it can sign. A new one only if there is none, because clients may trust an existing one. */
+async function signingAuthority(
   storage: Storage,
   { certificate, key }: Partial<KeyPair>,
   reason: string,
@@ -169,8 +172,8 @@ async function usableAuthority(
     `a new server certificate is needed (${reason}), but ${problem}; restore ` +
       `${
         storage.locate(FILES.authority.certificate)
-      } and its key, or remove both for a new authority, which clients ` +
-      "must be told",
+      } and its key, or remove both for a new authority, which ` +
+      "every client must then be given",
   );
 }
 
@@ -184,7 +187,7 @@ async function readPair(
   };
 }
 
-/** The key first: where the power fails in between, what is left is seen to be unusable and is made anew. */
+/** Writes the key first. If power fails in between, the pair is recognized as unusable and made again. */
 async function writePair(
   storage: Storage,
   files: { certificate: string; key: string },

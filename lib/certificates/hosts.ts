@@ -1,12 +1,12 @@
 /**
- * The host names and addresses a certificate is for, and how they are told apart.
+ * The host names and addresses that a certificate is for, and how they are parsed.
  *
  * @module
  */
 
 import { ParleyError } from "../errors.ts";
 
-/** A name or an address, in the one way it is written in a certificate. */
+/** A name or an address, in the form that certificates use. */
 export interface Host {
   readonly type: "dns" | "ip";
   readonly value: string;
@@ -14,14 +14,15 @@ export interface Host {
 
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
-/** Without leading zeros, which some read as octal. */
+/** No leading zeros, which some programs read as octal. */
 const IPV4 = /^(0|[1-9]\d*)(\.(0|[1-9]\d*)){3}$/;
 
 /**
- * Reads a host as people write it: `parley.example`, `*.example.org`, `192.0.2.7`, `2001:db8::7` or `[2001:db8::7]`.
- * Names come out in lower case and in ASCII, addresses in their shortest form.
+ * Parses a host as people write it: `parley.example`, `*.example.org`, `192.0.2.7`, `2001:db8::7` or `[2001:db8::7]`.
+ * Returns names in lower case and ASCII, addresses in their shortest form.
  *
- * @throws {ParleyError} `bad_argument` where it is none, or stands for every address, to which nobody can connect
+ * @throws {ParleyError} `bad_argument` if `text` is no host, or stands for all addresses (`0.0.0.0`, `::`), to which no
+ * client can connect
  *
  * @example
  * ```ts
@@ -41,13 +42,13 @@ export function parseHost(text: string): Host {
     throw new ParleyError("bad_argument", message);
   }
   if (host.value === "0.0.0.0" || host.value === "::") {
-    const message = `nobody connects to ${host.value}; name the addresses or names that clients use`;
+    const message = `clients cannot connect to ${host.value}; name the addresses or names that clients use`;
     throw new ParleyError("bad_argument", message);
   }
   return host;
 }
 
-/** The URL parser knows every way to write an address, and one way to write it back. */
+/** The URL parser reads every form of an address, and writes it in one. */
 function parseAddress(text: string): Host | undefined {
   const isIPv6 = /^\[?[0-9a-f:.]*:[0-9a-f:.]*\]?$/i.test(text);
   if (!isIPv6 && !IPV4.test(text)) return undefined;
@@ -57,15 +58,15 @@ function parseAddress(text: string): Host | undefined {
 }
 
 function parseName(text: string): Host | undefined {
-  // What the URL parser would read as something other than a name.
+  // Characters that the URL parser would not read as part of a name.
   if (/[\s/?#@:\\%[\]]/.test(text)) return undefined;
   const wildcard = text.startsWith("*.") ? "*." : "";
   const value = URL.parse(`http://${text.slice(wildcard.length)}/`)?.hostname ?? "";
   const labels = value.split(".");
-  // No top-level domain begins with a digit; the URL parser made an address of it, or failed to.
+  // No top-level domain begins with a digit, so this is an address that the URL parser accepts and we do not.
   if (/^\d/.test(labels.at(-1)!)) return undefined;
   if (value.length > 253 || !labels.every((label) => LABEL.test(label))) return undefined;
-  // One star stands for one label; over a whole top-level domain nobody takes it.
+  // A star stands for one label. Clients do not accept it for a whole top-level domain.
   if (wildcard !== "" && labels.length < 2) return undefined;
   return { type: "dns", value: wildcard + value };
 }

@@ -1,25 +1,25 @@
 /**
- * Keeps a server's certificate up to date while it runs.
+ * Keeps the certificate of a running server up to date.
  *
  * @module
  */
 
 import type { CertificateSource, SourcedCertificate } from "./source.ts";
 
-/** What becomes of a look at the source. */
+/** The outcomes of a check that need handling. */
 export interface RenewalEvents {
-  /** There is another certificate than before. */
+  /** The source has another certificate than the one in use. If this throws, the next check tries again. */
   renewed(certificate: SourcedCertificate): void;
-  /** The source could not be read; the certificate from before stays in use. */
+  /** The new certificate could not be read or used. The earlier one stays in use. */
   failed(error: unknown): void;
 }
 
-/** Looks at a source now and then, one look at a time. */
+/** Checks a source for a new certificate, one check at a time. */
 export class Renewal {
   readonly #source: CertificateSource;
   readonly #events: RenewalEvents;
   #current: string;
-  #looking: Promise<void> | undefined;
+  #checking: Promise<void> | undefined;
 
   /** `current` is the certificate in use. */
   constructor(source: CertificateSource, current: SourcedCertificate, events: RenewalEvents) {
@@ -28,13 +28,13 @@ export class Renewal {
     this.#events = events;
   }
 
-  /** Looks whether there is another certificate. Never rejects. */
-  look(): Promise<void> {
-    this.#looking ??= this.#look().finally(() => this.#looking = undefined);
-    return this.#looking;
+  /** Checks for a new certificate. Never rejects. */
+  check(): Promise<void> {
+    this.#checking ??= this.#check().finally(() => this.#checking = undefined);
+    return this.#checking;
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     try {
       const certificate = await this.#source.read();
       if (certificate.certificate === this.#current) return;

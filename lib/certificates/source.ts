@@ -1,5 +1,5 @@
 /**
- * Where a server's certificate comes from, and comes from again when it is renewed.
+ * Where a server gets its certificate, at the start and when it is renewed.
  *
  * @module
  */
@@ -12,24 +12,25 @@ import { ensureCertificate, readCertificate } from "./folder.ts";
 import { parseHost } from "./hosts.ts";
 import type { Storage } from "../state/storage.ts";
 
-/** A certificate with its key, and the authority clients must trust where it is one of ours. */
+/** A certificate with its key. */
 export interface SourcedCertificate extends KeyPair {
+  /** The authority that clients must trust, if Parley made it. */
   readonly authority?: string;
 }
 
-/** Gives the certificate as it should be now. To be asked again from time to time: it may have been renewed. */
+/** Returns the certificate to use now. Read it again from time to time: it may have been renewed. */
 export interface CertificateSource {
   /**
-   * @throws {ParleyError} `bad_argument` where there is none, or it does not fit its key
+   * @throws {ParleyError} `bad_argument` if there is no certificate, or it does not match its key
    */
   read(): Promise<SourcedCertificate>;
 }
 
 /**
- * Certificates made by Parley, in a folder: made where there are none, and renewed when few days are left.
+ * A certificate that Parley makes in a folder, and renews when few days are left.
  *
- * They are for `hosts`, and for what the one before was for: the names that somebody had a certificate made for stay
- * in it, and two servers with one folder agree on one certificate instead of each replacing the other's.
+ * It is for `hosts`, and for the hosts of the existing certificate. So names that an operator had certified stay in it,
+ * and two servers with one folder share a certificate rather than replace each other's.
  */
 export function ownCertificates(
   storage: Storage,
@@ -39,24 +40,24 @@ export function ownCertificates(
   return {
     read: async () => {
       const wanted = hosts.map((host) => parseHost(host).value);
-      const both = new Set([...wanted, ...await hostsBefore(storage)]);
-      return await ensureCertificate(storage, { hosts: [...both].slice(0, MAX_HOSTS), nowMs: now() });
+      const all = new Set([...wanted, ...await existingHosts(storage)]);
+      return await ensureCertificate(storage, { hosts: [...all].slice(0, MAX_HOSTS), nowMs: now() });
     },
   };
 }
 
-/** What the certificate that is there is for; nothing where there is none that can be read. */
-async function hostsBefore(storage: Storage): Promise<readonly string[]> {
-  const before = await readCertificate(storage);
-  if (before === undefined) return [];
+/** The hosts of the existing certificate; none if it is missing or cannot be read. */
+async function existingHosts(storage: Storage): Promise<readonly string[]> {
+  const existing = await readCertificate(storage);
+  if (existing === undefined) return [];
   try {
-    return (await describeCertificate(before.certificate)).hosts;
+    return (await describeCertificate(existing.certificate)).hosts;
   } catch {
-    return []; // it is replaced, or `ensureCertificate` says why not
+    return []; // `ensureCertificate` replaces it, or says why not
   }
 }
 
-/** A certificate somebody else looks after, in two files. */
+/** A certificate that the operator or another program maintains, in two files. */
 export function givenCertificate(certificateFile: string, keyFile: string): CertificateSource {
   return {
     read: async () => {

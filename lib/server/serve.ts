@@ -141,7 +141,7 @@ class Assembly implements Server {
     });
     this.#timers = [
       setInterval(() => this.#sweep(), SWEEP_MS),
-      setInterval(() => this.#renewal?.look(), RENEWAL_LOOK_MS),
+      setInterval(() => this.#renewal?.check(), RENEWAL_LOOK_MS),
     ];
     this.#log.info("listening", { hostname: this.hostname, port: this.port, url: this.url });
   }
@@ -164,7 +164,7 @@ class Assembly implements Server {
   }
 
   async reload(): Promise<void> {
-    await Promise.all([this.#authService?.refresh(), this.#renewal?.look()]);
+    await Promise.all([this.#authService?.refresh(), this.#renewal?.check()]);
   }
 
   close(): Promise<void> {

@@ -7,20 +7,21 @@
 import { ParleyError } from "../errors.ts";
 import type { Access, Storage } from "./storage.ts";
 
-/** Bits of a mode that let group and others write, and do anything at all. */
+/** Mode bits that let group and others write. */
 const WRITABLE = 0o022;
-const OPEN = 0o077;
+/** Mode bits that give group and others any access. */
+const ACCESSIBLE = 0o077;
 
-/** Locked by whoever writes; never written, never removed. */
+/** The file that a writer locks. It is never written and never removed. */
 const LOCK = ".lock";
 
 /**
- * Keeps files in one folder. The folder is made at the first write, for its owner alone (0700); secrets are 0600 and
- * the rest 0644.
+ * Keeps files in one folder. The folder is made at the first write with mode 0700; secret files get 0600 and public
+ * ones 0644.
  *
- * What others could have changed, or secrets that others could have read, are refused, as ssh does: whoever reads a
- * signing key can make tokens, and a warning in a log does not stop that. A folder that others can only read is taken,
- * because what is in it is closed to them. Windows has no such modes, and is trusted.
+ * Files that other users can change, and secrets that they can read, are refused, as ssh does: another user who reads a
+ * signing key can make tokens, and a warning in the log would not stop that. A folder that others can only list is
+ * accepted, because they cannot open the secrets in it. On Windows, which has no modes, nothing is checked.
  */
 export class FolderStorage implements Storage {
   readonly #path: string;
@@ -57,7 +58,7 @@ export class FolderStorage implements Storage {
       const path = this.locate(name);
       const temporary = `${path}.tmp`;
       try {
-        await removeIfThere(temporary); // left by a process that was killed: whoever may write now is alone
+        await removeIfThere(temporary); // left by a killed process: no other process may write now
         await writeNew(temporary, text, access === "secret" ? 0o600 : 0o644);
         await Deno.rename(temporary, path);
       } catch (error) {
@@ -78,14 +79,14 @@ export class FolderStorage implements Storage {
     }
   }
 
-  /** Waits for its turn within this process first: many waiting for the file's lock would take up all of I/O's threads. */
+  /** Queues within this process first: each wait for the file's lock occupies one of the runtime's I/O threads. */
   exclusive<T>(action: () => Promise<T>): Promise<T> {
     const done = this.#last.then(() => this.#locked(action));
     this.#last = done.catch(() => {});
     return done;
   }
 
-  /** The system lets go of the lock when the process ends, however it ends. */
+  /** The operating system releases the lock when the process ends, in whatever way. */
   async #locked<T>(action: () => Promise<T>): Promise<T> {
     using file = await this.#explained("write", LOCK, async () => {
       await this.#makeFolder();
@@ -103,7 +104,7 @@ export class FolderStorage implements Storage {
   async #makeFolder(): Promise<void> {
     await Deno.mkdir(this.#path, { recursive: true, mode: 0o700 });
     const { mode } = await Deno.stat(this.#path);
-    // Made by somebody whose group may write by default, and nothing in it yet to mistrust: simply close it.
+    // Made with a umask that lets the group write. It holds nothing yet that could be forged, so just close it.
     if (mode !== null && (mode & WRITABLE) !== 0 && await isEmpty(this.#path)) {
       await Deno.chmod(this.#path, mode & 0o777 & ~WRITABLE);
     }
@@ -118,8 +119,8 @@ export class FolderStorage implements Storage {
       "bad_argument",
       `others can change what is in the folder ${this.#path} (mode ${
         octal(mode)
-      }), and so could put their own keys ` +
-        `there; make it yours alone (chmod 700 ${this.#path}) or use another`,
+      }), and so could put their own ` +
+        `keys there; make it yours alone (chmod 700 ${this.#path}) or use another folder`,
     );
   }
 
@@ -128,14 +129,16 @@ export class FolderStorage implements Storage {
     const path = this.locate(name);
     if ((mode & WRITABLE) !== 0) {
       const fix = `chmod ${access === "secret" ? "600" : "644"} ${path}`;
-      const message = `others can change ${path} (mode ${octal(mode)}); if nobody has: ${fix}`;
+      const message = `others can change ${path} (mode ${
+        octal(mode)
+      }); if you are sure that it is unchanged: ${fix}`;
       throw new ParleyError("bad_argument", message);
     }
-    if (access === "secret" && (mode & OPEN) !== 0) {
+    if (access === "secret" && (mode & ACCESSIBLE) !== 0) {
       throw new ParleyError(
         "bad_argument",
-        `others can read ${path} (mode ${octal(mode)}), which is secret; if nobody has: chmod 600 ${path}; ` +
-          `else remove it, and what depends on it is made anew`,
+        `others can read ${path} (mode ${octal(mode)}), which is secret; if you are sure that no one has: ` +
+          `chmod 600 ${path}; otherwise remove it, and make what depends on it again`,
       );
     }
   }
@@ -170,23 +173,23 @@ async function writeNew(path: string, text: string, mode: number): Promise<void>
   await file.sync();
 }
 
-/** Whether nothing but hidden files (`.gitignore`) is in a folder. */
+/** Whether a folder holds nothing, or only hidden files such as `.gitignore`. */
 async function isEmpty(path: string): Promise<boolean> {
   for await (const { name } of Deno.readDir(path)) if (!name.startsWith(".")) return false;
   return true;
 }
 
-/** Makes the new name last; where folders cannot be opened (Windows), the system sees to it. */
+/** Makes a rename durable. Windows cannot open folders, and needs no such call. */
 async function syncFolder(path: string): Promise<void> {
   try {
     using folder = await Deno.open(path);
     await folder.sync();
   } catch {
-    // The file itself is whole either way; after a power cut it may be the old one.
+    // The file is complete in any case; after a power failure it may be the old one.
   }
 }
 
-/** `0640`, as chmod and ls spell it. */
+/** The mode as chmod takes it, such as `0640`. */
 function octal(mode: number): string {
   return (mode & 0o777).toString(8).padStart(4, "0");
 }

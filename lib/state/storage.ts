@@ -1,6 +1,6 @@
 /**
- * Where keys, tokens and certificates are kept: a handful of small text files, shared by a server and the commands
- * that are run beside it.
+ * Storage for keys, tokens and certificates: a few small text files that a running server shares with the commands of
+ * its operator.
  *
  * @module
  */
@@ -8,30 +8,30 @@
 import * as v from "valibot";
 import { ParleyError } from "../errors.ts";
 
-/** Whether other users of the machine may read a file. Nobody but its owner may ever write it. */
+/** Whether other users of the machine may read a file. Only its owner may write it in either case. */
 export type Access = "secret" | "public";
 
-/** Files by name. `FolderStorage` in `folder.ts` keeps them on disk, {@linkcode MemoryStorage} for this process. */
+/** Files by name. `FolderStorage` in `folder.ts` keeps them on disk, {@linkcode MemoryStorage} in memory. */
 export interface Storage {
-  /** Where `name` is kept, for messages to people. */
+  /** Says where `name` is, for messages to people. */
   locate(name: string): string;
-  /** The text of `name`, or nothing where there is no such file. Rejects where it is not kept as `access` asks. */
+  /** Reads `name`; undefined if there is no such file. Rejects if other users have more access than `access` allows. */
   read(name: string, access?: Access): Promise<string | undefined>;
   /**
-   * Replaces `name` as a whole: a reader sees all of the old text or all of the new, also after a crash. For use within
-   * {@linkcode Storage.exclusive}, where others may write too.
+   * Replaces `name` atomically: a reader sees the whole old text or the whole new one, also after a crash. Call it
+   * within {@linkcode Storage.exclusive} if another process may write the same file.
    */
   write(name: string, text: string, access?: Access): Promise<void>;
-  /** A value that differs whenever `name` has been written since; costs no more than asking for the time of change. */
+  /** Returns a value that changes whenever `name` is written. Costs no more than a file stat. */
   stamp(name: string): Promise<string>;
   /**
-   * Does `action` while nobody else, in this process or another, does theirs: for whatever writes. Short, and never one
-   * within another.
+   * Runs `action` while no other exclusive action runs, in this process or another. Keep it short, and never nest one
+   * within another: that is a deadlock.
    */
   exclusive<T>(action: () => Promise<T>): Promise<T>;
 }
 
-/** A storage that ends with the process: for tests, and servers that need not outlive it. */
+/** Storage that ends with the process: for tests, and for servers that need no state from an earlier run. */
 export class MemoryStorage implements Storage {
   readonly #files = new Map<string, { text: string; version: number }>();
   #writes = 0;
@@ -61,10 +61,13 @@ export class MemoryStorage implements Storage {
   }
 }
 
+/** A time in milliseconds since 1970, as the state files hold it. */
+export const epochMs = v.pipe(v.number(), v.minValue(0), v.maxValue(8.64e15));
+
 /**
- * Makes of `text`, read from `name`, what `schema` says, or the empty value where there is no such file.
+ * Parses the JSON `text` of the file `name` by `schema`; returns `empty` if `text` is undefined.
  *
- * @throws {ParleyError} `bad_argument` where it is something else; the message quotes nothing of it
+ * @throws {ParleyError} `bad_argument` if the text does not match; the message quotes no part of it, as it may be secret
  */
 export function parseFile<S extends v.GenericSchema>(
   storage: Storage,
@@ -82,11 +85,11 @@ export function parseFile<S extends v.GenericSchema>(
   }
   const result = v.safeParse(schema, json, { abortEarly: true });
   if (result.success) return result.output;
-  const where = v.getDotPath(result.issues[0]) ?? "the whole of it";
+  const where = v.getDotPath(result.issues[0]) ?? "the whole file";
   throw new ParleyError(
     "bad_argument",
     `${
       storage.locate(name)
-    } is not as this version of Parley wrote it (${where}); restore it from a backup, or remove it to begin anew`,
+    } is not in the format of this version of Parley (${where}); restore it from a backup, or remove it to start over`,
   );
 }

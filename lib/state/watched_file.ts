@@ -1,12 +1,12 @@
 /**
- * A file as it was last read, and whether it has changed since.
+ * A file that is read again only after it has changed.
  *
  * @module
  */
 
 import type { Storage } from "./storage.ts";
 
-/** Keeps what `parse` made of a file, and reads it again only once it has changed. */
+/** Keeps the parsed content of a file, and reads it again only after it has changed. */
 export class WatchedFile<T> {
   readonly #storage: Storage;
   readonly #name: string;
@@ -15,7 +15,7 @@ export class WatchedFile<T> {
   #value: T;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param initial what stands for the file until it is first read */
+  /** @param initial the value until the file is first read */
   constructor(
     storage: Storage,
     name: string,
@@ -28,24 +28,24 @@ export class WatchedFile<T> {
     this.#parse = parse;
   }
 
-  /** As last read. */
+  /** The content as of the last successful read. */
   get value(): T {
     return this.#value;
   }
 
   /**
-   * Reads the file if it has changed, and tells whether it had. One look at a time, so that an older state never
-   * follows a newer. Rejects where the file cannot be read or parsed; then the value stays, and the next look tries
-   * again.
+   * Reads the file if it has changed; resolves to whether it had. Refreshes run one at a time, so an older content
+   * never replaces a newer one. Rejects if the file cannot be read or parsed; then the value stays, and the next
+   * refresh tries again.
    */
   refresh(): Promise<boolean> {
-    const done = this.#last.then(() => this.#look());
+    const done = this.#last.then(() => this.#refresh());
     this.#last = done.catch(() => {});
     return done;
   }
 
-  async #look(): Promise<boolean> {
-    // Taken before reading: what is written in between shows at the next look.
+  async #refresh(): Promise<boolean> {
+    // Taken before reading, so that the next refresh sees a write in between.
     const stamp = await this.#storage.stamp(this.#name);
     if (stamp === this.#stamp) return false;
     this.#value = await this.#parse(await this.#storage.read(this.#name));

@@ -1,5 +1,6 @@
 /**
- * What the tests of tokens, keys and certificates share: a clock that stands, and a server's token desk in memory.
+ * Shared by the tests of tokens, keys, certificates and state: a clock under the test's control, and the parts of a
+ * process that uses tokens.
  *
  * @module
  */
@@ -9,14 +10,14 @@ import { Keys } from "../../lib/auth/keys.ts";
 import type { Rejection } from "../../lib/auth/rejections.ts";
 import { Registry } from "../../lib/auth/registry.ts";
 import { MemoryStorage, type Storage } from "../../lib/state/storage.ts";
-import { type Identity, type TokenRequest, Tokens, type Verdict } from "../../lib/auth/tokens.ts";
+import { type Decision, type Identity, type TokenRequest, Tokens } from "../../lib/auth/tokens.ts";
 
-/** A moment to count from. */
+/** The time at which every {@linkcode Clock} begins, in milliseconds since 1970. */
 export const START = Date.UTC(2030, 0, 1);
 
 export const DAY_SECONDS = 86_400;
 
-/** A clock that moves only when told. */
+/** A clock that moves only when a test advances it. */
 export class Clock {
   ms = START;
   readonly now = (): number => this.ms;
@@ -26,8 +27,8 @@ export class Clock {
   }
 }
 
-/** All parts of one process that uses `storage`; several of them are several processes. */
-export function process(storage: Storage = new MemoryStorage(), clock: Clock = new Clock()) {
+/** The parts of one process that uses `storage`. Call it again for another process. */
+export function makeProcess(storage: Storage = new MemoryStorage(), clock: Clock = new Clock()) {
   const keys = new Keys(storage, clock.now);
   const registry = new Registry(storage, clock.now);
   const tokens = new Tokens({ keys, registry, now: clock.now, uuid: () => crypto.randomUUID() });
@@ -43,22 +44,24 @@ export const ADA: TokenRequest = {
   expiresInSeconds: 3600,
 };
 
-export function admitted(verdict: Verdict): Identity {
-  return "identity" in verdict ? verdict.identity : fail(`refused: ${verdict.rejection.detail}`);
+/** Returns the identity, or fails the test. */
+export function accepted(decision: Decision): Identity {
+  return "accepted" in decision ? decision.accepted : fail(`rejected: ${decision.rejected.detail}`);
 }
 
-export function refused(verdict: Verdict): Rejection {
-  return "rejection" in verdict ? verdict.rejection : fail(`let ${verdict.identity.name} in`);
+/** Returns the rejection, or fails the test. */
+export function rejected(decision: Decision): Rejection {
+  return "rejected" in decision ? decision.rejected : fail(`accepted ${decision.accepted.name}`);
 }
 
-/** Options of a test that needs real files, skipped where those are not allowed. */
+/** Whether to skip tests that need real files, because they are not permitted. */
 export const FILES_IGNORED: boolean = !(await isGranted("read") && await isGranted("write"));
 
 export async function isGranted(name: "read" | "write" | "run"): Promise<boolean> {
   return (await Deno.permissions.query({ name })).state === "granted";
 }
 
-/** A folder for one test. */
+/** Makes a folder that is removed with the test. */
 export function makeFolder() {
   const path = Deno.makeTempDirSync({ prefix: "parley-auth-" });
   return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };

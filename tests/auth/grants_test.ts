@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { EVERYTHING, type GrantLists, Grants, grantsProblem } from "../../lib/auth/grants.ts";
+import { ALL_GRANTS, type GrantLists, Grants, grantsProblem } from "../../lib/auth/grants.ts";
 import { MAX_GRANTS } from "../../lib/limits.ts";
 
 const NOTHING: GrantLists = { publish: [], subscribe: [], respond: [], direct: false };
@@ -17,7 +17,7 @@ Deno.test("an empty list grants nothing", () => {
   assert(!none.mayDirect);
 });
 
-Deno.test("each list grants its own thing and no other", () => {
+Deno.test("each list grants one kind of access and no other", () => {
   assert(publishing("chat").mayPublish("chat"));
   assert(!publishing("chat").maySubscribe("chat"));
   assert(subscribing("chat").maySubscribe("chat"));
@@ -69,15 +69,15 @@ Deno.test("a pattern may be subscribed or responded to only if one grant covers 
   }
 });
 
-Deno.test("two grants that cover a pattern together do not grant it", () => {
+Deno.test("several grants that only together cover a pattern do not grant it", () => {
   assert(!subscribing("a.*", "a.*.>").maySubscribe("a.>"));
   assert(!responding("a.*", "a.*.>").mayRespond("a.>"));
 });
 
-Deno.test("$echo is open to all, other $ names to nobody, whatever is granted", () => {
+Deno.test("every session may use $echo, and none another $ name, whatever is granted", () => {
   const patterns = ["$admin", "$admin.>", ">"];
   const odd = { publish: patterns, subscribe: patterns, respond: [...patterns, "$echo"], direct: true };
-  for (const grants of [new Grants(EVERYTHING), new Grants(odd), new Grants(NOTHING)]) {
+  for (const grants of [new Grants(ALL_GRANTS), new Grants(odd), new Grants(NOTHING)]) {
     assert(grants.mayPublish("$echo"));
     assert(grants.maySubscribe("$echo"));
     assert(!grants.mayRespond("$echo"), "only the server responds there");
@@ -90,27 +90,27 @@ Deno.test("$echo is open to all, other $ names to nobody, whatever is granted", 
   }
 });
 
-Deno.test("EVERYTHING grants all that can be granted", () => {
-  const grants = new Grants(EVERYTHING);
+Deno.test("ALL_GRANTS grants everything that can be granted", () => {
+  const grants = new Grants(ALL_GRANTS);
   assert(grants.mayPublish("a.b.c"));
   assert(grants.maySubscribe(">") && grants.maySubscribe("*.b.>"));
   assert(grants.mayRespond(">") && grants.mayRespond("*.b.>"));
   assert(grants.mayDirect);
 });
 
-Deno.test("grants are what the lists were, also when a list changes afterwards", () => {
+Deno.test("changing a list afterwards does not change the grants", () => {
   const publish = ["chat"];
   const grants = new Grants({ ...NOTHING, publish });
   publish.push(">");
   assert(!grants.mayPublish("jobs"));
 });
 
-Deno.test("what is wrong with a list of grants is said", () => {
+Deno.test("a wrong list of grants is explained", () => {
   assertEquals(grantsProblem([]), undefined);
   assertEquals(grantsProblem([">", "*.a", "a.b-c_D"]), undefined);
   assertEquals(grantsProblem(["chat", ""]), "a channel name has at least one character");
   assertEquals(grantsProblem(["a.>.b"]), 'segment 2 of "a.>.b" is ">", which may only be the last');
-  assertEquals(grantsProblem(["$echo"]), '"$echo" is the server\'s own, which cannot be granted');
+  assertEquals(grantsProblem(["$echo"]), '"$echo" is reserved for the server and cannot be granted');
   const many = Array.from({ length: MAX_GRANTS + 1 }, (_, at) => `c${at}`);
   assertEquals(grantsProblem(many.slice(1)), undefined);
   assertEquals(grantsProblem(many), "a token grants at most 64 patterns of a kind, not 65; use wildcards");

@@ -8,38 +8,38 @@ function makeKeys(storage = new MemoryStorage(), clock = new Clock()) {
   return { storage, clock, keys: new Keys(storage, clock.now) };
 }
 
-/** What is kept of the keys. */
-async function kept(storage: MemoryStorage) {
+/** The content of the key file. */
+async function stored(storage: MemoryStorage) {
   return JSON.parse((await storage.read("signing-keys.json"))!);
 }
 
-Deno.test("the first key is made when something is first to be signed, and stays", async () => {
+Deno.test("the first key is made for the first signature, and stays", async () => {
   const { storage, keys, clock } = makeKeys();
   await keys.refresh();
   assertEquals(await storage.read("signing-keys.json"), undefined);
   const { id } = await keys.signing();
   assertEquals((await keys.signing()).id, id);
   assertEquals((await makeKeys(storage, clock).keys.signing()).id, id);
-  assertEquals((await kept(storage)).signing.madeAtMs, START);
+  assertEquals((await stored(storage)).signing.madeAtMs, START);
 });
 
-Deno.test("many who need the first key at once get the same", async () => {
+Deno.test("concurrent requests for the first key get the same one", async () => {
   const { storage, keys } = makeKeys();
   const others = Array.from({ length: 10 }, () => makeKeys(storage).keys);
   const ids = await Promise.all([keys, ...others].map(async (keys) => (await keys.signing()).id));
   assertEquals(new Set(ids).size, 1);
 });
 
-Deno.test("a private key cannot be taken out of what signs", async () => {
+Deno.test("the signing key cannot be exported", async () => {
   const { key } = await makeKeys().keys.signing();
   assertEquals([key.type, key.extractable], ["private", false]);
 });
 
-Deno.test("many who rotate at once lose no key", async () => {
+Deno.test("concurrent rotations lose no key", async () => {
   const { storage, keys, clock } = makeKeys();
   await keys.signing();
   await Promise.all(Array.from({ length: 5 }, () => makeKeys(storage).keys.rotate(START + 1000)));
-  const { signing, retired } = await kept(storage);
+  const { signing, retired } = await stored(storage);
   const ids = [signing, ...retired].map(({ id }) => id);
   assertEquals(new Set(ids).size, 6);
   await keys.refresh();
@@ -48,18 +48,18 @@ Deno.test("many who rotate at once lose no key", async () => {
   assertEquals(ids.filter((id) => keys.accepted(id) !== undefined), [signing.id]);
 });
 
-Deno.test("only the public half of a retired key is kept, and nothing once its time is over", async () => {
+Deno.test("only the public half of a retired key is kept, and nothing once it is no longer accepted", async () => {
   const { storage, keys, clock } = makeKeys();
   const { id } = await keys.signing();
   await keys.rotate(START + 1000);
-  const [retired] = (await kept(storage)).retired;
+  const [retired] = (await stored(storage)).retired;
   assertEquals([retired.id, Object.keys(retired.jwk).sort()], [id, ["crv", "kty", "x"]]);
   clock.advance(1);
   await keys.rotate(START + 5000);
-  assert(!(await kept(storage)).retired.some((key: { id: string }) => key.id === id));
+  assert(!(await stored(storage)).retired.some((key: { id: string }) => key.id === id));
 });
 
-Deno.test("a later rotation with a shorter overlap shortens the earlier ones too, a longer one does not prolong", async () => {
+Deno.test("a later rotation can shorten the overlap of earlier keys, not extend it", async () => {
   const { keys, clock } = makeKeys();
   const first = (await keys.signing()).id;
   await keys.rotate(START + 10_000);
@@ -73,7 +73,7 @@ Deno.test("a later rotation with a shorter overlap shortens the earlier ones too
   assert(!keys.accepted(second));
 });
 
-Deno.test("a key another process made is known after a refresh", async () => {
+Deno.test("a key that another process made is known after a refresh", async () => {
   const { storage, keys } = makeKeys();
   await keys.refresh();
   const { id } = await makeKeys(storage).keys.signing();
@@ -84,7 +84,7 @@ Deno.test("a key another process made is known after a refresh", async () => {
   assertEquals(await keys.refresh(), false);
 });
 
-Deno.test("a file of keys that is none is an error that names it, and quotes nothing of it", async () => {
+Deno.test("a malformed key file is an error that names the file, quotes nothing of it, and keeps it", async () => {
   const { storage, keys } = makeKeys();
   for (
     const text of [
@@ -99,6 +99,6 @@ Deno.test("a file of keys that is none is an error that names it, and quotes not
     await storage.write("signing-keys.json", text);
     const error = await assertRejects(() => keys.signing(), ParleyError, "signing-keys.json");
     assert(!error.message.includes("hush"));
-    assertEquals(await storage.read("signing-keys.json"), text); // and is not overwritten
+    assertEquals(await storage.read("signing-keys.json"), text); // not overwritten
   }
 });

@@ -3,7 +3,7 @@ import { LastUses } from "../../lib/auth/last_uses.ts";
 import { type IssuedToken, Registry } from "../../lib/auth/registry.ts";
 import { MemoryStorage } from "../../lib/state/storage.ts";
 import { ParleyError } from "../../lib/errors.ts";
-import { ADA, Clock, DAY_SECONDS, process, START } from "./fixtures.ts";
+import { ADA, Clock, DAY_SECONDS, makeProcess, START } from "./fixtures.ts";
 
 function makeRegistry(storage: MemoryStorage = new MemoryStorage(), clock = new Clock()) {
   return { storage, clock, registry: new Registry(storage, clock.now) };
@@ -15,11 +15,11 @@ function issued(id: string, changes: Partial<IssuedToken> = {}): IssuedToken {
   return { id, name, publish, subscribe, respond, direct, ...times, key: "k1", ...changes };
 }
 
-Deno.test("the list says id, name, grants, times and the last use of each token, oldest first", async () => {
+Deno.test("the list has id, name, grants, times and the last use of each token, oldest first", async () => {
   const { registry } = makeRegistry();
   await registry.add(issued("b"));
   await registry.add(issued("a", { name: "Grace" }));
-  registry.used("a");
+  registry.recordUse("a");
   await registry.writeUses();
   assertEquals(await registry.list(), [issued("b"), {
     ...issued("a", { name: "Grace" }),
@@ -27,8 +27,8 @@ Deno.test("the list says id, name, grants, times and the last use of each token,
   }]);
 });
 
-Deno.test("the token itself is kept nowhere", async () => {
-  const { tokens, storage } = process();
+Deno.test("the token itself is stored nowhere", async () => {
+  const { tokens, storage } = makeProcess();
   const { token } = await tokens.issue(ADA);
   await tokens.verify(token);
   await tokens.close();
@@ -38,14 +38,14 @@ Deno.test("the token itself is kept nowhere", async () => {
   }
 });
 
-Deno.test("a token is revoked by its id or by a beginning that is no other's", async () => {
+Deno.test("a token is revoked by its id or by an unambiguous prefix of it", async () => {
   const { registry, clock } = makeRegistry();
   for (const id of ["5f0c", "5f0d", "5f0da"]) await registry.add(issued(id));
   clock.advance(1);
   assertEquals((await registry.revoke("5f0c")).revokedAtMs, START + 1000);
-  assertEquals((await registry.revoke("5f0d")).id, "5f0d"); // whole, although another begins with it
+  assertEquals((await registry.revoke("5f0d")).id, "5f0d"); // a whole id, although another begins with it
   clock.advance(1);
-  assertEquals((await registry.revoke("5f0c")).revokedAtMs, START + 1000); // as before
+  assertEquals((await registry.revoke("5f0c")).revokedAtMs, START + 1000); // unchanged
   assertEquals(registry.find("5f0da")?.revokedAtMs, undefined);
   const list = "shows them";
   await assertRejects(
@@ -57,24 +57,24 @@ Deno.test("a token is revoked by its id or by a beginning that is no other's", a
   await assertRejects(() => registry.revoke(""), ParleyError, list);
 });
 
-Deno.test("an expired token stays in the list for 30 days, and a revoked one until it has expired as long", async () => {
+Deno.test("a token stays in the list until 30 days after it expired, revoked or not", async () => {
   const { registry, clock, storage } = makeRegistry();
   await registry.add(issued("a"));
   await registry.revoke("a");
-  registry.used("a");
+  registry.recordUse("a");
   await registry.writeUses("now");
   clock.advance(30 * DAY_SECONDS + 3600);
   assertEquals((await registry.list()).length, 1);
   clock.advance(1);
   assertEquals(await registry.list(), []);
   await registry.add(issued("b"));
-  assertEquals(JSON.parse((await storage.read("tokens.json"))!).tokens.length, 0); // b is as old
-  registry.used("c");
+  assertEquals(JSON.parse((await storage.read("tokens.json"))!).tokens.length, 0); // b expired at the same time
+  registry.recordUse("c");
   await registry.writeUses("now");
   assertEquals(JSON.parse((await storage.read("token-uses.json"))!).uses, []);
 });
 
-Deno.test("many processes that issue and revoke at once lose nothing", async () => {
+Deno.test("concurrent changes by several processes lose nothing", async () => {
   const { storage, registry } = makeRegistry();
   const ids = Array.from({ length: 20 }, (_, at) => `${at}.`);
   await Promise.all(ids.map((id) => makeRegistry(storage).registry.add(issued(id))));
@@ -83,55 +83,55 @@ Deno.test("many processes that issue and revoke at once lose nothing", async () 
   assertEquals(ids.filter((id) => registry.find(id)?.revokedAtMs === undefined), ids.slice(0, 10));
 });
 
-Deno.test("writing down uses never touches what commands write", async () => {
+Deno.test("writing uses does not undo what a command wrote", async () => {
   const { storage, registry } = makeRegistry();
   await registry.add(issued("a"));
-  registry.used("a");
-  await makeRegistry(storage).registry.revoke("a"); // after the server last looked
+  registry.recordUse("a");
+  await makeRegistry(storage).registry.revoke("a"); // after the server's last refresh
   await registry.writeUses("now");
   await registry.refresh();
   assertEquals(registry.find("a")?.revokedAtMs, START);
 });
 
-Deno.test("uses are written down at once, and then every ten seconds if there are any", async () => {
+Deno.test("uses are written at once, then at most every ten seconds", async () => {
   const { storage, clock, registry } = makeRegistry();
   await registry.add(issued("a"));
   const written = async () => (await new LastUses(storage, clock.now).read()).get("a");
   await registry.writeUses();
   assertEquals(await storage.read("token-uses.json"), undefined);
-  registry.used("a");
+  registry.recordUse("a");
   await registry.writeUses();
   assertEquals(await written(), START);
   clock.advance(9);
-  registry.used("a");
+  registry.recordUse("a");
   await registry.writeUses();
   assertEquals(await written(), START);
   clock.advance(1);
   await registry.writeUses();
   assertEquals(await written(), START + 9000);
-  registry.used("a");
+  registry.recordUse("a");
   await registry.writeUses("now");
   assertEquals(await written(), START + 10_000);
 });
 
-Deno.test("of two servers' uses of a token the later counts", async () => {
+Deno.test("the later of two servers' uses of a token is kept", async () => {
   const { storage, clock, registry } = makeRegistry();
   await registry.add(issued("a"));
   const other = makeRegistry(storage, new Clock());
   other.clock.advance(-60);
   await other.registry.refresh();
-  registry.used("a");
-  other.registry.used("a");
+  registry.recordUse("a");
+  other.registry.recordUse("a");
   await registry.writeUses();
   await other.registry.writeUses();
   assertEquals((await makeRegistry(storage, clock).registry.list())[0].lastUsedAtMs, START);
 });
 
-Deno.test("uses that could not be written are written the next time", async () => {
+Deno.test("uses that could not be written are written with the next ones", async () => {
   const { storage, clock, registry } = makeRegistry();
   await registry.add(issued("a"));
   await storage.write("token-uses.json", "?");
-  registry.used("a");
+  registry.recordUse("a");
   await assertRejects(() => registry.writeUses(), ParleyError, "token-uses.json");
   await storage.write("token-uses.json", '{"version":1,"uses":[]}');
   clock.advance(10);

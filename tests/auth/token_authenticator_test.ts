@@ -1,96 +1,106 @@
-/** The door: who tries wrong tokens waits, and nobody else. */
+/** Wrong tokens are answered later and later; valid and missing ones are not delayed. */
 
 import { assertEquals } from "@std/assert";
 import { TokenAuthenticator } from "../../lib/auth/token_authenticator.ts";
 import { FAILURES_FORGOTTEN_MS, MAX_REMEMBERED_ADDRESSES } from "../../lib/limits.ts";
-import { ADA, admitted, process, refused } from "./fixtures.ts";
+import { accepted, ADA, makeProcess, rejected } from "./fixtures.ts";
 
 const ADDRESS = "192.0.2.1";
 
-/** A door by a clock that stands, whose pauses are written down and take no time. */
-function makeDoor() {
-  const desk = process();
-  const pauses: number[] = [];
+/** An authenticator whose delays are recorded and take no time. */
+function makeAuthenticator() {
+  const parts = makeProcess();
+  const delays: number[] = [];
   const clock = { ms: 0 };
   const authenticator = new TokenAuthenticator(
-    desk.tokens,
+    parts.tokens,
     () => clock.ms,
-    (ms) => Promise.resolve(void pauses.push(ms)),
+    (ms) => Promise.resolve(void delays.push(ms)),
   );
-  return { ...desk, authenticator, pauses, time: clock };
+  return { ...parts, authenticator, delays, time: clock };
 }
 
-Deno.test("each wrong token of an address is refused later than the one before, up to 3.2 s", async () => {
-  const { authenticator, pauses } = makeDoor();
-  for (let count = 0; count < 8; count++) refused(await authenticator.verify("wrong", ADDRESS));
-  assertEquals(pauses, [100, 200, 400, 800, 1600, 3200, 3200, 3200]);
+Deno.test("each wrong token of an address is rejected later than the one before, up to 3.2 s", async () => {
+  const { authenticator, delays } = makeAuthenticator();
+  for (let count = 0; count < 8; count++) rejected(await authenticator.verify("wrong", ADDRESS));
+  assertEquals(delays, [100, 200, 400, 800, 1600, 3200, 3200, 3200]);
 });
 
-Deno.test("thousands of wrong tokens still wait no longer than 3.2 s", async () => {
-  const { authenticator, pauses } = makeDoor();
+Deno.test("wrong tokens sent at the same time are delayed like those sent one after the other", async () => {
+  const { authenticator, tokens, delays } = makeAuthenticator();
+  const { token } = await tokens.issue(ADA);
+  const wrong = Array.from({ length: 100 }, () => authenticator.verify("a.b.c", ADDRESS));
+  accepted(await authenticator.verify(token, ADDRESS));
+  for (const decision of await Promise.all(wrong)) rejected(decision);
+  assertEquals(delays.slice(0, 7), [100, 200, 400, 800, 1600, 3200, 3200]);
+  assertEquals(delays.length, 100, "and none for the valid token");
+});
+
+Deno.test("thousands of wrong tokens are delayed by 3.2 s at most", async () => {
+  const { authenticator, delays } = makeAuthenticator();
   for (let count = 0; count < 2000; count++) await authenticator.verify("wrong", ADDRESS);
-  assertEquals(pauses.at(-1), 3200);
+  assertEquals(delays.at(-1), 3200);
 });
 
-Deno.test("a right token is let in at once, whatever its address did before", async () => {
-  const { authenticator, tokens, pauses } = makeDoor();
+Deno.test("a valid token is accepted at once, whatever its address sent before", async () => {
+  const { authenticator, tokens, delays } = makeAuthenticator();
   const { token } = await tokens.issue(ADA);
   await authenticator.verify("wrong", ADDRESS);
-  assertEquals(admitted(await authenticator.verify(token, ADDRESS)).name, "Ada");
-  assertEquals(pauses, [100]);
+  assertEquals(accepted(await authenticator.verify(token, ADDRESS)).name, "Ada");
+  assertEquals(delays, [100]);
 });
 
-Deno.test("who has no token is told at once that one is needed, and it counts for nothing", async () => {
-  const { authenticator, pauses } = makeDoor();
+Deno.test("a missing token is rejected at once and does not count as a failure", async () => {
+  const { authenticator, delays } = makeAuthenticator();
   for (const none of [undefined, ""]) {
-    assertEquals(refused(await authenticator.verify(none, ADDRESS)).reason, "missing");
+    assertEquals(rejected(await authenticator.verify(none, ADDRESS)).reason, "missing");
   }
   await authenticator.verify("wrong", ADDRESS);
-  assertEquals(pauses, [100]);
+  assertEquals(delays, [100]);
 });
 
-Deno.test("one address does not slow another, and after a quiet minute it starts anew", async () => {
-  const { authenticator, pauses, time } = makeDoor();
+Deno.test("failures count per address, and are forgotten after a minute without one", async () => {
+  const { authenticator, delays, time } = makeAuthenticator();
   await authenticator.verify("wrong", ADDRESS);
   await authenticator.verify("wrong", "192.0.2.2");
   time.ms += FAILURES_FORGOTTEN_MS - 1;
   await authenticator.verify("wrong", ADDRESS);
   time.ms += FAILURES_FORGOTTEN_MS;
   await authenticator.verify("wrong", ADDRESS);
-  assertEquals(pauses, [100, 100, 200, 100]);
+  assertEquals(delays, [100, 100, 200, 100]);
 });
 
-Deno.test("so many addresses are remembered and no more; the one that failed longest ago is forgotten", async () => {
-  const { authenticator, pauses } = makeDoor();
+Deno.test("a limited number of addresses is remembered; the least recent failure is forgotten first", async () => {
+  const { authenticator, delays } = makeAuthenticator();
   await authenticator.verify("wrong", "first");
   await authenticator.verify("wrong", "second");
   for (let count = 0; count < MAX_REMEMBERED_ADDRESSES - 1; count++) {
     await authenticator.verify("wrong", `${count}`);
   }
-  pauses.length = 0;
+  delays.length = 0;
   await authenticator.verify("wrong", "second");
   await authenticator.verify("wrong", "first");
-  assertEquals(pauses, [200, 100]);
+  assertEquals(delays, [200, 100]);
 });
 
-Deno.test("somebody let in is asked for again by the same rules", async () => {
-  const { authenticator, tokens, clock } = makeDoor();
+Deno.test("an accepted session is checked by the same rules", async () => {
+  const { authenticator, tokens, clock } = makeAuthenticator();
   const { token } = await tokens.issue(ADA);
-  const identity = admitted(await authenticator.verify(token, ADDRESS));
+  const identity = accepted(await authenticator.verify(token, ADDRESS));
   assertEquals(authenticator.check(identity), undefined);
   clock.advance(ADA.expiresInSeconds);
   assertEquals(authenticator.check(identity)?.reason, "expired");
 });
 
-Deno.test("a server whose greetings must be quick refuses in time", async () => {
-  const { tokens } = process();
-  const pauses: number[] = [];
+Deno.test("the delay can be limited to less than a short handshake time", async () => {
+  const { tokens } = makeProcess();
+  const delays: number[] = [];
   const authenticator = new TokenAuthenticator(
     tokens,
     () => 0,
-    (ms) => Promise.resolve(void pauses.push(ms)),
+    (ms) => Promise.resolve(void delays.push(ms)),
     500,
   );
   for (let count = 0; count < 5; count++) await authenticator.verify("wrong", ADDRESS);
-  assertEquals(pauses, [100, 200, 400, 500, 500]);
+  assertEquals(delays, [100, 200, 400, 500, 500]);
 });

@@ -58,7 +58,7 @@ Deno.test("a HELLO that is none is refused before anybody is asked", () => {
 Deno.test("who is let in goes by the token's name and has its rights", async () => {
   const responder: unknown[] = [];
   const authenticator = makeDoor((...args) =>
-    Promise.resolve((responder.push(args), { identity: ADMISSION }))
+    Promise.resolve((responder.push(args), { accepted: ADMISSION }))
   );
   const accepted = await judged(
     new Handshake(authenticator, "192.0.2.1", fails),
@@ -69,17 +69,17 @@ Deno.test("who is let in goes by the token's name and has its rights", async () 
 });
 
 Deno.test("who is not is told what it may know; the rest is for the log", async () => {
-  const rejection = { told: "token expired: ask for a new one", detail: "it ended yesterday" };
-  const authenticator = makeDoor(() => Promise.resolve({ rejection }));
+  const rejected = { message: "token expired: ask for a new one", detail: "it ended yesterday" };
+  const authenticator = makeDoor(() => Promise.resolve({ rejected }));
   assertEquals(await judged(new Handshake(authenticator, "192.0.2.1", fails), helloFrame()), {
     code: "unauthorized",
-    message: rejection.told,
-    detail: rejection.detail,
+    message: rejected.message,
+    detail: rejected.detail,
   });
 });
 
 Deno.test("while the door judges there is no verdict, and it is asked once", async () => {
-  const verdict = Promise.withResolvers<{ identity: Identity }>();
+  const verdict = Promise.withResolvers<{ accepted: Identity }>();
   let responder = 0;
   const authenticator = makeDoor(() => (responder++, verdict.promise));
   const greeting = new Handshake(authenticator, "192.0.2.1", fails);
@@ -88,7 +88,7 @@ Deno.test("while the door judges there is no verdict, and it is asked once", asy
   for (let count = 0; count < 3; count++) {
     assertEquals(greeting.judge(frame, 0, frame.length, told.resolve), undefined);
   }
-  verdict.resolve({ identity: ADMISSION });
+  verdict.resolve({ accepted: ADMISSION });
   await told.promise;
   const accepted = greeting.judge(frame, 0, frame.length, told.resolve);
   assertEquals([accepted !== undefined && "permissions" in accepted, responder], [true, 1]);

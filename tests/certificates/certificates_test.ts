@@ -16,13 +16,13 @@ import { ParleyError } from "../../lib/errors.ts";
 import { FILES_IGNORED, isGranted, makeFolder } from "../auth/fixtures.ts";
 
 const DAY_MS = 86_400_000;
-const nowMs = Date.now(); // TLS libraries ask the real clock
+const nowMs = Date.now(); // TLS libraries use the real clock
 const authority = await makeAuthority(nowMs);
 const HOSTS = ["localhost", "127.0.0.1", "::1"];
 const server = await makeServerCertificate(authority, { hosts: HOSTS, nowMs });
 
-/** One handshake over loopback; the client wants `hostname` and trusts `ca`. Resolves to what the client read. */
-async function shake(pair: KeyPair, ca: string, hostname: string): Promise<string> {
+/** Connects over TLS to a server with `pair`; the client expects `hostname` and trusts `ca`. Resolves to what it reads. */
+async function handshake(pair: KeyPair, ca: string, hostname: string): Promise<string> {
   using listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert: pair.certificate, key: pair.key });
   const { port } = listener.addr as Deno.NetAddr;
   const serve = async () => {
@@ -30,9 +30,9 @@ async function shake(pair: KeyPair, ca: string, hostname: string): Promise<strin
     await conn.handshake();
     await conn.write(new TextEncoder().encode("hello"));
   };
-  const served = serve().catch(() => {}); // the client says what went wrong
+  const served = serve().catch(() => {}); // the client's error is asserted
   try {
-    // Connected first, so that a name of any kind needs no resolver.
+    // Connects by address first, so that any hostname works without a resolver.
     const tcp = await Deno.connect({ hostname: "127.0.0.1", port });
     using conn = await Deno.startTls(tcp, { hostname, caCerts: [ca] });
     await conn.handshake();
@@ -44,15 +44,15 @@ async function shake(pair: KeyPair, ca: string, hostname: string): Promise<strin
 }
 
 Deno.test("a client that trusts the authority connects by DNS name", async () => {
-  assertEquals(await shake(server, authority.certificate, "localhost"), "hello");
+  assertEquals(await handshake(server, authority.certificate, "localhost"), "hello");
 });
 
 Deno.test("a client that trusts the authority connects by IPv4 and by IPv6 address", async () => {
-  assertEquals(await shake(server, authority.certificate, "127.0.0.1"), "hello");
-  assertEquals(await shake(server, authority.certificate, "::1"), "hello");
+  assertEquals(await handshake(server, authority.certificate, "127.0.0.1"), "hello");
+  assertEquals(await handshake(server, authority.certificate, "::1"), "hello");
 });
 
-Deno.test("connectTls takes the certificate, by name and by address", async () => {
+Deno.test("connectTls accepts the certificate, by name and by address", async () => {
   using listener = Deno.listenTls({
     hostname: "127.0.0.1",
     port: 0,
@@ -69,10 +69,10 @@ Deno.test("connectTls takes the certificate, by name and by address", async () =
   }
 });
 
-Deno.test("a name or an address that is not in the certificate is refused by the client", async () => {
+Deno.test("the client rejects a name or an address that is not in the certificate", async () => {
   for (const hostname of ["other.example", "127.0.0.2", "::2", "sub.localhost"]) {
     await assertRejects(
-      () => shake(server, authority.certificate, hostname),
+      () => handshake(server, authority.certificate, hostname),
       Error,
       "certificate not valid for name",
       hostname,
@@ -82,10 +82,10 @@ Deno.test("a name or an address that is not in the certificate is refused by the
 
 Deno.test("a wildcard stands for one label", async () => {
   const wild = await makeServerCertificate(authority, { hosts: ["*.example.org"], nowMs });
-  assertEquals(await shake(wild, authority.certificate, "a.example.org"), "hello");
+  assertEquals(await handshake(wild, authority.certificate, "a.example.org"), "hello");
   for (const hostname of ["example.org", "a.b.example.org"]) {
     await assertRejects(
-      () => shake(wild, authority.certificate, hostname),
+      () => handshake(wild, authority.certificate, hostname),
       Error,
       "certificate not valid for name",
       hostname,
@@ -93,27 +93,31 @@ Deno.test("a wildcard stands for one label", async () => {
   }
 });
 
-Deno.test("a client that trusts another authority of Parley refuses", async () => {
+Deno.test("the client rejects a certificate of another authority made by Parley", async () => {
   const other = await makeAuthority(nowMs);
-  await assertRejects(() => shake(server, other.certificate, "localhost"), Error, "UnknownIssuer");
+  await assertRejects(() => handshake(server, other.certificate, "localhost"), Error, "UnknownIssuer");
 });
 
-Deno.test("a certificate that has ended, or has not begun, is refused by the client", async () => {
+Deno.test("the client rejects a certificate that has ended or has not begun", async () => {
   const ended = await makeServerCertificate(authority, {
     hosts: ["localhost"],
     days: 1,
     nowMs: nowMs - 2 * DAY_MS,
   });
-  await assertRejects(() => shake(ended, authority.certificate, "localhost"), Error, "certificate expired");
+  await assertRejects(
+    () => handshake(ended, authority.certificate, "localhost"),
+    Error,
+    "certificate expired",
+  );
   const early = await makeServerCertificate(authority, { hosts: ["localhost"], nowMs: nowMs + 2 * DAY_MS });
   await assertRejects(
-    () => shake(early, authority.certificate, "localhost"),
+    () => handshake(early, authority.certificate, "localhost"),
     Error,
     "certificate not valid yet",
   );
 });
 
-Deno.test("node:tls takes the certificate too, by name and by address", async () => {
+Deno.test("node:tls accepts the certificate too, by name and by address", async () => {
   const listener = tls.createServer(
     { cert: server.certificate, key: server.key },
     (socket) => socket.end("hello"),
@@ -132,7 +136,7 @@ Deno.test("node:tls takes the certificate too, by name and by address", async ()
   await once(listener, "close");
 });
 
-Deno.test("a server certificate says whom it is for, until when, and who signed it", async () => {
+Deno.test("a server certificate is described with subject, issuer, hosts, times and fingerprint", async () => {
   const start = Math.floor(nowMs / 1000) * 1000;
   const description = await describeCertificate(server.certificate);
   const { certificate } = authority;
@@ -155,7 +159,7 @@ async function fingerprintOf(pem: string): Promise<string> {
   return Buffer.from(await crypto.subtle.digest("SHA-256", der)).toString("hex");
 }
 
-Deno.test("an authority lasts ten years, says that it is one, and has a name of its own", async () => {
+Deno.test("an authority lasts ten years, is marked as one, and has a unique name", async () => {
   const { subject, issuer, isAuthority, notAfter, hosts } = await describeCertificate(authority.certificate);
   assertMatch(subject, /^CN=Parley CA [0-9a-f]{8}$/);
   assertEquals([issuer, isAuthority, hosts], [subject, true, []]);
@@ -167,7 +171,7 @@ Deno.test("an authority lasts ten years, says that it is one, and has a name of 
   );
 });
 
-Deno.test("a server certificate never outlives its authority, and a dead authority signs nothing", async () => {
+Deno.test("a server certificate never outlives its authority, and an expired authority signs nothing", async () => {
   const old = await makeAuthority(nowMs - 3600 * DAY_MS);
   const { notAfter } = await describeCertificate(old.certificate);
   const last = await makeServerCertificate(old, { hosts: ["a.example"], nowMs });
@@ -192,7 +196,7 @@ Deno.test("only an authority with its own key can sign", async () => {
   );
 });
 
-Deno.test("what cannot be certified is said", async () => {
+Deno.test("a wrong request is explained", async () => {
   const make = (options: object) =>
     makeServerCertificate(authority, { hosts: ["a.example"], nowMs, ...options });
   await assertRejects(() => make({ hosts: [] }), ParleyError, "for 1 to 100 hosts, not 0");
@@ -203,19 +207,19 @@ Deno.test("what cannot be certified is said", async () => {
   await assertRejects(() => make({ hosts: ["a b"] }), ParleyError, 'not "a b"');
 });
 
-Deno.test("a host named twice, in whatever way, is in the certificate once", async () => {
+Deno.test("a host named twice, in whatever form, is in the certificate once", async () => {
   const hosts = ["A.example", "a.example", "::1", "[0:0::1]", "10.0.0.1"];
   const { certificate } = await makeServerCertificate(authority, { hosts, nowMs });
   assertEquals((await describeCertificate(certificate)).hosts, ["a.example", "::1", "10.0.0.1"]);
 });
 
-Deno.test("a name longer than a common name may be is certified all the same", async () => {
+Deno.test("a name longer than a common name may be is certified", async () => {
   const name = `${"a".repeat(60)}.${"b".repeat(60)}.example`;
   const pair = await makeServerCertificate(authority, { hosts: [name], nowMs });
-  assertEquals(await shake(pair, authority.certificate, name), "hello");
+  assertEquals(await handshake(pair, authority.certificate, name), "hello");
 });
 
-Deno.test("the first certificate of a chain is described, whatever else is in the file", async () => {
+Deno.test("the first certificate of a file is described, whatever else the file holds", async () => {
   const chain = `a note\n${server.certificate}${authority.certificate}`;
   assertEquals((await describeCertificate(chain)).subject, "CN=localhost");
   assertEquals((await describeCertificate(`${server.key}${server.certificate}`)).subject, "CN=localhost");
@@ -229,7 +233,7 @@ Deno.test("the first certificate of a chain is described, whatever else is in th
   }
 });
 
-Deno.test("a key in any form is seen to belong to a certificate, or not", async () => {
+Deno.test("a key in any format is checked against a certificate", async () => {
   assertEquals(await pairProblem(server), undefined);
   const wrong = "the key is not the certificate's";
   assertEquals(await pairProblem({ ...server, key: authority.key }), wrong);
@@ -244,7 +248,7 @@ Deno.test("a key in any form is seen to belong to a certificate, or not", async 
 });
 
 Deno.test({
-  name: "OpenSSL, at its strictest, agrees with a hundred certificates",
+  name: "OpenSSL with its strictest checks accepts a hundred certificates",
   ignore: FILES_IGNORED || !(await isGranted("run")) || !hasOpenSsl(),
   async fn() {
     using folder = makeFolder();
@@ -255,9 +259,9 @@ Deno.test({
       const { certificate } = await makeServerCertificate(ca, { hosts, nowMs });
       Deno.writeTextFileSync(`${folder.path}/ca.pem`, ca.certificate);
       Deno.writeTextFileSync(`${folder.path}/server.pem`, certificate);
-      for (const who of [["-verify_ip", "2001:db8:0::7"], ["-verify_hostname", "xn--bcher-kva.example"]]) {
+      for (const check of [["-verify_ip", "2001:db8:0::7"], ["-verify_hostname", "xn--bcher-kva.example"]]) {
         const { code, stderr } = new Deno.Command("openssl", {
-          args: ["verify", ...options, ...who, `${folder.path}/server.pem`],
+          args: ["verify", ...options, ...check, `${folder.path}/server.pem`],
         }).outputSync();
         assertEquals(code, 0, new TextDecoder().decode(stderr));
       }

@@ -14,7 +14,7 @@ import { FILES_IGNORED, makeFolder, START } from "../auth/fixtures.ts";
 const DAY_MS = 86_400_000;
 const HOSTS = ["localhost", "127.0.0.1"];
 
-/** A storage as some process left it, with one thing done to it. */
+/** A storage with an authority and a certificate, in which `changes` replace or remove files. */
 async function made(
   storage: Storage = new MemoryStorage(),
   changes: Record<string, string | undefined> = {},
@@ -31,7 +31,7 @@ async function made(
 const ensure = (storage: Storage, options: object = {}) =>
   ensureCertificate(storage, { hosts: HOSTS, nowMs: START, ...options });
 
-Deno.test("what is missing is made, and used from then on", async () => {
+Deno.test("a missing certificate is made, and used from then on", async () => {
   const { storage, first } = await made();
   assertEquals(first.made, "there was none");
   assertEquals(await ensure(storage), {
@@ -43,7 +43,7 @@ Deno.test("what is missing is made, and used from then on", async () => {
   assertEquals(await readCertificate(new MemoryStorage()), undefined);
 });
 
-Deno.test("the order of hosts, and how they are written, is not a change of hosts", async () => {
+Deno.test("another order or spelling of the hosts is not a change of hosts", async () => {
   const { storage } = await made();
   assertEquals((await ensure(storage, { hosts: ["127.0.0.1", "LOCALHOST", "localhost"] })).made, undefined);
 });
@@ -70,7 +70,7 @@ Deno.test("a server certificate is renewed by the same authority when asked, for
   assertEquals((await ensure(storage, { nowMs: START + 60 * DAY_MS })).made, undefined);
 });
 
-Deno.test("a certificate asked to be short-lived is not made anew every time", async () => {
+Deno.test("a short-lived certificate is not renewed every time", async () => {
   const storage = new MemoryStorage();
   const options = { days: 6 };
   assertEquals((await ensure(storage, options)).made, "there was none");
@@ -78,7 +78,7 @@ Deno.test("a certificate asked to be short-lived is not made anew every time", a
   assertEquals((await ensure(storage, { ...options, nowMs: START + 5 * DAY_MS })).made, "it had 1 days left");
 });
 
-Deno.test("what a crash or a careless copy left is made anew where nobody trusts it yet", async () => {
+Deno.test("an incomplete or mixed-up pair is replaced, and the authority only if it is missing", async () => {
   const { first } = await made();
   const cases: [Record<string, string | undefined>, string, boolean][] = [
     [{ "server.pem": undefined }, "there was none", true],
@@ -107,7 +107,7 @@ Deno.test("what a crash or a careless copy left is made anew where nobody trusts
   }
 });
 
-Deno.test("the authority's key may be elsewhere until it is needed, and then it is said", async () => {
+Deno.test("the authority's key may be elsewhere until a new certificate is needed", async () => {
   const { storage } = await made(undefined, { "ca-key.pem": undefined });
   assertEquals((await ensure(storage)).made, undefined);
   const error = await assertRejects(
@@ -118,7 +118,7 @@ Deno.test("the authority's key may be elsewhere until it is needed, and then it 
   assertEquals(error.code, "bad_argument");
 });
 
-Deno.test("an authority that is broken is never replaced behind its owner's back", async () => {
+Deno.test("a broken authority is reported and never replaced", async () => {
   const { first } = await made();
   for (
     const [changes, message] of [
@@ -137,8 +137,8 @@ Deno.test("an authority that is broken is never replaced behind its owner's back
   }
 });
 
-Deno.test("a certificate that Parley did not issue is not replaced, but one by an authority one brought is", async () => {
-  // An authority with another name than ours get: a real one's.
+Deno.test("a certificate of another issuer is not replaced, unless the folder holds that issuer's authority", async () => {
+  // An authority with a name that Parley does not give.
   const { storage: donor } = await made();
   const brought = await makeForeignAuthority();
   const foreign = await makeServerCertificate(brought, { hosts: HOSTS, nowMs: START });
@@ -158,7 +158,7 @@ Deno.test("a certificate that Parley did not issue is not replaced, but one by a
   assertEquals((await describeCertificate(renewed.certificate)).issuer, "CN=Example Corp");
 });
 
-/** An authority as somebody else's tools make it. */
+/** An authority as other tools make it. */
 async function makeForeignAuthority() {
   await import("reflect-metadata");
   const x509 = await import("@peculiar/x509");
@@ -177,7 +177,7 @@ async function makeForeignAuthority() {
   return { certificate: certificate.toString("pem"), key: x509.PemConverter.encode(pkcs8, "PRIVATE KEY") };
 }
 
-Deno.test("two that make certificates at once agree, and readers never get halves of two", async () => {
+Deno.test("concurrent calls agree on one certificate, and readers never get a mixed-up pair", async () => {
   const storage = new MemoryStorage();
   const all = await Promise.all([ensure(storage), ensure(storage), ensure(storage)]);
   assertEquals(new Set(all.map(({ certificate }) => certificate)).size, 1);
@@ -188,7 +188,7 @@ Deno.test("two that make certificates at once agree, and readers never get halve
 });
 
 Deno.test({
-  name: "on disk the keys are their owner's alone, and the certificates everybody's",
+  name: "on disk only the owner can read the keys, and every user the certificates",
   ignore: FILES_IGNORED || Deno.build.os === "windows",
   async fn() {
     using folder = makeFolder();
@@ -218,7 +218,7 @@ Deno.test({
   },
 });
 
-Deno.test("an authority that ends soon still signs, until it has ended", async () => {
+Deno.test("an authority signs until it ends", async () => {
   const storage = new MemoryStorage();
   const old = await makeAuthority(START - 3640 * DAY_MS);
   await storage.write("ca.pem", old.certificate);

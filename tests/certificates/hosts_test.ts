@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { parseHost } from "../../lib/certificates/hosts.ts";
 import { ParleyError } from "../../lib/errors.ts";
 
-Deno.test("names and addresses are told apart, and written in one way", () => {
+Deno.test("names and addresses are distinguished and normalized", () => {
   const hosts: [string, "dns" | "ip", string][] = [
     ["localhost", "dns", "localhost"],
     ["Parley.Example", "dns", "parley.example"],
@@ -20,7 +20,7 @@ Deno.test("names and addresses are told apart, and written in one way", () => {
   for (const [text, type, value] of hosts) assertEquals(parseHost(text), { type, value }, text);
 });
 
-Deno.test("what is no host is refused", () => {
+Deno.test("text that is not a host is rejected", () => {
   const none = [
     ..."|. |a b|a..b|.a|a.|-a.example|a-.example|*|*.|*.org|a.*.org|**.a.org|a/b|user@host|host:80|[::1|::1]|:::|1:2:3"
       .split("|"),
@@ -37,7 +37,7 @@ Deno.test("what is no host is refused", () => {
   }
 });
 
-Deno.test("an address that stands for all is refused, with why", () => {
+Deno.test("an address that stands for all addresses is rejected, with the reason", () => {
   for (const text of ["0.0.0.0", "::", "[::]", "0:0:0:0:0:0:0:0"]) {
     assertThrows(() => parseHost(text), ParleyError, "name the addresses or names that clients use");
   }

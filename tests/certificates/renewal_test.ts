@@ -1,4 +1,4 @@
-/** Renewal: another certificate is told of once, a failure changes nothing. */
+/** Renewal: a new certificate is reported once, and a failure changes nothing. */
 
 import { assertEquals } from "@std/assert";
 import type { SourcedCertificate } from "../../lib/certificates/source.ts";
@@ -7,9 +7,9 @@ import { Renewal } from "../../lib/certificates/renewal.ts";
 const certificate = (name: string): SourcedCertificate => ({ certificate: name, key: `key of ${name}` });
 
 function makeRenewal() {
-  const told: string[] = [];
+  const events: string[] = [];
   const harness = {
-    told,
+    events,
     reads: 0,
     read: (): Promise<SourcedCertificate> => Promise.resolve(certificate("first")),
     renewed: (_: SourcedCertificate) => {},
@@ -18,46 +18,46 @@ function makeRenewal() {
   harness.renewal = new Renewal({ read: () => (harness.reads++, harness.read()) }, certificate("first"), {
     renewed: (it) => {
       harness.renewed(it);
-      told.push(it.certificate);
+      events.push(it.certificate);
     },
-    failed: (error) => told.push(String(error)),
+    failed: (error) => events.push(String(error)),
   });
   return harness;
 }
 
-Deno.test("the same certificate is no news; another one is, once", async () => {
+Deno.test("an unchanged certificate is not reported, another one is reported once", async () => {
   const harness = makeRenewal();
-  await harness.renewal.look();
+  await harness.renewal.check();
   harness.read = () => Promise.resolve(certificate("second"));
-  await harness.renewal.look();
-  await harness.renewal.look();
-  assertEquals(harness.told, ["second"]);
+  await harness.renewal.check();
+  await harness.renewal.check();
+  assertEquals(harness.events, ["second"]);
 });
 
-Deno.test("a source that fails is told of each time, and the next look tries again", async () => {
+Deno.test("each failure of the source is reported, and the next check tries again", async () => {
   const harness = makeRenewal();
   harness.read = () => Promise.reject(new Error("gone"));
-  await harness.renewal.look();
-  await harness.renewal.look();
+  await harness.renewal.check();
+  await harness.renewal.check();
   harness.read = () => Promise.resolve(certificate("second"));
-  await harness.renewal.look();
-  assertEquals(harness.told, ["Error: gone", "Error: gone", "second"]);
+  await harness.renewal.check();
+  assertEquals(harness.events, ["Error: gone", "Error: gone", "second"]);
 });
 
-Deno.test("a certificate that cannot be served is tried again, not taken for the one in use", async () => {
+Deno.test("a certificate that cannot be used is tried again at the next check", async () => {
   const harness = makeRenewal();
   harness.read = () => Promise.resolve(certificate("second"));
   harness.renewed = () => {
     throw new Error("no such cipher");
   };
-  await harness.renewal.look();
+  await harness.renewal.check();
   harness.renewed = () => {};
-  await harness.renewal.look();
-  assertEquals(harness.told, ["Error: no such cipher", "second"]);
+  await harness.renewal.check();
+  assertEquals(harness.events, ["Error: no such cipher", "second"]);
 });
 
-Deno.test("looks at once are one look", async () => {
+Deno.test("concurrent checks share one read", async () => {
   const harness = makeRenewal();
-  await Promise.all([harness.renewal.look(), harness.renewal.look(), harness.renewal.look()]);
+  await Promise.all([harness.renewal.check(), harness.renewal.check(), harness.renewal.check()]);
   assertEquals(harness.reads, 1);
 });

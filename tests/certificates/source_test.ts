@@ -1,4 +1,4 @@
-/** Where certificates come from: made in a folder, or looked after by somebody else. */
+/** The sources of certificates: made by Parley in a folder, or given in two files. */
 
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
@@ -29,14 +29,14 @@ Deno.test("a certificate is made once, and renewed by the same authority when fe
   assertEquals([second.certificate === first.certificate, second.authority], [false, first.authority]);
 });
 
-Deno.test("what the certificate was for before, it stays for", async () => {
+Deno.test("a new certificate keeps the hosts of the existing one", async () => {
   const [storage, clock] = [new MemoryStorage(), new Clock()];
   await ensureCertificate(storage, { hosts: ["hub.example", "203.0.113.7"], nowMs: clock.ms });
   const { certificate } = await ownCertificates(storage, ["LOCALHOST", "::1"], clock.now).read();
   assertEquals(await hostsOf(certificate), ["localhost", "::1", "hub.example", "203.0.113.7"]);
 });
 
-Deno.test("two servers with one folder agree on one certificate", async () => {
+Deno.test("two servers with one folder share one certificate", async () => {
   const [storage, clock] = [new MemoryStorage(), new Clock()];
   const one = ownCertificates(storage, ["one.example", "localhost"], clock.now);
   const two = ownCertificates(storage, ["two.example", "localhost"], clock.now);
@@ -45,7 +45,7 @@ Deno.test("two servers with one folder agree on one certificate", async () => {
   for (const source of [one, two, one]) assertEquals((await source.read()).certificate, agreed.certificate);
 });
 
-Deno.test("a certificate that has had many addresses has room for the ones of today", async () => {
+Deno.test("earlier hosts give way if the certificate has no room for the current ones", async () => {
   const [storage, clock] = [new MemoryStorage(), new Clock()];
   const before = Array.from({ length: MAX_HOSTS }, (_, at) => `10.0.0.${at}`);
   await ensureCertificate(storage, { hosts: before, nowMs: clock.ms });
@@ -55,7 +55,7 @@ Deno.test("a certificate that has had many addresses has room for the ones of to
   assertEquals((await source.read()).certificate, certificate);
 });
 
-Deno.test("a certificate that cannot be read is made anew, for the hosts that are wanted", async () => {
+Deno.test("a certificate that cannot be read is replaced, for the current hosts", async () => {
   const [storage, clock] = [new MemoryStorage(), new Clock()];
   const source = ownCertificates(storage, ["localhost"], clock.now);
   await source.read();
@@ -63,13 +63,13 @@ Deno.test("a certificate that cannot be read is made anew, for the hosts that ar
   assertEquals(await hostsOf((await source.read()).certificate), ["localhost"]);
 });
 
-Deno.test("a host that is none is refused", async () => {
+Deno.test("a malformed host is rejected", async () => {
   const source = ownCertificates(new MemoryStorage(), ["a b"], Date.now);
   await assertRejects(() => source.read(), ParleyError, "a host is a name or an address");
 });
 
 Deno.test({
-  name: "given files are read each time, and what is wrong with them names them",
+  name: "given files are read each time, and problems name the file",
   ignore: FILES_IGNORED,
   fn: async () => {
     using folder = makeFolder();

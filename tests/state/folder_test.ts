@@ -3,15 +3,15 @@ import { FolderStorage } from "../../lib/state/folder.ts";
 import { WatchedFile } from "../../lib/state/watched_file.ts";
 import { MemoryStorage, type Storage } from "../../lib/state/storage.ts";
 import { ParleyError } from "../../lib/errors.ts";
-import { ADA, admitted, Clock, FILES_IGNORED, isGranted, makeFolder, process } from "../auth/fixtures.ts";
+import { accepted, ADA, Clock, FILES_IGNORED, isGranted, makeFolder, makeProcess } from "../auth/fixtures.ts";
 
 const isWindows = Deno.build.os === "windows";
 const modeOf = (path: string) => (Deno.statSync(path).mode ?? 0) & 0o777;
 
 const open = (path: string) => new FolderStorage(path);
 
-/** What every storage keeps to. */
-async function keepsContract(storage: Storage): Promise<void> {
+/** Asserts the contract of {@linkcode Storage}. */
+async function assertContract(storage: Storage): Promise<void> {
   assertEquals(await storage.read("a"), undefined);
   assertEquals(await storage.stamp("a"), "");
   await storage.write("a", "one ü");
@@ -31,37 +31,36 @@ async function keepsContract(storage: Storage): Promise<void> {
       assertEquals(++inside, 1);
       await storage.write("b", String(Number(await storage.read("b") ?? 0) + 1));
       inside--;
-      if (fails) throw new RangeError("as it happens");
+      if (fails) throw new RangeError("any");
     });
   const all = await Promise.allSettled(Array.from({ length: 20 }, (_, at) => enter(at % 5 === 0)));
   assertEquals(all.filter(({ status }) => status === "rejected").length, 4);
   assertEquals(await storage.read("b"), "20");
 }
 
-Deno.test("a storage in memory does as every storage does", () => keepsContract(new MemoryStorage()));
+Deno.test("a storage in memory fulfils the contract", () => assertContract(new MemoryStorage()));
 
 Deno.test({
-  name: "a storage in a folder does as every storage does",
+  name: "a storage in a folder fulfils the contract",
   ignore: FILES_IGNORED,
   async fn() {
     using folder = makeFolder();
-    await keepsContract(open(`${folder.path}/made/when/needed`));
+    await assertContract(open(`${folder.path}/made/when/needed`));
   },
 });
 
 Deno.test({
-  name:
-    "the folder is made for its owner alone at the first write, secrets are 0600, and nothing else is left",
+  name: "the folder is made with mode 0700 at the first write, secrets are 0600, and no other file is left",
   ignore: FILES_IGNORED || isWindows,
   async fn() {
     using folder = makeFolder();
     const path = `${folder.path}/state`;
-    const { tokens, registry } = process(open(path));
+    const { tokens, registry } = makeProcess(open(path));
     assertEquals(await registry.list(), []);
     await tokens.refresh();
     await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
     const { token } = await tokens.issue(ADA);
-    admitted(await tokens.verify(token));
+    accepted(await tokens.verify(token));
     await tokens.close();
     await open(path).write("ca.pem", "for everybody", "public");
     assertEquals(modeOf(path), 0o700);
@@ -76,7 +75,7 @@ Deno.test({
   },
 });
 
-/** What the system takes away of the mode of every file made here. */
+/** The umask of this process. */
 function currentUmask(): number {
   using folder = makeFolder();
   Deno.openSync(`${folder.path}/any`, { write: true, createNew: true, mode: 0o777 }).close();
@@ -84,12 +83,12 @@ function currentUmask(): number {
 }
 
 Deno.test({
-  name: "a signing key that others can read is refused, with what to do",
+  name: "a signing key that others can read is refused, with a hint what to do",
   ignore: FILES_IGNORED || isWindows,
   async fn() {
     using folder = makeFolder();
     const storage = open(folder.path);
-    const { keys, tokens } = process(storage);
+    const { keys, tokens } = makeProcess(storage);
     await keys.signing();
     for (const [mode, text] of [[0o640, "0640"], [0o604, "0604"], [0o644, "0644"]] as const) {
       Deno.chmodSync(`${folder.path}/signing-keys.json`, mode);
@@ -107,7 +106,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what others can change is refused, also where it is no secret",
+  name: "a file or folder that others can change is refused, secret or not",
   ignore: FILES_IGNORED || isWindows,
   async fn() {
     using folder = makeFolder();
@@ -121,13 +120,13 @@ Deno.test({
     await assertRejects(() => storage.read("ca.pem", "public"), ParleyError, "(mode 0770)");
     await assertRejects(() => storage.write("ca.pem", "mine", "public"), ParleyError, "chmod 700");
     await assertRejects(() => storage.exclusive(() => Promise.resolve()), ParleyError, "chmod 700");
-    Deno.chmodSync(folder.path, 0o755); // others see names, and can open nothing secret
+    Deno.chmodSync(folder.path, 0o755); // others can list it, and open nothing secret
     assertEquals(await storage.read("ca.pem", "public"), "for everybody");
   },
 });
 
 Deno.test({
-  name: "an empty folder whose group may write is closed to it at the first write",
+  name: "an empty folder that the group may write loses that permission at the first write",
   ignore: FILES_IGNORED || isWindows,
   async fn() {
     using folder = makeFolder();
@@ -139,7 +138,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what cannot be read or written is one clear error",
+  name: "a failed read or write is an error that names the file",
   ignore: FILES_IGNORED,
   async fn() {
     using folder = makeFolder();
@@ -155,7 +154,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a reader sees all of the old text or all of the new, while it is written",
+  name: "during a write a reader sees the whole old text or the whole new one",
   ignore: FILES_IGNORED,
   async fn() {
     using folder = makeFolder();
@@ -176,7 +175,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what a process that was killed left unfinished is neither read nor in the way",
+  name: "the unfinished file of a killed process is not read and does not prevent a write",
   ignore: FILES_IGNORED,
   async fn() {
     using folder = makeFolder();
@@ -192,7 +191,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "programs that issue, revoke, rotate and make certificates at the same time lose nothing and agree",
+  name: "several processes that issue, revoke, rotate and make certificates at once lose nothing",
   ignore: FILES_IGNORED || !(await isGranted("run")),
   async fn() {
     using folder = makeFolder();
@@ -233,17 +232,17 @@ Deno.test({
     const results = await Promise.all([0, 1, 2, 3].map(run));
     const clock = new Clock();
     clock.ms = Date.now();
-    const { tokens, registry } = process(open(folder.path), clock);
+    const { tokens, registry } = makeProcess(open(folder.path), clock);
     const listed = await registry.list();
     assertEquals(listed.filter(({ revokedAtMs }) => revokedAtMs === undefined).length, 40);
     assertEquals(listed.filter(({ revokedAtMs }) => revokedAtMs !== undefined).length, 40);
     assertEquals(listed.filter(({ lastUsedAtMs }) => lastUsedAtMs !== undefined).length, 40);
-    for (const token of results.flatMap(({ kept }) => kept)) admitted(await tokens.verify(token));
+    for (const token of results.flatMap(({ kept }) => kept)) accepted(await tokens.verify(token));
     assertEquals(new Set(results.map(({ authority }) => authority)).size, 1);
   },
 });
 
-Deno.test("a watched file is read only when it has changed, and stays as it was while it cannot be", async () => {
+Deno.test("a watched file is read only after a change, and keeps its value while it cannot be read", async () => {
   const storage = new MemoryStorage();
   let parsed = 0;
   const watched = new WatchedFile(storage, "n", 0, (text) => {
@@ -252,7 +251,7 @@ Deno.test("a watched file is read only when it has changed, and stays as it was 
     return Number(text ?? -1);
   });
   assertEquals(watched.value, 0);
-  assertEquals([await watched.refresh(), watched.value], [true, -1]); // there is none
+  assertEquals([await watched.refresh(), watched.value], [true, -1]); // no such file
   await storage.write("n", "1");
   assertEquals([await watched.refresh(), watched.value], [true, 1]);
   assertEquals([await watched.refresh(), parsed], [false, 2]);

@@ -5,7 +5,7 @@
  */
 
 import { fstatSync } from "node:fs";
-import { EVERYTHING } from "../../auth/grants.ts";
+import { ALL_GRANTS } from "../../auth/grants.ts";
 import { describeCertificate } from "../../certificates/certificates.ts";
 import { FolderStorage } from "../../state/folder.ts";
 import type { Storage } from "../../state/storage.ts";
@@ -73,7 +73,7 @@ export function issueFirst(storage: Storage): Promise<string | undefined> {
     if ((await registry.list()).length > 0) return undefined;
     const { token } = await tokens.issue({
       name: "first",
-      ...EVERYTHING,
+      ...ALL_GRANTS,
       expiresInSeconds: TOKEN_OPTIONS.expires.default,
     });
     return token;

@@ -113,7 +113,7 @@ siteTest("tokens: missing, expired, not yet valid, of another server, broken", a
   const cases: [string | undefined, RegExp, string][] = [
     [
       undefined,
-      /^parley: token missing: this server lets nobody in without one; .*--token or PARLEY_TOKEN$/m,
+      /^parley: token missing: this server requires one; .*--token or PARLEY_TOKEN$/m,
       "no token came",
     ],
     [
