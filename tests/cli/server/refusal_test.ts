@@ -91,7 +91,7 @@ siteTest("TLS to a plain port", async (site) => {
 siteTest("plain to a TLS port", async (site) => {
   const server = await site.serve("--tls");
   const ended = await site.parley(["ping", "--port", `${server.port}`]);
-  assertFailure(ended, 3, /speaks TLS; connect with --tls \(or a parleys:\/\/ URL\), and --ca/);
+  assertFailure(ended, 3, /speaks TLS; connect with --tls \(or a parleys:\/\/ URL\), and with --ca/);
   await server.log.untilLike(
     "TLS handshake failed",
     "does not speak TLS; plain connections go to a server without --tls",

@@ -119,7 +119,10 @@ for (
     [["issue"], /token issue needs --name/],
     [["issue", "--name", "a\nb"], /--name must have 1 to 64 characters and no control characters/],
     [["issue", "--name", "Ada", "--publish", "a..b"], /--publish: segment 2 of "a\.\.b" is empty/],
-    [["issue", "--name", "Ada", "--subscribe", "$sys.>"], /--subscribe: "\$sys\.>" is the server's own/],
+    [
+      ["issue", "--name", "Ada", "--subscribe", "$sys.>"],
+      /--subscribe: "\$sys\.>" is reserved for the server/,
+    ],
     [["issue", "--name", "Ada", "--expires", "400d"], /--expires must be a time/],
     [["issue", "--name", "Ada", "chat.*"], /token issue takes options only, but got "chat\.\*"/],
     [["revoke"], /token revoke takes one ID, which token list shows/],
@@ -189,7 +192,7 @@ siteTest("rotate goes on taking the old tokens for the overlap, and none with --
   assertMatch(stderr, /^parley: token not valid here: check that it is whole, and meant for this server; /m);
   assertEquals((await ping(newer)).code, 4);
   assertMatch(
-    `${(await server.log.untilLike("refused", "accepted no more")).reason}`,
+    `${(await server.log.untilLike("refused", "no longer accepted")).reason}`,
     /^token not valid here/,
   );
   assertEquals((await ping(await site.issue("--name", "Cleo"))).code, 0);
