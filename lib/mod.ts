@@ -29,3 +29,4 @@ export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 export type { Log, LogMethod } from "./logging/log.ts";
 export type * from "./server/api.ts";
 export type { Header } from "./wire/header.ts";
+export type { MessageHeaders } from "./wire/message_headers.ts";

@@ -6,6 +6,7 @@
 
 import type { ParleyError } from "../errors.ts";
 import type { Header } from "../wire/header.ts";
+import type { MessageHeaders } from "../wire/message_headers.ts";
 
 /**
  * What a payload is: any bytes, UTF-8 text, or JSON. The sender declares it, and the server does not check it.
@@ -19,6 +20,11 @@ export type Payload = string | Uint8Array | { readonly json: unknown };
 export interface PublishOptions {
   /** The content kind, if it is not the one that the payload's type suggests, such as text that is in a `Uint8Array`. */
   readonly kind?: ContentKind;
+  /**
+   * Message headers, such as `{ traceparent: "00-..." }`: names in lower case, at most 65,535 bytes of JSON together.
+   * They count towards the server's limit on the payload.
+   */
+  readonly headers?: MessageHeaders;
 }
 
 /**
@@ -50,9 +56,10 @@ export interface ConnectOptions {
   /** How many bytes may wait to be written before `publish` delays its caller; 4 MiB by default. */
   readonly pendingBytes?: number;
   /**
-   * Called for each error of the server that answers no call: it rejected a message, or a reply that came too late.
-   * Without it, a rejected message makes the next call on its channel fail, or at the latest `close`. A rejected reply
-   * is then ignored, because the requester has gone.
+   * Called for each error that answers no call: the server rejected a message, or a reply that came too late; or a
+   * message arrived with malformed headers (`bad_payload`), which is then skipped. Without it, a rejected message makes
+   * the next call on its channel fail, or at the latest `close`. A message with malformed headers makes one iteration
+   * fail, and the next one goes on behind it. A rejected reply is ignored, because the requester has gone.
    */
   readonly onError?: (error: ParleyError) => void;
   /** Sees every frame in both directions. */
@@ -91,7 +98,9 @@ export interface Message {
   readonly sender: number;
   /** What the sender declares the payload to be. */
   readonly kind: ContentKind;
-  /** The payload. */
+  /** The message headers; empty if it was sent without. */
+  readonly headers: MessageHeaders;
+  /** The payload, without the message headers. */
   readonly payload: Uint8Array;
   /** Whether the sender waits for an answer; see `reply`. */
   readonly isRequest: boolean;
@@ -158,7 +167,10 @@ export interface RequestOptions extends PublishOptions {
   readonly timeoutMs?: number;
 }
 
-/** Answers one request: its result is sent as the reply, and no result as an empty reply. */
+/**
+ * Answers one request: its result is sent as the reply, and no result as an empty reply. For a reply with options, such
+ * as headers, call `request.reply` instead; the result is then ignored.
+ */
 export type Handler = (request: Message) => Payload | void | Promise<Payload | void>;
 
 /** How requests are answered. */
@@ -203,6 +215,8 @@ export interface Client extends AsyncDisposable {
   readonly server: { readonly name: string; readonly version: string };
   /** The server's limits. */
   readonly limits: ServerLimits;
+  /** The server's clock when it welcomed this session; undefined if the server did not tell. */
+  readonly serverTime: Date | undefined;
   /** Resolves when the connection has ended: to nothing after `close`, otherwise to the error that ended it. */
   readonly closed: Promise<ParleyError | undefined>;
   /** The messages sent directly to this session. Until it is first used, at most 1 MiB is kept and the rest dropped. */
@@ -217,8 +231,11 @@ export interface Client extends AsyncDisposable {
   /**
    * Sends a request to one of the sessions that respond on `channel`, and waits for its reply.
    *
+   * A reply with the header `error` makes it fail: with the code in that header if it is one of the protocol's that
+   * ends no connection, otherwise with `no_reply`. The message of the error is the content of the reply.
+   *
    * @throws {ParleyError} `no_responders`; `responder_gone`; `no_reply` if no reply came in time or the responder
-   * failed; otherwise as `open` and `Channel.publish`
+   * failed; `bad_payload` for a reply with malformed headers; otherwise as `open` and `Channel.publish`
    */
   request(channel: string, payload: Payload, options?: RequestOptions): Promise<Message>;
   /**

@@ -27,7 +27,7 @@ import { Channels } from "./channels.ts";
 import { badArgument, checkName, checkOpen, checkPositive } from "./checks.ts";
 import type { ClientConnection, ClientConnectionEvents } from "./client_connection.ts";
 import { Delivery } from "./delivery.ts";
-import { decodeErrorReply } from "./error_reply.ts";
+import { errorOf } from "./error_reply.ts";
 import { MAX_REJECTIONS, PING_MS, REQUEST_MS } from "./limits.ts";
 import { readMessage } from "./message.ts";
 import type { Backlog } from "./queue.ts";
@@ -42,6 +42,7 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
   readonly message: string;
   readonly server: Welcome["server"];
   readonly limits: Welcome["limits"];
+  readonly serverTime: Date | undefined;
   readonly closed: Promise<ParleyError | undefined>;
   readonly connection: ClientConnection;
   readonly backlog: Backlog;
@@ -67,10 +68,13 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
       server: this.server,
       limits: this.limits,
     } = welcome);
+    const time = Date.parse(welcome.time ?? "");
+    this.serverTime = Number.isNaN(time) ? undefined : new Date(time);
     this.#requestChannels = new RequestChannels(this.limits.channels);
     this.backlog = {
       bytes: 0,
       drained: () => connection.resume(),
+      report: (error) => this.#report(error),
       sendReply: (id, requester, payload, options) =>
         connection.outbound.send(Type.REPLY, id, inboxOf(requester), payload, options),
     };
@@ -97,18 +101,20 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
     if (!channel?.isOpen || channel.isLeft) channel = await this.#openForRequests(name);
     if (channel.purpose === "request") this.#requestChannels.used(channel);
     const { number } = channel;
-    const reply = await this.connection.call(
+    return await this.connection.call(
       Type.REPLY,
       (writer, id) => writer.message(Type.REQUEST, id, number, payload, options),
-      (_header, bytes, from, to) => readMessage(bytes.slice(from, to), 0, name, number),
+      (_header, bytes, from, to) => {
+        const reply = readMessage(bytes.slice(from, to), 0, name, number);
+        const error = reply instanceof ParleyError ? reply : errorOf(reply);
+        if (error !== undefined) throw error;
+        return reply as Message;
+      },
       {
         ms: Math.max(1, timeoutMs - (performance.now() - start)),
         error: () => new ParleyError("no_reply", `no reply on ${name} within ${timeoutMs / 1000} s`),
       },
     );
-    const error = decodeErrorReply(reply);
-    if (error !== undefined) throw error;
-    return reply;
   }
 
   async respond(name: string, handler: Handler, options: RespondOptions = {}): Promise<Responder> {
@@ -230,12 +236,18 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
   // From the connection.
 
   rejected(error: ParleyError, channel: number, id: number): void {
-    const onError = this.#onError;
-    if (onError !== undefined) return callSafely(() => onError(error));
+    if (this.#report(error)) return;
     if (id !== 0) return; // for a REPLY: the requester has gone
     const name = this.#channels.nameOf(channel);
     const isReported = name !== undefined && this.#channels.get(name)?.queue.fail(error);
     if (!isReported && this.#rejections.size < MAX_REJECTIONS) this.#rejections.set(channel, error);
+  }
+
+  #report(error: ParleyError): boolean {
+    const onError = this.#onError;
+    if (onError === undefined) return false;
+    callSafely(() => onError(error));
+    return true;
   }
 
   ended(error: ParleyError | undefined): void {

@@ -5,10 +5,12 @@
  */
 
 import { ParleyError } from "../errors.ts";
-import { type Header, INBOX, Type } from "../wire/header.ts";
+import { HEADER_BYTES } from "../limits.ts";
+import { type Header, INBOX, MESSAGE_HEADERS, Type } from "../wire/header.ts";
+import { decodeMessageHeaders } from "../wire/message_headers.ts";
 import type { Channels } from "./channels.ts";
 import type { ClientConnection } from "./client_connection.ts";
-import { encodeErrorReply } from "./error_reply.ts";
+import { replyError } from "./error_reply.ts";
 import type { ChannelEvents } from "./inbound.ts";
 import { OVERFLOW_BYTES } from "./limits.ts";
 import { INBOX_NAME } from "./message.ts";
@@ -95,11 +97,24 @@ export class Delivery implements ChannelEvents {
     const receiver = route?.receivers.find(({ purpose }) => purpose === "respond") ?? route?.receivers[0];
     if (route === undefined || receiver === undefined) {
       const error = new ParleyError("no_responders", "the responder has just left; send the request again");
-      this.#backlog.sendReply(header.id, header.sender, encodeErrorReply(error));
-      return true;
+      return this.#rejectRequest(header, error);
+    }
+    if ((header.flags & MESSAGE_HEADERS) !== 0) {
+      const decoded = decodeMessageHeaders(bytes.subarray(from + HEADER_BYTES, to));
+      if ("problem" in decoded) {
+        const error = new ParleyError("bad_payload", `a request on ${route.name}: ${decoded.problem}`);
+        this.#backlog.report(error);
+        return this.#rejectRequest(header, error);
+      }
     }
     if (receiver.queue.isFull && this.#mustPause()) return false;
     receiver.queue.push(bytes.slice(from, to), route.name, header.channel);
+    return true;
+  }
+
+  #rejectRequest({ id, sender }: Header, error: ParleyError): true {
+    replyError(error, (payload, options) => this.#backlog.sendReply(id, sender, payload, options))
+      .catch(() => {}); // fails only with the connection
     return true;
   }
 

@@ -1,33 +1,31 @@
 /**
- * How a responder reports that it failed. The wire has no frame for it, so it is a reply by agreement among clients:
- * JSON with the one key `$error`, such as `{"$error":{"code":"no_reply","message":"..."}}`.
+ * The reply of a responder that failed: it has the message header `error`, whose value is a code. The content is the
+ * message for people.
  *
  * @module
  */
 
-import { isErrorCode, ParleyError } from "../errors.ts";
-import type { Message, Payload } from "./api.ts";
+import { FATAL, isErrorCode, ParleyError } from "../errors.ts";
+import { ERROR_HEADER } from "../wire/message_headers.ts";
+import type { Message, Payload, PublishOptions } from "./api.ts";
 
-const BEGINNING = new TextEncoder().encode('{"$error":');
-
-/** The reply for a handler that threw `error`. Only a `ParleyError` is meant for the requester; others are private. */
-export function encodeErrorReply(error: unknown): Payload {
-  if (error instanceof ParleyError) return { json: { $error: { code: error.code, message: error.message } } };
-  const message = "the responder failed and gave no reply; its own log says why";
-  return { json: { $error: { code: "no_reply", message } } };
+/** Replies that the handler threw `error`. Only a `ParleyError` is meant for the requester; others are private. */
+export function replyError(
+  error: unknown,
+  reply: (payload: Payload, options: PublishOptions) => Promise<void>,
+): Promise<void> {
+  const { code, message } = error instanceof ParleyError
+    ? error
+    : { code: "no_reply", message: "the responder failed and gave no reply; its own log says why" };
+  return reply(message, { headers: { [ERROR_HEADER]: code } });
 }
 
-/** The error in `reply`, if it is one. */
-export function decodeErrorReply(reply: Message): ParleyError | undefined {
-  const { payload } = reply;
-  if (reply.kind !== "json" || BEGINNING.some((byte, i) => payload[i] !== byte)) return undefined;
-  try {
-    const { $error } = reply.json() as { $error: { code: unknown; message: unknown } };
-    const code = String($error.code);
-    // A fatal code would mean that this client's own connection has ended.
-    const isUsable = isErrorCode(code) && !new ParleyError(code, "").fatal;
-    return new ParleyError(isUsable ? code : "no_reply", String($error.message));
-  } catch {
-    return undefined; // an ordinary reply that only begins like an error
-  }
+/** The error that `reply` reports, if it reports one. */
+export function errorOf(reply: Message): ParleyError | undefined {
+  const code = reply.headers[ERROR_HEADER];
+  if (code === undefined) return undefined;
+  const text = reply.text();
+  // A fatal code would mean that this client's own connection has ended.
+  if (isErrorCode(code) && !FATAL[code]) return new ParleyError(code, text);
+  return new ParleyError("no_reply", `the responder failed with "${code}"${text === "" ? "" : `: ${text}`}`);
 }

@@ -7,7 +7,8 @@
 import { ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
 import type { Outbox } from "../net/outbox.ts";
-import { Kind, putHeader, readHeader } from "../wire/header.ts";
+import { Kind, MESSAGE_HEADERS, putHeader, readHeader } from "../wire/header.ts";
+import { encodeMessageHeaders, type MessageHeaders } from "../wire/message_headers.ts";
 import type { ContentKind, Payload, PublishOptions, Trace } from "./api.ts";
 import { badArgument } from "./checks.ts";
 import { SCRATCH_BYTES } from "./limits.ts";
@@ -50,21 +51,17 @@ export class FrameWriter {
     options: PublishOptions | undefined,
   ): void {
     const kind = options?.kind;
-    if (typeof payload === "string") {
-      const flags = kind === undefined ? Kind.TEXT : kindBits(kind);
-      // One UTF-16 code unit takes at most three bytes in UTF-8.
-      if (payload.length * 3 <= this.#scratchText.length && payload.length * 3 <= this.maxPayload) {
-        const { written } = encoder.encodeInto(payload, this.#scratchText);
-        this.#put(type, flags, id, channel, written);
-        this.#outbox.send(this.#scratch, 0, HEADER_BYTES + written);
-        if (this.#trace !== undefined) this.#show(this.#scratchText.subarray(0, written));
-        return;
-      }
-      this.#checked(type, flags, id, channel, encoder.encode(payload));
-    } else if (payload instanceof Uint8Array) {
-      this.#checked(type, kind === undefined ? Kind.BYTES : kindBits(kind), id, channel, payload);
+    const flags = kind === undefined ? kindOf(payload) : kindBits(kind);
+    if (options?.headers !== undefined) {
+      const joined = join(encodeHeaders(options.headers), encode(payload));
+      this.#checked(type, flags | MESSAGE_HEADERS, id, channel, joined);
+    } else if (typeof payload === "string" && this.#fitsScratch(payload.length)) {
+      const { written } = encoder.encodeInto(payload, this.#scratchText);
+      this.#put(type, flags, id, channel, written);
+      this.#outbox.send(this.#scratch, 0, HEADER_BYTES + written);
+      if (this.#trace !== undefined) this.#show(this.#scratchText.subarray(0, written));
     } else {
-      this.#checked(type, kind === undefined ? Kind.JSON : kindBits(kind), id, channel, encodeJson(payload));
+      this.#checked(type, flags, id, channel, encode(payload));
     }
   }
 
@@ -79,6 +76,12 @@ export class FrameWriter {
   /** Queues a control frame. */
   control(type: number, id: number, payload: unknown): void {
     this.frame(type, 0, id, 0, encoder.encode(JSON.stringify(payload)));
+  }
+
+  /** Whether text of this length fits the scratch buffer and the server's limit, however it is encoded. */
+  #fitsScratch(length: number): boolean {
+    // One UTF-16 code unit takes at most three bytes in UTF-8.
+    return length * 3 <= this.#scratchText.length && length * 3 <= this.maxPayload;
   }
 
   #checked(type: number, flags: number, id: number, channel: number, payload: Uint8Array): void {
@@ -104,6 +107,39 @@ function kindBits(kind: ContentKind): number {
   const bits = KIND_BITS[kind];
   if (bits === undefined) throw badArgument(`kind must be bytes, text or json, not ${JSON.stringify(kind)}`);
   return bits;
+}
+
+/** The kind that the payload's type suggests. */
+function kindOf(payload: Payload): number {
+  if (typeof payload === "string") return Kind.TEXT;
+  return payload instanceof Uint8Array ? Kind.BYTES : Kind.JSON;
+}
+
+function encode(payload: Payload): Uint8Array {
+  if (typeof payload === "string") return encoder.encode(payload);
+  return payload instanceof Uint8Array ? payload : encodeJson(payload);
+}
+
+function encodeHeaders(headers: MessageHeaders): Uint8Array {
+  if (typeof headers !== "object" || headers === null || Array.isArray(headers)) {
+    throw badArgument("headers must be an object whose values are strings");
+  }
+  const wrong = Object.entries(headers).find(([, value]) => typeof value !== "string");
+  if (wrong !== undefined) {
+    throw badArgument(`the message header "${wrong[0]}" must be a string, not ${typeof wrong[1]}`);
+  }
+  try {
+    return encodeMessageHeaders(headers);
+  } catch (error) {
+    throw badArgument((error as Error).message);
+  }
+}
+
+function join(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const joined = new Uint8Array(first.length + second.length);
+  joined.set(first);
+  joined.set(second, first.length);
+  return joined;
 }
 
 function encodeJson(payload: Payload): Uint8Array {

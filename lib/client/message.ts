@@ -6,7 +6,8 @@
 
 import { ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
-import { KIND_MASK, Type, u16, u32 } from "../wire/header.ts";
+import { KIND_MASK, MESSAGE_HEADERS, Type, u16, u32 } from "../wire/header.ts";
+import { decodeMessageHeaders, type MessageHeaders } from "../wire/message_headers.ts";
 import type { ContentKind, Message, Payload, PublishOptions } from "./api.ts";
 import { badArgument } from "./checks.ts";
 
@@ -24,11 +25,13 @@ export type SendReply = (
   options?: PublishOptions,
 ) => Promise<void>;
 
+const NO_HEADERS: MessageHeaders = Object.freeze({});
+
 const decoder = new TextDecoder();
 
 /**
- * The message in the frame at `bytes[at]`. The bytes must belong to the message and not change. A REQUEST can be
- * answered if `sendReply` is given.
+ * The message in the frame at `bytes[at]`, or a `bad_payload` error if its message headers are malformed. The bytes must
+ * belong to the message and not change. A REQUEST can be answered if `sendReply` is given.
  */
 export function readMessage(
   bytes: Uint8Array,
@@ -36,11 +39,26 @@ export function readMessage(
   channel: string,
   number: number,
   sendReply?: SendReply,
-): Message {
-  if (bytes[at] === Type.REQUEST && sendReply !== undefined) {
-    return new ReceivedRequest(bytes, at, channel, number, u16(bytes, at + 2), sendReply);
+): Message | ParleyError {
+  let headers = NO_HEADERS;
+  if ((bytes[at + 1] & MESSAGE_HEADERS) !== 0) {
+    const from = at + HEADER_BYTES;
+    const decoded = decodeMessageHeaders(bytes.subarray(from, from + u32(bytes, at + 4)));
+    if ("problem" in decoded) {
+      const source = `a message of session ${u32(bytes, at + 12)} on ${channel} was dropped`;
+      return new ParleyError("bad_payload", `${source}: ${decoded.problem}`);
+    }
+    headers = decoded.headers;
   }
-  return new ReceivedMessage(bytes, at, channel, number);
+  if (bytes[at] === Type.REQUEST && sendReply !== undefined) {
+    return new ReceivedRequest(bytes, at, channel, number, headers, u16(bytes, at + 2), sendReply);
+  }
+  return new ReceivedMessage(bytes, at, channel, number, headers);
+}
+
+/** Whether `message` is a request that has its reply. */
+export function isAnswered(message: Message): boolean {
+  return message instanceof ReceivedRequest && message.isAnswered;
 }
 
 /**
@@ -51,14 +69,16 @@ class ReceivedMessage implements Message {
   readonly channel: string;
   readonly number: number;
   readonly sender: number;
+  readonly headers: MessageHeaders;
   readonly #bytes: Uint8Array;
   readonly #at: number;
   #payload: Uint8Array | undefined;
 
-  constructor(bytes: Uint8Array, at: number, channel: string, number: number) {
+  constructor(bytes: Uint8Array, at: number, channel: string, number: number, headers: MessageHeaders) {
     this.channel = channel;
     this.number = number;
     this.sender = u32(bytes, at + 12);
+    this.headers = headers;
     this.#bytes = bytes;
     this.#at = at;
   }
@@ -80,7 +100,9 @@ class ReceivedMessage implements Message {
   /** The payload, in a buffer that it may share with other messages. */
   #view(): Uint8Array {
     const from = this.#at + HEADER_BYTES;
-    return this.#bytes.subarray(from, from + u32(this.#bytes, this.#at + 4));
+    const hasHeaders = (this.#bytes[this.#at + 1] & MESSAGE_HEADERS) !== 0;
+    const contentAt = hasHeaders ? from + 2 + u16(this.#bytes, from) : from;
+    return this.#bytes.subarray(contentAt, from + u32(this.#bytes, this.#at + 4));
   }
 
   get isRequest(): boolean {
@@ -116,16 +138,21 @@ class ReceivedRequest extends ReceivedMessage {
     at: number,
     channel: string,
     number: number,
+    headers: MessageHeaders,
     id: number,
     sendReply: SendReply,
   ) {
-    super(bytes, at, channel, number);
+    super(bytes, at, channel, number, headers);
     this.#id = id;
     this.#sendReply = sendReply;
   }
 
   override get isRequest(): boolean {
     return true;
+  }
+
+  get isAnswered(): boolean {
+    return this.#sendReply === undefined;
   }
 
   override reply(payload: Payload, options?: PublishOptions): Promise<void> {

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { ParleyError } from "../errors.ts";
+import { ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
 import { u32 } from "../wire/header.ts";
 import type { Message } from "./api.ts";
@@ -34,6 +34,8 @@ export interface Backlog {
   bytes: number;
   /** A full queue has room again. */
   drained(): void;
+  /** Passes an error to `ConnectOptions.onError`. Returns whether there is one. */
+  report(error: ParleyError): boolean;
   /** Sends the reply to a request. */
   readonly sendReply: SendReply;
 }
@@ -74,16 +76,19 @@ export class MessageQueue {
     this.#count(bytes.length);
     if (this.#bytes >= QUEUE_BYTES) this.#isFull = true;
     while (this.#waiters.length > 0) {
-      const message = this.#take();
-      if (message === undefined) break;
-      this.#waiters.shift()!.resolve({ value: message, done: false });
+      const taken = this.#take();
+      if (taken === undefined) break;
+      const waiter = this.#waiters.shift()!;
+      if (taken instanceof ParleyError) waiter.reject(taken);
+      else waiter.resolve({ value: taken, done: false });
     }
   }
 
   /** The next message. Waits for one if the queue is empty. */
   next(): Promise<IteratorResult<Message, undefined>> {
-    const message = this.#take();
-    if (message !== undefined) return Promise.resolve({ value: message, done: false });
+    const taken = this.#take();
+    if (taken instanceof ParleyError) return Promise.reject(taken);
+    if (taken !== undefined) return Promise.resolve({ value: taken, done: false });
     if (this.#end === undefined) {
       return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
     }
@@ -113,7 +118,8 @@ export class MessageQueue {
     this.#count(-this.#bytes);
   }
 
-  #take(): Message | undefined {
+  /** The next message, or the error of a malformed one if `Backlog.report` does not take it. */
+  #take(): Message | ParleyError | undefined {
     let run = this.#first;
     while (run !== undefined) {
       const { bytes, at } = run;
@@ -128,7 +134,8 @@ export class MessageQueue {
         if (this.#first === undefined) this.#last = undefined;
       }
       this.#count(at - next);
-      if (message !== undefined) return message;
+      const isReported = message instanceof ParleyError && this.#backlog.report(message);
+      if (message !== undefined && !isReported) return message;
       run = this.#first;
     }
     return undefined;

@@ -7,8 +7,9 @@
 import type { Handler, Message, Responder, RespondOptions } from "./api.ts";
 import { callSafely } from "./callback.ts";
 import type { OpenChannel } from "./channel.ts";
-import { encodeErrorReply } from "./error_reply.ts";
+import { replyError } from "./error_reply.ts";
 import { CONCURRENCY } from "./limits.ts";
+import { isAnswered } from "./message.ts";
 
 /** The responder of one channel or pattern. */
 export class ChannelResponder implements Responder {
@@ -63,11 +64,12 @@ export class ChannelResponder implements Responder {
   /** Never rejects. */
   async #answer(request: Message): Promise<void> {
     try {
-      await request.reply(await this.#handler(request) ?? new Uint8Array(0));
+      const result = await this.#handler(request);
+      if (!isAnswered(request)) await request.reply(result ?? new Uint8Array(0));
     } catch (error) {
       if (!this.#channel.isConnected) return; // `Client.closed` reports it
-      // Fails only if the reply was sent and the connection was lost afterwards.
-      await request.reply(encodeErrorReply(error)).catch(() => {});
+      // Fails only if the handler has replied before it threw, or the connection is lost.
+      await replyError(error, (payload, options) => request.reply(payload, options)).catch(() => {});
       callSafely(() => this.#onError(error, request));
     } finally {
       this.#running--;

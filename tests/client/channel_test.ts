@@ -1,26 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { serve } from "../../lib/server/serve.ts";
-import type { Channel, Message, PresenceChange } from "../../lib/client/api.ts";
+import type { Channel, PresenceChange } from "../../lib/client/api.ts";
 import { connect } from "../../lib/client/connect.ts";
 import { ParleyError } from "../../lib/errors.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { playServer } from "./fake_server.ts";
-
-/** The next message of an iterable. */
-export async function next(messages: AsyncIterable<Message>): Promise<Message> {
-  for await (const message of messages) return message;
-  throw new Error("the iteration ended");
-}
-
-/** The next `count` messages, as text. */
-async function texts(messages: AsyncIterable<Message>, count: number): Promise<string[]> {
-  const found: string[] = [];
-  for await (const message of messages) {
-    found.push(message.text());
-    if (found.length === count) break;
-  }
-  return found;
-}
+import { next, texts } from "./messages.ts";
 
 Deno.test("text, bytes and JSON arrive as what they were sent", async () => {
   await using server = await serve({ port: 0 });

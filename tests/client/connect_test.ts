@@ -42,6 +42,20 @@ Deno.test("a client without a name gets the name of a guest", async () => {
   assertEquals(client.name, `guest-${client.number}`);
 });
 
+Deno.test("serverTime is the time in the WELCOME, or undefined if there is none", async () => {
+  const serverTimeOf = (time: string | undefined) =>
+    playServer(async (server) => {
+      using peer = await server.greet({ time });
+      await peer.drain();
+    }, async (port) => {
+      await using client = await connect({ port });
+      return client.serverTime;
+    });
+  assertEquals(await serverTimeOf("2026-11-25T12:00:00.000Z"), new Date("2026-11-25T12:00:00.000Z"));
+  assertEquals(await serverTimeOf("noon"), undefined);
+  assertEquals(await serverTimeOf(undefined), undefined);
+});
+
 Deno.test("closed resolves to nothing after close, and later calls fail as closed", async () => {
   await using server = await serve({ port: 0 });
   const client = await connect({ port: server.port });

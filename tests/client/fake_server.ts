@@ -17,6 +17,7 @@ export const WELCOME = {
   server: { name: "fake", version: "0" },
   limits: { payload: 1_048_576, channels: 1024, pending: 16_777_216 },
   heartbeat: 30,
+  time: "2026-11-25T12:00:00.000Z" as string | undefined,
 };
 
 /** Listens on a free port. */

@@ -6,7 +6,7 @@
 
 import type { Logger } from "@logtape/logtape";
 import type { Client, Message } from "../../client/api.ts";
-import { encodeErrorReply } from "../../client/error_reply.ts";
+import { replyError } from "../../client/error_reply.ts";
 import type { ClientConfig, CommandOption } from "../../config/client_options.ts";
 import { ParleyError } from "../../errors.ts";
 import type { Output } from "../output.ts";
@@ -60,5 +60,6 @@ export async function lost(client: Client): Promise<never> {
 export async function declineRequest(request: Message): Promise<void> {
   const text =
     `the request on ${request.channel} reached a subscriber that only listens; ask again, or end it first`;
-  await request.reply(encodeErrorReply(new ParleyError("no_responders", text)));
+  const error = new ParleyError("no_responders", text);
+  await replyError(error, (payload, options) => request.reply(payload, options));
 }
