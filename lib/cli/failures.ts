@@ -1,5 +1,5 @@
 /**
- * What a failed command says, in one line, and the exit code it ends with.
+ * Describes a failed command in one line, and chooses its exit code.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { type ErrorCode, type LocalCode, ParleyError } from "../errors.ts";
 import { visible } from "./terminal.ts";
 
-/** The exit codes of `parley`; scripts depend on them. */
+/** The exit codes. Scripts depend on them. */
 export const Exit = {
   DONE: 0,
   FAILED: 1,
@@ -17,11 +17,11 @@ export const Exit = {
   NO_ANSWER: 5,
 } as const;
 
-/** How help explains the exit codes. */
+/** The exit codes as `--help` explains them. */
 export const EXIT_HELP = `Exit codes: 0 done, 1 failed, 2 wrong usage, 3 server not reachable (or lost),
-            4 refused (token or permission), 5 no answer in time or nobody to answer`;
+            4 refused (token or permission), 5 no reply in time or no responder`;
 
-/** Codes that mean the same whenever they come; any other is a plain failure. */
+/** The exit code of each error code. Any other error code is a plain failure. */
 const CODES: Partial<Record<ErrorCode | LocalCode, number>> = {
   bad_argument: Exit.WRONG_USAGE,
   bad_channel: Exit.WRONG_USAGE,
@@ -39,33 +39,38 @@ const CODES: Partial<Record<ErrorCode | LocalCode, number>> = {
   timeout: Exit.NO_ANSWER,
 };
 
-/** Where the server's own words tell what happened, but not what to try with this program. */
+/** What to try with this program. The server's message says only what happened. */
 const ADVICE: Partial<Record<ErrorCode | LocalCode, string>> = {
   unauthorized: "give a valid token with --token or PARLEY_TOKEN",
   forbidden: "use a token that permits it",
   server_full: "try again later",
   shutting_down: "connect again once it is back",
   no_responders: "start one with parley respond CHANNEL --exec COMMAND",
-  responder_gone: "ask again",
-  no_reply: "look at what responds there, or wait longer with --timeout",
+  responder_gone: "try again",
+  no_reply: "check the responder, or wait longer with --timeout",
 };
 
-/** The exit code for `error`. What goes wrong before the greeting is about the server, unless it refused. */
+/**
+ * The exit code for `error`. Before WELCOME, an error means that the server is not reachable, unless it refused the
+ * client or the usage was wrong.
+ */
 export function exitCodeOf(error: unknown, isConnected: boolean): number {
   if (!(error instanceof ParleyError)) return Exit.FAILED;
   const code = CODES[error.code];
   if (isConnected || code === Exit.REFUSED || code === Exit.WRONG_USAGE) return code ?? Exit.FAILED;
-  // A server that greets in another version of the protocol is reached, but of no use.
+  // The server was reached, but speaks another version of the protocol.
   return error.code === "unsupported_protocol" ? Exit.FAILED : Exit.NOT_REACHABLE;
 }
 
-/** What happened and what to try, in one line that is safe to show. */
+/** Describes `error` and what to try, in one line that is safe to show on a terminal. */
 export function describeFailure(error: unknown): string {
   if (!(error instanceof ParleyError)) {
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    return visible(`${text}; if that is no help, please report it with the output of --log-level debug`);
+    return visible(
+      `${text}; this error is unexpected, please report it with the output of --log-level debug`,
+    );
   }
   const advice = ADVICE[error.code];
-  const isAdvised = advice === undefined || error.message.includes("; ");
-  return visible(isAdvised ? error.message : `${error.message}; ${advice}`);
+  const isComplete = advice === undefined || error.message.includes("; ");
+  return visible(isComplete ? error.message : `${error.message}; ${advice}`);
 }

@@ -1,13 +1,13 @@
 /**
- * Ctrl-C and its like: the first asks to end, the second ends at once.
+ * SIGINT and SIGTERM: the first asks the command to end, the second ends the process at once.
  *
  * @module
  */
 
-/** What ends a command from outside, and the number the shell knows it by. */
+/** The signals that end a command, with their numbers. */
 const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
 
-/** Signals, from when they are listened to until disposal. */
+/** Listens to the signals from construction until disposal. */
 export class Interrupts implements Disposable {
   /** Resolves with the first signal. */
   readonly happened: Promise<void>;
@@ -15,7 +15,7 @@ export class Interrupts implements Disposable {
   readonly #listeners = new Map<keyof typeof SIGNALS, () => void>();
   #first: keyof typeof SIGNALS | undefined;
 
-  /** Begins to listen. */
+  /** Starts listening. */
   constructor() {
     let resolve!: () => void;
     this.happened = new Promise<void>((done) => resolve = done);
@@ -31,7 +31,7 @@ export class Interrupts implements Disposable {
     }
   }
 
-  /** The exit code of a program that a signal ended, as shells know it; nothing while none came. */
+  /** The exit code that shells expect of a program ended by the signal, 128 + its number; undefined before a signal. */
   get exitCode(): number | undefined {
     return this.#first === undefined ? undefined : 128 + SIGNALS[this.#first];
   }

@@ -1,84 +1,84 @@
 /**
- * Standard output: each line at once, many in one write where they come faster than they can be written.
+ * Standard output. A line is written at once; lines that come faster than they can be written share one write.
  *
  * @module
  */
 
-/** Whoever read our output has stopped, as `head -1` does; no failure, but the end. */
-export class NobodyReads extends Error {}
+/** The reader of our output has closed it, as `head -1` does. This ends the command, but is not a failure. */
+export class OutputClosed extends Error {}
 
-/** Something that takes bytes, such as `Deno.stdout`. */
-export interface FrameHandler {
-  /** Takes some of `bytes`; resolves to how many. */
+/** A destination for bytes, such as `Deno.stdout`. */
+export interface ByteWriter {
+  /** Writes some of `bytes`; resolves to how many. */
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** What may wait before `line` asks its caller to, in characters: enough to fill a write, little enough to forget. */
-const WAITING_CHARACTERS = 65_536;
+/** Characters that may be pending before callers must wait: enough to fill a write, at little cost of memory. */
+const MAX_PENDING_CHARACTERS = 65_536;
 
 /**
- * Writes text in order. It does not block: while a pager holds the output up, the connection is still looked after,
- * and whoever awaits `line` passes the pressure on.
+ * Writes text in order, without blocking the event loop: while a pager stalls the output, the connection stays alive.
+ * Callers that await `line` apply back-pressure to the connection.
  */
 export class Output {
-  /** Rejects with what made writing fail, as soon as it did. */
+  /** Rejects as soon as writing fails, with the reason. */
   readonly broken: Promise<never>;
 
-  readonly #handler: FrameHandler;
+  readonly #writer: ByteWriter;
   readonly #encoder = new TextEncoder();
   readonly #fail: (error: unknown) => void;
-  #waiting: string[] = [];
-  #waitingCharacters = 0;
+  #pending: string[] = [];
+  #pendingCharacters = 0;
   #writing: Promise<void> | undefined;
   #failure: unknown;
 
-  /** Output to `sink`. */
-  constructor(handler: FrameHandler) {
-    this.#handler = handler;
+  /** Writes to `writer`. */
+  constructor(writer: ByteWriter) {
+    this.#writer = writer;
     const { promise, reject } = Promise.withResolvers<never>();
-    promise.catch(() => {}); // nobody has to ask
+    promise.catch(() => {}); // callers may ignore it
     this.broken = promise;
     this.#fail = reject;
   }
 
-  /** Writes `text` and a newline; otherwise as `text`. */
-  line(text: string): Promise<void> | undefined {
-    return this.text(`${text}\n`);
+  /** Writes `line` and a newline; otherwise as {@linkcode text}. */
+  line(line: string): Promise<void> | undefined {
+    return this.text(`${line}\n`);
   }
 
   /**
-   * Writes `text`, as soon as what was before it is written. Where a promise comes back, much is waiting: await it.
+   * Writes `text` after everything before it. If it returns a promise, too much is pending: await it.
    *
-   * @throws {NobodyReads} (as a rejection) where the other end of the pipe is closed
+   * @throws {OutputClosed} (as a rejection) if the other end of the pipe is closed
    */
   text(text: string): Promise<void> | undefined {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    this.#waiting.push(text);
-    this.#waitingCharacters += text.length;
+    this.#pending.push(text);
+    this.#pendingCharacters += text.length;
     this.#writing ??= this.#writeAll();
-    return this.#waitingCharacters < WAITING_CHARACTERS ? undefined : this.flush();
+    return this.#pendingCharacters < MAX_PENDING_CHARACTERS ? undefined : this.flush();
   }
 
-  /** Writes `bytes` as they are, after everything before. */
+  /** Writes `bytes` unchanged, after everything before them. */
   async bytes(bytes: Uint8Array): Promise<void> {
     await this.flush();
     await this.#write(bytes);
   }
 
-  /** Resolves when everything is written. */
+  /** Resolves when everything is written; rejects if writing failed. */
   async flush(): Promise<void> {
     await this.#writing;
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Never rejects: that is told by `broken`, and by the next call. */
+  /** Never rejects: `broken` and the next call do. */
   async #writeAll(): Promise<void> {
-    await undefined; // what else comes in this turn goes into the same write
+    await undefined; // text added in the same turn of the event loop goes into the same write
     try {
-      while (this.#waiting.length > 0) {
-        const bytes = this.#encoder.encode(this.#waiting.join(""));
-        this.#waiting = [];
-        this.#waitingCharacters = 0;
+      while (this.#pending.length > 0) {
+        const bytes = this.#encoder.encode(this.#pending.join(""));
+        this.#pending = [];
+        this.#pendingCharacters = 0;
         await this.#write(bytes);
       }
     } catch (error) {
@@ -91,19 +91,19 @@ export class Output {
 
   async #write(bytes: Uint8Array): Promise<void> {
     try {
-      for (let at = 0; at < bytes.length;) at += await this.#handler.write(bytes.subarray(at));
+      for (let at = 0; at < bytes.length;) at += await this.#writer.write(bytes.subarray(at));
     } catch (error) {
-      throw error instanceof Deno.errors.BrokenPipe ? new NobodyReads() : error;
+      throw error instanceof Deno.errors.BrokenPipe ? new OutputClosed() : error;
     }
   }
 }
 
-/** Writes a line to stderr, now. If nobody reads it any more there is nobody to tell. */
+/** Writes a line to stderr, synchronously. Failures are ignored: there is no other place to report them. */
 export function printError(line: string): void {
   try {
     let bytes: Uint8Array = new TextEncoder().encode(`${line}\n`);
     while (bytes.length > 0) bytes = bytes.subarray(Deno.stderr.writeSync(bytes));
   } catch {
-    // See above.
+    // stderr is closed.
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What the programs print about their options: the values in effect, and help.
+ * Prints a program's options: the values in effect, and `--help`.
  *
  * @module
  */
@@ -7,44 +7,45 @@
 import { toCamelCase } from "@std/text";
 import type { Loaded } from "../config/load.ts";
 import {
-  namesFrom,
+  formatSeconds,
+  formatSize,
+  namesSetBy,
   type Option,
   type Options,
   type Program,
-  sizeText,
   type Value,
 } from "../config/option.ts";
 
 /**
- * What `parley-server config` prints: a line for each option with its value and source, `!` and the problems below
- * those that are wrong, and at the end what belongs to no option. Secrets are not shown.
+ * Formats the output of `parley-server config`: a line for each option with its value and origin. Options with problems
+ * are marked with `!`, and their problems follow. Problems that concern no option come last. Secrets are not shown.
  */
 export function formatConfig<T extends Options>(program: Program<T>, loaded: Loaded<T>): string {
   const values = loaded.values as Record<string, unknown>;
-  const rows = namesFrom(program.options, "variable").map((name) => {
-    const show = program.options[name].secret ? () => "(secret)" : plain;
+  const rows = namesSetBy(program.options, "variable").map((name) => {
+    const show = program.options[name].secret ? () => "(secret)" : formatValue;
     const text = [values[toCamelCase(name)] ?? []].flat().map(show).join(",") || "-";
-    return { name, text, source: loaded.sources[name] };
+    return { name, text, origin: loaded.origins[name] };
   });
   const nameWidth = Math.max(...rows.map(({ name }) => name.length));
   const textWidth = Math.max(...rows.map(({ text }) => text.length));
   const lines: string[] = [];
-  for (const { name, text, source } of rows) {
-    const wrong = loaded.problems.filter(({ options }) => options.includes(name));
-    const mark = wrong.length > 0 ? "!" : " ";
-    lines.push(`${mark} ${name.padEnd(nameWidth)}  ${text.padEnd(textWidth)}  ${source}`);
-    lines.push(...wrong.map((problem) => `!   ${problem.text}`));
+  for (const { name, text, origin } of rows) {
+    const problems = loaded.problems.filter(({ options }) => options.includes(name));
+    const mark = problems.length > 0 ? "!" : " ";
+    lines.push(`${mark} ${name.padEnd(nameWidth)}  ${text.padEnd(textWidth)}  ${origin}`);
+    lines.push(...problems.map((problem) => `!   ${problem.text}`));
   }
   const others = loaded.problems.filter(({ options }) => options.length === 0);
   return [...lines, ...others.map(({ text }) => `! ${text}`)].join("\n");
 }
 
-/** A value as it may be typed; quoted where spaces or control characters would break the columns. */
-function plain(value: unknown): string {
+/** Formats a value as a user can type it; quoted if spaces or control characters would break the columns. */
+function formatValue(value: unknown): string {
   return /^[\x21-\x7e]+$/.test(String(value)) ? String(value) : JSON.stringify(value);
 }
 
-/** What stands for a value in help where its row does not say. */
+/** What `--help` shows in place of a value, unless the row of the option says otherwise. */
 const PLACEHOLDERS: Record<Option["kind"], string> = {
   string: "TEXT",
   path: "FILE",
@@ -55,12 +56,12 @@ const PLACEHOLDERS: Record<Option["kind"], string> = {
   boolean: "",
 };
 
-/** The options of `--help`, wrapped to 80 columns, each with its range and default. */
+/** Formats the options for `--help`, wrapped to 80 columns, each with its range and default. */
 export function formatHelp<T extends Options>(program: Program<T>): string {
-  const rows = namesFrom(program.options, "flag").map((name) => {
+  const rows = namesSetBy(program.options, "flag").map((name) => {
     const option = program.options[name];
     const short = option.short ? `-${option.short}, ` : "    ";
-    const value = option.show ?? PLACEHOLDERS[option.kind];
+    const value = option.placeholder ?? PLACEHOLDERS[option.kind];
     return { flag: `  ${short}--${name} ${value}`.trimEnd(), help: option.help + details(option) };
   });
   const width = Math.max(...rows.map(({ flag }) => flag.length)) + 2;
@@ -69,17 +70,22 @@ export function formatHelp<T extends Options>(program: Program<T>): string {
   return rows.map(({ flag, help }) => flag.padEnd(width) + help.match(wrapped)!.join(lineBreak)).join("\n");
 }
 
-/** ` (0 to 65535; default 7253)` */
+/** Formats range and default: ` (0 to 65535; default 7253)`. */
 function details(option: Option): string {
-  const say = (value: Value | undefined) => option.kind === "bytes" ? sizeText(Number(value)) : String(value);
-  const found: string[] = [];
-  if (option.kind === "choice") found.push(option.choices.join(", "));
-  if ("range" in option) found.push(option.range.map(say).join(" to "));
-  if (option.repeatable) found.push("may be repeated");
+  const format = (value: Value | undefined) => {
+    if (option.kind === "bytes") return formatSize(Number(value));
+    return option.kind === "seconds" ? formatSeconds(Number(value)) : String(value);
+  };
+  const parts: string[] = [];
+  if (option.kind === "choice") parts.push(option.choices.join(", "));
+  if ("range" in option) parts.push(option.range.map(format).join(" to "));
+  if (option.repeatable) parts.push("may be repeated");
   if (typeof option.default === "function") {
-    found.push(`default ${say(option.default(true))} on a terminal, else ${say(option.default(false))}`);
+    parts.push(
+      `default ${format(option.default(true))} on a terminal, else ${format(option.default(false))}`,
+    );
   } else if (option.default !== undefined && option.kind !== "boolean") {
-    found.push(`default ${say(option.default)}`);
+    parts.push(`default ${format(option.default)}`);
   }
-  return found.length > 0 ? ` (${found.join("; ")})` : "";
+  return parts.length > 0 ? ` (${parts.join("; ")})` : "";
 }

@@ -1,33 +1,34 @@
 /**
- * What an option is: a row of a table, from which its flag, its variable, its key in the file, its help, what it allows
- * and the type of its value all come. A table makes a {@linkcode Program}; `lib/config/server_options.ts` holds one.
+ * What an option is: one row of a table. The row defines its flag, its environment variable, its key in the file, its
+ * help, its allowed values and the type of its value. `lib/config/server_options.ts` and `client_options.ts` hold the
+ * tables.
  *
  * @module
  */
 
-/** A place that may give a value; where several do, the first of these wins. */
+/** A place that can set an option. If several do, the first in this list wins. */
 export type Source = "flag" | "variable" | "file";
 
-/** What a single value is once it was read. */
+/** A single value after parsing. */
 export type Value = string | number | boolean;
 
-/** A row of a table. Sizes are in bytes and may be written `64KiB`; times in seconds, or as `30s`, `5m`, `1h`. */
+/** A row of a table. Sizes are in bytes and may be written `64KiB`; times are in seconds, or `30s`, `5m`, `1h`, `1d`. */
 export type Option =
   & {
-    /** What to say about it in one line of help, without range and default. */
+    /** Its description in `--help`, one line. Range and default are added to it. */
     readonly help: string;
-    /** Without a default the value may be undefined (or, if repeatable, empty). */
+    /** Without a default, an option that is not set is undefined (or, if repeatable, an empty array). */
     readonly default?: Value | ((isTerminal: boolean) => Value);
-    /** Which sources may give it; all of them if left out. */
+    /** The sources that may set it; all of them if left out. */
     readonly only?: readonly Source[];
-    /** A value never to be shown, in problems neither. */
+    /** Whether the value must never be shown, not even in an error message. */
     readonly secret?: true;
-    /** May be given several times: repeated flags, a comma between values in a variable, an array in the file. */
+    /** May be set several times: repeated flags, a comma between values in a variable, an array in the file. */
     readonly repeatable?: true;
-    /** Its flag of one letter. */
+    /** Its one-letter flag. */
     readonly short?: string;
-    /** What stands for the value in help, if its kind does not say enough. */
-    readonly show?: string;
+    /** What `--help` shows in place of the value, if its kind does not say enough: `DIR`. */
+    readonly placeholder?: string;
   }
   & (
     | { readonly kind: "string" | "path" | "boolean" }
@@ -35,10 +36,10 @@ export type Option =
     | { readonly kind: "integer" | "bytes" | "seconds"; readonly range: readonly [min: number, max: number] }
   );
 
-/** A table of options by name, as it is written in flags and in the file: `log-level`. */
+/** A table of options by name. Names are written as in flags and in the file: `log-level`. */
 export type Options = { readonly [name: string]: Option };
 
-/** What an option's value is: text, unless its row says otherwise. */
+/** The type of an option's value: a string, unless its row says otherwise. */
 export type ValueOf<O extends Option> = O extends { kind: "boolean" } ? boolean
   : O extends { kind: "integer" | "bytes" | "seconds" } ? number
   : O extends { choices: readonly (infer Choice)[] } ? Choice
@@ -49,7 +50,7 @@ export type CamelCase<Name extends string> = Name extends `${infer Head}-${infer
   ? `${Head}${Capitalize<CamelCase<Tail>>}`
   : Name;
 
-/** The values of a table's options, under their names in camelCase. */
+/** The values of a table's options by their names in camelCase. */
 export type Values<T extends Options> = {
   readonly [Name in keyof T & string as CamelCase<Name>]: T[Name] extends { repeatable: true }
     ? ValueOf<T[Name]>[]
@@ -57,42 +58,45 @@ export type Values<T extends Options> = {
     : ValueOf<T[Name]> | undefined;
 };
 
-/** A program: its options, and what must be known to judge what it is given. */
+/** A program, or one command of it: its options, and how its command line and environment are checked. */
 export interface Program<T extends Options> {
   /** Its table. The option named `config`, if there is one, names the file. */
   readonly options: T;
-  /** `PARLEY_*` variables that are not its own and yet no mistake. */
-  readonly elsewhere: readonly string[];
-  /** Whether arguments that are no options are its business, or a mistake. */
+  /** `PARLEY_*` variables that other programs of Parley read, and that are therefore no mistake. */
+  readonly knownElsewhere: readonly string[];
+  /** Whether the command line may hold arguments that are not options. */
   readonly takesOperands: boolean;
-  /** What several options must fulfil together; asked only where each of them is right by itself. */
-  readonly together: readonly {
+  /** Rules that concern several options. A rule is checked only if each of its options is valid by itself. */
+  readonly crossChecks: readonly {
     readonly options: readonly (keyof T & string)[];
     readonly problem: (values: Values<T>) => string | undefined;
   }[];
 }
 
-/** How each source writes an option's name. */
-export const spell: Record<Source, (name: string) => string> = {
+/** Formats an option's name as each source writes it: `--log-level`, `PARLEY_LOG_LEVEL`, `"log-level"`. */
+export const formatName: Record<Source, (name: string) => string> = {
   flag: (name) => `--${name}`,
   variable: (name) => `PARLEY_${name.toUpperCase().replaceAll("-", "_")}`,
   file: (name) => JSON.stringify(name),
 };
 
-/** The names that `source` may give. */
-export function namesFrom(options: Options, source: Source): string[] {
+/** The names of the options that `source` may set. */
+export function namesSetBy(options: Options, source: Source): string[] {
   return Object.keys(options).filter((name) => options[name].only?.includes(source) ?? true);
 }
 
-/** Units that numbers may be written in, by kind; the empty one is the kind's own. */
+/** The units of a number, by kind of option. The empty string stands for a number without a unit. */
 const UNITS: Record<string, Record<string, number>> = {
   integer: { "": 1 },
   bytes: { "": 1, b: 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3 },
   seconds: { "": 1, s: 1, m: 60, h: 3600, d: 86_400 },
 };
 
-/** A single value. Flags and variables are text; the file's values have types, and those must be right too. */
-export function readOne(option: Option, raw: unknown, from: Source): Value | undefined {
+/**
+ * Parses a single value; undefined if the option does not allow it. Flags and variables are text. Values in the file
+ * have a JSON type, which must be right too.
+ */
+export function parseValue(option: Option, raw: unknown, source: Source): Value | undefined {
   switch (option.kind) {
     case "string":
     case "path":
@@ -100,10 +104,10 @@ export function readOne(option: Option, raw: unknown, from: Source): Value | und
     case "choice":
       return option.choices.find((choice) => choice === raw);
     case "boolean":
-      if (from === "variable") return raw === "true" ? true : raw === "false" ? false : undefined;
+      if (source === "variable") return raw === "true" ? true : raw === "false" ? false : undefined;
       return typeof raw === "boolean" ? raw : undefined;
     default: {
-      const isText = typeof raw === "string" && (from !== "file" || option.kind !== "integer");
+      const isText = typeof raw === "string" && (source !== "file" || option.kind !== "integer");
       if (!isText && typeof raw !== "number") return undefined;
       const [, digits, unit = ""] = /^(\d+) ?([a-z]*)$/i.exec(String(raw)) ?? [];
       const value = Number(digits) * (UNITS[option.kind][unit.toLowerCase()] ?? NaN);
@@ -112,32 +116,46 @@ export function readOne(option: Option, raw: unknown, from: Source): Value | und
   }
 }
 
-/** What an option is where nobody gives it. */
+/** The value of an option that is not set. */
 export function defaultOf(option: Option, isTerminal: boolean): Value | Value[] | undefined {
   if (option.repeatable && option.default === undefined) return [];
   return typeof option.default === "function" ? option.default(isTerminal) : option.default;
 }
 
-/** What an option allows, to be read after "must be". */
-export function allowed(option: Option): string {
+/** Describes the values an option allows; reads on after "must be". */
+export function describeAllowed(option: Option): string {
   switch (option.kind) {
     case "choice":
       return `one of ${option.choices.join(", ")}`;
     case "integer":
       return `a whole number from ${option.range.join(" to ")}`;
     case "bytes":
-      return `a size from ${option.range.map(sizeText).join(" to ")}, such as 65536, 64KiB or 1MiB`;
+      return `a size from ${option.range.map(formatSize).join(" to ")}, such as 65536, 64KiB or 1MiB`;
     case "seconds":
-      return `a time from ${option.range.join(" to ")} seconds, such as 30, 30s or 5m`;
+      return `a time from ${option.range.map(formatSeconds).join(" to ")}, such as 30, 30s or 5m`;
     case "boolean":
       return "true or false";
     default:
-      return option.kind === "path" ? "a path" : "a text that is not empty";
+      return option.kind === "path" ? "a path" : "text that is not empty";
   }
 }
 
-/** `1MiB` for 1048576: in the largest unit without a remainder, as it may be written. */
-export function sizeText(bytes: number): string {
+/** Formats a time in the largest unit that leaves no remainder: `5m` for 300. */
+export function formatSeconds(seconds: number): string {
+  const unit = (["d", "h", "m"] as const).find((unit) => seconds > 0 && seconds % UNITS.seconds[unit] === 0);
+  return unit ? `${seconds / UNITS.seconds[unit]}${unit}` : `${seconds}s`;
+}
+
+/** Describes a value that an option does not allow: at most about 60 characters, control characters escaped. */
+export function describeValue(raw: unknown): string {
+  if (Array.isArray(raw)) return "an array";
+  if (typeof raw === "object" && raw !== null) return "an object";
+  const text = JSON.stringify(raw);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+/** Formats a size in the largest unit that leaves no remainder: `1MiB` for 1048576. */
+export function formatSize(bytes: number): string {
   const unit = (["gib", "mib", "kib"] as const).find((unit) => bytes > 0 && bytes % UNITS.bytes[unit] === 0);
   return unit ? `${bytes / UNITS.bytes[unit]}${unit[0].toUpperCase()}iB` : String(bytes);
 }

@@ -1,5 +1,5 @@
 /**
- * Files that somebody named, in an option or a call: where they cannot be read, the one who named them is told.
+ * Files that an option or a call names. If one cannot be read, the error says which and why.
  *
  * @module
  */
@@ -7,10 +7,10 @@
 import { ParleyError } from "../errors.ts";
 
 /**
- * The text of `path`.
+ * Reads the text of `path`.
  *
- * @param failure how the message of the error begins; path and reason follow
- * @throws {ParleyError} `bad_argument` where it cannot be read
+ * @param failure how the error message begins; the path and the reason follow
+ * @throws {ParleyError} `bad_argument` if the file cannot be read
  */
 export async function readOptionFile(path: string, failure: string): Promise<string> {
   try {

@@ -4,7 +4,7 @@ import { loadConfig } from "../../lib/config/load.ts";
 import type { Options, Program } from "../../lib/config/option.ts";
 import { SERVER, SERVER_OPTIONS } from "../../lib/config/server_options.ts";
 
-/** Options of every sort that the server's table does not have yet. */
+/** Options of the kinds that the server's table does not have. */
 const OTHER_OPTIONS = {
   config: { kind: "path", default: "parley.jsonc", only: ["flag"], help: "more of them" },
   tls: { kind: "boolean", default: false, help: "encrypt" },
@@ -16,22 +16,22 @@ const OTHER_OPTIONS = {
 
 const OTHER: Program<typeof OTHER_OPTIONS> = {
   options: OTHER_OPTIONS,
-  elsewhere: [],
+  knownElsewhere: [],
   takesOperands: true,
-  together: [{
+  crossChecks: [{
     options: ["tls", "token"],
     problem: ({ tls, token }) => token && !tls ? "token needs tls" : undefined,
   }],
 };
 
-/** What a test gives; nothing is asked of the world. */
-interface Told {
+/** The sources of a test: nothing is read from the process or the disk. */
+interface Given {
   args?: string[];
   env?: Record<string, string>;
   file?: string;
 }
 
-function from({ args = [], env = {}, file }: Told) {
+function sourcesOf({ args = [], env = {}, file }: Given) {
   const readTextFile = (path: string) => {
     if (path !== "parley.jsonc" || file === undefined) throw new Deno.errors.NotFound(path);
     return file;
@@ -39,12 +39,12 @@ function from({ args = [], env = {}, file }: Told) {
   return { args, env, readTextFile, isTerminal: false };
 }
 
-const load = (told: Told) => loadConfig(SERVER, from(told));
-const loadOther = (told: Told) => loadConfig(OTHER, from(told));
+const load = (given: Given) => loadConfig(SERVER, sourcesOf(given));
+const loadOther = (given: Given) => loadConfig(OTHER, sourcesOf(given));
 const texts = ({ problems }: { problems: readonly { text: string }[] }) => problems.map(({ text }) => text);
 
-Deno.test("without being told anything, every option has its default", () => {
-  const { values, sources, problems, operands } = load({});
+Deno.test("an option that is not set has its default", () => {
+  const { values, origins, problems, operands } = load({});
   assertEquals(values, {
     host: "127.0.0.1",
     port: 7253,
@@ -75,25 +75,25 @@ Deno.test("without being told anything, every option has its default", () => {
     help: false,
     version: false,
   });
-  assertEquals(new Set(Object.values(sources)), new Set(["default"]));
+  assertEquals(new Set(Object.values(origins)), new Set(["default"]));
   assertEquals([problems, operands], [[], []]);
 });
 
-Deno.test("logs are pretty on a terminal unless told otherwise", () => {
+Deno.test("logs are pretty on a terminal by default", () => {
   const isTerminal = true;
-  assertEquals(loadConfig(SERVER, { ...from({}), isTerminal }).values.logFormat, "pretty");
-  const told = from({ env: { PARLEY_LOG_FORMAT: "json" } });
-  assertEquals(loadConfig(SERVER, { ...told, isTerminal }).values.logFormat, "json");
+  assertEquals(loadConfig(SERVER, { ...sourcesOf({}), isTerminal }).values.logFormat, "pretty");
+  const given = sourcesOf({ env: { PARLEY_LOG_FORMAT: "json" } });
+  assertEquals(loadConfig(SERVER, { ...given, isTerminal }).values.logFormat, "json");
 });
 
 Deno.test("flags win over variables, variables over the file, the file over defaults", () => {
   const args = ["--port", "1"];
   const env = { PARLEY_PORT: "2", PARLEY_HOST: "variable" };
   const file = `{ "port": 3, "host": "file",\n "state": "file" }`;
-  const { values, sources, problems } = load({ args, env, file });
+  const { values, origins, problems } = load({ args, env, file });
   assertEquals([values.port, values.host, values.state, values.heartbeat], [1, "variable", "file", 30]);
   assertEquals(
-    [sources.port, sources.host, sources.state, sources.heartbeat],
+    [origins.port, origins.host, origins.state, origins.heartbeat],
     ["flag", "PARLEY_HOST", "parley.jsonc:2", "default"],
   );
   assertEquals(problems, []);
@@ -118,7 +118,7 @@ Deno.test("sizes and times may be written with units", () => {
   assertEquals(load({ file: `{ "heartbeat": 7, "max-payload": 2048 }` }).values.heartbeat, 7);
 });
 
-Deno.test("the ends of a range are allowed, what lies beyond is not", () => {
+Deno.test("the ends of a range are allowed, values beyond them are not", () => {
   for (const [name, option] of Object.entries<Options[string]>(SERVER_OPTIONS)) {
     if (!("range" in option)) continue;
     const [min, max] = option.range;
@@ -128,12 +128,12 @@ Deno.test("the ends of a range are allowed, what lies beyond is not", () => {
   }
 });
 
-Deno.test("a variable that is empty is not set", () => {
-  const { values, sources, problems } = load({ env: { PARLEY_PORT: "", PARLEY_PROT: "" } });
-  assertEquals([values.port, sources.port, problems], [7253, "default", []]);
+Deno.test("an empty variable counts as not set", () => {
+  const { values, origins, problems } = load({ env: { PARLEY_PORT: "", PARLEY_PROT: "" } });
+  assertEquals([values.port, origins.port, problems], [7253, "default", []]);
 });
 
-Deno.test("variables of the client, and of others, are no mistake", () => {
+Deno.test("variables of the client and of other programs are accepted", () => {
   assertEquals(
     texts(load({ env: { PARLEY_URL: "parley://x", PARLEY_TOKEN: "t", PATH: "/", PORT: "x" } })),
     [],
@@ -141,7 +141,7 @@ Deno.test("variables of the client, and of others, are no mistake", () => {
 });
 
 const PORTS = "a whole number from 0 to 65535";
-const mistakes: [what: string, told: Told, problems: string[]][] = [
+const mistakes: [what: string, given: Given, problems: string[]][] = [
   // Flags
   ["an unknown flag", { args: ["--prot", "7"] }, ["--prot is not an option; did you mean --port?"]],
   ["an unknown flag with =", { args: ["--prot=7"] }, ["--prot is not an option; did you mean --port?"]],
@@ -156,23 +156,23 @@ const mistakes: [what: string, told: Told, problems: string[]][] = [
   ["a short flag", { args: ["-p", "7"] }, ["-p is not an option; --help lists them all"]],
   ["a flag twice", { args: ["--port=1", "--port", "2"] }, ["--port is given 2 times, but takes one value"]],
   ["no value at the end", { args: ["--port"] }, [
-    `--port needs a value: ${PORTS}; one that begins with - is written --port=-...`,
+    `--port needs a value: ${PORTS}; write a value that begins with - as --port=-...`,
   ]],
   ["no value before a flag", { args: ["--state", "--port=1"] }, [
-    "--state needs a value: a path; one that begins with - is written --state=-...",
+    "--state needs a value: a path; write a value that begins with - as --state=-...",
   ]],
   ["no value after =", { args: ["--host="] }, [
-    "--host needs a value: a text that is not empty; one that begins with - is written --host=-...",
+    "--host needs a value: text that is not empty; write a value that begins with - as --host=-...",
   ]],
   ["an argument", { args: ["7253"] }, ['unexpected argument "7253"; options are written --name VALUE']],
   ["an argument after --", { args: ["--", "--port"] }, [
     'unexpected argument "--port"; options are written --name VALUE',
   ]],
   ["a boolean with a value", { args: ["--version=no"] }, [
-    "--version=no is not understood; write --version, --version=false or leave it out",
+    "--version=no is not valid; write --version, --version=false or leave it out",
   ]],
   ["a denied boolean with a value", { args: ["--no-version=false"] }, [
-    "--no-version=false is not understood; write --version, --version=false or leave it out",
+    "--no-version=false is not valid; write --version, --version=false or leave it out",
   ]],
   // Values
   ["letters", { args: ["--port=abc"] }, [`--port must be ${PORTS}, not "abc"`]],
@@ -185,7 +185,7 @@ const mistakes: [what: string, told: Told, problems: string[]][] = [
     '--max-payload must be a size from 1KiB to 64MiB, such as 65536, 64KiB or 1MiB, not "64KB"',
   ]],
   ["a time", { args: ["--heartbeat=2h"] }, [
-    '--heartbeat must be a time from 1 to 3600 seconds, such as 30, 30s or 5m, not "2h"',
+    '--heartbeat must be a time from 1s to 1h, such as 30, 30s or 5m, not "2h"',
   ]],
   ["a choice", { env: { PARLEY_LOG_LEVEL: "INFO" } }, [
     'PARLEY_LOG_LEVEL must be one of debug, info, warn, error, not "INFO"',
@@ -218,16 +218,16 @@ const mistakes: [what: string, told: Told, problems: string[]][] = [
   ]],
   ["a number as text", { file: '{ "port": "7" }' }, [`parley.jsonc:1: "port" must be ${PORTS}, not "7"`]],
   ["a text as number", { file: '{ "host": 7 }' }, [
-    'parley.jsonc:1: "host" must be a text that is not empty, not 7',
+    'parley.jsonc:1: "host" must be text that is not empty, not 7',
   ]],
   ["an empty text", { file: '{ "log-file": "" }' }, ['parley.jsonc:1: "log-file" must be a path, not ""']],
   ["null, an array, an object", { file: '{ "host": null,\n "port": [7],\n "state": {} }' }, [
-    'parley.jsonc:1: "host" must be a text that is not empty, not null',
+    'parley.jsonc:1: "host" must be text that is not empty, not null',
     `parley.jsonc:2: "port" must be ${PORTS}, not an array`,
     'parley.jsonc:3: "state" must be a path, not an object',
   ]],
   ["a key twice", { file: '{ "port": 1,\n  "port": 1 }' }, [
-    'parley.jsonc:2: "port" is set before, at parley.jsonc:1; keep one',
+    'parley.jsonc:2: "port" is already set at parley.jsonc:1; keep one',
   ]],
   ["a file that names another", { file: '{ "config": "x" }' }, [
     'parley.jsonc:1: "config" cannot be set here, only as --config or PARLEY_CONFIG',
@@ -253,43 +253,43 @@ const mistakes: [what: string, told: Told, problems: string[]][] = [
   ]],
   // Together
   ["less pending than a message", { args: ["--max-pending=1MiB"] }, [
-    "max-pending of 1048576 bytes must be at least 1048592, max-payload and the header of one message " +
+    "max-pending must be at least max-payload and one header, 1048592 bytes, not 1048576 " +
     "(max-pending: flag, max-payload: default)",
   ]],
   ["a message larger than pending", { file: '{ "max-payload": "16MiB" }' }, [
-    "max-pending of 16777216 bytes must be at least 16777232, max-payload and the header of one message " +
+    "max-pending must be at least max-payload and one header, 16777232 bytes, not 16777216 " +
     "(max-pending: default, max-payload: parley.jsonc:1)",
   ]],
 ];
 
-for (const [what, told, problems] of mistakes) {
-  Deno.test(`a mistake is named: ${what}`, () => assertEquals(texts(load(told)), problems));
+for (const [what, given, problems] of mistakes) {
+  Deno.test(`a mistake is reported: ${what}`, () => assertEquals(texts(load(given)), problems));
 }
 
-Deno.test("files without anything in them are fine, as are comments, trailing commas and a byte order mark", () => {
+Deno.test("empty files are accepted, and so are comments, trailing commas and a byte order mark", () => {
   for (const file of ["", "// nothing\n", "{}", "/* x */ {}"]) assertEquals(texts(load({ file })), []);
   const { values, problems } = load({ file: '\uFEFF{\r\n  "port": 1, // one\r\n  "host": "::1",\r\n}' });
   assertEquals([values.port, values.host, problems], [1, "::1", []]);
 });
 
-Deno.test("a file that is there and cannot be read is a problem, named or not", () => {
+Deno.test("a file that exists but cannot be read is a problem, whether or not an option names it", () => {
   const readTextFile = () => {
     throw new Deno.errors.PermissionDenied("Permission denied (os error 13)");
   };
-  assertEquals(texts(loadConfig(SERVER, { ...from({}), readTextFile })), [
+  assertEquals(texts(loadConfig(SERVER, { ...sourcesOf({}), readTextFile })), [
     'config: cannot read "parley.jsonc": Permission denied (os error 13)',
   ]);
 });
 
-Deno.test("the file that was named is the one that is read", () => {
+Deno.test("the file that --config names is read", () => {
   const readTextFile = (path: string) => `{ "host": "${path}", "prot": 1 }`;
-  const told = { args: ["--config=a.jsonc"], env: { PARLEY_CONFIG: "b.jsonc" } };
-  const loaded = loadConfig(SERVER, { ...from(told), readTextFile });
-  assertEquals([loaded.values.host, loaded.sources.host], ["a.jsonc", "a.jsonc:1"]);
+  const given = { args: ["--config=a.jsonc"], env: { PARLEY_CONFIG: "b.jsonc" } };
+  const loaded = loadConfig(SERVER, { ...sourcesOf(given), readTextFile });
+  assertEquals([loaded.values.host, loaded.origins.host], ["a.jsonc", "a.jsonc:1"]);
   assertEquals(texts(loaded), ['a.jsonc:1: "prot" is not an option; did you mean "port"?']);
 });
 
-Deno.test("every problem is reported at once, also where a better source hides the wrong value", () => {
+Deno.test("every problem is reported at once, also for values that another source overrides", () => {
   const loaded = load({
     args: ["--port=1", "--hots=x", "extra"],
     env: { PARLEY_PORT: "x", PARLEY_STAT: "x" },
@@ -303,18 +303,18 @@ Deno.test("every problem is reported at once, also where a better source hides t
     `PARLEY_PORT must be ${PORTS}, not "x"`,
     'parley.jsonc:2: "hearbeat" is not an option; did you mean "heartbeat"?',
     `parley.jsonc:1: "port" must be ${PORTS}, not "x"`,
-    'parley.jsonc:2: "heartbeat" must be a time from 1 to 3600 seconds, such as 30, 30s or 5m, not 0',
+    'parley.jsonc:2: "heartbeat" must be a time from 1s to 1h, such as 30, 30s or 5m, not 0',
   ]);
 });
 
-Deno.test("options are checked together only where each is right by itself", () => {
+Deno.test("rules about several options are checked only if each option is valid", () => {
   assertEquals(texts(load({ args: ["--max-pending=64KiB", "--max-payload=9"] })), [
     '--max-payload must be a size from 1KiB to 64MiB, such as 65536, 64KiB or 1MiB, not "9"',
   ]);
   assertEquals(texts(loadOther({ args: ["--token=t"] })), ["token needs tls (tls: default, token: flag)"]);
 });
 
-Deno.test("booleans are flags that swallow no argument", () => {
+Deno.test("boolean flags take no argument", () => {
   const { values, operands } = loadOther({ args: ["--tls", "news", "-", ""] });
   assertEquals([values.tls, operands], [true, ["news", "-", ""]]);
   for (
@@ -330,7 +330,7 @@ Deno.test("booleans are flags that swallow no argument", () => {
   ]);
 });
 
-Deno.test("repeatable options gather the values of the best source", () => {
+Deno.test("a repeatable option has all values of the source that wins", () => {
   assertEquals(loadOther({}).values.publish, []);
   assertEquals(loadOther({ args: ["--publish=a", "--publish", "1"] }).values.publish, ["a", "1"]);
   assertEquals(loadOther({ env: { PARLEY_PUBLISH: "a,b" } }).values.publish, ["a", "b"]);
@@ -343,27 +343,27 @@ Deno.test("repeatable options gather the values of the best source", () => {
   ]);
 });
 
-Deno.test("operands stay what they were", () => {
+Deno.test("operands stay unchanged", () => {
   assertEquals(loadOther({ args: ["007", "--tls", "--", "--x", "1e3"] }).operands, ["007", "--x", "1e3"]);
 });
 
-Deno.test("secrets are shown nowhere", () => {
-  const told: Told[] = [
+Deno.test("secrets are never shown", () => {
+  const given: Given[] = [
     { args: ["--tls", "--token=hunter2", "--pin=hunter2"] },
     { args: ["--tokn=hunter2"], env: { PARLEY_PIN: "hunter2" } },
     { args: ["--tokn", "hunter2"], file: '{ "token": hunter2 }' },
     { file: '{ "pin": "hunter2",\n "token": 7, "tls": true }' },
   ];
-  for (const each of told) {
+  for (const each of given) {
     const loaded = loadOther(each);
     assert(!(texts(loaded).join() + formatConfig(OTHER, loaded)).includes("hunter2"), JSON.stringify(each));
   }
   assertEquals(texts(loadOther({ args: ["--pin=hunter2"] })), [
-    "--pin must be a whole number from 0 to 9999, not what it is (a secret)",
+    "--pin must be a whole number from 0 to 9999 (its value is secret and not shown)",
   ]);
 });
 
-Deno.test("formatConfig() shows each value and its source", () => {
+Deno.test("formatConfig() shows each value and its origin", () => {
   const loaded = load({
     args: ["--port=0"],
     env: { PARLEY_STATE: "my data" },
@@ -380,7 +380,7 @@ Deno.test("formatConfig() shows each value and its source", () => {
   }
 });
 
-Deno.test("formatConfig() marks what is wrong, and hides secrets", () => {
+Deno.test("formatConfig() marks problems and hides secrets", () => {
   const loaded = loadOther({
     args: ["--token=t", "--publish=a", "--publish=b", "--tsl"],
     env: { PARLEY_PIN: "x" },
@@ -393,7 +393,7 @@ Deno.test("formatConfig() marks what is wrong, and hides secrets", () => {
 ! token    (secret)  flag
 !   token needs tls (tls: default, token: flag)
 ! pin      -         default
-!   PARLEY_PIN must be a whole number from 0 to 9999, not what it is (a secret)
+!   PARLEY_PIN must be a whole number from 0 to 9999 (its value is secret and not shown)
   publish  a,b       flag
   limit    -         default
 ! --tsl is not an option; did you mean --tls?`.slice(1),
@@ -416,7 +416,7 @@ Deno.test("formatHelp() lists every flag in 80 columns, with its range and defau
   );
 });
 
-Deno.test("a lone dash is a value after an option that takes one, and an argument elsewhere", () => {
+Deno.test("a lone dash is a value after an option that takes one, and an operand elsewhere", () => {
   const { values, operands, problems } = loadOther({
     args: ["--tls", "-", "--token", "-", "-", "--", "--token", "-"],
   });

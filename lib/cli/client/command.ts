@@ -1,34 +1,33 @@
 /**
- * What a command of `parley` is, and what it gets to work with.
+ * The interface of a command of `parley`, and the context it runs in.
  *
  * @module
  */
 
 import type { Logger } from "@logtape/logtape";
-import type { Client, Message } from "../../client/api.ts";
-import { replyError } from "../../client/error_reply.ts";
+import type { Client } from "../../client/api.ts";
 import type { ClientConfig, CommandOption } from "../../config/client_options.ts";
-import { ParleyError } from "../../errors.ts";
+import type { ParleyError } from "../../errors.ts";
 import type { Output } from "../output.ts";
 
-/** A command: what it is called, what it takes, and what it does. */
+/** A command: its name, its arguments and what it does. */
 export interface Command {
   readonly name: string;
-  /** The arguments that are no options, as help shows them. */
-  readonly operands: { readonly show: string; readonly least: number; readonly most: number };
-  /** What it does, in one line. */
+  /** The arguments that are not options: as `--help` shows them, and how many there may be. */
+  readonly operands: { readonly usage: string; readonly min: number; readonly max: number };
+  /** Its description in one line. */
   readonly summary: string;
-  /** What else help should say. */
+  /** More for `parley COMMAND --help`. */
   readonly details: string;
-  /** The options it takes beside those of every command. */
+  /** The options it takes besides those of every command. */
   readonly options: readonly CommandOption[];
-  /** Whether Ctrl-C is its ordinary end, exit code 0. */
+  /** Whether Ctrl-C is its normal end, with exit code 0. */
   readonly endsByInterrupt: boolean;
-  /** Does it. What it opens on the way goes to `context.resources`; what it throws decides the exit code. */
+  /** Runs it. It adds what it opens to `context.resources`. The error it throws decides the exit code. */
   run(context: Context): Promise<void>;
 }
 
-/** What a command works with. */
+/** The context of a running command. */
 export interface Context {
   readonly values: ClientConfig;
   readonly operands: readonly string[];
@@ -36,30 +35,19 @@ export interface Context {
   readonly timeoutMs: number | undefined;
   readonly output: Output;
   readonly log: Logger;
-  /** Closed in reverse order when the command ends, in whatever way. */
+  /** Closed in reverse order when the command ends, fails or is interrupted. */
   readonly resources: AsyncDisposableStack;
-  /** Connects as the options say. */
+  /** Connects to the server that the options name. */
   readonly connect: (onError?: (error: ParleyError) => void) => Promise<Client>;
-  /** Tells a person at a terminal what goes on; scripts are not bothered. */
-  readonly tell: (line: string) => void;
-  /** Tells what went wrong while the command goes on, in one line on stderr. */
+  /** Prints progress to stderr, but only if stderr is a terminal. */
+  readonly printStatus: (line: string) => void;
+  /** Prints one line about an error that does not end the command to stderr. */
   readonly printError: (text: string) => void;
 }
 
-/** Rejects with what ended the connection, if that was not us. For whoever waits for something else. */
-export async function lost(client: Client): Promise<never> {
+/** Rejects when the connection ends for a reason other than `client.close()`. Never resolves; race it. */
+export async function connectionLost(client: Client): Promise<never> {
   const error = await client.closed;
   if (error !== undefined) throw error;
   return await new Promise<never>(() => {});
-}
-
-/**
- * Answers a request that reached somebody who only listens: the server asks subscribers in turn, and the one who asked
- * should not have to wait for nothing.
- */
-export async function declineRequest(request: Message): Promise<void> {
-  const text =
-    `the request on ${request.channel} reached a subscriber that only listens; ask again, or end it first`;
-  const error = new ParleyError("no_responders", text);
-  await replyError(error, (payload, options) => request.reply(payload, options));
 }

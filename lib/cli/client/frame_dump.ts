@@ -1,5 +1,5 @@
 /**
- * One frame taken apart, field by field, as aligned text: what stands where, and what it means.
+ * Formats a frame field by field as aligned text: offset, bytes, name and meaning.
  *
  * @module
  */
@@ -21,32 +21,32 @@ import {
 import { readText } from "./input.ts";
 import { visible } from "../terminal.ts";
 
-/** What each type says, in a few words. */
-const SAYS: Record<TypeName, string> = {
-  NAK: "a message was not dealt with: deliver it again",
-  RENEW: "messages are still being worked on",
-  HELLO: "a client introduces itself",
-  WELCOME: "the server greets",
-  ERROR: "the server refuses something",
-  PING: "are you there?",
-  PONG: "I am here",
+/** The meaning of each type, in a few words. */
+const MEANINGS: Record<TypeName, string> = {
+  HELLO: "the client introduces itself",
+  WELCOME: "the server accepts the client",
+  ERROR: "the server reports an error",
+  PING: "asks whether the peer is there",
+  PONG: "answers a PING",
   BYE: "the session ends",
   OPEN: "open a channel",
-  OPENED: "a channel is open, and this is its number",
+  OPENED: "the channel is open; gives its number",
   LEAVE: "leave a channel",
-  LEFT: "the channel is left",
-  JOINED: "somebody came to a channel",
-  PARTED: "somebody left a channel",
+  LEFT: "confirms a LEAVE",
+  JOINED: "a session subscribed to the channel",
+  PARTED: "a session left the channel",
   MESSAGE: "a message, forwarded byte for byte",
-  REQUEST: "a question to one of those who answer",
-  REPLY: "the answer to a question",
-  ACK: "a message is stored, or dealt with",
-  POSITION: "where in a durable channel the next message stands",
+  REQUEST: "a request to one responder",
+  REPLY: "the reply to a request",
+  ACK: "messages are stored, or processed",
+  POSITION: "the sequence of the next message of a stored channel",
+  NAK: "a message was not processed; deliver it again",
+  RENEW: "messages are still being processed",
 };
 
-const KINDS = ["bytes", "UTF-8 text", "JSON", "of the reserved kind 3"];
+const KINDS = ["bytes", "UTF-8 text", "JSON", "of reserved kind 3"];
 
-/** Payload bytes shown in one row, and in all; more tell a reader nothing. */
+/** Payload bytes shown per row, and in total. */
 const ROW_BYTES = 8;
 const SHOWN_BYTES = 64;
 
@@ -58,9 +58,9 @@ interface Row {
 }
 
 /**
- * Takes apart the frame that `frame` begins with. The payload may be cut off; long ones are shown in part.
+ * Formats the frame at the start of `frame`. The payload may be incomplete; a long one is shown in part.
  *
- * @throws {ParleyError} `bad_argument` where there is no whole header
+ * @throws {ParleyError} `bad_argument` if the header is incomplete
  *
  * @example
  * ```ts
@@ -69,12 +69,12 @@ interface Row {
  * import { formatFrameDump } from "./frame_dump.ts";
  *
  * const frame = encodeFrame({ type: Type.PING, id: 7, sender: 17 });
- * assertEquals(formatFrameDump(frame).split("\n")[1], "     0  04                       type     PING: are you there?");
+ * assertEquals(formatFrameDump(frame).split("\n")[1], "     0  04                       type     PING: asks whether the peer is there");
  * ```
  */
 export function formatFrameDump(frame: Uint8Array): string {
   if (frame.length < HEADER_BYTES) {
-    const text = `a frame has a header of ${HEADER_BYTES} bytes; there are only ${frame.length}`;
+    const text = `a frame needs a header of ${HEADER_BYTES} bytes; there are only ${frame.length}`;
     throw new ParleyError("bad_argument", text);
   }
   const lines = [...headerRows(frame), ...payloadRows(frame)].map(({ at, bytes, field, meaning }) =>
@@ -93,29 +93,29 @@ function headerRows(frame: Uint8Array): Row[] {
     meaning,
   });
   return [
-    row(0, 1, "type", sayType(type)),
-    row(1, 2, "flags", sayFlags(type, flags)),
-    row(2, 4, "id", id === 0 ? "none" : `${id}: ties an answer to its question`),
+    row(0, 1, "type", describeType(type)),
+    row(1, 2, "flags", describeFlags(type, flags)),
+    row(2, 4, "id", id === 0 ? "none" : `${id}: ties a reply to its request`),
     row(4, 8, "length", `${countOf(length)} of payload follow the header`),
-    row(8, 12, "channel", sayChannel(channel)),
+    row(8, 12, "channel", describeChannel(channel)),
     row(
       12,
       16,
       "sender",
-      sender > 0 ? `session ${sender}` : type === Type.HELLO ? "not known yet" : "the server",
+      sender > 0 ? `session ${sender}` : type === Type.HELLO ? "not assigned yet" : "the server",
     ),
   ];
 }
 
-function sayType(type: number): string {
-  const says = RULES[type] && SAYS[RULES[type].name];
-  if (says !== undefined) return `${typeName(type)}: ${says}`;
+function describeType(type: number): string {
+  const meaning = RULES[type] && MEANINGS[RULES[type].name];
+  if (meaning !== undefined) return `${typeName(type)}: ${meaning}`;
   return `${typeName(type)}: ${
-    type >= FIRST_EXTENSION ? "skipped by who does not know it" : "no Parley frame"
+    type >= FIRST_EXTENSION ? "skipped by peers that do not know it" : "not Parley"
   }`;
 }
 
-function sayFlags(type: number, flags: number): string {
+function describeFlags(type: number, flags: number): string {
   const isMessage = type === Type.MESSAGE || type === Type.REQUEST || type === Type.REPLY;
   const found: string[] = [];
   if (isMessage || (flags & KIND_MASK) !== 0) found.push(`the payload is ${KINDS[flags & KIND_MASK]}`);
@@ -124,8 +124,8 @@ function sayFlags(type: number, flags: number): string {
   return found.join("; ") || "none";
 }
 
-function sayChannel(channel: number): string {
-  if (channel === 0) return "none: this is about the connection itself";
+function describeChannel(channel: number): string {
+  if (channel === 0) return "none: this concerns the connection itself";
   return channel >= INBOX ? `the inbox of session ${channel - INBOX}` : `channel number ${channel}`;
 }
 
@@ -137,7 +137,7 @@ function payloadRows(frame: Uint8Array): Row[] {
   for (let at = 0; at < shown.length; at += ROW_BYTES) {
     const bytes = shown.subarray(at, at + ROW_BYTES);
     const field = at === 0 ? "payload" : "";
-    rows.push({ at: HEADER_BYTES + at, bytes, field, meaning: sayPayload(bytes) });
+    rows.push({ at: HEADER_BYTES + at, bytes, field, meaning: describePayload(bytes) });
   }
   const nothing = new Uint8Array(0);
   const rest = (at: number, meaning: string) =>
@@ -149,8 +149,8 @@ function payloadRows(frame: Uint8Array): Row[] {
   return rows;
 }
 
-/** The bytes of one row as text; a character that a row cuts in two shows as dots, as what is no text does. */
-function sayPayload(bytes: Uint8Array): string {
+/** Formats a row of bytes as text. Bytes that are not text, or a character that the row cuts in two, become dots. */
+function describePayload(bytes: Uint8Array): string {
   const text = readText(bytes) ?? String.fromCharCode(...bytes.map((byte) => byte < 0x80 ? byte : 0x2e));
   return `"${visible(text)}"`;
 }

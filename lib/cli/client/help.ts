@@ -1,5 +1,5 @@
 /**
- * The help of `parley` and of its commands.
+ * The `--help` of `parley` and of its commands.
  *
  * @module
  */
@@ -12,17 +12,17 @@ import { formatHelp } from "../settings.ts";
 
 /** What `parley --help` prints. */
 export function programHelp(commands: readonly Command[]): string {
-  const usages = commands.map(({ name, operands }) => `${name} ${operands.show}`.trim());
+  const usages = commands.map(({ name, operands }) => `${name} ${operands.usage}`.trim());
   const width = Math.max(...usages.map(({ length }) => length)) + 2;
   return [
-    `parley ${VERSION}: talk over a Parley server`,
+    `parley ${VERSION}: the client of a Parley server`,
     "",
     "Usage: parley COMMAND [OPTIONS]",
     "",
     ...commands.map(({ summary }, at) => `  ${usages[at].padEnd(width)}${summary}`),
     "",
-    `Without a command it is ${commands[0].name}. parley COMMAND --help tells more of each.`,
-    "Options, each also a variable such as PARLEY_URL:",
+    `Without a command, parley runs ${commands[0].name}. parley COMMAND --help describes a command.`,
+    "Each option can also be set by a variable such as PARLEY_URL:",
     "",
     formatHelp(clientProgram([])),
     "",
@@ -32,7 +32,7 @@ export function programHelp(commands: readonly Command[]): string {
 
 /** What `parley COMMAND --help` prints. */
 export function commandHelp({ name, operands, summary, details, options }: Command): string {
-  const usage = ["parley", name, operands.show, "[OPTIONS]"].filter((part) => part !== "").join(" ");
+  const usage = ["parley", name, operands.usage, "[OPTIONS]"].filter((part) => part !== "").join(" ");
   return [
     `Usage: ${usage}`,
     "",

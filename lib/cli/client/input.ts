@@ -10,19 +10,19 @@ import { ParleyError } from "../../errors.ts";
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
-/** A payload, and what it is: text where it is UTF-8. */
-export interface Given {
+/** A payload and its content kind. */
+export interface Input {
   readonly payload: Uint8Array;
   readonly kind: ContentKind;
 }
 
-/** `payload` and its kind. */
-export function given(payload: Uint8Array): Given {
-  return { payload, kind: readText(payload) === undefined ? "bytes" : "text" };
+/** Returns `payload` with its kind: text if it is UTF-8, otherwise bytes. */
+export function detectKind(payload: Uint8Array): Input {
+  return { payload, kind: decodeText(payload) === undefined ? "bytes" : "text" };
 }
 
-/** The text that `bytes` are, or nothing where they are not UTF-8. */
-export function readText(bytes: Uint8Array): string | undefined {
+/** Decodes UTF-8; undefined if `bytes` are not UTF-8. */
+export function decodeText(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
@@ -31,8 +31,8 @@ export function readText(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * The lines of `chunks`, without their line ends; the last one may have none. A line is handed on as soon as it is
- * whole, and belongs to whoever takes it.
+ * Yields the lines of `chunks` without their line ends. A line is yielded as soon as it is complete, and belongs to the
+ * caller. The last line need not have a line end.
  *
  * @throws {ParleyError} `too_large` for a line of more than `maxBytes`
  */
@@ -40,37 +40,37 @@ export async function* lines(
   chunks: AsyncIterable<Uint8Array>,
   maxBytes: number,
 ): AsyncGenerator<Uint8Array> {
-  const begun: Uint8Array[] = []; // of the line that is not whole yet
+  const partial: Uint8Array[] = []; // the chunks of an incomplete line
   let length = 0;
   let count = 0;
   for await (const chunk of chunks) {
     let from = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
-      const line = join([...begun.splice(0), chunk.subarray(from, end)]);
+      const line = join([...partial.splice(0), chunk.subarray(from, end)]);
       from = end + 1;
       length = 0;
       count++;
       yield withoutReturn(line);
     }
     if (from === chunk.length) continue;
-    begun.push(chunk.slice(from));
+    partial.push(chunk.slice(from));
     length += chunk.length - from;
     if (length > maxBytes) {
       const text = `line ${
         count + 1
-      } is longer than the ${maxBytes} bytes this server takes; send less a line`;
+      } is longer than the ${maxBytes} bytes this server accepts; send shorter lines`;
       throw new ParleyError("too_large", text);
     }
   }
-  if (length > 0) yield withoutReturn(join(begun));
+  if (length > 0) yield withoutReturn(join(partial));
 }
 
 /**
- * Everything in `chunks`.
+ * Reads all of `chunks`.
  *
- * @throws {ParleyError} `too_large` where it is more than `maxBytes`
+ * @throws {ParleyError} `too_large` if there are more than `maxBytes`
  */
-export async function whole(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
+export async function readAll(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of chunks) {
@@ -79,7 +79,7 @@ export async function whole(chunks: AsyncIterable<Uint8Array>, maxBytes: number)
     if (length <= maxBytes) continue;
     throw new ParleyError(
       "too_large",
-      `stdin has more than the ${maxBytes} bytes this server takes; send less`,
+      `stdin has more than the ${maxBytes} bytes this server accepts; send less`,
     );
   }
   return join(parts);

@@ -1,5 +1,5 @@
 /**
- * `parley`: finds the command, runs it, and turns what happened into one line and an exit code.
+ * `parley`: finds the command, runs it, and reports the result as one line and an exit code.
  *
  * @module
  */
@@ -7,68 +7,79 @@
 import { connect } from "../../client/connect.ts";
 import { type Logging, setUpLogging } from "../../logging/setup.ts";
 import { VERSION } from "../../version.ts";
-import type { Context } from "./command.ts";
-import { type Asked, readCommandLine } from "./command_line.ts";
-import { COMMANDS } from "./commands.ts";
+import type { Command, Context } from "./command.ts";
+import { type CommandLine, parseCommandLine } from "./command_line.ts";
+import { CHAT } from "./commands/chat.ts";
+import { PING } from "./commands/ping.ts";
+import { PUBLISH } from "./commands/publish.ts";
+import { REQUEST } from "./commands/request.ts";
+import { RESPOND } from "./commands/respond.ts";
+import { SUBSCRIBE } from "./commands/subscribe.ts";
 import { describeFailure, Exit, exitCodeOf } from "../failures.ts";
 import { commandHelp, programHelp } from "./help.ts";
 import { Interrupts } from "../interrupts.ts";
-import { NobodyReads, Output, printError } from "../output.ts";
+import { Output, OutputClosed, printError } from "../output.ts";
 import { readAuthority, readToken } from "./secrets.ts";
 import { painter } from "../terminal.ts";
 import { formatTrace } from "./trace.ts";
 
-/** How long an end may take, in milliseconds: goodbyes are said and running commands finish, but nobody is kept. */
-const LEAVE_MS = 5_000;
+/** The commands, in the order in which `--help` lists them. The first one runs if none is named. */
+export const COMMANDS: readonly Command[] = [CHAT, PUBLISH, SUBSCRIBE, REQUEST, RESPOND, PING];
+
+/** How long an ending command may take to say BYE and to finish the shell commands it runs, in milliseconds. */
+const CLOSE_MS = 5_000;
 
 /** Runs `parley ARGS`; resolves to the exit code. */
 export async function main(args: string[]): Promise<number> {
   const output = new Output(Deno.stdout);
   const isTerminal = Deno.stderr.isTerminal();
-  const asked = readCommandLine(COMMANDS, { args, env: Deno.env.toObject(), isTerminal });
-  switch (asked.kind) {
+  const commandLine = parseCommandLine(COMMANDS, { args, env: Deno.env.toObject(), isTerminal });
+  switch (commandLine.kind) {
     case "run":
-      return await run(asked, output);
-    case "wrong":
-      for (const problem of asked.problems) printError(`parley: ${problem}`);
+      return await run(commandLine, output);
+    case "invalid":
+      for (const problem of commandLine.problems) printError(`parley: ${problem}`);
       return Exit.WRONG_USAGE;
     case "version":
       return await print(output, VERSION);
     default:
-      return await print(output, asked.command ? commandHelp(asked.command) : programHelp(COMMANDS));
+      return await print(
+        output,
+        commandLine.command ? commandHelp(commandLine.command) : programHelp(COMMANDS),
+      );
   }
 }
 
 async function print(output: Output, text: string): Promise<number> {
   await output.line(text);
-  await output.flush().catch(() => {}); // `| head -1` is no failure
+  await output.flush().catch(() => {}); // `| head -1` is not a failure
   return Exit.DONE;
 }
 
-/** What became of a command. */
+/** The outcome of a command. */
 interface Outcome {
   readonly isConnected: boolean;
   readonly failure: unknown;
 }
 
-async function run(asked: Asked & { kind: "run" }, output: Output): Promise<number> {
+async function run(commandLine: CommandLine & { kind: "run" }, output: Output): Promise<number> {
   using interrupts = new Interrupts();
-  const { command, values } = asked;
+  const { command, values } = commandLine;
   const log = new ClientLog(values.logLevel === "debug");
   try {
     await log.open({ level: values.logLevel, format: values.logFormat, file: values.logFile });
-    const { isConnected, failure } = await perform(asked, output, log, interrupts);
+    const { isConnected, failure } = await perform(commandLine, output, log, interrupts);
     if (interrupts.exitCode !== undefined) {
       log.logger.info("interrupted", { command: command.name });
       return command.endsByInterrupt ? Exit.DONE : interrupts.exitCode;
     }
-    if (failure === undefined || failure instanceof NobodyReads) return Exit.DONE;
+    if (failure === undefined || failure instanceof OutputClosed) return Exit.DONE;
     const exitCode = exitCodeOf(failure, isConnected);
     printError(`parley: ${describeFailure(failure)}`);
     log.failed({ command: command.name, exitCode, error: failure });
     return exitCode;
   } catch (error) {
-    printError(`parley: ${describeFailure(error)}`); // before there is a log: it cannot be written
+    printError(`parley: ${describeFailure(error)}`); // logging could not be set up
     return exitCodeOf(error, true);
   } finally {
     await log[Symbol.asyncDispose]();
@@ -77,7 +88,7 @@ async function run(asked: Asked & { kind: "run" }, output: Output): Promise<numb
 
 /** Runs the command until it ends, fails or is interrupted; then closes what it opened. Never rejects. */
 async function perform(
-  { command, values, operands, where, timeoutMs }: Asked & { kind: "run" },
+  { command, values, operands, address, timeoutMs }: CommandLine & { kind: "run" },
   output: Output,
   { logger: log }: ClientLog,
   interrupts: Interrupts,
@@ -94,7 +105,7 @@ async function perform(
     connect: async (onError) => {
       const { name, insecure, trace, tls } = values;
       const client = await connect({
-        ...where,
+        ...address,
         name,
         token: await readToken(values.token),
         tls,
@@ -110,36 +121,36 @@ async function perform(
       log.info("connected", { session, number, name: client.name, server: server.version });
       return client;
     },
-    tell: tellAtTerminal(),
+    printStatus: statusPrinter(),
     printError: (text) => printError(`parley: ${text}`),
   };
 
   const failures: unknown[] = [];
-  const note = (error: unknown) => void failures.push(error);
+  const addFailure = (error: unknown) => void failures.push(error);
   const work = command.run(context).then(() => output.flush());
-  await Promise.race([work, interrupts.happened, output.broken]).catch(note);
-  work.catch(() => {}); // interrupted, it fails when its connection is closed below it
-  const left = resources.disposeAsync().then(() => output.flush()).catch(note);
+  await Promise.race([work, interrupts.happened, output.broken]).catch(addFailure);
+  work.catch(() => {}); // after an interrupt it fails because its connection is closed
+  const closed = resources.disposeAsync().then(() => output.flush()).catch(addFailure);
   let timer: ReturnType<typeof setTimeout> | undefined;
-  await Promise.race([left, new Promise((resolve) => timer = setTimeout(resolve, LEAVE_MS))]);
+  await Promise.race([closed, new Promise((resolve) => timer = setTimeout(resolve, CLOSE_MS))]);
   clearTimeout(timer);
   return { isConnected, failure: failures[0] };
 }
 
 function traceToStderr(): NonNullable<Parameters<typeof connect>[0]>["trace"] {
   const start = performance.now();
-  return (way, header) => printError(formatTrace(way, header, performance.now() - start));
+  return (direction, header) => printError(formatTrace(direction, header, performance.now() - start));
 }
 
-function tellAtTerminal(): Context["tell"] {
+function statusPrinter(): Context["printStatus"] {
   if (!Deno.stderr.isTerminal()) return () => {};
   const paint = painter(Deno.stderr);
   return (line) => printError(paint("dim", line));
 }
 
 /**
- * The log of a program whose stderr is for its user: a failure is one line there, so its record goes to the log file
- * alone, unless everything was asked for.
+ * The log of a program whose stderr is for its user. A failure is already one line there, so its record goes only to the
+ * log file, unless the log level is debug.
  */
 class ClientLog implements AsyncDisposable {
   readonly #showsFailures: boolean;
@@ -154,7 +165,7 @@ class ClientLog implements AsyncDisposable {
     return this.#logging!.logger;
   }
 
-  /** Starts logging; before that there is no logger. */
+  /** Starts logging. There is no logger before. */
   async open(options: Omit<Parameters<typeof setUpLogging>[0], "write">): Promise<void> {
     const write = (line: string) => {
       if (!this.#isMuted) printError(line.trimEnd());
@@ -162,7 +173,7 @@ class ClientLog implements AsyncDisposable {
     this.#logging = await setUpLogging({ ...options, write });
   }
 
-  /** Logs a failure that stderr tells already. */
+  /** Logs a failure that stderr already shows. */
   failed(properties: Record<string, unknown>): void {
     this.#isMuted = !this.#showsFailures;
     this.logger.warn("failed", properties);

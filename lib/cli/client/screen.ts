@@ -1,8 +1,8 @@
 /**
- * The screen of a chat: what others say comes above the line that is being typed.
+ * The screen of a chat: messages appear above the line that is being typed.
  *
- * The terminal edits the line itself, so all that is needed is to take the prompt away and put it back. What was typed
- * and not yet sent is not shown again, but it is not lost.
+ * The terminal edits that line itself, so it is enough to erase the prompt and write it again. Text typed but not yet
+ * sent is not shown again, but it is not lost.
  *
  * @module
  */
@@ -11,10 +11,10 @@ import { type Output, printError } from "../output.ts";
 import { type Paint, painter } from "../terminal.ts";
 
 const PROMPT = "> ";
-/** To the beginning of the line, and away with it. */
+/** Moves to the start of the line and erases it. */
 const CLEAR_LINE = "\r\x1b[K";
 
-/** A screen, or, where there is no terminal, two streams: messages on stdout, notices on stderr. */
+/** A screen, or, without a terminal, two streams: messages go to stdout, notices to stderr. */
 export class Screen implements AsyncDisposable {
   readonly #output: Output;
   readonly #paint: Paint = painter(Deno.stdout);
@@ -25,24 +25,24 @@ export class Screen implements AsyncDisposable {
     this.#output = output;
   }
 
-  /** Shows the prompt; from now on it stays at the bottom. */
+  /** Shows the prompt, and keeps it at the bottom from then on. */
   prompt(): void {
     this.#hasPrompt = this.#isTerminal;
     if (this.#isTerminal) this.#write(PROMPT);
   }
 
-  /** Shows what somebody said. Resolves when there is room for more. */
+  /** Shows a message and its sender. Resolves when there is room for more. */
   async message(name: string, text: string): Promise<void> {
     await this.#line(`${this.#paint("bold", `${name}:`)} ${text}`);
   }
 
-  /** Shows what happened. */
+  /** Shows an event. */
   notice(text: string): void {
-    if (this.#isTerminal) this.#line(this.#paint("dim", `* ${text}`))?.catch(() => {}); // the next message tells
+    if (this.#isTerminal) this.#line(this.#paint("dim", `* ${text}`))?.catch(() => {}); // the next message fails too, and ends the chat
     else printError(`* ${text}`);
   }
 
-  /** Takes the prompt away. */
+  /** Erases the prompt. */
   [Symbol.asyncDispose](): Promise<void> {
     if (this.#hasPrompt) this.#write(CLEAR_LINE);
     this.#hasPrompt = false;

@@ -1,5 +1,5 @@
 /**
- * One frame in one line, for `--trace`. It shows everything about a frame but its payload, which may be private.
+ * Formats a frame in one line for `--trace`: its header, but not its payload, which may be private.
  *
  * @module
  */
@@ -7,11 +7,11 @@
 import { type Header, INBOX, KIND_MASK, RECEIPT, Type, typeName } from "../../wire/header.ts";
 
 const KINDS = ["bytes", "text", "json", "kind-3"];
-const CARRIERS: readonly number[] = [Type.MESSAGE, Type.REQUEST, Type.REPLY];
+const MESSAGE_TYPES: readonly number[] = [Type.MESSAGE, Type.REQUEST, Type.REPLY];
 
 /**
- * The line of a frame: when it came or went (milliseconds since the start), `>` to the server or `<` from it, its type,
- * the fields that are not 0, and how long its payload is.
+ * Formats the time (milliseconds since the start), the direction (`>` to the server, `<` from it), the type, the fields
+ * that are not 0, and the length of the payload.
  *
  * @example
  * ```ts
@@ -22,10 +22,10 @@ const CARRIERS: readonly number[] = [Type.MESSAGE, Type.REQUEST, Type.REPLY];
  * assertEquals(formatTrace("out", header, 12.34), "   12.3 ms > MESSAGE  text channel=3 sender=17 5 bytes");
  * ```
  */
-export function formatTrace(way: "in" | "out", header: Header, ms: number): string {
+export function formatTrace(direction: "in" | "out", header: Header, ms: number): string {
   const { type, flags, id, length, channel, sender } = header;
   const fields: string[] = [];
-  if (CARRIERS.includes(type)) fields.push(KINDS[flags & KIND_MASK]);
+  if (MESSAGE_TYPES.includes(type)) fields.push(KINDS[flags & KIND_MASK]);
   if ((flags & RECEIPT) !== 0) fields.push("receipt");
   if (id !== 0) fields.push(`id=${id}`);
   if (channel >= INBOX) fields.push(`inbox=${channel - INBOX}`);
@@ -33,5 +33,5 @@ export function formatTrace(way: "in" | "out", header: Header, ms: number): stri
   if (sender !== 0) fields.push(`sender=${sender}`);
   fields.push(length === 1 ? "1 byte" : `${length} bytes`);
   const clock = ms.toFixed(1).padStart(7);
-  return `${clock} ms ${way === "out" ? ">" : "<"} ${typeName(type).padEnd(8)} ${fields.join(" ")}`;
+  return `${clock} ms ${direction === "out" ? ">" : "<"} ${typeName(type).padEnd(8)} ${fields.join(" ")}`;
 }

@@ -1,5 +1,5 @@
 /**
- * `parley-server certs`: a small authority, and a certificate for the server.
+ * `parley-server certs`: makes a certificate authority, and a certificate for the server.
  *
  * @module
  */
@@ -11,7 +11,8 @@ import { parseHost } from "../../certificates/hosts.ts";
 import { type ConfigSources, loadConfig } from "../../config/load.ts";
 import { ParleyError } from "../../errors.ts";
 import { MAX_HOSTS } from "../../limits.ts";
-import { CERTS, SERVER } from "../../config/server_options.ts";
+import { CERTS } from "../../config/command_options.ts";
+import { SERVER } from "../../config/server_options.ts";
 import { Exit } from "../failures.ts";
 import { printError } from "../output.ts";
 import { checkClock, hostsOf } from "./security.ts";
@@ -19,29 +20,31 @@ import { formatHelp } from "../settings.ts";
 
 const USAGE = `Usage: parley-server certs [--host NAME]... [--out certs] [--days 90] [--renew]
 
-Makes an authority (once) and a certificate for the server. Clients need ca.pem: parley --ca certs/ca.pem.
-A server adds the names and addresses it listens on, renews the certificate when 30 days are left, and takes
-up one made here within a minute, or at once on SIGHUP.
+Makes a certificate authority (once) and a certificate for the server. Clients need ca.pem: parley --ca
+certs/ca.pem. A running server adds the names and addresses it listens on, renews the certificate 30 days
+before it expires, and loads one made here within a minute, or at once on SIGHUP.
 
 `;
 
 /** Runs `parley-server certs ARGS`; resolves to the exit code. */
-export async function certsCommand(from: ConfigSources): Promise<number> {
-  const { values, sources, problems } = loadConfig(CERTS, from);
+export async function certsCommand(configSources: ConfigSources): Promise<number> {
+  const { values, origins, problems } = loadConfig(CERTS, configSources);
   if (values.help) {
     console.log(USAGE + formatHelp(CERTS));
     return Exit.DONE;
   }
   const { host, days, renew } = values;
-  const wrong = [...problems.map(({ text }) => text), ...host.flatMap(hostProblem)];
-  if (host.length > MAX_HOSTS) wrong.push(`--host may be given ${MAX_HOSTS} times at most`);
-  if (wrong.length > 0) {
-    for (const text of wrong) printError(`parley-server: ${text}`);
+  const usageProblems = [...problems.map(({ text }) => text), ...host.flatMap(hostProblem)];
+  if (host.length > MAX_HOSTS) usageProblems.push(`--host may be given at most ${MAX_HOSTS} times`);
+  if (usageProblems.length > 0) {
+    for (const text of usageProblems) printError(`parley-server: ${text}`);
     return Exit.WRONG_USAGE;
   }
   checkClock(Date.now());
-  // The folder of a server that would be started here: its variable and its file may name another.
-  const out = sources.out === "default" ? loadConfig(SERVER, { ...from, args: [] }).values.certs : values.out;
+  // By default, the folder that a server started here would use, as set by its variable or its option file.
+  const out = origins.out === "default"
+    ? loadConfig(SERVER, { ...configSources, args: [] }).values.certs
+    : values.out;
   const storage = new FolderStorage(out);
   const { certificate, made } = await ensureCertificate(storage, {
     hosts: host.length > 0 ? host : hostsOf("0.0.0.0"),
@@ -52,8 +55,8 @@ export async function certsCommand(from: ConfigSources): Promise<number> {
   const { hosts, notAfter, fingerprint } = await describeCertificate(certificate);
   printError(
     made === undefined
-      ? "the certificate there is still good; --renew makes a new one"
-      : `made, because ${made}`,
+      ? "the certificate is still good; use --renew to make a new one"
+      : `made a certificate, because ${made}`,
   );
   console.log(`certificate  ${storage.locate(FILES.server.certificate)}`);
   console.log(`key          ${storage.locate(FILES.server.key)}`);

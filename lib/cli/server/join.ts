@@ -1,5 +1,5 @@
 /**
- * The first start of a server with tokens: one token, and one link that holds all it takes to get in.
+ * The first start of a server that requires tokens: issues one token, and prints a join link that holds it.
  *
  * @module
  */
@@ -11,24 +11,25 @@ import { FolderStorage } from "../../state/folder.ts";
 import type { Storage } from "../../state/storage.ts";
 import type { Log } from "../../logging/log.ts";
 import type { Server } from "../../server/api.ts";
-import { type ServerConfig, TOKEN_OPTIONS } from "../../config/server_options.ts";
+import { TOKEN_OPTIONS } from "../../config/command_options.ts";
+import type { ServerConfig } from "../../config/server_options.ts";
 import { formatJoinUrl } from "../../wire/join_url.ts";
 import { printError } from "../output.ts";
 import { addressForOthers, securityOf } from "./security.ts";
 import { openTokens } from "./token.ts";
 
-/** The options that decide on the link. */
+/** The options that determine the join link. */
 type JoinConfig = Pick<ServerConfig, "host" | "state" | "auth" | "tls" | "tlsCert" | "insecure">;
 
 /**
- * Where `server` has no tokens yet, issues the first one and prints the link, on stdout and nowhere else: it is a
- * secret, and the log is none. Where stdout is the log, as under systemd, it says instead how to make a token.
+ * Issues the first token of `server` and prints the join link; does nothing if there are tokens. The link is a secret, so
+ * it goes to stdout and never to the log. If stdout is the log, as under systemd, it logs how to issue a token instead.
  */
 export async function join(server: Server, config: JoinConfig, log: Log): Promise<void> {
   if (isJournal()) {
     if ((await openTokens(new FolderStorage(config.state)).registry.list()).length > 0) return;
-    log.warn("there are no tokens yet, and no join link is printed, because this log would keep it", {
-      instead: "parley-server token issue --name NAME --publish PATTERN --subscribe PATTERN",
+    log.warn("no tokens yet, and no join link is printed, because this log would keep it; issue a token", {
+      command: "parley-server token issue --name NAME --publish PATTERN --subscribe PATTERN",
       state: config.state,
     });
     return;
@@ -44,32 +45,32 @@ export async function join(server: Server, config: JoinConfig, log: Log): Promis
     token,
   });
   const days = TOKEN_OPTIONS.expires.default / 86_400;
-  const where = isPublic ? "any machine that reaches this one" : "this machine";
+  const origin = isPublic ? "any machine that can reach this one" : "this machine";
   printError(
-    `\nTo join from ${where}, within ${days} days: parley ping --url 'LINK', with this link for LINK.`,
+    `\nTo join from ${origin} within ${days} days, put this link for LINK: parley ping --url 'LINK'`,
   );
   if (isPublic && !tls) {
     printError(
-      "It is not encrypted: clients send the token only if told --insecure, and others can read it.",
+      "The connection is not encrypted: others can read the token. Clients send it only with --insecure.",
     );
   }
   if (tls && server.authority === undefined) {
-    printError("Clients must know the authority of your certificate, or be given it with --ca.");
+    printError("Clients must trust the authority of your certificate, or need it with --ca.");
   }
-  printError("It lets in whoever has it, to do everything. Keep it secret; it is shown only now.\n");
-  print(link);
+  printError("The link permits everything to anyone with it. Keep it secret; it is shown only once.\n");
+  printLink(link);
   printError(
-    "\nMore tokens, with fewer rights: parley-server token issue --name NAME --publish 'PATTERN' ...\n",
+    "\nFor tokens with fewer permissions: parley-server token issue --name NAME --publish 'PATTERN' ...\n",
   );
 }
 
 /**
- * Issues the first token of `storage`; nothing where there are tokens already. Of several servers that start at once
- * only one does: the others wait until it has.
+ * Issues the first token of `storage`; undefined if there are tokens already. If several servers start at once, one
+ * issues a token and the others wait for it.
  */
 export function issueFirst(storage: Storage): Promise<string | undefined> {
   return storage.exclusive(async () => {
-    const { tokens, registry } = openTokens(alone(storage));
+    const { tokens, registry } = openTokens(unlocked(storage));
     if ((await registry.list()).length > 0) return undefined;
     const { token } = await tokens.issue({
       name: "first",
@@ -80,8 +81,8 @@ export function issueFirst(storage: Storage): Promise<string | undefined> {
   });
 }
 
-/** `storage` for whoever is alone with it already. */
-function alone(storage: Storage): Storage {
+/** `storage` without its lock, for a caller that holds the lock. */
+function unlocked(storage: Storage): Storage {
   return {
     locate: (name) => storage.locate(name),
     read: (name, access) => storage.read(name, access),
@@ -91,7 +92,7 @@ function alone(storage: Storage): Storage {
   };
 }
 
-/** What the link calls this machine: by a name its certificate is for, where somebody else made that. */
+/** The hostname in the link. If the operator gave a certificate, a name that it covers. */
 async function hostnameOf({ host, tlsCert }: JoinConfig): Promise<string> {
   const address = addressForOthers(host);
   if (tlsCert === undefined) return address;
@@ -100,17 +101,17 @@ async function hostnameOf({ host, tlsCert }: JoinConfig): Promise<string> {
   return hosts.find((name) => !name.startsWith("*.")) ?? address;
 }
 
-/** Writes `line` to stdout, at once; nobody need read it. */
-function print(line: string): void {
+/** Writes `line` to stdout, synchronously. */
+function printLink(line: string): void {
   try {
     let bytes: Uint8Array = new TextEncoder().encode(`${line}\n`);
     while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
   } catch {
-    printError("parley-server: nobody reads stdout, so the link is lost; make a token with token issue");
+    printError("parley-server: cannot write to stdout, so the link is lost; issue a token with token issue");
   }
 }
 
-/** Whether stdout goes to systemd's journal, which says so as `JOURNAL_STREAM=DEVICE:INODE` (systemd.exec(5)). */
+/** Whether stdout goes to systemd's journal, as `JOURNAL_STREAM=DEVICE:INODE` says (systemd.exec(5)). */
 function isJournal(): boolean {
   const stream = Deno.env.get("JOURNAL_STREAM");
   if (stream === undefined) return false;

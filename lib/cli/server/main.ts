@@ -1,5 +1,5 @@
 /**
- * `parley-server`: which command, and the one without a name: serve until told to stop.
+ * `parley-server`: finds the command and runs it. Without a command it serves until a signal stops it.
  *
  * @module
  */
@@ -23,18 +23,18 @@ import { tokenCommand } from "./token.ts";
 
 const USAGE = `parley-server ${VERSION}: a message server in one file
 
-Usage: parley-server [OPTIONS]           serve until told to stop (Ctrl-C, SIGTERM)
-       parley-server config [OPTIONS]    print every effective value and where it came from
+Usage: parley-server [OPTIONS]           serve until stopped (Ctrl-C, SIGTERM)
+       parley-server config [OPTIONS]    print every option with its value and origin
        parley-server token COMMAND       issue, list, revoke and rotate tokens
        parley-server certs [OPTIONS]     make a certificate for TLS
 
-On 127.0.0.1 it is open to every program on this machine. On any other address, such as --host 0.0.0.0, it
-lets in only who has a token, and encrypts; the first start makes what is missing and prints a link to join.
-SIGHUP takes up a renewed certificate at once. Exit codes: 0 done, 1 failed, 2 wrong usage.
+On 127.0.0.1 the server is open to every program on this machine. On any other address, such as --host
+0.0.0.0, it requires tokens and TLS: the first start makes keys and certificate, and prints a join link.
+SIGHUP makes it load a renewed certificate at once. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 `;
 
-const COMMANDS: Readonly<Record<string, (from: ConfigSources) => number | Promise<number>>> = {
+const COMMANDS: Readonly<Record<string, (sources: ConfigSources) => number | Promise<number>>> = {
   config: configCommand,
   token: tokenCommand,
   certs: certsCommand,
@@ -44,15 +44,15 @@ const COMMANDS: Readonly<Record<string, (from: ConfigSources) => number | Promis
 export async function main(args: string[]): Promise<number> {
   const [first, ...rest] = args;
   const isNamed = first !== undefined && Object.hasOwn(COMMANDS, first);
-  const from: ConfigSources = {
+  const sources: ConfigSources = {
     args: isNamed ? rest : args,
     env: Deno.env.toObject(),
     readTextFile: (path) => Deno.readTextFileSync(path),
     isTerminal: Deno.stderr.isTerminal(),
   };
   try {
-    if (isNamed) return await COMMANDS[first](from);
-    if (first === undefined || first.startsWith("-")) return await serveCommand(from);
+    if (isNamed) return await COMMANDS[first](sources);
+    if (first === undefined || first.startsWith("-")) return await serveCommand(sources);
   } catch (error) {
     if (!(error instanceof ParleyError)) throw error;
     printError(`parley-server: ${error.message}`);
@@ -69,8 +69,8 @@ function printHelp(): number {
   return Exit.DONE;
 }
 
-function configCommand(from: ConfigSources): number {
-  const loaded = loadConfig(SERVER, from);
+function configCommand(sources: ConfigSources): number {
+  const loaded = loadConfig(SERVER, sources);
   if (loaded.values.help) return printHelp();
   console.log(formatConfig(SERVER, loaded));
   if (loaded.problems.length > 0) return Exit.FAILED;
@@ -78,8 +78,8 @@ function configCommand(from: ConfigSources): number {
   return Exit.DONE;
 }
 
-async function serveCommand(from: ConfigSources): Promise<number> {
-  const { values, problems } = loadConfig(SERVER, from);
+async function serveCommand(sources: ConfigSources): Promise<number> {
+  const { values, problems } = loadConfig(SERVER, sources);
   if (values.help) return printHelp();
   if (values.version) {
     console.log(VERSION);
@@ -87,7 +87,7 @@ async function serveCommand(from: ConfigSources): Promise<number> {
   }
   if (problems.length > 0) {
     for (const { text } of problems) printError(`parley-server: ${text}`);
-    printError("parley-server: nothing started; `parley-server --help` lists every option");
+    printError("parley-server: not started; parley-server --help lists all options");
     return Exit.WRONG_USAGE;
   }
   await using logging = await setUpLogging({
@@ -96,12 +96,12 @@ async function serveCommand(from: ConfigSources): Promise<number> {
     file: values.logFile,
   });
   const log = logging.logger;
-  // From here on: a signal during the start stops the server as soon as it is there, instead of killing it halfway.
+  // From here on, a signal during the start stops the server as soon as it runs, instead of killing it halfway.
   const signals = new Signals(log);
   const security = securityOf(values);
   if (security.auth || security.tls) checkClock(Date.now());
   await using server = await serve({ ...serveOptions(values), log });
-  signals.reload(server);
+  signals.onReload(server);
   logSecurity(security, log);
   if (values.tlsCert !== undefined) await checkCertificate(values.tlsCert, log);
   if (security.auth) await join(server, values, log);
@@ -110,7 +110,7 @@ async function serveCommand(from: ConfigSources): Promise<number> {
   return Exit.DONE;
 }
 
-/** What the library is told of the options. */
+/** Converts the loaded options to those of the library. */
 function serveOptions(values: ServerConfig): ServeOptions {
   const { tlsCert, tlsKey } = values;
   const { auth, tls } = securityOf(values);
@@ -141,31 +141,31 @@ function serveOptions(values: ServerConfig): ServeOptions {
   };
 }
 
-/** How long before its end a certificate that somebody else looks after is worth a warning, in milliseconds. */
-const ENDS_SOON_MS = 14 * 86_400_000;
+/** A certificate given by file gets a warning this many milliseconds before it expires. */
+const EXPIRES_SOON_MS = 14 * 86_400_000;
 
-/** Warns of a certificate, given as a file, that clients do not take, or soon will not. */
+/** Warns of a certificate given by file that clients refuse, or soon will. */
 async function checkCertificate(path: string, log: Log): Promise<void> {
   const { hosts, notBefore, notAfter } = await describeCertificate(await Deno.readTextFile(path));
   const now = Date.now();
   const properties = { file: path, hosts, validUntil: notAfter.toISOString() };
   if (notAfter.getTime() <= now) {
-    log.warn("the certificate has expired, so clients refuse it; renew it and send SIGHUP", properties);
+    log.warn("the certificate has expired and clients refuse it; renew it and send SIGHUP", properties);
   } else if (notBefore.getTime() > now) {
-    log.warn("the certificate is not valid yet, so clients refuse it; check this machine's clock", {
+    log.warn("the certificate is not valid yet and clients refuse it; check this machine's clock", {
       ...properties,
       validFrom: notBefore.toISOString(),
     });
-  } else if (notAfter.getTime() - now < ENDS_SOON_MS) {
-    log.warn("the certificate ends soon; renew it and send SIGHUP", properties);
+  } else if (notAfter.getTime() - now < EXPIRES_SOON_MS) {
+    log.warn("the certificate expires soon; renew it and send SIGHUP", properties);
   } else {
     log.info("certificate", properties);
   }
 }
 
-/** The signals a server listens to, for as long as the process lives. */
+/** The signals of a server, for the lifetime of the process. */
 class Signals {
-  /** Resolves with the first signal to stop. A second one ends the process at once: somebody is in a hurry. */
+  /** Resolves at the first SIGINT or SIGTERM. A second one ends the process at once. */
   readonly stopped: Promise<void>;
   #server: Server | undefined;
 
@@ -183,13 +183,13 @@ class Signals {
     Deno.addSignalListener("SIGTERM", stop("SIGTERM"));
     Deno.addSignalListener("SIGHUP", () => {
       log.info("signal", { signal: "SIGHUP" });
-      // During the start there is nothing to do: what is read is read now.
-      this.#server?.reload().then(() => log.info("looked for a new certificate and for changed tokens"));
+      // During the start there is nothing to reload: certificate and tokens are being read now.
+      this.#server?.reload().then(() => log.info("checked for a new certificate and changed tokens"));
     });
   }
 
-  /** From now on SIGHUP makes `server` look at its certificate and tokens. */
-  reload(server: Server): void {
+  /** From now on SIGHUP makes `server` reload its certificate and tokens. */
+  onReload(server: Server): void {
     this.#server = server;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * `parley-server token`: issue, list, revoke, rotate.
+ * `parley-server token`: issues, lists and revokes tokens, and rotates the key that signs them.
  *
  * @module
  */
@@ -15,7 +15,8 @@ import { type ConfigSources, loadConfig, type Loaded } from "../../config/load.t
 import { ParleyError } from "../../errors.ts";
 import { MAX_NAME_LENGTH } from "../../limits.ts";
 import type { Values } from "../../config/option.ts";
-import { SERVER, TOKEN, type TOKEN_OPTIONS } from "../../config/server_options.ts";
+import { TOKEN, type TOKEN_OPTIONS } from "../../config/command_options.ts";
+import { SERVER } from "../../config/server_options.ts";
 import { Exit } from "../failures.ts";
 import { printError } from "../output.ts";
 import { checkClock } from "./security.ts";
@@ -24,20 +25,19 @@ import { visible, visibleJson } from "../terminal.ts";
 
 const USAGE =
   `Usage: parley-server token issue --name NAME [--publish 'PATTERN']... [--subscribe 'PATTERN']...
-                                  [--respond 'PATTERN']... [--direct] [--expires 30d]
-                                                                print a new token
-       parley-server token list                                 every token, without the token itself
-       parley-server token revoke ID                            end it, and its sessions within seconds
-       parley-server token rotate [--overlap 30d]               sign with a new key from now on
+             [--respond 'PATTERN']... [--direct] [--expires 30d]    print a new token
+       parley-server token list                      list all tokens, without the tokens themselves
+       parley-server token revoke ID                 revoke a token; its sessions end within seconds
+       parley-server token rotate [--overlap 30d]    sign tokens with a new key from now on
 
-A token is shown once and kept nowhere: give it to its owner, who sets PARLEY_TOKEN. Put patterns in quotes, the
-shell has its own ideas of * and >. --state must be the server's; ID may be the beginning of one.
+A token is shown once and not stored: its owner sets it as PARLEY_TOKEN. Put patterns in quotes, because * and >
+have a meaning to the shell. --state must be that of the server. ID may be the beginning of an id.
 
 `;
 
 type TokenValues = Values<typeof TOKEN_OPTIONS>;
 
-/** The commands, each with the operands it takes and the options beside `state`, `json` and `help`. */
+/** The commands: how many operands each takes, and its options besides {@linkcode COMMON_OPTIONS}. */
 const COMMANDS: Readonly<Record<string, { operands: number; options: readonly string[] }>> = {
   issue: { operands: 0, options: ["name", "publish", "subscribe", "respond", "direct", "expires"] },
   list: { operands: 0, options: [] },
@@ -46,15 +46,15 @@ const COMMANDS: Readonly<Record<string, { operands: number; options: readonly st
 };
 const COMMON_OPTIONS = ["state", "json", "help"];
 
-/** The token registry and keys of a state folder. */
-interface TokenDesk {
+/** The tokens and keys of a state folder. */
+interface TokenStore {
   readonly tokens: Tokens;
   readonly registry: Registry;
   readonly keys: Keys;
 }
 
-/** Opens the registry and keys in `storage`. */
-export function openTokens(storage: Storage): TokenDesk {
+/** Opens the tokens and keys in `storage`. */
+export function openTokens(storage: Storage): TokenStore {
   const registry = new Registry(storage, Date.now);
   const keys = new Keys(storage, Date.now);
   const tokens = new Tokens({ keys, registry, now: Date.now, uuid: () => crypto.randomUUID() });
@@ -62,89 +62,93 @@ export function openTokens(storage: Storage): TokenDesk {
 }
 
 /** Runs `parley-server token ARGS`; resolves to the exit code. */
-export async function tokenCommand(from: ConfigSources): Promise<number> {
-  const loaded = loadConfig(TOKEN, from);
+export async function tokenCommand(sources: ConfigSources): Promise<number> {
+  const loaded = loadConfig(TOKEN, sources);
   const { values, operands: [command, operand] } = loaded;
   if (values.help) {
     console.log(USAGE + formatHelp(TOKEN));
     return Exit.DONE;
   }
-  const wrong = usageProblems(loaded);
-  if (wrong.length > 0) {
-    for (const text of wrong) printError(`parley-server: ${text}`);
+  const problems = usageProblems(loaded);
+  if (problems.length > 0) {
+    for (const text of problems) printError(`parley-server: ${text}`);
     return Exit.WRONG_USAGE;
   }
-  const state = loaded.sources.state === "default" ? serverState(from) : values.state;
-  const hasState = isThere(state);
+  const state = loaded.origins.state === "default" ? serverState(sources) : values.state;
+  const hasState = exists(state);
   if (!hasState && command !== "issue") {
     if (command === "list") {
-      printError(`no tokens, because there is no folder ${state}; ${NAME_STATE}`);
+      printError(`no tokens: there is no state folder ${state}; ${STATE_HINT}`);
       return Exit.DONE;
     }
-    throw new ParleyError("bad_argument", `there is no state folder ${state}; ${NAME_STATE}`);
+    throw new ParleyError("bad_argument", `there is no state folder ${state}; ${STATE_HINT}`);
   }
-  const desk = openTokens(new FolderStorage(state));
+  const store = openTokens(new FolderStorage(state));
   switch (command) {
     case "issue":
       checkClock(Date.now());
-      if (!hasState) printError(`parley-server: ${state} is new; a server uses it with --state`);
-      await issue(desk, values);
+      if (!hasState) {
+        printError(
+          `parley-server: made the new state folder ${state}; start the server with the same --state`,
+        );
+      }
+      await issue(store, values);
       break;
     case "list":
-      await list(desk, state, values.json);
+      await list(store, state, values.json);
       break;
     case "revoke":
-      await revoke(desk, operand, values.json);
+      await revoke(store, operand, values.json);
       break;
     default:
       checkClock(Date.now());
-      await rotate(desk, values);
+      await rotate(store, values);
   }
   return Exit.DONE;
 }
 
-const NAME_STATE = "name the one of your server with --state";
+const STATE_HINT = "give your server's folder with --state";
 
-/** What is wrong with the command line; one line each. */
+/** The problems of the command line, one line each. */
 function usageProblems(
-  { values, sources, problems, operands: [command, ...rest] }: Loaded<typeof TOKEN_OPTIONS>,
+  { values, origins, problems, operands: [command, ...rest] }: Loaded<typeof TOKEN_OPTIONS>,
 ): string[] {
-  const wrong = problems.map(({ text }) => text);
+  const found = problems.map(({ text }) => text);
   const known = Object.hasOwn(COMMANDS, command ?? "") ? COMMANDS[command] : undefined;
   if (known === undefined) {
-    const came = command === undefined ? "token" : `token ${JSON.stringify(command)}`;
-    return [...wrong, `${came}: the commands are issue, list, revoke and rotate; token --help tells more`];
+    const given = command === undefined ? "token" : `token ${JSON.stringify(command)}`;
+    return [...found, `${given}: the commands are issue, list, revoke and rotate; see token --help`];
   }
-  const strange = Object.entries(sources)
-    .filter(([name, source]) => source === "flag" && ![...known.options, ...COMMON_OPTIONS].includes(name));
-  for (const [name] of strange) wrong.push(`--${name} is not for token ${command}; token --help tells more`);
+  const unexpected = Object.entries(origins)
+    .filter(([name, origin]) => origin === "flag" && ![...known.options, ...COMMON_OPTIONS].includes(name));
+  for (const [name] of unexpected) found.push(`token ${command} does not take --${name}; see token --help`);
   if (rest.length !== known.operands) {
-    const takes = known.operands === 1 ? "one ID, which token list shows" : "options only";
-    wrong.push(
-      `token ${command} takes ${takes}${
+    const operands = known.operands === 1 ? "one ID, as token list shows it" : "only options";
+    found.push(
+      `token ${command} takes ${operands}${
         rest.length > 0 ? `, but got ${rest.map((text) => JSON.stringify(text)).join(" ")}` : ""
       }`,
     );
   }
-  if (command !== "issue") return wrong;
+  if (command !== "issue") return found;
   const { name, publish, subscribe, respond } = values;
-  if (name === undefined) wrong.push("token issue needs --name, who the token is for");
+  if (name === undefined) found.push("token issue needs --name, the owner of the token");
   else if (!isName(name)) {
-    wrong.push(`--name must have 1 to ${MAX_NAME_LENGTH} characters and no control characters`);
+    found.push(`--name must have 1 to ${MAX_NAME_LENGTH} characters and no control characters`);
   }
   for (const [option, patterns] of Object.entries({ publish, subscribe, respond })) {
     const problem = grantsProblem(patterns);
-    if (problem !== undefined) wrong.push(`--${option}: ${problem}`);
+    if (problem !== undefined) found.push(`--${option}: ${problem}`);
   }
-  return wrong;
+  return found;
 }
 
-/** The state folder of a server that would be started here: its variable and its file may name another. */
-function serverState(from: ConfigSources): string {
-  return loadConfig(SERVER, { ...from, args: [] }).values.state;
+/** The state folder that a server started here would use, as set by its variable or its option file. */
+function serverState(sources: ConfigSources): string {
+  return loadConfig(SERVER, { ...sources, args: [] }).values.state;
 }
 
-async function issue({ tokens }: TokenDesk, values: TokenValues): Promise<void> {
+async function issue({ tokens }: TokenStore, values: TokenValues): Promise<void> {
   const { publish, subscribe, respond, direct } = values;
   const request = {
     name: values.name!,
@@ -157,7 +161,7 @@ async function issue({ tokens }: TokenDesk, values: TokenValues): Promise<void> 
   const { token, issued } = await tokens.issue(request);
   if (publish.length + subscribe.length + respond.length === 0 && !direct) {
     printError(
-      "parley-server: this token allows nothing but $echo; grant with --publish, --subscribe, --respond, --direct",
+      "parley-server: this token permits only $echo; use --publish, --subscribe, --respond or --direct",
     );
   }
   if (values.json) {
@@ -165,42 +169,44 @@ async function issue({ tokens }: TokenDesk, values: TokenValues): Promise<void> 
     return;
   }
   const { id, name, expiresAtMs } = issued;
-  printError(`issued ${id} to ${visible(name)}, valid until ${timeText(expiresAtMs)}; it is shown only now:`);
+  printError(
+    `issued ${id} to ${visible(name)}, valid until ${formatTime(expiresAtMs)}; it is shown only once:`,
+  );
   console.log(token);
 }
 
-async function revoke({ tokens }: TokenDesk, prefix: string, asJson: boolean): Promise<void> {
+async function revoke({ tokens }: TokenStore, prefix: string, asJson: boolean): Promise<void> {
   const revoked = await tokens.revoke(prefix);
   if (asJson) console.log(visibleJson(revoked));
   else printError(`revoked ${revoked.id} of ${visible(revoked.name)}; its sessions end within seconds`);
 }
 
-async function rotate({ tokens, registry }: TokenDesk, { overlap, json }: TokenValues): Promise<void> {
+async function rotate({ tokens, registry }: TokenStore, { overlap, json }: TokenValues): Promise<void> {
   const untilMs = await tokens.rotate(overlap);
   const now = Date.now();
-  const cut = (await registry.list()).filter(({ revokedAtMs, expiresAtMs }) =>
+  const endingEarly = (await registry.list()).filter(({ revokedAtMs, expiresAtMs }) =>
     revokedAtMs === undefined && expiresAtMs > Math.max(now, untilMs)
   );
   if (json) {
-    console.log(visibleJson({ acceptedUntilMs: untilMs, endEarly: cut.map(({ id }) => id) }));
+    console.log(visibleJson({ acceptedUntilMs: untilMs, endEarly: endingEarly.map(({ id }) => id) }));
     return;
   }
   printError(
     untilMs <= now
-      ? "new tokens are signed with a new key; those of before are worth nothing from now on"
-      : `new tokens are signed with a new key; those of before are valid until ${
-        timeText(untilMs)
+      ? "new tokens are signed with a new key; earlier tokens are no longer valid"
+      : `new tokens are signed with a new key; earlier tokens are valid until ${
+        formatTime(untilMs)
       } at the latest`,
   );
-  for (const { id, name, expiresAtMs } of cut) {
-    printError(`  ends early: ${id} of ${visible(name)}, issued until ${timeText(expiresAtMs)}`);
+  for (const { id, name, expiresAtMs } of endingEarly) {
+    printError(`  ends early: ${id} of ${visible(name)}, issued until ${formatTime(expiresAtMs)}`);
   }
 }
 
-/** What has become of a token. */
+/** The state of a token. `key ended`: the key that signed it is no longer accepted. */
 type TokenStatus = "valid" | "expired" | "revoked" | "key ended";
 
-async function list({ registry, keys }: TokenDesk, state: string, asJson: boolean): Promise<void> {
+async function list({ registry, keys }: TokenStore, state: string, asJson: boolean): Promise<void> {
   const now = Date.now();
   await keys.refresh();
   const statusOf = ({ revokedAtMs, expiresAtMs, key }: ListedToken): TokenStatus => {
@@ -212,7 +218,7 @@ async function list({ registry, keys }: TokenDesk, state: string, asJson: boolea
   if (asJson) {
     for (const token of tokens) console.log(visibleJson(token));
   } else if (tokens.length === 0) {
-    printError(`no tokens in ${state}; make one with parley-server token issue --name NAME`);
+    printError(`no tokens in ${state}; issue one with parley-server token issue --name NAME`);
   } else {
     printTable([
       ["ID", "NAME", "PUBLISH", "SUBSCRIBE", "RESPOND", "DIRECT", "VALID UNTIL", "LAST USED"],
@@ -223,23 +229,23 @@ async function list({ registry, keys }: TokenDesk, state: string, asJson: boolea
         token.subscribe.join(" ") || "-",
         token.respond.join(" ") || "-",
         token.direct ? "yes" : "-",
-        validityText(token),
-        token.lastUsedAtMs === undefined ? "never" : timeText(token.lastUsedAtMs),
+        describeValidity(token),
+        token.lastUsedAtMs === undefined ? "never" : formatTime(token.lastUsedAtMs),
       ]),
     ]);
   }
 }
 
-function validityText(
+function describeValidity(
   { status, expiresAtMs, revokedAtMs }: ListedToken & { readonly status: TokenStatus },
 ): string {
   switch (status) {
     case "valid":
-      return timeText(expiresAtMs);
+      return formatTime(expiresAtMs);
     case "expired":
-      return `expired ${timeText(expiresAtMs)}`;
+      return `expired ${formatTime(expiresAtMs)}`;
     case "revoked":
-      return `revoked ${timeText(revokedAtMs!)}`;
+      return `revoked ${formatTime(revokedAtMs!)}`;
     default:
       return "its key was rotated out";
   }
@@ -252,16 +258,16 @@ function printTable(rows: readonly string[][]): void {
   }
 }
 
-function isThere(folder: string): boolean {
+function exists(folder: string): boolean {
   try {
     Deno.statSync(folder);
     return true;
   } catch (error) {
-    // Anything but that it is not there, the storage explains better.
+    // The storage reports any other error better.
     return !(error instanceof Deno.errors.NotFound);
   }
 }
 
-function timeText(ms: number): string {
+function formatTime(ms: number): string {
   return new Date(ms).toISOString().replace(/:\d\d\.\d+Z$/, "Z");
 }

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Asked, readCommandLine } from "../../../lib/cli/client/command_line.ts";
 import { COMMANDS } from "../../../lib/cli/client/commands.ts";
-import { CLIENT_OPTIONS, clientProgram, milliseconds } from "../../../lib/config/client_options.ts";
+import { CLIENT_OPTIONS, clientProgram, parseMilliseconds } from "../../../lib/config/client_options.ts";
 
 function read(line: string, env: Record<string, string> = {}): Asked {
   const args = line.split(" ").filter((arg) => arg !== "");
@@ -50,9 +50,9 @@ Deno.test("times are seconds, or carry their unit", () => {
     "1h": 3_600_000,
     "24 h": 86_400_000,
   };
-  for (const [text, ms] of Object.entries(cases)) assertEquals(milliseconds(text), ms, text);
+  for (const [text, ms] of Object.entries(cases)) assertEquals(parseMilliseconds(text), ms, text);
   for (const text of ["", "0", "-1", "0.1ms", "25h", "s", "1d", "1e3", "Infinity"]) {
-    assertEquals(milliseconds(text), undefined, text);
+    assertEquals(parseMilliseconds(text), undefined, text);
   }
   assertEquals(run("ping --timeout 500ms").timeoutMs, 500);
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { lines, whole } from "../../../lib/cli/client/input.ts";
-import { NobodyReads, Output } from "../../../lib/cli/output.ts";
+import { OutputClosed, Output } from "../../../lib/cli/output.ts";
 import { visible, visibleJson, visibleLines } from "../../../lib/cli/terminal.ts";
 import { ParleyError } from "../../../lib/errors.ts";
 
@@ -59,9 +59,9 @@ Deno.test("who writes much is asked to wait", async () => {
 Deno.test("a broken pipe is told by broken, and by every call after it", async () => {
   const output = new Output({ write: () => Promise.reject(new Deno.errors.BrokenPipe()) });
   output.line("lost");
-  await assertRejects(() => output.broken, NobodyReads);
-  await assertRejects(() => output.line("more")!, NobodyReads);
-  await assertRejects(() => output.flush(), NobodyReads);
+  await assertRejects(() => output.broken, OutputClosed);
+  await assertRejects(() => output.line("more")!, OutputClosed);
+  await assertRejects(() => output.flush(), OutputClosed);
 });
 
 Deno.test("lines are found wherever the chunks are cut", async () => {

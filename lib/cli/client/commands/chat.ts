@@ -1,14 +1,13 @@
 /**
- * `parley chat`: lines in and out on a channel, with the names of those who talk.
+ * `parley chat`: sends lines to a channel and shows the messages of others with their names.
  *
  * @module
  */
 
 import type { Channel, Client, Message } from "../../../client/api.ts";
-import { type Command, type Context, declineRequest, lost } from "../command.ts";
+import { type Command, connectionLost, type Context } from "../command.ts";
 import { describeFailure } from "../../failures.ts";
-import { given, lines, readText } from "../input.ts";
-import { Names } from "../names.ts";
+import { decodeText, detectKind, lines } from "../input.ts";
 import { Screen } from "../screen.ts";
 import { visible } from "../../terminal.ts";
 
@@ -17,11 +16,11 @@ const LOBBY = "chat.lobby";
 /** The command. */
 export const CHAT: Command = {
   name: "chat",
-  operands: { show: "[CHANNEL]", least: 0, most: 1 },
-  summary: "talk with others, line by line",
+  operands: { usage: "[CHANNEL]", min: 0, max: 1 },
+  summary: "chat on a channel, line by line",
   details:
-    `Without a CHANNEL it is ${LOBBY}. Ctrl-D and Ctrl-C end it. Messages go to stdout; who comes and\n` +
-    "goes too on a terminal, otherwise to stderr. --name is what others see.",
+    `The default CHANNEL is ${LOBBY}. Ctrl-D or Ctrl-C ends the chat. Messages go to stdout. Notices of\n` +
+    "sessions that join and leave go to a terminal too, otherwise to stderr. --name is what others see.",
   options: [],
   endsByInterrupt: true,
   run: chat,
@@ -30,30 +29,34 @@ export const CHAT: Command = {
 async function chat({ operands, output, log, resources, connect }: Context): Promise<void> {
   const screen = resources.use(new Screen(output));
   const client = await connect((error) => screen.notice(describeFailure(error)));
-  const names = new Names();
+  const names = new SessionNames();
   const channel = await client.open(operands[0] ?? LOBBY, {
     echo: false,
     presence: ({ type, number, name }) => {
       names.set(number, name);
-      // A turn later, so that what somebody said is shown before they leave.
+      // In a later turn of the event loop, so that the last messages of a session appear before it leaves.
       if (number !== client.number) setTimeout(() => screen.notice(`${visible(name)} ${VERBS[type]}`));
     },
   });
   for (const [number, name] of channel.members) names.set(number, name);
   log.info("chatting", { session: client.session, channel: channel.name });
   screen.notice(visible(client.message));
-  screen.notice(`${channel.name}: ${present(client, channel)}; Ctrl-D ends`);
+  screen.notice(`${channel.name}: ${describeMembers(client, channel)}; Ctrl-D ends`);
   screen.prompt();
-  await Promise.race([listen(channel, names, screen), talk(client, channel), lost(client)]);
+  await Promise.race([
+    showMessages(channel, names, screen),
+    sendLines(client, channel),
+    connectionLost(client),
+  ]);
 }
 
-const VERBS = { joined: "came", parted: "left" };
+const VERBS = { joined: "joined", parted: "left" };
 
-/** More names than this do not fit a line. */
+/** Names listed at the start; more do not fit a line. */
 const NAMES_SHOWN = 10;
 
-/** `you and Grace`, `you, Grace and 28 more`. */
-function present(client: Client, { members, memberCount }: Channel): string {
+/** Lists the members: `you (Ada) and Grace`, `you (Ada), Grace and 28 more`. */
+function describeMembers(client: Client, { members, memberCount }: Channel): string {
   const others = [...members].filter(([number]) => number !== client.number).map(([, name]) => visible(name));
   const all = [`you (${visible(client.name)})`, ...others.slice(0, NAMES_SHOWN)];
   const more = memberCount - all.length;
@@ -62,22 +65,41 @@ function present(client: Client, { members, memberCount }: Channel): string {
   return `${all.slice(0, -1).join(", ")} and ${all.at(-1)}`;
 }
 
-async function listen(channel: Channel, names: Names, screen: Screen): Promise<void> {
+async function showMessages(channel: Channel, names: SessionNames, screen: Screen): Promise<void> {
   for await (const message of channel) {
-    await screen.message(names.of(message.sender), textOf(message));
-    if (message.isRequest) await declineRequest(message);
+    await screen.message(names.get(message.sender), textOf(message));
   }
 }
 
 function textOf({ payload }: Message): string {
-  const text = readText(payload);
-  return text === undefined ? `(${payload.length} bytes that are no text)` : visible(text);
+  const text = decodeText(payload);
+  return text === undefined ? `(${payload.length} bytes that are not text)` : visible(text);
 }
 
-/** Sends each line of stdin but empty ones; resolves at its end. */
-async function talk(client: Client, channel: Channel): Promise<void> {
+/** Sends each line of stdin except empty ones; resolves at the end of stdin. */
+async function sendLines(client: Client, channel: Channel): Promise<void> {
   for await (const line of lines(Deno.stdin.readable, client.limits.payload)) {
-    const { payload, kind } = given(line);
+    const { payload, kind } = detectKind(line);
     if (payload.length > 0) await channel.publish(payload, { kind });
+  }
+}
+
+/** Names remembered. A message may arrive after its sender has left, but not after thousands of other changes. */
+const MAX_NAMES = 10_000;
+
+/** The names of sessions by number, including sessions that left recently. */
+export class SessionNames {
+  readonly #names = new Map<number, string>();
+
+  /** Remembers the name of session `number`. */
+  set(number: number, name: string): void {
+    this.#names.delete(number); // the map keeps insertion order, so the oldest entry stays first
+    this.#names.set(number, name);
+    if (this.#names.size > MAX_NAMES) this.#names.delete(this.#names.keys().next().value!);
+  }
+
+  /** The name of session `number`, safe to show. */
+  get(number: number): string {
+    return visible(this.#names.get(number) ?? (number === 0 ? "the server" : `session ${number}`));
   }
 }

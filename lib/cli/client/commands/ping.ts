@@ -1,5 +1,5 @@
 /**
- * `parley ping`: is the server there, and how far away?
+ * `parley ping`: measures the round trip to the server.
  *
  * @module
  */
@@ -7,15 +7,15 @@
 import type { Command, Context } from "../command.ts";
 import { visible, visibleJson } from "../../terminal.ts";
 
-/** Between two pings, in milliseconds; as ping(8) has it. */
+/** The interval of pings in milliseconds, as in ping(8). */
 const INTERVAL_MS = 1_000;
 
 /** The command. */
 export const PING: Command = {
   name: "ping",
-  operands: { show: "", least: 0, most: 0 },
-  summary: "measure the way to the server and back",
-  details: "Prints who answers and the time each ping took; --count N sends N, one a second.",
+  operands: { usage: "", min: 0, max: 0 },
+  summary: "measure the round trip to the server",
+  details: "Prints server, session and the time of each ping. --count N sends N pings, one per second.",
   options: ["count", "json"],
   endsByInterrupt: false,
   run: ping,
@@ -25,8 +25,8 @@ async function ping({ values, output, connect, timeoutMs }: Context): Promise<vo
   const client = await connect();
   const { session, number, name, server } = client;
   if (!values.json) {
-    const who = visible(`${server.name} ${server.version}`);
-    await output.line(`connected to ${who} as ${visible(name)}, session ${number}, ${visible(session)}`);
+    const peer = visible(`${server.name} ${server.version}`);
+    await output.line(`connected to ${peer} as ${visible(name)}, session ${number}, ${visible(session)}`);
   }
   const count = values.count ?? 1;
   const times: number[] = [];
@@ -38,8 +38,8 @@ async function ping({ values, output, connect, timeoutMs }: Context): Promise<vo
     await output.line(values.json ? json() : `pong ${at}: ${ms.toFixed(3)} ms`);
   }
   if (values.json || count === 1) return;
-  const [least, most] = [Math.min(...times), Math.max(...times)];
+  const [min, max] = [Math.min(...times), Math.max(...times)];
   const average = times.reduce((sum, ms) => sum + ms, 0) / count;
-  const summary = [least, average, most].map((ms) => ms.toFixed(3)).join("/");
+  const summary = [min, average, max].map((ms) => ms.toFixed(3)).join("/");
   await output.line(`${count} pings, min/avg/max ${summary} ms`);
 }

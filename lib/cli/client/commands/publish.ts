@@ -1,20 +1,21 @@
 /**
- * `parley publish`: a text, or each line of stdin, as a message.
+ * `parley publish`: sends a text, or each line of stdin, as a message.
  *
  * @module
  */
 
 import { ParleyError } from "../../../errors.ts";
-import { type Command, type Context, lost } from "../command.ts";
-import { given, lines } from "../input.ts";
+import { type Command, connectionLost, type Context } from "../command.ts";
+import { detectKind, lines } from "../input.ts";
 import { visibleJson } from "../../terminal.ts";
 
 /** The command. */
 export const PUBLISH: Command = {
   name: "publish",
-  operands: { show: "CHANNEL [TEXT | -]", least: 1, most: 2 },
+  operands: { usage: "CHANNEL [TEXT | -]", min: 1, max: 2 },
   summary: "send a text, or each line of stdin, as a message",
-  details: "Ends once the server has dealt with everything. A TEXT that begins with - goes behind --.",
+  details:
+    "Ends when the server has accepted or refused everything. Put -- before a TEXT that begins with -.",
   options: ["json"],
   endsByInterrupt: false,
   run: publish,
@@ -23,20 +24,20 @@ export const PUBLISH: Command = {
 async function publish({ values, operands, output, log, connect }: Context): Promise<void> {
   const [name, text] = operands;
   if (text === undefined && Deno.stdin.isTerminal()) {
-    throw new ParleyError("bad_argument", "publish needs a TEXT, or - to send each line you type");
+    throw new ParleyError("bad_argument", "publish needs a TEXT, or - to send each line of input");
   }
   const client = await connect();
   const channel = await client.open(name, { subscribe: false });
   let messages = 0;
   const isStdin = text === undefined || text === "-";
   if (isStdin) {
-    const fromStdin = lines(Deno.stdin.readable, client.limits.payload);
-    const gone = lost(client);
-    gone.catch(() => {});
+    const inputLines = lines(Deno.stdin.readable, client.limits.payload);
+    const lost = connectionLost(client);
+    lost.catch(() => {});
     while (true) {
-      const { value, done } = await Promise.race([fromStdin.next(), gone]);
+      const { value, done } = await Promise.race([inputLines.next(), lost]);
       if (done) break;
-      const { payload, kind } = given(value);
+      const { payload, kind } = detectKind(value);
       await channel.publish(payload, { kind });
       messages++;
     }
@@ -44,7 +45,7 @@ async function publish({ values, operands, output, log, connect }: Context): Pro
     await channel.publish(text);
     messages = 1;
   }
-  await client.close(); // throws what was refused
+  await client.close(); // throws the error of a message that was refused
   log.info("published", { session: client.session, channel: name, messages });
   if (values.json) await output.line(visibleJson({ channel: name, messages }));
 }

@@ -1,21 +1,21 @@
 /**
- * `parley request`: asks, and prints the answer.
+ * `parley request`: sends a request and prints the reply.
  *
  * @module
  */
 
 import type { Message } from "../../../client/api.ts";
-import { type Command, type Context, lost } from "../command.ts";
-import { given, readText, whole } from "../input.ts";
+import { type Command, connectionLost, type Context } from "../command.ts";
+import { decodeText, detectKind, readAll } from "../input.ts";
 import { visibleLines } from "../../terminal.ts";
 import { formatJson } from "./subscribe.ts";
 
 /** The command. */
 export const REQUEST: Command = {
   name: "request",
-  operands: { show: "CHANNEL [TEXT | -]", least: 1, most: 2 },
-  summary: "ask one of those who respond, and print the reply",
-  details: "With - the question is all of stdin, and without a TEXT too where stdin is no terminal.",
+  operands: { usage: "CHANNEL [TEXT | -]", min: 1, max: 2 },
+  summary: "send a request to one responder, and print the reply",
+  details: "With -, or without a TEXT if stdin is not a terminal, the request is all of stdin.",
   options: ["json"],
   endsByInterrupt: false,
   run: request,
@@ -24,20 +24,22 @@ export const REQUEST: Command = {
 async function request({ values, operands, output, connect, timeoutMs }: Context): Promise<void> {
   const [name, text] = operands;
   const client = await connect();
-  const question = text === "-" || text === undefined && !Deno.stdin.isTerminal()
-    ? given(await Promise.race([whole(Deno.stdin.readable, client.limits.payload), lost(client)]))
+  const input = text === "-" || text === undefined && !Deno.stdin.isTerminal()
+    ? detectKind(
+      await Promise.race([readAll(Deno.stdin.readable, client.limits.payload), connectionLost(client)]),
+    )
     : { payload: text ?? "", kind: "text" as const };
-  const reply = await client.request(name, question.payload, { timeoutMs, kind: question.kind });
+  const reply = await client.request(name, input.payload, { timeoutMs, kind: input.kind });
   if (values.json) await output.line(formatJson(reply));
   else await print(reply, output);
 }
 
-/** Programs get the bytes as they are, text with a newline at its end; a terminal gets nothing that would steer it. */
+/** Prints bytes unchanged, and text with a newline at its end. On a terminal, control characters are escaped. */
 async function print(reply: Message, output: Context["output"]): Promise<void> {
-  const text = readText(reply.payload);
+  const text = decodeText(reply.payload);
   if (Deno.stdout.isTerminal()) {
     const shown = text === undefined
-      ? `(${reply.payload.length} bytes that are no text)`
+      ? `(${reply.payload.length} bytes that are not text)`
       : visibleLines(text);
     await output.text(shown.endsWith("\n") ? shown : `${shown}\n`);
   } else {

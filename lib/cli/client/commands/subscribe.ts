@@ -1,36 +1,36 @@
 /**
- * `parley subscribe`: prints what comes on channels and patterns.
+ * `parley subscribe`: prints the messages of channels and patterns.
  *
  * @module
  */
 
 import type { Channel, Message } from "../../../client/api.ts";
 import { channelProblem, covers } from "../../../wire/names.ts";
-import { type Command, type Context, declineRequest } from "../command.ts";
-import { readText } from "../input.ts";
+import type { Command, Context } from "../command.ts";
+import { decodeText } from "../input.ts";
 import { visible, visibleJson } from "../../terminal.ts";
 
 /** The command. */
 export const SUBSCRIBE: Command = {
   name: "subscribe",
-  operands: { show: "CHANNEL...", least: 1, most: Infinity },
-  summary: "print what comes on channels and patterns, a line each",
+  operands: { usage: "CHANNEL...", min: 1, max: Infinity },
+  summary: "print the messages of channels and patterns, one per line",
   details:
-    "Each line is CHANNEL SENDER TEXT, the sender being a session's number; what is no text is shown\n" +
-    "in base64. With --json each is an object with channel, sender, kind, and text or base64.\n" +
-    "In a pattern * stands for one part of a name, and > at the end for all that follows: 'chat.*'.",
+    "Each line is CHANNEL SENDER TEXT. The sender is a session number. A payload that is not text is shown\n" +
+    "in base64. With --json each line is an object with channel, sender, kind, and text or base64.\n" +
+    "In a pattern, * stands for one segment of a name, and a final > for one or more: 'chat.*', 'jobs.>'.",
   options: ["count", "json"],
   endsByInterrupt: true,
   run: subscribe,
 };
 
-async function subscribe({ values, operands, output, log, tell, connect }: Context): Promise<void> {
+async function subscribe({ values, operands, output, log, printStatus, connect }: Context): Promise<void> {
   const client = await connect();
   const channels: Channel[] = [];
   for (const name of distinct(operands)) channels.push(await client.open(name));
   const names = channels.map(({ name }) => name);
   log.info("subscribed", { session: client.session, channels: names });
-  tell(`subscribed to ${names.join(", ")}; Ctrl-C ends`);
+  printStatus(`subscribed to ${names.join(", ")}; Ctrl-C ends`);
 
   const format = values.json ? formatJson : formatLine;
   const count = values.count ?? Infinity;
@@ -40,23 +40,22 @@ async function subscribe({ values, operands, output, log, tell, connect }: Conte
     for await (const message of channel) {
       if (seen === count) return;
       seen++;
-      // Many wait for one write, unless there is too much of it.
-      const full = output.line(format(message));
-      if (full !== undefined) await full;
-      if (message.isRequest) await declineRequest(message);
+      // Messages share a write; wait only if too much output is pending.
+      const written = output.line(format(message));
+      if (written !== undefined) await written;
       if (seen === count) return enough.resolve();
     }
   };
   await Promise.race([enough.promise, Promise.all(channels.map(print))]);
 }
 
-/** `names` without those that another one covers: a message should be printed once. */
+/** Drops names that another name covers, so that a message is printed once. */
 function distinct(names: readonly string[]): string[] {
   const isCovered = (name: string) => names.some((other) => other !== name && covers(other, name));
   return [...new Set(names)].filter((name) => channelProblem(name) !== undefined || !isCovered(name));
 }
 
-/** `chat.lobby 17 hello`; what would break the line is escaped. */
+/** Formats a message as a line: `chat.lobby 17 hello`. Control characters are escaped. */
 export function formatLine(message: Message): string {
   const { channel, sender, payload } = message;
   const text = textOf(message);
@@ -64,10 +63,10 @@ export function formatLine(message: Message): string {
   return `${channel} ${sender} ${shown}`;
 }
 
-/** A message as a line of JSON. */
+/** Formats a message as a line of JSON. */
 export function formatJson(message: Message): string {
   const { channel, sender, kind, payload } = message;
-  const text = kind === "bytes" ? undefined : readText(payload);
+  const text = kind === "bytes" ? undefined : decodeText(payload);
   return visibleJson({
     channel,
     sender,
@@ -76,9 +75,9 @@ export function formatJson(message: Message): string {
   });
 }
 
-/** The payload as text; nothing where it is none, whatever its sender says. */
+/** The payload as text; undefined if it is not text, whatever content kind the sender gave. */
 function textOf({ payload }: Message): string | undefined {
-  const text = readText(payload);
+  const text = decodeText(payload);
   return text?.includes("\0") ? undefined : text;
 }
 

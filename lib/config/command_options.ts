@@ -1,0 +1,114 @@
+/**
+ * The options of `parley-server token` and `parley-server certs`. A new option is a new row.
+ *
+ * @module
+ */
+
+import { CERTIFICATE_DAYS, KEY_OVERLAP_SECONDS, MAX_CERTIFICATE_DAYS, MAX_TOKEN_SECONDS } from "../limits.ts";
+import { formatName, type Options, type Program } from "./option.ts";
+import { SERVER, SERVER_OPTIONS } from "./server_options.ts";
+
+/** The options of `parley-server token`. */
+export const TOKEN_OPTIONS = {
+  "state": SERVER_OPTIONS.state,
+  "name": { kind: "string", only: ["flag"], help: "owner of the token; its sessions have this name" },
+  "publish": {
+    kind: "string",
+    only: ["flag"],
+    repeatable: true,
+    placeholder: "PATTERN",
+    help: "channels it may publish and send requests on",
+  },
+  "subscribe": {
+    kind: "string",
+    only: ["flag"],
+    repeatable: true,
+    placeholder: "PATTERN",
+    help: "channels it may subscribe to",
+  },
+  "respond": {
+    kind: "string",
+    only: ["flag"],
+    repeatable: true,
+    placeholder: "PATTERN",
+    help: "channels whose requests it may answer",
+  },
+  "direct": {
+    kind: "boolean",
+    default: false,
+    only: ["flag"],
+    help: "may send direct messages to other sessions",
+  },
+  "expires": {
+    kind: "seconds",
+    range: [1, MAX_TOKEN_SECONDS],
+    default: KEY_OVERLAP_SECONDS,
+    only: ["flag"],
+    help: "how long the token is valid",
+  },
+  "overlap": {
+    kind: "seconds",
+    range: [0, MAX_TOKEN_SECONDS],
+    default: KEY_OVERLAP_SECONDS,
+    only: ["flag"],
+    help: "how long tokens of the old key stay valid after rotate",
+  },
+  "json": { kind: "boolean", default: false, only: ["flag"], help: "print one JSON object per line" },
+  "help": SERVER_OPTIONS.help,
+} as const satisfies Options;
+
+/** `parley-server token` for `loadConfig`. */
+export const TOKEN: Program<typeof TOKEN_OPTIONS> = {
+  options: TOKEN_OPTIONS,
+  knownElsewhere: variablesOfOthers(TOKEN_OPTIONS),
+  takesOperands: true,
+  crossChecks: [],
+};
+
+/** The options of `parley-server certs`. */
+export const CERTS_OPTIONS = {
+  "host": {
+    kind: "string",
+    only: ["flag"],
+    repeatable: true,
+    placeholder: "NAME",
+    help: "name or address that clients use; all of this machine's if left out",
+  },
+  "out": {
+    kind: "path",
+    default: "certs",
+    only: ["flag"],
+    placeholder: "DIR",
+    help: "directory to write to",
+  },
+  "days": {
+    kind: "integer",
+    range: [1, MAX_CERTIFICATE_DAYS],
+    default: CERTIFICATE_DAYS,
+    only: ["flag"],
+    help: "days the server's certificate is valid",
+  },
+  "renew": {
+    kind: "boolean",
+    default: false,
+    only: ["flag"],
+    help: "make a new certificate even if the current one is still good",
+  },
+  "help": SERVER_OPTIONS.help,
+} as const satisfies Options;
+
+/** `parley-server certs` for `loadConfig`. */
+export const CERTS: Program<typeof CERTS_OPTIONS> = {
+  options: CERTS_OPTIONS,
+  knownElsewhere: variablesOfOthers(CERTS_OPTIONS),
+  takesOperands: false,
+  crossChecks: [],
+};
+
+/** Variables that a command with the options `own` ignores: those of `parley-server` itself and of other programs. */
+function variablesOfOthers(own: Options): string[] {
+  return [
+    ...SERVER.knownElsewhere,
+    ...Object.keys(SERVER_OPTIONS).filter((name) => !(name in own)).map(formatName.variable),
+  ];
+}

@@ -1,0 +1,195 @@
+/**
+ * Reads raw values from flags, `PARLEY_*` variables and the JSONC file, and reports names that are not options.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli";
+import { closestString, levenshteinDistance } from "@std/text";
+import { getNodeValue, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
+import {
+  describeAllowed,
+  describeValue,
+  formatName,
+  namesSetBy,
+  type Options,
+  type Program,
+  type Source,
+} from "./option.ts";
+
+/** A value as a source gives it, before parsing. */
+export interface RawValue {
+  readonly name: string;
+  readonly raw: unknown;
+  readonly source: Source;
+  /** Its origin, as in `Loaded.origins`. */
+  readonly origin: string;
+  /** How problems name it: `--port`, `PARLEY_PORT`, `parley.jsonc:3: "port"`. */
+  readonly label: string;
+}
+
+/** Takes a problem in one line, and the options it concerns. */
+export type Report = (text: string, ...options: string[]) => void;
+
+/**
+ * Reads the command line. Reports what `parseArgs` accepts silently: unknown flags, flags without a value, flags given
+ * twice, and `--tls=no`, which it takes for true.
+ */
+export function readFlags(
+  { options, takesOperands }: Pick<Program<Options>, "options" | "takesOperands">,
+  args: readonly string[],
+  report: Report,
+): { flags: RawValue[]; operands: string[] } {
+  const names = namesSetBy(options, "flag");
+  const booleans = names.filter((name) => options[name].kind === "boolean");
+  const texts = names.filter((name) => !booleans.includes(name));
+  const unknown = new Set<string>();
+  const parsed = parseArgs(joinDashes(args, texts.map(formatName.flag)), {
+    string: ["_", ...texts],
+    boolean: booleans,
+    negatable: booleans,
+    collect: names,
+    alias: Object.fromEntries(
+      names.flatMap((name) => options[name].short ? [[name, options[name].short]] : []),
+    ),
+    unknown: (arg, key) => {
+      if (key === undefined) return true;
+      unknown.add(arg.replace(/=.*/s, "")); // without the value, which may be a secret
+      return false;
+    },
+  }) as Record<string, unknown>;
+  for (const flag of unknown) reportUnknown(flag, flag.replace(/^-+/, "--"), "flag", options, report);
+
+  const flags: RawValue[] = [];
+  for (const name of names) {
+    const raws = [parsed[name] ?? []].flat(); // --no-flag is not collected in an array
+    const label = formatName.flag(name);
+    const { repeatable } = options[name];
+    const invalid = booleans.includes(name) ? invalidBoolean(name, args) : undefined;
+    if (invalid) {
+      report(`${invalid} is not valid; write ${label}, ${label}=false or leave it out`, name);
+    } else if (raws.includes("")) {
+      const hint = `write a value that begins with - as ${label}=-...`;
+      report(`${label} needs a value: ${describeAllowed(options[name])}; ${hint}`, name);
+    } else if (raws.length > 1 && !repeatable) {
+      report(`${label} is given ${raws.length} times, but takes one value`, name);
+    } else if (raws.length > 0) {
+      flags.push({ name, raw: repeatable ? raws : raws[0], source: "flag", origin: "flag", label });
+    }
+  }
+  const operands = (parsed._ as unknown[]).map(String);
+  for (const operand of takesOperands ? [] : operands) {
+    report(`unexpected argument ${describeValue(operand)}; options are written --name VALUE`);
+  }
+  return { flags, operands };
+}
+
+/** Rewrites `--token -` as `--token=-`: `parseArgs` takes a lone dash for an operand, wherever it stands. */
+function joinDashes(args: readonly string[], flags: readonly string[]): string[] {
+  const end = args.indexOf("--");
+  const isDash = (at: number) => args[at] === "-" && flags.includes(args[at - 1]) && (end < 0 || at < end);
+  return args.flatMap((arg, at) => isDash(at) ? [] : isDash(at + 1) ? [`${arg}=-`] : [arg]);
+}
+
+/** The argument that gives the boolean `name` a value other than true or false, if there is one. */
+function invalidBoolean(name: string, args: readonly string[]): string | undefined {
+  const end = args.indexOf("--");
+  return args.slice(0, end < 0 ? args.length : end).find((arg) =>
+    arg.startsWith(`--no-${name}=`) || (arg.startsWith(`--${name}=`) && !/=(true|false)$/.test(arg))
+  );
+}
+
+/** Kubernetes sets these in every container beside a service called `parley`. They are not options, and no typos. */
+const SERVICE_LINK = /^PARLEY_(SERVICE_(HOST|PORT)|PORT_\d+_)/;
+
+/** Reads the `PARLEY_*` variables. An empty one counts as not set: Compose and CI leave a variable out that way. */
+export function readVariables(
+  { options, knownElsewhere }: Pick<Program<Options>, "options" | "knownElsewhere">,
+  env: Readonly<Record<string, string>>,
+  report: Report,
+): RawValue[] {
+  const names = new Map(namesSetBy(options, "variable").map((name) => [formatName.variable(name), name]));
+  const found: RawValue[] = [];
+  for (const [variable, text] of Object.entries(env)) {
+    if (!variable.startsWith("PARLEY_") || text === "") continue;
+    if (knownElsewhere.includes(variable) || SERVICE_LINK.test(variable)) continue;
+    const name = names.get(variable);
+    if (name === undefined) {
+      reportUnknown(variable, variable, "variable", options, report);
+    } else {
+      const raw = options[name].repeatable ? text.split(",") : text;
+      found.push({ name, raw, source: "variable", origin: variable, label: variable });
+    }
+  }
+  return found;
+}
+
+/** Reads the keys of the JSONC file. A missing file is a problem only if a flag or variable names it. */
+export function readFile(
+  options: Options,
+  file: { path: string; namedBy?: string; read: (path: string) => string },
+  report: Report,
+): RawValue[] {
+  const { path, namedBy, read } = file;
+  let text: string;
+  try {
+    text = read(path).replace(/^\uFEFF/, ""); // Windows editors begin a file with a byte order mark
+  } catch (error) {
+    const isMissing = error instanceof Deno.errors.NotFound;
+    if (isMissing && namedBy === undefined) return [];
+    const reason = isMissing ? "there is no such file" : (error as Error).message;
+    report(`${namedBy ?? "config"}: cannot read ${JSON.stringify(path)}: ${reason}`, "config");
+    return [];
+  }
+  const lineOf = (offset: number) => `${path}:${text.slice(0, offset).split("\n").length}`;
+  const columnOf = (offset: number) => offset - text.lastIndexOf("\n", offset - 1);
+
+  const errors: ParseError[] = [];
+  const tree = parseTree(text, errors, { allowTrailingComma: true, allowEmptyContent: true });
+  const broken = new Set<string>();
+  for (const { error, offset } of errors) {
+    const line = lineOf(offset);
+    if (broken.has(line)) continue; // one mistake can cause several parse errors in its line
+    broken.add(line);
+    const reason = printParseErrorCode(error).replace(/\B[A-Z]/g, " $&").toLowerCase();
+    report(`${line}:${columnOf(offset)}: not valid JSON with comments: ${reason}`);
+  }
+  if (errors.length > 0 || tree === undefined) return [];
+  if (tree.type !== "object") {
+    const value = describeValue(getNodeValue(tree));
+    report(`${lineOf(tree.offset)}: must be an object such as { "port": 7253 }, not ${value}`);
+    return [];
+  }
+
+  const known = namesSetBy(options, "file");
+  const found = new Map<string, RawValue>();
+  for (const { children } of tree.children ?? []) {
+    const [key, value] = children!;
+    const name: string = key.value;
+    const origin = lineOf(key.offset);
+    const label = `${origin}: ${formatName.file(name)}`;
+    const earlier = found.get(name);
+    if (!known.includes(name)) reportUnknown(label, formatName.file(name), "file", options, report);
+    else if (earlier) report(`${label} is already set at ${earlier.origin}; keep one`, name);
+    else found.set(name, { name, raw: getNodeValue(value), source: "file", origin, label });
+  }
+  return [...found.values()];
+}
+
+/**
+ * Reports that `label` is not an option, or that `source` cannot set it. Suggests an option if `written`, the name as
+ * `source` writes it, is close to one.
+ */
+function reportUnknown(label: string, written: string, source: Source, options: Options, report: Report) {
+  const name = Object.keys(options).find((name) => formatName[source](name) === written);
+  if (name !== undefined && options[name].only?.includes(source) === false) {
+    const others = options[name].only.map((other) => formatName[other](name));
+    return report(`${label} cannot be set here, only as ${others.join(" or ")}`, name);
+  }
+  const guess = closestString(written, namesSetBy(options, source).map(formatName[source]));
+  // Two letters, as when they are swapped, and three in long names. A guess further away confuses more than it helps.
+  const length = written.replace(/^--|^PARLEY_|"/g, "").length;
+  const limit = length < 6 ? Math.min(2, length - 1) : 3;
+  const isNear = levenshteinDistance(written.toLowerCase(), guess.toLowerCase()) <= limit;
+  report(`${label} is not an option; ${isNear ? `did you mean ${guess}?` : "--help lists them all"}`);
+}
