@@ -10,6 +10,7 @@ import {
   FIRST_EXTENSION,
   INBOX,
   KIND_MASK,
+  MESSAGE_HEADERS,
   readHeader,
   RECEIPT,
   RESERVED_FLAGS,
@@ -18,8 +19,9 @@ import {
   type TypeName,
   typeName,
 } from "../../wire/header.ts";
-import { readText } from "./input.ts";
-import { visible } from "../terminal.ts";
+import { decodeMessageHeaders, type MessageHeaders } from "../../wire/message_headers.ts";
+import { decodeText } from "./input.ts";
+import { visible, visibleJson } from "../terminal.ts";
 
 /** The meaning of each type, in a few words. */
 const MEANINGS: Record<TypeName, string> = {
@@ -49,6 +51,8 @@ const KINDS = ["bytes", "UTF-8 text", "JSON", "of reserved kind 3"];
 /** Payload bytes shown per row, and in total. */
 const ROW_BYTES = 8;
 const SHOWN_BYTES = 64;
+
+const NO_BYTES = new Uint8Array(0);
 
 interface Row {
   readonly at: number;
@@ -115,11 +119,15 @@ function describeType(type: number): string {
   }`;
 }
 
+function isMessage(type: number): boolean {
+  return type === Type.MESSAGE || type === Type.REQUEST || type === Type.REPLY;
+}
+
 function describeFlags(type: number, flags: number): string {
-  const isMessage = type === Type.MESSAGE || type === Type.REQUEST || type === Type.REPLY;
   const found: string[] = [];
-  if (isMessage || (flags & KIND_MASK) !== 0) found.push(`the payload is ${KINDS[flags & KIND_MASK]}`);
+  if (isMessage(type) || (flags & KIND_MASK) !== 0) found.push(`the payload is ${KINDS[flags & KIND_MASK]}`);
   if ((flags & RECEIPT) !== 0) found.push("a receipt is wanted");
+  if ((flags & MESSAGE_HEADERS) !== 0) found.push("message headers come first");
   if ((flags & RESERVED_FLAGS) !== 0) found.push("bits are set that must be 0");
   return found.join("; ") || "none";
 }
@@ -130,28 +138,57 @@ function describeChannel(channel: number): string {
 }
 
 function payloadRows(frame: Uint8Array): Row[] {
-  const { length } = readHeader(frame);
+  const { type, flags, length } = readHeader(frame);
   const payload = frame.subarray(HEADER_BYTES, HEADER_BYTES + length);
-  const shown = payload.subarray(0, SHOWN_BYTES);
+  const rows: Row[] = [];
+  let contentAt = 0;
+  if (isMessage(type) && (flags & MESSAGE_HEADERS) !== 0) {
+    const decoded = decodeMessageHeaders(payload);
+    if ("problem" in decoded) {
+      rows.push({ at: HEADER_BYTES, bytes: NO_BYTES, field: "headers", meaning: decoded.problem });
+    } else {
+      contentAt = decoded.contentAt;
+      rows.push({
+        at: HEADER_BYTES,
+        bytes: payload.subarray(0, 2),
+        field: "headers",
+        meaning: `${countOf(contentAt - 2)}: ${describeHeaders(decoded.headers)}`,
+      });
+      rows.push(...byteRows(payload.subarray(2, contentAt), HEADER_BYTES + 2, ""));
+    }
+  }
+  rows.push(...byteRows(payload.subarray(contentAt), HEADER_BYTES + contentAt, "payload"));
+  if (length > payload.length) {
+    const meaning = `${countOf(length - payload.length)} missing`;
+    rows.push({ at: HEADER_BYTES + payload.length, bytes: NO_BYTES, field: "", meaning });
+  }
+  return rows;
+}
+
+/** Formats bytes at offset `start` of the frame in rows, at most {@linkcode SHOWN_BYTES} of them. */
+function byteRows(bytes: Uint8Array, start: number, field: string): Row[] {
+  const shown = bytes.subarray(0, SHOWN_BYTES);
   const rows: Row[] = [];
   for (let at = 0; at < shown.length; at += ROW_BYTES) {
-    const bytes = shown.subarray(at, at + ROW_BYTES);
-    const field = at === 0 ? "payload" : "";
-    rows.push({ at: HEADER_BYTES + at, bytes, field, meaning: describePayload(bytes) });
+    const row = shown.subarray(at, at + ROW_BYTES);
+    rows.push({ at: start + at, bytes: row, field: at === 0 ? field : "", meaning: describePayload(row) });
   }
-  const nothing = new Uint8Array(0);
-  const rest = (at: number, meaning: string) =>
-    rows.push({ at: HEADER_BYTES + at, bytes: nothing, field: "", meaning });
-  if (payload.length > shown.length) {
-    rest(shown.length, `... and ${countOf(payload.length - shown.length)} more`);
+  if (bytes.length > shown.length) {
+    const meaning = `... and ${countOf(bytes.length - shown.length)} more`;
+    rows.push({ at: start + shown.length, bytes: NO_BYTES, field: "", meaning });
   }
-  if (length > payload.length) rest(payload.length, `${countOf(length - payload.length)} are missing`);
   return rows;
+}
+
+/** Formats message headers as JSON, at most {@linkcode SHOWN_BYTES} characters of it. */
+function describeHeaders(headers: MessageHeaders): string {
+  const json = visibleJson(headers);
+  return json.length > SHOWN_BYTES ? `${json.slice(0, SHOWN_BYTES)}…` : json;
 }
 
 /** Formats a row of bytes as text. Bytes that are not text, or a character that the row cuts in two, become dots. */
 function describePayload(bytes: Uint8Array): string {
-  const text = readText(bytes) ?? String.fromCharCode(...bytes.map((byte) => byte < 0x80 ? byte : 0x2e));
+  const text = decodeText(bytes) ?? String.fromCharCode(...bytes.map((byte) => byte < 0x80 ? byte : 0x2e));
   return `"${visible(text)}"`;
 }
 

@@ -4,7 +4,15 @@
  * @module
  */
 
-import { type Header, INBOX, KIND_MASK, RECEIPT, Type, typeName } from "../../wire/header.ts";
+import {
+  type Header,
+  INBOX,
+  KIND_MASK,
+  MESSAGE_HEADERS,
+  RECEIPT,
+  Type,
+  typeName,
+} from "../../wire/header.ts";
 
 const KINDS = ["bytes", "text", "json", "kind-3"];
 const MESSAGE_TYPES: readonly number[] = [Type.MESSAGE, Type.REQUEST, Type.REPLY];
@@ -27,6 +35,7 @@ export function formatTrace(direction: "in" | "out", header: Header, ms: number)
   const fields: string[] = [];
   if (MESSAGE_TYPES.includes(type)) fields.push(KINDS[flags & KIND_MASK]);
   if ((flags & RECEIPT) !== 0) fields.push("receipt");
+  if ((flags & MESSAGE_HEADERS) !== 0) fields.push("headers");
   if (id !== 0) fields.push(`id=${id}`);
   if (channel >= INBOX) fields.push(`inbox=${channel - INBOX}`);
   else if (channel !== 0) fields.push(`channel=${channel}`);

@@ -1,47 +1,47 @@
 import { assert, assertEquals } from "@std/assert";
-import { type Asked, readCommandLine } from "../../../lib/cli/client/command_line.ts";
-import { COMMANDS } from "../../../lib/cli/client/commands.ts";
+import { type CommandLine, parseCommandLine } from "../../../lib/cli/client/command_line.ts";
+import { COMMANDS } from "../../../lib/cli/client/main.ts";
 import { CLIENT_OPTIONS, clientProgram, parseMilliseconds } from "../../../lib/config/client_options.ts";
 
-function read(line: string, env: Record<string, string> = {}): Asked {
+function read(line: string, env: Record<string, string> = {}): CommandLine {
   const args = line.split(" ").filter((arg) => arg !== "");
-  return readCommandLine(COMMANDS, { args, env, isTerminal: false });
+  return parseCommandLine(COMMANDS, { args, env, isTerminal: false });
 }
 
-function run(line: string, env?: Record<string, string>): Asked & { kind: "run" } {
-  const asked = read(line, env);
-  assert(asked.kind === "run", JSON.stringify(asked));
-  return asked;
+function run(line: string, env?: Record<string, string>): CommandLine & { kind: "run" } {
+  const parsed = read(line, env);
+  assert(parsed.kind === "run", JSON.stringify(parsed));
+  return parsed;
 }
 
-Deno.test("a command may stand before, between and behind its options", () => {
+Deno.test("a command may come before, between and after its options", () => {
   for (const line of ["publish chat hi --port 1", "--port 1 publish chat hi", "publish --port=1 chat hi"]) {
     const { command, operands, values } = run(line);
     assertEquals([command.name, operands, values.port], ["publish", ["chat", "hi"], 1]);
   }
 });
 
-Deno.test("without a command it is chat", () => {
+Deno.test("without a command, chat runs", () => {
   assertEquals(run("--port 1").command.name, "chat");
 });
 
-Deno.test("a text that begins with - goes behind --, and - alone is itself", () => {
+Deno.test("a text that begins with - follows --, and a lone - is an operand", () => {
   assertEquals(run("publish chat -- --help").operands, ["chat", "--help"]);
   assertEquals(run("publish chat -").operands, ["chat", "-"]);
-  assertEquals(read("publish chat -5").kind, "wrong");
+  assertEquals(read("publish chat -5").kind, "invalid");
 });
 
-Deno.test("the server is the one that flags name, then the one of PARLEY_URL, then host and port", () => {
+Deno.test("the server address comes from flags, then PARLEY_URL, then host and port", () => {
   const env = { PARLEY_URL: "parley://a:1", PARLEY_PORT: "2" };
-  assertEquals(run("ping", env).where, { url: "parley://a:1" });
-  assertEquals(run("ping --port 3", env).where, { hostname: "127.0.0.1", port: 3 });
-  assertEquals(run("ping --url parley://b:4", env).where, { url: "parley://b:4" });
-  assertEquals(run("ping", { PARLEY_PORT: "2" }).where, { hostname: "127.0.0.1", port: 2 });
-  assertEquals(run("ping").where, { hostname: "127.0.0.1", port: 7253 });
-  assertEquals(read("ping --url parley://b:4 --host c").kind, "wrong");
+  assertEquals(run("ping", env).address, { url: "parley://a:1" });
+  assertEquals(run("ping --port 3", env).address, { hostname: "127.0.0.1", port: 3 });
+  assertEquals(run("ping --url parley://b:4", env).address, { url: "parley://b:4" });
+  assertEquals(run("ping", { PARLEY_PORT: "2" }).address, { hostname: "127.0.0.1", port: 2 });
+  assertEquals(run("ping").address, { hostname: "127.0.0.1", port: 7253 });
+  assertEquals(read("ping --url parley://b:4 --host c").kind, "invalid");
 });
 
-Deno.test("times are seconds, or carry their unit", () => {
+Deno.test("times are seconds, or have a unit", () => {
   const cases = {
     "10": 10_000,
     "500ms": 500,
@@ -57,25 +57,25 @@ Deno.test("times are seconds, or carry their unit", () => {
   assertEquals(run("ping --timeout 500ms").timeoutMs, 500);
 });
 
-Deno.test("every problem is told, and a secret is not", () => {
-  const asked = read("ping --prot 1 --timeout x", { PARLEY_TOKE: "hush", PARLEY_STATE: "server's own" });
-  assert(asked.kind === "wrong");
-  assertEquals(asked.problems, [
+Deno.test("every problem is reported, without secrets", () => {
+  const parsed = read("ping --prot 1 --timeout x", { PARLEY_TOKE: "hush", PARLEY_STATE: "server's own" });
+  assert(parsed.kind === "invalid");
+  assertEquals(parsed.problems, [
     "--prot is not an option; did you mean --port?",
     "PARLEY_TOKE is not an option; did you mean PARLEY_TOKEN?",
     'timeout must be a time from 1ms to 24h, such as 10, 10s or 500ms, not "x" (timeout: flag)',
   ]);
 });
 
-Deno.test("what is an option of another command is none of this one, but its variable is no mistake", () => {
-  assertEquals(read("publish chat hi --count 3").kind, "wrong");
+Deno.test("a command refuses the options of others, but ignores their variables", () => {
+  assertEquals(read("publish chat hi --count 3").kind, "invalid");
   assertEquals(run("respond jobs --exec cat", { PARLEY_JSON: "true" }).command.name, "respond");
   const known = Object.keys(CLIENT_OPTIONS).length;
   assertEquals(Object.keys(clientProgram([]).options).length, known - 3);
   assertEquals(Object.keys(clientProgram(["json"]).options).length, known - 2);
 });
 
-Deno.test("help and version win over what is wrong elsewhere", () => {
+Deno.test("help and version win over problems", () => {
   assertEquals(read("--help"), { kind: "help", command: undefined });
   assertEquals(read("publish --help"), { kind: "help", command: COMMANDS[1] });
   assertEquals(read("help publish"), { kind: "help", command: COMMANDS[1] });

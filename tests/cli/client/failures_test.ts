@@ -1,10 +1,10 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { describeFailure, exitCodeOf } from "../../../lib/cli/failures.ts";
-import { Names } from "../../../lib/cli/client/names.ts";
+import { SessionNames } from "../../../lib/cli/client/commands/chat.ts";
 import { ParleyError } from "../../../lib/errors.ts";
 
 for (
-  const [code, connecting, talking] of [
+  const [code, connecting, connected] of [
     ["bad_argument", 2, 2],
     ["bad_channel", 2, 2],
     ["unreachable", 3, 3],
@@ -25,9 +25,9 @@ for (
     ["internal", 3, 1],
   ] as const
 ) {
-  Deno.test(`${code} ends with ${connecting} before the greeting, and ${talking} after it`, () => {
+  Deno.test(`${code} is exit code ${connecting} before WELCOME, and ${connected} after it`, () => {
     const error = new ParleyError(code, "");
-    assertEquals([exitCodeOf(error, false), exitCodeOf(error, true)], [connecting, talking]);
+    assertEquals([exitCodeOf(error, false), exitCodeOf(error, true)], [connecting, connected]);
   });
 }
 
@@ -39,17 +39,17 @@ Deno.test("a failure says what to try, once", () => {
   assertEquals(describeFailure(new ParleyError("forbidden", "no; try y")), "no; try y");
 });
 
-Deno.test("what nobody foresaw is one line too", () => {
+Deno.test("an unexpected error is one line too", () => {
   assertMatch(describeFailure(new TypeError("a\nb")), /^TypeError: a\\nb; .*report it/);
   assertMatch(describeFailure("thrown text"), /^thrown text; /);
   assertEquals(exitCodeOf(new TypeError(""), true), 1);
 });
 
-Deno.test("names are remembered, the newest 10,000 of them, and are safe to show", () => {
-  const names = new Names();
-  assertEquals([names.of(0), names.of(7)], ["the server", "session 7"]);
+Deno.test("the newest 10,000 names are remembered, and are safe to show", () => {
+  const names = new SessionNames();
+  assertEquals([names.get(0), names.get(7)], ["the server", "session 7"]);
   names.set(7, "Ada\u202e");
-  assertEquals(names.of(7), "Ada\\u{202e}");
+  assertEquals(names.get(7), "Ada\\u{202e}");
   for (let number = 8; number < 10_008; number++) names.set(number, `guest-${number}`);
-  assertEquals([names.of(7), names.of(8)], ["session 7", "guest-8"]);
+  assertEquals([names.get(7), names.get(8)], ["session 7", "guest-8"]);
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { lines, whole } from "../../../lib/cli/client/input.ts";
-import { OutputClosed, Output } from "../../../lib/cli/output.ts";
+import { lines, readAll } from "../../../lib/cli/client/input.ts";
+import { Output, OutputClosed } from "../../../lib/cli/output.ts";
 import { visible, visibleJson, visibleLines } from "../../../lib/cli/terminal.ts";
 import { ParleyError } from "../../../lib/errors.ts";
 
@@ -30,7 +30,7 @@ async function allLines(maxBytes: number, ...texts: string[]): Promise<string[]>
   return all;
 }
 
-Deno.test("lines of one turn are one write, in order, with bytes between them in their place", async () => {
+Deno.test("lines of one turn share a write, in order, with bytes between them in their place", async () => {
   const kept = new Kept();
   const output = new Output(kept);
   output.line("one");
@@ -41,7 +41,7 @@ Deno.test("lines of one turn are one write, in order, with bytes between them in
   assertEquals(kept.writes, ["one\ntwo\n", "three", "\n"]);
 });
 
-Deno.test("a sink that takes little at a time gets everything", async () => {
+Deno.test("a writer that takes a few bytes at a time gets everything", async () => {
   const kept = new Kept(3);
   const output = new Output(kept);
   output.line("abcdefgh");
@@ -49,14 +49,14 @@ Deno.test("a sink that takes little at a time gets everything", async () => {
   assertEquals(kept.writes, ["abc", "def", "gh\n"]);
 });
 
-Deno.test("who writes much is asked to wait", async () => {
+Deno.test("a caller that writes much must wait", async () => {
   const output = new Output(new Kept());
   assertEquals(output.line("little"), undefined);
   assertInstanceOf(output.line("x".repeat(70_000)), Promise);
   await output.flush();
 });
 
-Deno.test("a broken pipe is told by broken, and by every call after it", async () => {
+Deno.test("a broken pipe rejects broken and every later call", async () => {
   const output = new Output({ write: () => Promise.reject(new Deno.errors.BrokenPipe()) });
   output.line("lost");
   await assertRejects(() => output.broken, OutputClosed);
@@ -64,7 +64,7 @@ Deno.test("a broken pipe is told by broken, and by every call after it", async (
   await assertRejects(() => output.flush(), OutputClosed);
 });
 
-Deno.test("lines are found wherever the chunks are cut", async () => {
+Deno.test("lines are found wherever the chunks are split", async () => {
   const text = "one\r\ntwo\n\nvier ü\nlast";
   for (let at = 0; at <= text.length; at++) {
     assertEquals(await allLines(100, text.slice(0, at), text.slice(at)), [
@@ -79,13 +79,13 @@ Deno.test("lines are found wherever the chunks are cut", async () => {
   assertEquals(await allLines(100, "\n"), [""]);
 });
 
-Deno.test("a line or a whole that is too long is refused by its number", async () => {
+Deno.test("input that is too long is refused, with the number of the line", async () => {
   await assertRejects(() => allLines(4, "one\ntw", "ooo"), ParleyError, "line 2 is longer than the 4 bytes");
-  assertEquals(await whole(chunks("ab", "cd"), 4), new TextEncoder().encode("abcd"));
-  await assertRejects(() => whole(chunks("ab", "cde"), 4), ParleyError, "more than the 4 bytes");
+  assertEquals(await readAll(chunks("ab", "cd"), 4), new TextEncoder().encode("abcd"));
+  await assertRejects(() => readAll(chunks("ab", "cde"), 4), ParleyError, "more than the 4 bytes");
 });
 
-Deno.test("controls, separators and marks of direction are made visible, all else stays", () => {
+Deno.test("control characters, separators and bidi marks are escaped, all else stays", () => {
   assertEquals(visible("a\tb ü 漢 🎉"), "a\tb ü 漢 🎉");
   assertEquals(
     visible("\0\x1b\x7f\x9b\r\n\u2028\u202e\u2066"),
