@@ -47,7 +47,7 @@ export async function join(server: Server, config: JoinConfig, log: Log): Promis
   const days = TOKEN_OPTIONS.expires.default / 86_400;
   const origin = isPublic ? "any machine that can reach this one" : "this machine";
   printError(
-    `\nTo join from ${origin} within ${days} days, put this link for LINK: parley ping --url 'LINK'`,
+    `\nTo join from ${origin}: parley ping --url 'LINK', with the link below. It is valid for ${days} days.`,
   );
   if (isPublic && !tls) {
     printError(
@@ -57,7 +57,7 @@ export async function join(server: Server, config: JoinConfig, log: Log): Promis
   if (tls && server.authority === undefined) {
     printError("Clients must trust the authority of your certificate, or need it with --ca.");
   }
-  printError("The link permits everything to anyone with it. Keep it secret; it is shown only once.\n");
+  printError("Anyone with the link has every permission. Keep it secret; it is shown only once.\n");
   printLink(link);
   printError(
     "\nFor tokens with fewer permissions: parley-server token issue --name NAME --publish 'PATTERN' ...\n",

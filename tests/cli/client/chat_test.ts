@@ -22,7 +22,7 @@ processTest("chat passes lines in and out, with names, and says who comes and go
   await using ada = await chat(server.url);
   await ada.stderr.until(/^\* Welcome, Ada\..*\n\* chat\.lobby: you \(Ada\) alone; Ctrl-D ends\n$/);
   const { client: grace, opened: lobby } = await join(server.url, "chat.lobby");
-  await ada.stderr.until(/^\* Grace came$/m);
+  await ada.stderr.until(/^\* Grace joined$/m);
   await ada.type("hello, Grace\n\nare you there?\n");
   const heard: string[] = [];
   for await (const message of lobby) {
@@ -60,7 +60,7 @@ processTest("nothing that comes in can steer the terminal or pass for somebody e
   assertEquals(
     stdout,
     "Grace: \\x1b]0;owned\\x07\\x1b[2J\\rEve: hi\\nEve: I am Eve\\x7f\\x9b1m\n" +
-      "Grace: (2 bytes that are no text)\n",
+      "Grace: (2 bytes that are not text)\n",
   );
 });
 

@@ -22,7 +22,7 @@ processTest("respond answers with what its command prints, until Ctrl-C", async 
   program.kill("SIGINT");
   const { code, stderr } = await program.ended();
   assertEquals(code, 0);
-  assertEquals(stderr.match(/"message":"answered"/g)?.length, 3);
+  assertEquals(stderr.match(/"message":"request answered"/g)?.length, 3);
 });
 
 processTest("respond passes bytes through, and minds no command that reads no stdin", async () => {
@@ -43,7 +43,7 @@ processTest("a command that fails is told on stderr, and the asker gets no reply
   assertFailure(ended, 5, /responder failed/);
   assertEquals(ended.stderr.includes("details"), false);
   await program.stderr.until(/^details$/m);
-  await program.stderr.until(/^parley: request of session 2 on broken was not answered: .* exit code 3$/m);
+  await program.stderr.until(/^parley: the request of session 2 on broken failed: .* exit code 3$/m);
   program.kill("SIGTERM");
   assertEquals((await program.ended()).code, 0);
 });

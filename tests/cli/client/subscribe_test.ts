@@ -2,7 +2,6 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { serve } from "../../../lib/server/serve.ts";
 import type { Client } from "../../../lib/client/api.ts";
 import { connect } from "../../../lib/client/connect.ts";
-import { ParleyError } from "../../../lib/errors.ts";
 import { assertFailure, LOGGED, parley, processTest, Program } from "../../harness/program.ts";
 
 /** Starts `parley subscribe ARGS`, and waits until it is subscribed. */
@@ -109,15 +108,6 @@ processTest("thousands of messages all arrive, in order", async () => {
   const numbers = stdout.trim().split("\n").map((line) => Number(line.split(" ")[2]));
   assertEquals([code, numbers.length], [0, 20_000]);
   assertEquals(numbers.findIndex((number, at) => number !== at), -1);
-});
-
-processTest("a request that reaches a subscriber is declined at once", async () => {
-  await using server = await serve({ port: 0 });
-  await using client = await connect({ url: server.url });
-  await using program = await subscribe(server.url, "jobs");
-  const error = await client.request("jobs", "do it").catch((error) => error);
-  assertEquals([error instanceof ParleyError, error.code], [true, "no_responders"]);
-  await program.stdout.until(/^jobs 1 do it\n$/);
 });
 
 processTest("a name against the grammar is wrong usage", async () => {

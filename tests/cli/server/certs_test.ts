@@ -29,7 +29,7 @@ siteTest(
     ]);
     const again = await site.server(command);
     assertEquals([again.code, again.stdout], [0, first.stdout]);
-    assertMatch(again.stderr, /still good; --renew makes a new one/);
+    assertMatch(again.stderr, /still good; use --renew to make a new one/);
     const authority = await Deno.readTextFile(`${site.path}/certs/ca.pem`);
     const renewed = await site.server(["certs", "--host", "hub.example", "--renew"]);
     assertMatch(renewed.stderr, /made, because it was asked for/);
@@ -112,7 +112,7 @@ siteTest("parley-server certs --renew under a running server keeps its link good
   await site.ok("certs", "--renew");
   server.program.kill("SIGHUP");
   await server.log.untilLike("certificate renewed; sessions go on");
-  await server.log.untilLike("looked for a new certificate and for changed tokens");
+  await server.log.untilLike("checked for a new certificate and changed tokens");
   await ada.ping();
   assertEquals((await site.parley(["ping", "--url", link])).code, 0);
 });

@@ -55,7 +55,7 @@ siteTest("an expired certificate", async (site) => {
     /expired \(20\d\d-\d\d-\d\d\); have it renewed there, and check that the clock here/,
   );
   assertEquals(
-    (await server.log.untilLike("the certificate has expired, so clients refuse it")).level,
+    (await server.log.untilLike("the certificate has expired and clients refuse it")).level,
     "warn",
   );
   await server.log.untilLike("TLS handshake failed", "expired");

@@ -59,12 +59,12 @@ siteTest("a token that cannot be had", async (site) => {
   await site.write("two", `${token}\n${token}\n`);
   const cases: [string, RegExp][] = [
     ["@gone", /^parley: --token: cannot read gone: there is no such file$/m],
-    ["@", /^parley: --token: @ needs a file after it: @FILE$/m],
-    ["@empty", /^parley: empty holds no token; it is empty$/m],
-    ["@two", /^parley: two must hold a token and nothing else, but has several words or lines$/m],
+    ["@", /^parley: --token: @ must be followed by a file: @FILE$/m],
+    ["@empty", /^parley: empty holds no token: it is empty$/m],
+    ["@two", /^parley: two must hold only a token, but has several words or lines$/m],
     [
       "-",
-      /^parley: there is no terminal to ask for the token at; give it in PARLEY_TOKEN, or as --token @FILE$/m,
+      /^parley: cannot ask for the token: stdin is not a terminal; give it in PARLEY_TOKEN, or as --token @FILE$/m,
     ],
   ];
   for (const [given, words] of cases) {
@@ -137,7 +137,7 @@ siteTest("the question for a token is not in the output, and Ctrl-C answers it",
   assertEquals(interrupted.code, 130, interrupted.screen);
   const nothing = await atTerminal(site, "\\r", ["ping", "--token=-", ...at]);
   assertEquals(nothing.code, 2);
-  assertMatch(nothing.screen, /parley: no token was typed/);
+  assertMatch(nothing.screen, /parley: no token was entered/);
 }, { ignore: !HAS_PYTHON });
 
 siteTest("no token, key or payload is in any log, not at debug either", async (site) => {

@@ -27,7 +27,7 @@ siteTest(
 
     const { stdout, stderr } = await server.stop();
     assertEquals(stdout.trimEnd().split("\n").length, 1, "one link, and nothing else");
-    assertMatch(stderr, /"level":"info","message":"open to the network: only who has a token gets in/);
+    assertMatch(stderr, /"level":"info","message":"open to the network: clients need a token/);
     assertEquals(TOKEN.test(stderr), false, "the token is not in the log");
     const modes = [
       "parley-state",
@@ -99,9 +99,9 @@ siteTest("--insecure opens it to the network, and warns at every start", async (
     assertEquals(level, "warn");
     assertMatch(
       message,
-      /whoever reaches this machine may connect and do everything; others can read messages/,
+      /any machine that can reach this one may connect and do everything; others can read messages/,
     );
-    assertMatch(message, /leave out --insecure/);
+    assertMatch(message, /remove --insecure/);
     assertEquals((await site.parley(["ping", "--port", `${server.port}`])).code, 0);
     assertEquals((await server.stop()).stdout, "");
   }
@@ -112,20 +112,20 @@ siteTest("--insecure --auth keeps the tokens, and clients send them only if told
   const server = await site.serve("--host", "0.0.0.0", "--insecure", "--auth");
   const { level, message } = await server.log.untilLike("insecure: open to the network");
   assertEquals(level, "warn");
-  assertMatch(message, /others can read tokens and messages on the way/);
+  assertMatch(message, /others can read tokens and messages on the network/);
   const link = await server.link();
   assertMatch(link, /^parley:\/\/[^?]+\?token=/);
   if (EXTERNAL_ADDRESS !== undefined) {
     assertFailure(await site.parley(["ping", "--url", link]), 2, /token would cross the network/);
   }
   assertEquals((await site.parley(["ping", "--url", link, "--insecure"])).code, 0);
-  assertMatch((await server.stop()).stderr, /clients send the token only if told --insecure/);
+  assertMatch((await server.stop()).stderr, /Clients send it only with --insecure/);
 });
 
 siteTest("--insecure with --auth and --tls is not insecure", async (site) => {
   const server = await site.serve("--host", "0.0.0.0", "--insecure", "--auth", "--tls");
   assertEquals(
-    (await server.log.untilLike("open to the network: only who has a token gets in")).level,
+    (await server.log.untilLike("open to the network: clients need a token")).level,
     "info",
   );
   assertMatch(await server.link(), LINK);
@@ -177,7 +177,7 @@ siteTest("the link has a name of the certificate that somebody else looks after"
   const ping = await site.parley(["ping", "--url", link, "--ca", "bought/ca.pem"]);
   assertEquals([ping.code, ping.stderr], [0, ""]);
   assertEquals((await server.log.untilLike("certificate")).hosts, ["localhost"]);
-  assertStringIncludes((await server.stop()).stderr, "given it with --ca");
+  assertStringIncludes((await server.stop()).stderr, "need it with --ca");
 });
 
 siteTest("IPv6 works from the first start to the ping", async (site) => {
@@ -189,14 +189,14 @@ siteTest("IPv6 works from the first start to the ping", async (site) => {
 
 siteTest("config shows what is in effect, and why", async (site) => {
   const config = (...args: string[]) => site.ok("config", ...args);
-  assertMatch(await config(), /tokens +off\n +TLS +off\n +so +open to this machine/);
+  assertMatch(await config(), /tokens +off\n +TLS +off\n +result +open to this machine/);
   assertMatch(
     await config("--host", "0.0.0.0", "--tls-cert", "c", "--tls-key", "k"),
-    /tokens +needed, because other machines can reach "0\.0\.0\.0"; kept in parley-state\n +TLS +on, asked for; certificate from c\n/,
+    /tokens +required, because other machines can reach "0\.0\.0\.0"; stored in parley-state\n +TLS +on, as set; certificate from c\n/,
   );
   assertMatch(
     await config("--host", "0.0.0.0", "--insecure", "--auth"),
-    /tokens +needed, asked for.*\n +TLS +off, because of --insecure\n +so +insecure:/,
+    /tokens +required, as set.*\n +TLS +off, because of --insecure\n +result +insecure:/,
   );
   assertEquals((await site.server(["config", "--port", "x"])).code, 1);
 });

@@ -36,11 +36,11 @@ siteTest("issue, list and revoke", async (site) => {
   assertMatch(issued.stdout, /^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/);
   assertMatch(
     issued.stderr,
-    /parley-state is new; a server uses it with --state\nissued [0-9a-f-]{36} to Ada, valid until/,
+    /made the new state folder parley-state; start the server with the same --state\nissued [0-9a-f-]{36} to Ada, valid until/,
   );
 
   const nothing = await site.server(["token", "issue", "--name", "Bob"]);
-  assertMatch(nothing.stderr, /allows nothing but \$echo; grant with --publish/);
+  assertMatch(nothing.stderr, /permits only \$echo; use --publish/);
   assertEquals(nothing.code, 0);
 
   const rows = (await site.ok("token", "list")).trimEnd().split("\n");
@@ -75,14 +75,14 @@ siteTest("a folder that is not there", async (site) => {
   assertEquals([list.code, list.stdout], [0, ""]);
   assertMatch(
     list.stderr,
-    /^no tokens, because there is no folder gone; name the one of your server with --state\n$/,
+    /^no tokens: there is no state folder gone; give your server's folder with --state\n$/,
   );
   for (const command of [["revoke", "1"], ["rotate"]]) {
     const { code, stderr } = await site.server(["token", ...command, "--state", "gone"]);
     assertEquals(code, 1);
     assertMatch(
       stderr,
-      /^parley-server: there is no state folder gone; name the one of your server with --state\n$/,
+      /^parley-server: there is no state folder gone; give your server's folder with --state\n$/,
     );
   }
   assertEquals([...Deno.readDirSync(site.path)], [], "asking makes nothing");
@@ -93,7 +93,7 @@ siteTest("the state folder is the one that a server here would take", async (sit
   await site.issue("--name", "Ada");
   assert(Deno.statSync(`${site.path}/kept/tokens.json`).isFile);
   await site.server(["token", "list"], { env: { PARLEY_STATE: "other" } }).then(({ stderr }) =>
-    assertMatch(stderr, /no folder other/)
+    assertMatch(stderr, /no state folder other/)
   );
   await site.ok("certs", "--host", "localhost");
   assert(Deno.statSync(`${site.path}/kept-certs/server.pem`).isFile);
@@ -124,11 +124,11 @@ for (
       /--subscribe: "\$sys\.>" is reserved for the server/,
     ],
     [["issue", "--name", "Ada", "--expires", "400d"], /--expires must be a time/],
-    [["issue", "--name", "Ada", "chat.*"], /token issue takes options only, but got "chat\.\*"/],
-    [["revoke"], /token revoke takes one ID, which token list shows/],
+    [["issue", "--name", "Ada", "chat.*"], /token issue takes only options, but got "chat\.\*"/],
+    [["revoke"], /token revoke takes one ID, as token list shows it/],
     [["revoke", "a", "b"], /takes one ID.*but got "a" "b"/],
-    [["list", "--name", "Ada"], /--name is not for token list/],
-    [["revoke", "1", "--expires", "1d"], /--expires is not for token revoke/],
+    [["list", "--name", "Ada"], /token list does not take --name/],
+    [["revoke", "1", "--expires", "1d"], /token revoke does not take --expires/],
   ] as const
 ) {
   siteTest(`token ${args.join(" ")} is wrong usage`.replaceAll("\n", "\\n"), async (site) => {
@@ -181,12 +181,12 @@ siteTest("rotate goes on taking the old tokens for the overlap, and none with --
   const ping = (token: string) => site.parley(["ping", "--port", `${server.port}`, "--token", token]);
   const rotated = await site.server(["token", "rotate", "--overlap", "1d"]);
   assertEquals([rotated.code, rotated.stdout], [0, ""]);
-  assertMatch(rotated.stderr, /those of before are valid until .* at the latest\n {2}ends early: .* of Ada/);
+  assertMatch(rotated.stderr, /earlier tokens are valid until .* at the latest\n {2}ends early: .* of Ada/);
   const newer = await site.issue("--name", "Bob");
   assertEquals([(await ping(token)).code, (await ping(newer)).code], [0, 0]);
 
   const cut = await site.server(["token", "rotate", "--overlap", "0"]);
-  assertMatch(cut.stderr, /worth nothing from now on\n {2}ends early/);
+  assertMatch(cut.stderr, /earlier tokens are no longer valid\n {2}ends early/);
   const { code, stderr } = await ada.ended();
   assertEquals(code, 4);
   assertMatch(stderr, /^parley: token not valid here: check that it is whole, and meant for this server; /m);
