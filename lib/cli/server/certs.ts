@@ -56,7 +56,7 @@ export async function certsCommand(configSources: ConfigSources): Promise<number
   printError(
     made === undefined
       ? "the certificate is still good; use --renew to make a new one"
-      : `made a certificate, because ${made}`,
+      : `made a new certificate, because ${made}`,
   );
   console.log(`certificate  ${storage.locate(FILES.server.certificate)}`);
   console.log(`key          ${storage.locate(FILES.server.key)}`);

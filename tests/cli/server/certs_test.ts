@@ -15,7 +15,7 @@ siteTest(
   async (site) => {
     const command = ["certs", "--host", "hub.example", "--host", "192.0.2.7", "--days", "30"];
     const first = await site.server(command);
-    assertEquals([first.code, first.stderr], [0, "made, because there was none\n"]);
+    assertEquals([first.code, first.stderr], [0, "made a new certificate, because there was none\n"]);
     assertMatch(
       first.stdout,
       /^certificate +certs\/server\.pem\nkey +certs\/server-key\.pem\nauthority +certs\/ca\.pem\nfor +hub\.example, 192\.0\.2\.7\nvalid until +.*Z\nSHA-256 +[0-9a-f]{64}\n$/,
@@ -32,7 +32,7 @@ siteTest(
     assertMatch(again.stderr, /still good; use --renew to make a new one/);
     const authority = await Deno.readTextFile(`${site.path}/certs/ca.pem`);
     const renewed = await site.server(["certs", "--host", "hub.example", "--renew"]);
-    assertMatch(renewed.stderr, /made, because it was asked for/);
+    assertMatch(renewed.stderr, /made a new certificate, because it was asked for/);
     assertEquals(await Deno.readTextFile(`${site.path}/certs/ca.pem`), authority, "clients go on knowing it");
   },
   { compiled: true },

@@ -183,7 +183,7 @@ siteTest("a link or token in the wrong place is not repeated", async (site) => {
   const link = "parleys://127.0.0.1:1?token=eyJhbGci.eyJz.c2ln";
   for (const args of [[link], ["ping", link], ["ping", "eyJhbGci.eyJz.c2ln"], ["publish", "a", "b", link]]) {
     const ended = await site.parley(args);
-    assertFailure(ended, 2, /is given with --(url|token) or in PARLEY_(URL|TOKEN)/);
+    assertFailure(ended, 2, /give the (join link|token) with --(url|token) or in PARLEY_(URL|TOKEN)/);
     assertEquals(ended.stderr.includes("eyJ"), false);
   }
 });
