@@ -147,59 +147,59 @@ export const SWEEP_MS = 1_000;
 
 const DAY_SECONDS = 24 * 3600;
 
-/** A token, which is ASCII; longer ones are refused unread. Room for some hundred grants, and half of a HELLO. */
+/** The longest token, in bytes (tokens are ASCII). Holds about a hundred grants, and is half of a HELLO at most. */
 export const MAX_TOKEN_BYTES = 8 * KiB;
 
-/** Patterns in one of a token's lists. Each OPEN looks through them; who needs more wants a wildcard. */
+/** Patterns in each list of a token's grants. Every OPEN walks a list, so larger sets need wildcards. */
 export const MAX_GRANTS = 64;
 
-/** The longest life of a token. What nobody renewed for a year, nobody looks after. */
+/** The longest validity of a token: a credential that is not renewed within a year is probably forgotten. */
 export const MAX_TOKEN_SECONDS = 366 * DAY_SECONDS;
 
-/** How far the clock of whoever issued a token may be ahead of the server's: what NTP leaves, and some more. */
+/** How far the issuer's clock may be ahead of the server's: more than clocks under NTP differ. */
 export const NOT_BEFORE_TOLERANCE_SECONDS = 5;
 
-/** How long a rotated key is still accepted unless told otherwise: as long as a token lives by default. */
+/** How long a replaced key is accepted by default: as long as a token is valid by default. */
 export const KEY_OVERLAP_SECONDS = 30 * DAY_SECONDS;
 
-/** How long an expired token stays in the list, so that one can still see whose stopped working. */
+/** How long an expired token stays in the list, so that an operator can see why a client no longer connects. */
 export const FORGET_EXPIRED_SECONDS = 30 * DAY_SECONDS;
 
-/** How often the uses of tokens are written down: exact enough for "is it still in use", and kind to flash cards. */
+/** How often the last uses of tokens are written: exact enough to find unused tokens, and few writes to flash memory. */
 export const WRITE_USES_MS = 10_000;
 
-/** An authority's life. Every client knows it, so it must outlive them. */
+/** The validity of an authority. Replacing it means changing every client, so it must outlast them. */
 export const AUTHORITY_DAYS = 3650;
 
-/** A server certificate's life; it renews itself. */
+/** The default validity of a server certificate. The server renews it. */
 export const CERTIFICATE_DAYS = 90;
 
-/** The longest life of a server certificate: what browsers and Apple's systems take. */
+/** The longest validity of a server certificate: more than this, browsers and Apple's systems reject. */
 export const MAX_CERTIFICATE_DAYS = 397;
 
-/** Fewer days left than this, and a server certificate is renewed: a third of its life to notice that it failed. */
+/** A server certificate is renewed when fewer days are left: a third of its validity to notice a failed renewal. */
 export const RENEW_BELOW_DAYS = 30;
 
-/** How long before it was made a certificate begins, for clients whose clock is behind. */
+/** A certificate is valid from this long before it is made, for clients whose clock is slow. */
 export const BACKDATE_SECONDS = 3600;
 
 /** Names and addresses in one certificate. */
 export const MAX_HOSTS = 100;
 
-/** After a wrong token of some address its refusal waits this long, after the next twice as long, and so on. */
+/** The delay of the rejection of an address' first wrong token. It doubles with each further one. */
 export const FIRST_PENALTY_MS = 100;
 
-/** The longest such wait: less than the handshake time, so that the refusal still arrives. */
+/** The longest such delay: less than the handshake time, so that the client still receives the rejection. */
 export const MAX_PENALTY_MS = 3_200;
 
-/** After so long without a wrong token an address starts anew. */
+/** Time without a wrong token after which those of an address are forgotten. */
 export const FAILURES_FORGOTTEN_MS = 60_000;
 
-/** Addresses whose wrong tokens are remembered; whoever has more addresses to try from is not slowed by this anyway. */
+/** Addresses whose wrong tokens are remembered. An attacker with more addresses would not be slowed by delays anyway. */
 export const MAX_REMEMBERED_ADDRESSES = 10_000;
 
-/** How often a server looks whether its certificate was renewed; SIGHUP does it at once. */
-export const RENEWAL_LOOK_MS = 60_000;
+/** How often a server checks for a new certificate. SIGHUP makes it check at once. */
+export const RENEWAL_CHECK_MS = 60_000;
 
 /** What one server may choose for itself. */
 export interface Limits {

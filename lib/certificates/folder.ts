@@ -167,13 +167,11 @@ async function signingAuthority(
     ? `${storage.locate(FILES.authority.key)} is not there to sign it`
     : await pairProblem({ certificate, key });
   if (problem === undefined) return { certificate, key: key! };
+  const file = storage.locate(FILES.authority.certificate);
   throw new ParleyError(
     "bad_argument",
-    `a new server certificate is needed (${reason}), but ${problem}; restore ` +
-      `${
-        storage.locate(FILES.authority.certificate)
-      } and its key, or remove both for a new authority, which ` +
-      "every client must then be given",
+    `a new server certificate is needed (${reason}), but ${problem}; restore ${file} and its key, or remove both ` +
+      "for a new authority, which every client must then be given",
   );
 }
 

@@ -18,9 +18,11 @@ export interface SourcedCertificate extends KeyPair {
   readonly authority?: string;
 }
 
-/** Returns the certificate to use now. Read it again from time to time: it may have been renewed. */
+/** Where a certificate comes from. */
 export interface CertificateSource {
   /**
+   * Reads the certificate to use now. Call it from time to time, because it may have been renewed.
+   *
    * @throws {ParleyError} `bad_argument` if there is no certificate, or it does not match its key
    */
   read(): Promise<SourcedCertificate>;

@@ -25,7 +25,7 @@ import {
   type Limits,
   MAX_NUMBER,
   MAX_REJECTED_CONNECTIONS,
-  RENEWAL_LOOK_MS,
+  RENEWAL_CHECK_MS,
   SWEEP_MS,
 } from "../limits.ts";
 import { type Log, loggable } from "../logging/log.ts";
@@ -141,7 +141,7 @@ class Assembly implements Server {
     });
     this.#timers = [
       setInterval(() => this.#sweep(), SWEEP_MS),
-      setInterval(() => this.#renewal?.check(), RENEWAL_LOOK_MS),
+      setInterval(() => this.#renewal?.check(), RENEWAL_CHECK_MS),
     ];
     this.#log.info("listening", { hostname: this.hostname, port: this.port, url: this.url });
   }

@@ -119,8 +119,8 @@ export class FolderStorage implements Storage {
       "bad_argument",
       `others can change what is in the folder ${this.#path} (mode ${
         octal(mode)
-      }), and so could put their own ` +
-        `keys there; make it yours alone (chmod 700 ${this.#path}) or use another folder`,
+      }), such as putting their own keys ` +
+        `there; make it yours alone (chmod 700 ${this.#path}) or use another folder`,
     );
   }
 
@@ -128,11 +128,10 @@ export class FolderStorage implements Storage {
     if (mode === null) return;
     const path = this.locate(name);
     if ((mode & WRITABLE) !== 0) {
-      const fix = `chmod ${access === "secret" ? "600" : "644"} ${path}`;
-      const message = `others can change ${path} (mode ${
-        octal(mode)
-      }); if you are sure that it is unchanged: ${fix}`;
-      throw new ParleyError("bad_argument", message);
+      const fix = `if you are sure that it is unchanged: chmod ${
+        access === "secret" ? "600" : "644"
+      } ${path}`;
+      throw new ParleyError("bad_argument", `others can change ${path} (mode ${octal(mode)}); ${fix}`);
     }
     if (access === "secret" && (mode & ACCESSIBLE) !== 0) {
       throw new ParleyError(
