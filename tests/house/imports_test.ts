@@ -1,51 +1,9 @@
 /**
- * The house rules of docs/architecture.md, held against every file: who may import whom, no cycles, no module state.
+ * The rules of docs/architecture.md, held against every file: what a room may import, no cycles, no module state.
  */
 
 import { assertEquals } from "@std/assert";
-
-/** Which rooms of `lib/` each room may import, apart from itself. */
-const MAY_IMPORT: Record<string, string[]> = {
-  limits: [],
-  errors: [],
-  version: [],
-  std: [],
-  wire: ["limits", "errors"],
-  net: ["limits", "errors", "wire"],
-  logging: ["errors"],
-  config: ["limits", "errors"],
-  state: ["errors"],
-  broker: ["limits", "errors", "logging", "wire"],
-  auth: ["limits", "errors", "wire", "state"],
-  certificates: ["limits", "errors", "config", "state"],
-  client: ["limits", "errors", "wire", "net"],
-  server: [
-    "limits",
-    "errors",
-    "version",
-    "logging",
-    "wire",
-    "net",
-    "broker",
-    "auth",
-    "certificates",
-    "state",
-  ],
-  mod: ["limits", "errors", "logging", "wire", "client", "server"],
-  cli: [
-    "limits",
-    "errors",
-    "version",
-    "config",
-    "logging",
-    "wire",
-    "auth",
-    "certificates",
-    "state",
-    "client",
-    "server",
-  ],
-};
+import { ARCHITECTURE, roomName, roomsOf } from "./rooms.ts";
 
 const canRead = (await Deno.permissions.query({ name: "read" })).state === "granted";
 const root = new URL("../../", import.meta.url);
@@ -86,11 +44,6 @@ function withoutComments(source: string): string {
   return source.replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, ""));
 }
 
-/** The room of a file of `lib/`: its folder, or its own name. */
-function room(path: string): string {
-  return path.replace(/^lib\//, "").replace(/(\/.*|\.ts|\.js)$/, "");
-}
-
 async function allImports(): Promise<Import[]> {
   const found: Import[] = [];
   for await (const file of filesBelow(new URL("lib/", root))) found.push(...await importsOf(file));
@@ -98,14 +51,20 @@ async function allImports(): Promise<Import[]> {
 }
 
 Deno.test(
-  { name: "every room of lib imports only what the house rules let it", ignore: !canRead },
+  { name: "every room of lib imports only what the table of rooms allows", ignore: !canRead },
   async () => {
+    const rooms = roomsOf(await Deno.readTextFile(new URL(ARCHITECTURE, root)));
+    const allowed = new Map(
+      rooms.flatMap(({ path, mayImport }) => mayImport ? [[roomName(path), mayImport]] : []),
+    );
     const broken = (await allImports())
       .filter(({ isOurs, target }) => isOurs && target.startsWith("lib/"))
       .filter(({ file, target }) =>
-        room(file) !== room(target) && !MAY_IMPORT[room(file)]?.includes(room(target))
+        roomName(file) !== roomName(target) && !allowed.get(roomName(file))?.includes(roomName(target))
       )
-      .map(({ file, line, target }) => `${file}:${line} imports ${target}`);
+      .map(({ file, line, target }) =>
+        `${file}:${line} imports ${target}, which ${ARCHITECTURE} does not list for ${roomName(file)}`
+      );
     assertEquals(broken, []);
   },
 );

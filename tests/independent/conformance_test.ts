@@ -21,12 +21,14 @@ Deno.test({
     "a client written from the protocol page alone gets the documented answer to every frame (needs Python 3)",
   ignore: !MAY_RUN || !hasPython(),
   fn: async () => {
-    // Short enough for the checks of the heartbeat; long enough that who stops reading is slow before it is silent.
-    await using server = await ServerProcess.start({ args: ["--heartbeat", "4"] });
+    // Short times for the checks that wait for them. A session that stops reading must still be closed as a slow
+    // consumer (after 5 s) before it is closed as silent (after two heartbeats).
+    await using server = await ServerProcess.start({ args: ["--heartbeat", "4", "--request-time", "6"] });
     const { code, stdout } = await new Deno.Command("python3", {
       args: [
         "tests/independent/conformance.py",
         ...["--host", server.hostname, "--port", `${server.port}`, "--pid", `${server.pid}`],
+        ...["--request-time", "6"],
       ],
       cwd: ROOT,
     }).output();

@@ -11,6 +11,7 @@ import json
 import socket
 import struct
 import time
+from datetime import datetime
 from typing import NamedTuple
 
 HEADER = struct.Struct(">BBHIII")  # type, flags, id, length, channel, sender
@@ -20,27 +21,30 @@ INBOX = 0x80000000
 HELLO, WELCOME, ERROR, PING, PONG, BYE = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
 OPEN, OPENED, LEAVE, LEFT, JOINED, PARTED = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15
 MESSAGE, REQUEST, REPLY = 0x20, 0x21, 0x22
-ACK, POSITION = 0x30, 0x31
+ACK, POSITION, NAK, RENEW = 0x30, 0x31, 0x32, 0x33
 
 NAMES = {
     HELLO: "HELLO", WELCOME: "WELCOME", ERROR: "ERROR", PING: "PING", PONG: "PONG", BYE: "BYE",
     OPEN: "OPEN", OPENED: "OPENED", LEAVE: "LEAVE", LEFT: "LEFT", JOINED: "JOINED", PARTED: "PARTED",
     MESSAGE: "MESSAGE", REQUEST: "REQUEST", REPLY: "REPLY", ACK: "ACK", POSITION: "POSITION",
+    NAK: "NAK", RENEW: "RENEW",
 }
-CLIENT_ONLY = {HELLO, OPEN, LEAVE}
+CLIENT_ONLY = {HELLO, OPEN, LEAVE, NAK, RENEW}
 SERVER_ONLY = {WELCOME, ERROR, OPENED, LEFT, JOINED, PARTED, POSITION}
 JSON_TYPES = {HELLO, WELCOME, ERROR, BYE, OPEN, OPENED, LEAVE, LEFT, JOINED, PARTED}
 RELAYED = {MESSAGE, REQUEST, REPLY}  # may carry another session's number in `sender`
 
 KIND_BYTES, KIND_TEXT, KIND_JSON, KIND_RESERVED = 0, 1, 2, 3
 RECEIPT = 0x04
+HEADERS = 0x08  # the payload of a MESSAGE, REQUEST or REPLY begins with message headers
+CONTROL_LIMIT = 16384  # bytes of JSON that a client may send in one frame
 
 FATAL = {  # the page's table of errors: code -> fatal
     "bad_frame": True, "bad_hello": True, "unsupported_protocol": True, "too_large": True, "unauthorized": True,
     "server_full": True, "slow_consumer": True, "timeout": True, "shutting_down": True, "bad_payload": False,
     "bad_channel": False, "not_open": False, "forbidden": False, "no_responders": False, "responder_gone": False,
-    "no_reply": False, "id_in_use": False, "not_durable": False, "no_such_session": False, "limit": False,
-    "internal": True,
+    "no_reply": False, "id_in_use": False, "not_durable": False, "not_stored": False, "fenced": False,
+    "epoch_changed": False, "no_such_session": False, "overlap": False, "limit": False, "internal": True,
 }
 
 
@@ -94,6 +98,13 @@ def pack_json(value):
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
+def with_headers(headers, content=b""):
+    """The payload of a frame with the HEADERS flag: a u16 length, the headers (a dict, or bytes as they are), the
+    content."""
+    block = headers if isinstance(headers, bytes) else pack_json(headers)
+    return struct.pack(">H", len(block)) + block + content
+
+
 def decode(buffer):
     """Takes one whole frame off the front of a bytearray, or answers None if there isn't one yet."""
     if len(buffer) < HEADER.size:
@@ -116,7 +127,8 @@ def audit(frame):
             raise Mismatch(expected, str(frame))
 
     need(frame.type in NAMES and frame.type not in CLIENT_ONLY, "a frame type that a server sends")
-    need(frame.flags & 0xf8 == 0, "flag bits 3-7 to be 0")
+    need(frame.flags & 0xf0 == 0, "flag bits 4-7 to be 0")
+    need(frame.flags & HEADERS == 0 or frame.type in RELAYED, "message headers on MESSAGE, REQUEST and REPLY only")
     if frame.type not in RELAYED:
         need(frame.sender == 0, "sender 0 on a frame of the server's own")
     if frame.type in (WELCOME, BYE, JOINED, PARTED, POSITION):
@@ -130,13 +142,15 @@ def audit(frame):
     if frame.type in (PING, PONG):
         need(len(frame.payload) <= 125, "at most 125 bytes of payload")
     if frame.type in (ACK, POSITION):
-        need(len(frame.payload) == 8, "8 bytes of payload")
+        need(len(frame.payload) == 8 or frame.type == POSITION and len(frame.payload) == 12, "8 bytes of payload")
     if frame.type in JSON_TYPES:
         frame.json()
     if frame.type == ERROR:
         audit_error(frame)
     if frame.type == OPENED:
         audit_opened(frame)
+    if frame.type == WELCOME:
+        clock(frame.json(), frame)
 
 
 def audit_error(frame):
@@ -147,14 +161,27 @@ def audit_error(frame):
         raise Mismatch("an ERROR with a message", str(frame))
     if body.get("fatal") is not FATAL[body["code"]]:
         raise Mismatch(f"{body['code']} with fatal={FATAL[body['code']]}", str(frame))
+    if body["code"] == "unauthorized":
+        clock(body, frame)
+
+
+def clock(body, frame):
+    """The server's clock, in a WELCOME and in an ERROR `unauthorized`: RFC 3339, as seconds since 1970."""
+    try:
+        time = datetime.fromisoformat(body["time"].replace("Z", "+00:00"))
+        if time.tzinfo is None:
+            raise ValueError("no time zone")
+        return time.timestamp()
+    except (KeyError, AttributeError, ValueError) as problem:
+        raise Mismatch("`time`, as RFC 3339 has it", f"{frame} ({problem!r})") from None
 
 
 def audit_opened(frame):
     body = frame.json()
     good = (isinstance(body.get("channel"), str) and body.get("number") == frame.channel
-            and isinstance(body.get("publish"), bool) and isinstance(body.get("subscribe"), bool))
+            and all(isinstance(body.get(key), bool) for key in ("publish", "subscribe", "respond")))
     if not good:
-        raise Mismatch("OPENED with channel, number (as in the header), publish and subscribe", str(frame))
+        raise Mismatch("OPENED with channel, number (as in the header), publish, subscribe and respond", str(frame))
 
 
 # ---------------------------------------------------------------- a connection
@@ -249,12 +276,17 @@ class Connection:
         return self.welcome
 
     def open(self, channel, subscribe=False, *, id=1, **more):
-        """OPEN a name (or a pattern) and answer the number; the OPENED payload is kept in `opened`."""
+        """OPEN a name (or a pattern) and answer the number; the OPENED payload is kept in `opened`.
+
+        `respond` and the other keys of OPEN are given by name.
+        """
         self.send(OPEN, {"channel": channel, "subscribe": subscribe, **more}, id=id)
         frame = self.expect(OPENED, id=id)
         self.opened = frame.json()
-        if self.opened["channel"] != channel or self.opened["subscribe"] is not subscribe:
-            raise Mismatch(f"OPENED of {channel!r} with subscribe={subscribe}", str(frame))
+        respond = more.get("respond", False)
+        told = (self.opened["channel"], self.opened["subscribe"], self.opened["respond"])
+        if told != (channel, subscribe, respond):
+            raise Mismatch(f"OPENED of {channel!r} with subscribe={subscribe} and respond={respond}", str(frame))
         return frame.channel
 
     def leave(self, channel, number, *, id=2):
