@@ -1,6 +1,6 @@
 /**
- * A certificate authority and a server's certificate for 127.0.0.1, for the TLS works; made by `openssl`, thrown away
- * with the run.
+ * A certificate authority and a server certificate for 127.0.0.1, for the TLS workloads. `openssl` makes them for each
+ * run.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { output, type TlsFiles } from "./brokers/broker.ts";
 
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
 
-/** Makes them in `dir`; `undefined` where there is no `openssl` on this machine. */
+/** Makes them in `dir`. Returns `undefined` if `openssl` is not installed. */
 export async function makeCertificates(dir: string): Promise<TlsFiles | undefined> {
   const file = (name: string) => `${dir}/${name}.pem`;
   const files: TlsFiles = { ca: file("ca"), cert: file("cert"), key: file("key") };
@@ -23,13 +23,13 @@ export async function makeCertificates(dir: string): Promise<TlsFiles | undefine
     "-addext",
     "basicConstraints=CA:FALSE",
   ];
-  const said = await output(
+  const printed = await output(
     "openssl",
     ...["req", "-x509", ...NEW_KEY, ...server, ...names, "-CA", files.ca, "-CAkey", file("ca-key")],
   );
-  // Mosquitto and NATS may drop their rights after start, and read the key before or after.
+  // Mosquitto and NATS may drop privileges after start, before or after they read the key.
   await Promise.all([files.cert, files.key, files.ca].map((path) => Deno.chmod(path, 0o644))).catch(() => {
-    throw new Error(`openssl made no certificate: ${said}`);
+    throw new Error(`openssl made no certificate: ${printed}`);
   });
   return files;
 }

@@ -1,7 +1,7 @@
 /**
- * The core without I/O, for `deno bench`: what the scanner, the outbox and the router cost by themselves.
+ * The core without I/O, for `deno bench`: the cost of the scanner, the outbox and the router alone.
  *
- * Each iteration is one chunk as it comes from a busy socket; the name says how many messages that is.
+ * Each iteration is one chunk as read from a busy socket. The name says how many messages that is.
  *
  * @module
  */
@@ -20,7 +20,7 @@ const SESSION = 17;
 const CHUNK_BYTES = 256 * 1024;
 const nothing = () => {};
 
-/** As many messages of `payloadBytes` as a chunk holds, on `channels` channels in turn. */
+/** As many messages of `payloadBytes` as fit a chunk, on `channels` channels in turn. */
 function chunkOf(payloadBytes: number, channels: number, type: number = Type.MESSAGE): Uint8Array {
   const id = type === Type.MESSAGE ? 0 : 1;
   const frames = Array.from({ length: channels }, (_, index) => {
@@ -57,7 +57,7 @@ for (const [what, chunk, payloadBytes] of SCANS) {
 
 // Outbox
 
-/** Takes everything at once. */
+/** Accepts every write at once. */
 const nullSocket: Socket = {
   read: () => new Promise(nothing),
   write: (bytes) => Promise.resolve(bytes.length),
@@ -92,8 +92,8 @@ for (const [slices, bytes] of SENDS) {
 const nullOutbox: Peer["outbox"] = { hasRoom: () => true, whenRoom: nothing, send: nothing };
 
 function peer(number: number): Peer {
-  const told = { announce: nothing, forget: nothing, refuse: nothing };
-  return { number, name: `bench-${number}`, outbox: nullOutbox, pendingRequests: newLedger(), ...told };
+  const methods = { announce: nothing, forget: nothing, refuse: nothing };
+  return { number, name: `bench-${number}`, outbox: nullOutbox, pendingRequests: newLedger(), ...methods };
 }
 
 for (const subscribers of [1, 10, 1000]) {

@@ -1,8 +1,8 @@
 /**
- * The load generator: a process of its own that takes one job as JSON, does it, and prints the result as JSON.
+ * The load generator: a process that takes one job as JSON, runs it, and prints the result as JSON.
  *
- * A fresh process for each measurement, so that none profits from what the one before has left in memory or in the
- * compiler. Usage: load.ts JOB
+ * Each measurement has a process of its own, so that none depends on the heap or the compiled code that an earlier one
+ * left behind. Usage: load.ts JOB
  *
  * @module
  */
@@ -17,7 +17,7 @@ import type { Connect, Idle, Loop, Stream } from "./workloads.ts";
 
 async function run(job: Job): Promise<Result> {
   const broker = protocol(job.protocol);
-  switch (job.work.kind) {
+  switch (job.workload.kind) {
     case "stream":
       return stream(broker, job as Job<Stream>);
     case "tls":
@@ -30,14 +30,14 @@ async function run(job: Job): Promise<Result> {
     case "connect":
       return connect(broker, job as Job<Connect>);
     case "start":
-      throw new Error("starting a server is not the generator's work");
+      throw new Error("the benchmark itself measures the start of a server");
   }
 }
 
 if (import.meta.main) {
   try {
     console.log(JSON.stringify(await run(JSON.parse(Deno.args[0]))));
-    Deno.exit(0); // Sockets are still open; nobody waits for them.
+    Deno.exit(0); // Sockets are still open.
   } catch (error) {
     console.log(JSON.stringify({ error: error instanceof Error ? error.message : String(error) }));
     Deno.exit(1);

@@ -1,14 +1,14 @@
 /**
- * `deno task bench`: the same work for Parley and for the other message servers on this machine, side by side.
+ * `deno task bench`: measures Parley and the other message servers of this machine with the same workloads.
  *
- * docs/performance.md says how it measures and how to read what it prints.
+ * docs/performance.md describes how it measures and how to read the report.
  *
  * @module
  */
 
 import type { Broker } from "./brokers/broker.ts";
 import { CEILING, OTHERS } from "./brokers/all.ts";
-import { FROM_SOURCE, parley } from "./brokers/parley.ts";
+import { FROM_SOURCE, fromSource, parley } from "./brokers/parley.ts";
 import { makeCertificates } from "./certificates.ts";
 import { HELP, type Options, readOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
@@ -18,9 +18,9 @@ import { describeMachine } from "./report/machine.ts";
 import { inserted, toMarkdown } from "./report/markdown.ts";
 import { type Contender, measureAll } from "./rounds.ts";
 import { Processes } from "./servers.ts";
-import { reduced, selectWorks, type Workload, WORKS } from "./workloads.ts";
+import { reduced, selectWorkloads, type Workload, WORKLOADS } from "./workloads.ts";
 
-/** What `deno task compile` makes. */
+/** The output of `deno task compile`. */
 const COMPILED = new URL("../dist/parley-server", import.meta.url).pathname;
 
 async function main(args: string[]): Promise<number> {
@@ -28,8 +28,8 @@ async function main(args: string[]): Promise<number> {
     const options = readOptions(args);
     if (options.wants === "help") console.log(HELP);
     else if (options.wants === "list") {
-      for (const { id, kind, title } of WORKS) console.log(`${id.padEnd(12)}${kind.padEnd(10)}${title}`);
-    } else await bench(options, selectWorks(options.only));
+      for (const { id, kind, title } of WORKLOADS) console.log(`${id.padEnd(12)}${kind.padEnd(10)}${title}`);
+    } else await bench(options, selectWorkloads(options.only));
     return 0;
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
@@ -41,22 +41,22 @@ async function main(args: string[]): Promise<number> {
 async function bench(options: Options, selected: readonly Workload[]): Promise<void> {
   const dir = await Deno.makeTempDir({ prefix: "parley-bench-" });
   const processes = new Processes(dir);
-  const clean = () => {
+  const cleanUp = () => {
     processes.killAll();
     Deno.removeSync(dir, { recursive: true });
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(signal, () => {
-      clean();
+      cleanUp();
       Deno.exit(130);
     });
   }
   try {
-    await Deno.chmod(dir, 0o755); // Mosquitto started by root becomes somebody else, who must be able to read here.
+    await Deno.chmod(dir, 0o755); // Mosquitto started as root changes its user, which must be able to read here.
     const report = await run(options, selected, processes, dir);
     await write(report, options);
   } finally {
-    clean();
+    cleanUp();
   }
 }
 
@@ -69,18 +69,20 @@ async function run(
   const date = new Date().toISOString();
   const machine = describeMachine();
   const contenders = await findContenders(against, builds);
-  const isOursFromSource = builds.length === 0 && against.includes("parley");
-  const startsCompiled = isOursFromSource && exists(COMPILED);
+  const isParleyFromSource = builds.length === 0 && against.includes("parley");
+  const startsCompiled = isParleyFromSource && exists(COMPILED);
   const contendersFor = ({ kind }: Workload) =>
-    contenders.filter(({ broker }) => broker.does.includes(kind)).map((contender) => {
-      const isOurs = kind === "start" && startsCompiled && contender.broker.name === "parley";
-      return isOurs ? { ...contender, broker: parley("parley", "Parley", [COMPILED]) } : contender;
+    contenders.filter(({ broker }) => broker.supports.includes(kind)).map((contender) => {
+      const isParley = kind === "start" && startsCompiled && contender.broker.name === "parley";
+      return isParley ? { ...contender, broker: parley("parley", "Parley", [COMPILED]) } : contender;
     });
-  const workloads = selected.map((work) => isQuick ? reduced(work) : work)
-    .map((work) =>
-      work.kind === "start" && startsCompiled ? { ...work, title: `${work.title}, compiled` } : work
+  const workloads = selected.map((workload) => isQuick ? reduced(workload) : workload)
+    .map((workload) =>
+      workload.kind === "start" && startsCompiled
+        ? { ...workload, title: `${workload.title}, compiled` }
+        : workload
     );
-  const steps = effort.rounds * workloads.reduce((sum, work) => sum + contendersFor(work).length, 0);
+  const steps = effort.rounds * workloads.reduce((sum, workload) => sum + contendersFor(workload).length, 0);
   const progress = new Progress(steps, terminal());
   const tls = workloads.some(({ kind }) => kind === "tls") ? await makeCertificates(dir) : undefined;
   const measured = await measureAll(workloads, contendersFor, effort, processes, progress, tls);
@@ -90,31 +92,33 @@ async function run(
     date,
     machine,
     effort,
-    entrants: contenders.map(({ broker: { name, title }, version }) => ({ name, title, version })),
-    rows: measured.map((work) => makeRow(work, first)),
+    contenders: contenders.map(({ broker: { name, title }, version }) => ({ name, title, version })),
+    rows: measured.map((workload) => makeRow(workload, first, builds.map(({ name }) => name))),
   };
 }
 
-/** Those of `against` that are installed, in that order, all builds of Parley in Parley's place. */
+/** The servers of `against` that are installed, in that order; all builds of Parley take the place of `parley`. */
 async function findContenders(
   against: readonly string[],
   builds: Options["parley"],
 ): Promise<Contender[]> {
-  const ours = builds.length > 0 ? builds : [{ name: "parley", command: FROM_SOURCE }];
+  const ownBuilds = builds.length > 0
+    ? builds.map(({ name, command }) => ({ name, command: startCommand(command) }))
+    : [{ name: "parley", command: FROM_SOURCE }];
   const brokers: Broker[] = against.flatMap((name) => {
     if (name !== "parley") return [...OTHERS, CEILING].filter((broker) => broker.name === name);
-    return ours.map(({ name, command }) => parley(name, name === "parley" ? "Parley" : name, command));
+    return ownBuilds.map(({ name, command }) => parley(name, name === "parley" ? "Parley" : name, command));
   });
   const contenders: Contender[] = [];
   for (const broker of brokers) {
     const version = await broker.version();
-    const isOurs = ours.some(({ name }) => name === broker.name);
+    const isParley = ownBuilds.some(({ name }) => name === broker.name);
     if (version !== undefined) {
-      contenders.push({ broker, version, protocol: isOurs ? "parley" : broker.name });
-    } else if (isOurs) throw new TypeError(`"${broker.name}" cannot be started: no such program`);
-    else console.error(`${broker.title} is not installed and left out`);
+      contenders.push({ broker, version, protocol: isParley ? "parley" : broker.name });
+    } else if (isParley) throw new TypeError(`"${broker.name}" cannot be started: no such program`);
+    else console.error(`${broker.title} is not installed; left out`);
   }
-  if (contenders.length === 0) throw new TypeError("nobody is left to measure");
+  if (contenders.length === 0) throw new TypeError("no server to measure is installed");
   return contenders;
 }
 
@@ -128,7 +132,13 @@ async function write(report: Report, { asJson, reportFile, svgFile }: Options): 
   }
 }
 
-/** How to write to the terminal on stderr, if there is one. */
+/** The command that starts a build given as `words`: a command, or the directory of a checkout. */
+function startCommand(words: readonly string[]): readonly string[] {
+  const [path] = words;
+  return words.length === 1 && exists(`${path}/server.ts`) ? fromSource(`${path}/server.ts`) : words;
+}
+
+/** Writes to the terminal on stderr, if it is one. */
 function terminal(): ((text: string) => void) | undefined {
   if (!Deno.stderr.isTerminal()) return undefined;
   return (text) => void Deno.stderr.writeSync(new TextEncoder().encode(text));

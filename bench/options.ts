@@ -7,13 +7,13 @@
 import { parseArgs } from "@std/cli";
 import type { Effort } from "./rounds.ts";
 
-/** What the benchmark was asked for. */
+/** The options of one run. */
 export interface Options {
-  /** Works, as `selectWorks` takes them; empty for all. */
+  /** Workloads, as for `selectWorkloads`; empty for all. */
   readonly only: readonly string[];
-  /** Who takes part, in the order of the report. */
+  /** The servers to measure, in the order of the report. */
   readonly against: readonly string[];
-  /** Commands that start builds of Parley, each with a name; empty for this checkout. */
+  /** Builds of Parley, each with a name and the command or directory to start it from; empty for this checkout. */
   readonly parley: readonly { readonly name: string; readonly command: readonly string[] }[];
   readonly effort: Effort;
   readonly isQuick: boolean;
@@ -22,36 +22,41 @@ export interface Options {
   readonly svgFile?: string;
 }
 
-/** All who can take part. */
-export const EVERYBODY: readonly string[] = ["parley", "nats", "redis", "mosquitto", "ceiling"];
-const QUICK = ["parley", "nats", "redis"];
+/** All servers that can be measured. */
+export const SERVERS: readonly string[] = ["parley", "nats", "redis", "mosquitto", "ceiling"];
+const QUICK_SERVERS = ["parley", "nats", "redis"];
 const MAX_ROUNDS = 100;
-/** A silent connection is asked for a sign of life after 30 s; a measurement stays clear of that. */
+/** Servers send a heartbeat to a silent connection after 30 s; a measurement must end before that. */
 const MAX_SECONDS = 20;
 
-/** What `--help` says. */
+/** The text of `--help`. */
 export const HELP = `Measures Parley against the message servers installed on this machine.
 
 Usage: deno task bench [OPTIONS]
 
-  --only WORKS        some works only, by comma: ids, beginnings of ids (echo), kinds (stream)
-  --against SERVERS   who takes part, by comma. Default: ${EVERYBODY.join(",")}
-  --parley COMMAND    bench the Parley that COMMAND starts instead of this checkout; can be given several times, as
-                      NAME=COMMAND, to compare builds in one run
-  --rounds N          how often to measure each. Default: 5
-  --seconds S         how long each time. Default: 1
-  --quick             one short round against NATS and Redis; for trying out, not for publishing
-  --json              the report as JSON on stdout instead of tables
+  --only WORKLOADS    some workloads only, by comma: ids, prefixes of ids (echo), kinds (stream)
+  --against SERVERS   the servers to measure, by comma. Default: ${SERVERS.join(",")},
+                      or parley alone if several builds are given
+  --parley BUILD      measure another build instead of this checkout: a command that starts a server, or the directory
+                      of a checkout. With NAME=BUILD, given several times, each later build is compared with the first
+                      one, and the report has a 95% confidence interval of each ratio
+  --rounds N          measurements of each workload and server. Default: 5
+  --seconds S         duration of each measurement. Default: 1
+  --quick             one short round against NATS and Redis; for a trial, not for publication
+  --json              print the report as JSON instead of tables
   --report FILE       also write the tables to FILE; in a document with marks for results, between them
   --svg FILE          also write a chart to FILE
-  --list              the works, and nothing else
-  --help              this
+  --list              list the workloads
+  --help              print this text
+
+To compare two builds, measure the old one twice, which shows the noise:
+  deno task bench --rounds 15 --parley before=../old --parley again=../old --parley after=.
 `;
 
 const TEXTS = ["only", "against", "parley", "rounds", "seconds", "report", "svg"];
 const SWITCHES = ["quick", "json", "list", "help"];
 
-/** Reads the arguments. Throws TypeError with what is wrong with them. */
+/** Parses the arguments. Throws TypeError with the reason if they are not valid. */
 export function readOptions(args: string[]): Options & { readonly wants: "run" | "list" | "help" } {
   const unknown: string[] = [];
   const flags = parseArgs(args, {
@@ -68,15 +73,18 @@ export function readOptions(args: string[]): Options & { readonly wants: "run" |
     if (flags[name] === "") throw new TypeError(`--${name} needs a value; see --help`);
   }
   const isQuick = flags.quick as boolean;
-  const against = list(flags.against) ?? (isQuick ? QUICK : EVERYBODY);
-  const stranger = against.find((name) => !EVERYBODY.includes(name));
-  if (stranger !== undefined) {
-    throw new TypeError(`nobody is called "${stranger}"; there are ${EVERYBODY.join(", ")}`);
-  }
   const builds = (flags.parley as string[]).map(readBuild);
-  const names = [...EVERYBODY.slice(1), ...builds.map(({ name }) => name)];
+  const byDefault = builds.length > 1 ? ["parley"] : isQuick ? QUICK_SERVERS : SERVERS;
+  const against = list(flags.against) ?? byDefault;
+  const unknownServer = against.find((name) => !SERVERS.includes(name));
+  if (unknownServer !== undefined) {
+    throw new TypeError(`unknown server "${unknownServer}"; choose from ${SERVERS.join(", ")}`);
+  }
+  const names = [...SERVERS.slice(1), ...builds.map(({ name }) => name)];
   const taken = names.find((name, index) => names.indexOf(name) < index);
-  if (taken !== undefined) throw new TypeError(`two would be called "${taken}"; use --parley NAME=COMMAND`);
+  if (taken !== undefined) {
+    throw new TypeError(`two servers have the name "${taken}"; use --parley NAME=COMMAND`);
+  }
   return {
     wants: flags.help ? "help" : flags.list ? "list" : "run",
     only: list(flags.only) ?? [],
@@ -86,6 +94,7 @@ export function readOptions(args: string[]): Options & { readonly wants: "run" |
       rounds: Math.floor(number("rounds", flags.rounds, isQuick ? 1 : 5, 1, MAX_ROUNDS)),
       seconds: number("seconds", flags.seconds, isQuick ? 0.2 : 1, 0.1, MAX_SECONDS),
       warmUpSeconds: isQuick ? 0.2 : 0.5,
+      isServerFresh: builds.length > 1,
     },
     isQuick,
     asJson: flags.json as boolean,
@@ -98,7 +107,7 @@ function list(value: unknown): string[] | undefined {
   return typeof value === "string" ? value.split(",").map((item) => item.trim()) : undefined;
 }
 
-/** `NAME=COMMAND` or `COMMAND`; the command's words are parted by blanks. */
+/** `NAME=COMMAND` or `COMMAND`; the words of the command are separated by blanks. */
 function readBuild(text: string, index: number): Options["parley"][number] {
   const [, name, command] = text.match(/^(?:([\w.-]+)=)?(.+)$/)!;
   return {

@@ -1,13 +1,13 @@
 /**
- * What Linux says of a process: its processor time and memory.
+ * Processor time and memory of a process, from Linux's /proc.
  *
  * @module
  */
 
-/** Clock ticks a second in /proc/PID/stat; the kernel promises 100 to programs whatever it uses itself. */
+/** Clock ticks per second in /proc/PID/stat. The kernel always reports 100 to programs. */
 const TICKS = 100;
 
-/** Processor time `pid` and its children have used, in seconds. 0 where there is no such process (any more). */
+/** Processor time that `pid` and its children have used, in seconds; 0 if there is no such process. */
 export function cpuSeconds(pid: number): number {
   let ticks = 0;
   for (const process of family(pid)) {
@@ -27,7 +27,7 @@ export function residentBytes(pid: number): number {
   return bytes;
 }
 
-/** `pid` and what it started: a server may be run by a script. */
+/** `pid` and its descendants: a script may have started the server. */
 export function family(pid: number): number[] {
   const children = read(`/proc/${pid}/task/${pid}/children`).trim();
   return [pid, ...(children === "" ? [] : children.split(" ").map(Number).flatMap(family))];
@@ -41,7 +41,7 @@ function read(path: string): string {
   }
 }
 
-/** Measures how busy processes are from now on. */
+/** Measures the processor time of processes from now on. */
 export class Meter {
   readonly #pids: readonly number[];
   readonly #before: number[];
@@ -52,7 +52,7 @@ export class Meter {
     this.#before = pids.map(cpuSeconds);
   }
 
-  /** Cores each was using, in the order given. */
+  /** The average number of cores that each process used, in the order given. */
   cores(): number[] {
     const seconds = (performance.now() - this.#start) / 1000;
     return this.#pids.map((pid, index) => (cpuSeconds(pid) - this.#before[index]) / seconds);

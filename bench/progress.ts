@@ -1,5 +1,5 @@
 /**
- * How far the benchmark is: a bar on the terminal, and nothing where nobody looks at one.
+ * The progress of the benchmark: a bar on a terminal, nothing without one.
  *
  * @module
  */
@@ -13,13 +13,13 @@ export class Progress {
   readonly #started = performance.now();
   #done = -1;
 
-  /** @param write shows text on a terminal; `undefined` where there is none, notes then go to stderr as lines */
+  /** @param write writes to the terminal; `undefined` without one, notes then go to stderr as lines */
   constructor(total: number, write: ((text: string) => void) | undefined) {
     this.#total = total;
     this.#write = write;
   }
 
-  /** The next step begins; the one before is done. */
+  /** The next step begins; the previous one is done. */
   step(what: string): void {
     this.#done++;
     const full = Math.round(BAR_WIDTH * this.#done / this.#total);
@@ -27,13 +27,13 @@ export class Progress {
     this.#write?.(`\r\x1b[K${bar} ${this.#done}/${this.#total}${this.#left()}  ${what}`);
   }
 
-  /** Says something that stays. */
+  /** Prints a line that stays. */
   note(what: string): void {
     if (this.#write === undefined) console.error(what);
     else this.#write(`\r\x1b[K${what}\n`);
   }
 
-  /** All is done; the bar goes away. */
+  /** All steps are done; removes the bar. */
   end(): void {
     this.#write?.("\r\x1b[K");
   }

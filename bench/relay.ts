@@ -1,8 +1,8 @@
 /**
- * A server that understands nothing: it passes bytes on as they come, as fast as Deno can on one core.
+ * A server that passes bytes on without parsing them, as fast as Deno can on one core.
  *
- * It is there to show the ceiling of the load generator and of this machine; see `bench/brokers/relay.ts` for what
- * connections say to it. Usage: relay.ts PORT
+ * It shows the ceiling of the load generator and of this machine. The roles of its connections are in
+ * `bench/brokers/relay.ts`. Usage: relay.ts PORT
  *
  * @module
  */
@@ -16,7 +16,7 @@ const FOREVER = -1;
 interface Connection {
   readonly socket: RawSocket;
   role: number;
-  /** Of a responder: what of an answer is there already, at the front of `rest`. */
+  /** Of a responder: the part of an answer received so far, at the front of `rest`. */
   readonly rest: Uint8Array;
   filled: number;
 }
@@ -30,7 +30,7 @@ function serve(port: number): never {
   const subscribers: RawSocket[] = [];
   let responder: RawSocket | undefined;
 
-  const take = (connection: Connection, count: number) => {
+  const receive = (connection: Connection, count: number) => {
     switch (connection.role) {
       case ROLES.publisher:
         for (const subscriber of subscribers) subscriber.sendAll(chunk, count);
@@ -81,10 +81,10 @@ function serve(port: number): never {
       const connection = connections[fd];
       const count = connection.socket.receive(chunk);
       try {
-        if (count > 0) take(connection, count);
+        if (count > 0) receive(connection, count);
         else drop(connection);
       } catch {
-        // Who was written to is gone; its own event follows.
+        // The target of the write is gone; its own event follows.
       }
     }
   }

@@ -1,6 +1,6 @@
 /**
- * Measures: every work, round after round, each round all servers one after the other (A B C D, A B C D), so that what
- * the machine does beside strikes them alike, and ratios can be taken round by round.
+ * Runs the measurements. Each round measures all servers one after the other, in an order that alternates (A B C, C B A),
+ * so that other load on the machine affects all alike and ratios can be taken within a round.
  *
  * @module
  */
@@ -11,86 +11,88 @@ import type { Progress } from "./progress.ts";
 import type { Processes, RunningServer } from "./servers.ts";
 import type { Workload } from "./workloads.ts";
 
-/** A server that takes part. */
+/** A server to measure. */
 export interface Contender {
   readonly broker: Broker;
   readonly version: string;
-  /** Whose protocol the generator is to speak: the broker's name, but for a second build of Parley. */
+  /** The name of the protocol: that of the broker, but `parley` for all builds of Parley. */
   readonly protocol: string;
 }
 
 /** How long and how often to measure. */
 export interface Effort {
+  /** Whether each measurement starts a server of its own, so that rounds are independent. */
+  readonly isServerFresh: boolean;
   readonly rounds: number;
   readonly seconds: number;
   readonly warmUpSeconds: number;
 }
 
-/** What one contender reached in one round, or why it did not. */
+/** The result of one contender in one round, or its error. */
 export type Outcome = Result | { readonly error: string };
 
-/** All outcomes of one work: by contender's name, one for each round. */
+/** All outcomes of one workload: by the contender's name, one per round. */
 export interface Measured {
-  readonly work: Workload;
+  readonly workload: Workload;
   readonly outcomes: ReadonlyMap<string, readonly Outcome[]>;
 }
 
-/** On top of what a measurement should take, before it is given up. */
-const PATIENCE_SECONDS = 45;
+/** A measurement is aborted after this time beyond its duration. */
+const GENERATOR_TIMEOUT_SECONDS = 45;
 
-/** Measures `works`, each between those `contendersFor` it; `progress` is told of every step. */
+/** Measures each workload for its `contendersFor`, and reports every step to `progress`. */
 export async function measureAll(
   workloads: readonly Workload[],
-  contendersFor: (work: Workload) => readonly Contender[],
+  contendersFor: (workload: Workload) => readonly Contender[],
   effort: Effort,
   processes: Processes,
   progress: Progress,
   tls: TlsFiles | undefined,
 ): Promise<Measured[]> {
   const measured: Measured[] = [];
-  for (const work of workloads) {
-    const taking = contendersFor(work);
-    const servers = new Servers(work, processes, tls);
-    const outcomes = new Map<string, Outcome[]>(taking.map(({ broker }) => [broker.name, []]));
-    await servers.prepare(taking);
+  for (const workload of workloads) {
+    const contenders = contendersFor(workload);
+    const servers = new Servers(workload, effort.isServerFresh, processes, tls);
+    const outcomes = new Map<string, Outcome[]>(contenders.map(({ broker }) => [broker.name, []]));
+    await servers.prepare(contenders);
     for (let round = 1; round <= effort.rounds; round++) {
-      for (const contender of taking) {
+      for (const contender of round % 2 === 1 ? contenders : contenders.toReversed()) {
         const { name, title } = contender.broker;
-        progress.step(`${work.id}: ${title}, round ${round} of ${effort.rounds}`);
-        const outcome = await attempt(() => measure(work, contender, effort, servers, processes, tls));
+        progress.step(`${workload.id}: ${title}, round ${round} of ${effort.rounds}`);
+        const outcome = await attempt(() => measure(workload, contender, effort, servers, processes, tls));
         const earlier = outcomes.get(name)!;
-        const isNews = !earlier.some((before) => "error" in before);
-        if ("error" in outcome && isNews) progress.note(`${work.id}: ${title}: ${outcome.error}`);
+        const isFirst = !earlier.some((before) => "error" in before);
+        if ("error" in outcome && isFirst) progress.note(`${workload.id}: ${title}: ${outcome.error}`);
         earlier.push(outcome);
       }
     }
     await servers.stopAll();
-    measured.push({ work, outcomes });
+    measured.push({ workload, outcomes });
   }
   return measured;
 }
 
 /**
- * The servers of one work. Each is started for that work alone, so that no result depends on which works came before,
- * and serves all its rounds; where the start or the memory is what counts, every round has a fresh one.
+ * The servers of one workload. Each is started for that workload alone, so that no result depends on earlier ones, and
+ * serves all rounds. If start or memory is measured, or builds are compared, each round has a fresh server.
  */
 class Servers {
-  readonly #work: Workload;
+  readonly #workload: Workload;
   readonly #processes: Processes;
   readonly #tls: TlsFiles | undefined;
-  readonly #isFreshEachRound: boolean;
+  readonly #isFresh: boolean;
   readonly #running = new Map<Contender, RunningServer>();
 
-  constructor(work: Workload, processes: Processes, tls: TlsFiles | undefined) {
-    this.#work = work;
+  constructor(workload: Workload, isFresh: boolean, processes: Processes, tls: TlsFiles | undefined) {
+    this.#workload = workload;
     this.#processes = processes;
-    this.#tls = work.kind === "tls" ? tls : undefined;
-    this.#isFreshEachRound = work.kind === "idle" || work.kind === "start";
+    this.#tls = workload.kind === "tls" ? tls : undefined;
+    this.#isFresh = isFresh || workload.kind === "idle" || workload.kind === "start";
   }
 
-  /** Starts what can be started ahead, all at once. What fails now will fail again, and say so, in `use`. */
+  /** Starts all servers that serve several rounds. A failure is ignored here and reported by `with`. */
   async prepare(contenders: readonly Contender[]): Promise<void> {
-    if (this.#isFreshEachRound) return;
+    if (this.#isFresh) return;
     await Promise.all(contenders.map((contender) => this.#start(contender).catch(() => {})));
   }
 
@@ -100,10 +102,10 @@ class Servers {
     try {
       return await use(server);
     } catch (error) {
-      await this.#stop(contender); // It may be in any state; the next round gets a new one.
+      await this.#stop(contender); // Its state is unknown; the next round starts a new one.
       throw error;
     } finally {
-      if (this.#isFreshEachRound) await this.#stop(contender);
+      if (this.#isFresh) await this.#stop(contender);
     }
   }
 
@@ -112,7 +114,9 @@ class Servers {
   }
 
   async #start(contender: Contender): Promise<RunningServer> {
-    if (this.#work.kind === "tls" && this.#tls === undefined) throw new Error("needs `openssl` on the path");
+    if (this.#workload.kind === "tls" && this.#tls === undefined) {
+      throw new Error("needs `openssl` on the path");
+    }
     const server = await this.#processes.start(contender.broker, this.#tls);
     this.#running.set(contender, server);
     return server;
@@ -126,7 +130,7 @@ class Servers {
 }
 
 async function measure(
-  work: Workload,
+  workload: Workload,
   contender: Contender,
   { seconds, warmUpSeconds }: Effort,
   servers: Servers,
@@ -134,24 +138,24 @@ async function measure(
   tls: TlsFiles | undefined,
 ): Promise<Outcome> {
   return await servers.with(contender, async ({ port, pid, startMs }) => {
-    if (work.kind === "start") return { value: startMs };
+    if (workload.kind === "start") return { value: startMs };
     const { protocol } = contender;
-    return await generate({ work, protocol, port, pid, seconds, warmUpSeconds, tls }, processes);
+    return await generate({ workload, protocol, port, pid, seconds, warmUpSeconds, tls }, processes);
   });
 }
 
-/** Has a load generator do `job`. */
+/** Runs `job` in a load generator process. */
 async function generate(job: Job, processes: Processes): Promise<Result> {
   const program = new URL("load.ts", import.meta.url).pathname;
   const args = ["run", "-A", program, JSON.stringify(job)];
   const child = processes.spawn(Deno.execPath(), args);
-  const patience = job.seconds + job.warmUpSeconds + PATIENCE_SECONDS;
-  const timer = setTimeout(() => processes.kill(child), patience * 1000);
+  const timeoutSeconds = job.seconds + job.warmUpSeconds + GENERATOR_TIMEOUT_SECONDS;
+  const timer = setTimeout(() => processes.kill(child), timeoutSeconds * 1000);
   const { stdout, stderr } = await child.output();
   clearTimeout(timer);
   const line = text(stdout).trim();
   if (line === "") {
-    throw new Error(text(stderr).trim() || `the load generator took longer than ${patience} s`);
+    throw new Error(text(stderr).trim() || `the load generator took longer than ${timeoutSeconds} s`);
   }
   const result: Outcome = JSON.parse(line);
   if ("error" in result) throw new Error(result.error);

@@ -1,5 +1,5 @@
 /**
- * Starts servers, waits until they listen, and sees to it that none outlives the benchmark.
+ * Starts servers, waits until they listen, and makes sure that none outlives the benchmark.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import { family } from "./process_stats.ts";
 
 /** How long a server may take to start. */
 const START_MS = 15_000;
-/** What is kept of what a server says, to be shown when it fails. */
-const KEPT_CHARACTERS = 2000;
+/** How much of a server's output is kept, to be shown if the server fails. */
+const MAX_OUTPUT_CHARACTERS = 2000;
 
 /** A server that listens. */
 export interface RunningServer {
@@ -18,7 +18,7 @@ export interface RunningServer {
   readonly pid: number;
   /** From starting the program to the first connection it accepted, in milliseconds. */
   readonly startMs: number;
-  /** Ends the server at once; resolves when it is gone. */
+  /** Kills the server; resolves when it has ended. */
   stop(): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export class Processes {
   readonly #dir: string;
   #started = 0;
 
-  /** @param dir where servers may write; whoever made it removes it */
+  /** @param dir a directory for the servers' files, which the caller removes */
   constructor(dir: string) {
     this.#dir = dir;
   }
@@ -41,21 +41,21 @@ export class Processes {
     const [program, ...args] = await broker.command({ port, dir, tls });
     const started = performance.now();
     const child = this.spawn(program, args);
-    const said = lastWords(child);
+    const allOutput = collectOutput(child);
     let hasEnded = false;
     child.status.then(() => hasEnded = true);
     while (!(await isListening(port))) {
       if (hasEnded || performance.now() - started > START_MS) {
         this.kill(child);
         const what = hasEnded ? "ended at once" : `does not listen after ${START_MS / 1000} s`;
-        throw new Error(`${broker.title} ${what}: ${(await said).trim() || "it said nothing"}`);
+        throw new Error(`${broker.title} ${what}: ${(await allOutput).trim() || "no output"}`);
       }
     }
     const startMs = performance.now() - started;
     const stop = async () => {
       this.kill(child);
       await child.status;
-      await said;
+      await allOutput;
     };
     return { port, pid: child.pid, startMs, stop };
   }
@@ -70,31 +70,31 @@ export class Processes {
     return child;
   }
 
-  /** Ends a process and what it started at once; one that has ended already is fine too. */
+  /** Kills a process and its descendants. A process that has ended is ignored. */
   kill(child: Deno.ChildProcess): void {
     if (!this.#running.has(child)) return;
     for (const pid of family(child.pid)) {
       try {
         Deno.kill(pid, "SIGKILL");
       } catch {
-        // It has ended by itself.
+        // It has ended already.
       }
     }
   }
 
-  /** Ends everything that still runs. */
+  /** Kills everything that still runs. */
   killAll(): void {
     for (const child of this.#running) this.kill(child);
   }
 }
 
-/** A port of 127.0.0.1 that nobody has; somebody could take it before it is used, but nobody looks for one here. */
+/** A free port of 127.0.0.1. Another program could take it before the server does, which is unlikely here. */
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }
 
-/** Tries to connect once; waits a moment where nobody listens, so that asking does not slow the start down. */
+/** Tries to connect once. Waits 1 ms after a failure, so that the attempts do not slow down the start. */
 async function isListening(port: number): Promise<boolean> {
   try {
     (await Deno.connect({ hostname: "127.0.0.1", port })).close();
@@ -106,12 +106,12 @@ async function isListening(port: number): Promise<boolean> {
   }
 }
 
-/** Reads all that `child` says, or the pipe would fill and hold it up, and resolves to the end of it. */
-async function lastWords(child: Deno.ChildProcess): Promise<string> {
-  let words = "";
+/** Reads the output of `child`, which would block if the pipe filled up, and resolves to the end of it. */
+async function collectOutput(child: Deno.ChildProcess): Promise<string> {
+  let output = "";
   const read = async (stream: ReadableStream<Uint8Array>) => {
-    for await (const chunk of stream) words = (words + text(chunk)).slice(-KEPT_CHARACTERS);
+    for await (const chunk of stream) output = (output + text(chunk)).slice(-MAX_OUTPUT_CHARACTERS);
   };
   await Promise.all([read(child.stdout), read(child.stderr)]);
-  return words;
+  return output;
 }

@@ -1,16 +1,16 @@
 /**
- * TCP sockets by the C library's own functions, called without a promise in between.
+ * TCP sockets through the functions of the C library, without promises.
  *
- * A load generator must cost less than what it measures. With `Deno.connect` it costs as much as the server: a promise,
- * a task and a turn of the event loop for every read and write. Called through Deno's foreign function interface, `send`
- * and `recv` cost the system call and little more, and one loop around `epoll` drives a thousand connections: on two
- * cores that is 3 gigabytes a second, or 130 thousand questions and answers, where the asynchronous one did a third.
- * The price: Linux only.
+ * A load generator must cost less than the server that it measures. With `Deno.connect` it costs as much: a promise, a
+ * task and a turn of the event loop for each read and write. Through Deno's foreign function interface, `send` and
+ * `recv` cost little more than the system call, and one loop around `epoll` drives a thousand connections. On two cores
+ * that is 3 gigabytes per second, or 130 thousand requests and answers; the asynchronous version reached a third. The
+ * price is that it needs Linux.
  *
  * @module
  */
 
-import type { Ask } from "./brokers/broker.ts";
+import type { Command } from "./brokers/broker.ts";
 
 const libc = load();
 
@@ -25,7 +25,7 @@ function load() {
     bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
     listen: { parameters: ["i32", "i32"], result: "i32" },
     accept: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-    // Both return ssize_t; no call here is for 2 GiB, so the lower half of it tells all.
+    // Both return ssize_t. No call here is for 2 GiB, so the lower half is enough.
     send: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
     recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
     close: { parameters: ["i32"], result: "i32" },
@@ -44,8 +44,8 @@ const EPOLL_CTL_ADD = 1, EPOLLIN = 1, EPOLLOUT = 4, EPOLLERR = 8, EPOLLHUP = 16,
 
 const ANSWER_SECONDS = 5;
 const ONE = Uint8Array.of(1, 0, 0, 0);
-/** What is thrown away is counted here; with MSG_TRUNC the kernel does not even write to it. */
-const nowhere = new Uint8Array(1024 * 1024);
+/** Target of `discard`. With MSG_TRUNC the kernel does not write to it. */
+const discarded = new Uint8Array(1024 * 1024);
 
 /** A connected TCP socket on this machine. */
 export class RawSocket {
@@ -57,7 +57,7 @@ export class RawSocket {
     libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, ONE, ONE.length);
   }
 
-  /** Connects to `port` of 127.0.0.1, which on loopback takes no waiting. */
+  /** Connects to `port` of 127.0.0.1, which returns at once on loopback. */
   static connect(port: number): RawSocket {
     const fd = libc.socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0) throw new Error("no more file descriptors; raise `ulimit -n`");
@@ -68,45 +68,45 @@ export class RawSocket {
     return new RawSocket(fd);
   }
 
-  /** Sends what the kernel takes at once of `bytes[from, end)`; returns how many bytes that was, maybe 0. */
+  /** Sends as much of `bytes[from, end)` as the kernel accepts at once; returns how many bytes, possibly 0. */
   send(bytes: Uint8Array, from = 0, end: number = bytes.length): number {
     const view = from === 0 ? bytes : bytes.subarray(from);
     return Math.max(0, libc.send(this.fd, view, BigInt(end - from), MSG_DONTWAIT | MSG_NOSIGNAL));
   }
 
-  /** Sends all of `bytes[0, end)`, waiting for as long as it takes. */
+  /** Sends all of `bytes[0, end)`, however long it takes. */
   sendAll(bytes: Uint8Array, end: number = bytes.length): void {
     for (let at = 0; at < end;) {
       const sent = libc.send(this.fd, at === 0 ? bytes : bytes.subarray(at), BigInt(end - at), MSG_NOSIGNAL);
-      if (sent < 0) throw new Error("the other side closed the connection");
+      if (sent < 0) throw new Error("the peer closed the connection");
       at += sent;
     }
   }
 
-  /** Receives what is there: a number of bytes, 0 for the end of the stream, -1 for nothing now. */
+  /** Receives what has arrived. Returns the number of bytes, 0 at the end of the stream, -1 if nothing has arrived. */
   receive(into: Uint8Array): number {
     return libc.recv(this.fd, into, BigInt(into.length), MSG_DONTWAIT);
   }
 
-  /** Like `receive`, but only counts: the kernel throws the bytes away without copying them. */
+  /** Like `receive`, but only counts: the kernel discards the bytes without copying them. */
   discard(): number {
-    return libc.recv(this.fd, nowhere, BigInt(nowhere.length), MSG_DONTWAIT | MSG_TRUNC);
+    return libc.recv(this.fd, discarded, BigInt(discarded.length), MSG_DONTWAIT | MSG_TRUNC);
   }
 
-  /** Sends `ask` and waits for its answer, at most some seconds. */
-  ask({ send, isAnswered }: Ask): void {
+  /** Sends `command` and waits at most `ANSWER_SECONDS` for its answer. */
+  execute({ send, isAnswered }: Command): void {
     this.sendAll(send);
     this.await(isAnswered);
   }
 
-  /** Waits until all that comes `isWhole`, at most some seconds for each part, and returns it. */
-  await(isWhole: (answer: Uint8Array) => boolean): Uint8Array {
+  /** Receives until `isComplete`, waiting at most `ANSWER_SECONDS` for each part, and returns all bytes. */
+  await(isComplete: (answer: Uint8Array) => boolean): Uint8Array {
     const timeout = new Uint8Array(16); // a struct timeval
     timeout[0] = ANSWER_SECONDS;
     libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVTIMEO, timeout, timeout.length);
     let answer = new Uint8Array(0);
     const part = new Uint8Array(64 * 1024);
-    while (!isWhole(answer)) {
+    while (!isComplete(answer)) {
       const count = libc.recv(this.fd, part, BigInt(part.length), 0);
       if (count === 0) throw new Error("the server closed the connection");
       if (count < 0) throw new Error(`the server did not answer within ${ANSWER_SECONDS} s`);
@@ -118,7 +118,7 @@ export class RawSocket {
     return answer;
   }
 
-  /** Closes at once by a reset, which unlike an orderly end does not keep the port busy for a minute. */
+  /** Closes with a reset, which does not keep the port busy for a minute as an orderly close does. */
   reset(): void {
     libc.setsockopt(this.fd, SOL_SOCKET, SO_LINGER, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8);
     this.close();
@@ -129,7 +129,7 @@ export class RawSocket {
   }
 }
 
-/** Listens on `port` of 127.0.0.1; the result is good for `accept` and a {@linkcode Poller} only. */
+/** Listens on `port` of 127.0.0.1. The result is for `accept` and a {@linkcode Poller} only. */
 export function listen(port: number): RawSocket {
   const fd = libc.socket(AF_INET, SOCK_STREAM, 0);
   libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, ONE, ONE.length);
@@ -139,7 +139,7 @@ export function listen(port: number): RawSocket {
   return new RawSocket(fd);
 }
 
-/** Takes the next connection of a listening socket. */
+/** Accepts the next connection of a listening socket. */
 export function accept(listener: RawSocket): RawSocket {
   return new RawSocket(libc.accept(listener.fd, null, null));
 }
@@ -152,7 +152,7 @@ function loopback(port: number): Uint8Array<ArrayBuffer> {
   return address;
 }
 
-/** `struct epoll_event` is packed on x86-64 and nowhere else. */
+/** `struct epoll_event` is packed on x86-64 only. */
 const EVENT_BYTES = Deno.build.arch === "x86_64" ? 12 : 16;
 const DATA_AT = EVENT_BYTES - 8;
 const MAX_EVENTS = 1024;
@@ -163,12 +163,12 @@ export class Poller {
   readonly #events = new Uint8Array(EVENT_BYTES * MAX_EVENTS);
   readonly #view = new DataView(this.#events.buffer);
 
-  /** Watches `socket` for bytes to receive; `tag` says which it was. */
+  /** Watches `socket` for bytes to receive; its events carry `tag`. */
   add(socket: RawSocket, tag: number): void {
     this.#add(socket, tag, EPOLLIN);
   }
 
-  /** Watches `socket` for bytes to receive and for room to send, each reported once and not again until it changed. */
+  /** Watches `socket` for bytes to receive and for room to send, reported once per change. */
   addSender(socket: RawSocket, tag: number): void {
     this.#add(socket, tag, (EPOLLIN | EPOLLOUT | EPOLLET) >>> 0);
   }
@@ -181,7 +181,7 @@ export class Poller {
     if (libc.epoll_ctl(this.#fd, EPOLL_CTL_ADD, socket.fd, event) < 0) throw new Error("epoll_ctl failed");
   }
 
-  /** Waits for at most `ms` milliseconds; returns how many events there are, to be looked at by the methods below. */
+  /** Waits at most `ms` milliseconds. Returns how many events there are, for the methods below. */
   wait(ms: number): number {
     return Math.max(0, libc.epoll_wait(this.#fd, this.#events, MAX_EVENTS, ms));
   }
@@ -191,7 +191,7 @@ export class Poller {
     return this.#view.getInt32(index * EVENT_BYTES + DATA_AT, true);
   }
 
-  /** Whether there is something to receive, be it the end of the stream or an error. */
+  /** Whether there is something to receive: bytes, the end of the stream or an error. */
   isReadable(index: number): boolean {
     return (this.#flags(index) & (EPOLLIN | EPOLLERR | EPOLLHUP)) !== 0;
   }

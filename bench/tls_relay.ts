@@ -1,5 +1,5 @@
 /**
- * The relay of the TLS work: what one client sends, the other receives, by Deno's own TLS connections.
+ * The relay of the TLS workload: passes the bytes of one client to the other, over Deno's TLS connections.
  *
  * Usage: tls_relay.ts PORT CERT KEY
  *
@@ -13,12 +13,12 @@ async function serve(port: number, certFile: string, keyFile: string): Promise<v
   const listener = Deno.listenTls({ hostname: "127.0.0.1", port, cert, key });
   const subscribers = new Set<Deno.Conn>();
   for await (const conn of listener) {
-    // Whoever only looks whether anybody listens fails the handshake, which is its affair.
+    // A probe that only checks whether the port is open fails the handshake, which is no error.
     handle(conn, subscribers).catch(() => subscribers.delete(conn));
   }
 }
 
-/** As in `bench/relay.ts`, but for two roles only. */
+/** As in `bench/relay.ts`, for two roles only. */
 async function handle(conn: Deno.Conn, subscribers: Set<Deno.Conn>): Promise<void> {
   const chunk = new Uint8Array(256 * 1024);
   let isPublisher = false;

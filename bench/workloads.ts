@@ -1,49 +1,49 @@
 /**
- * What is measured, as data: the works of the table in docs/performance.md, and the goals of each.
+ * The workloads of the table in docs/performance.md, with their goals, as data.
  *
  * @module
  */
 
-/** How a work is done; see `bench/load/` for each. */
+/** The kind of a workload; see `bench/load/` for each. */
 export type Kind = "stream" | "tls" | "echo" | "request" | "idle" | "connect" | "start";
 
-/** How many times as good as another server Parley wants to be. */
+/** By which factor Parley is to be better than another server. */
 export type Goals = Readonly<Record<string, number>>;
 
 interface Common {
-  /** What `--only` calls it. */
+  /** Its name for `--only`. */
   readonly id: string;
   readonly title: string;
   readonly goals?: Goals;
 }
 
-/** Publishers send as fast as they may, subscribers receive. Result: messages delivered a second. */
+/** Publishers send as fast as the window allows, subscribers receive. Result: messages delivered per second. */
 export interface Stream extends Common {
   readonly kind: "stream" | "tls";
   readonly payloadBytes: number;
   readonly publishers: number;
   readonly subscribers: number;
-  /** Channels each publisher takes turns on, message by message; no two publishers share one. */
+  /** Channels of each publisher, used in rotation, one message each. No two publishers share one. */
   readonly channels: number;
-  /** Messages handed to the socket at once. */
+  /** Messages per write to the socket. */
   readonly burst: number;
-  /** Messages sent and not yet received by all subscribers, at most. Bounds what a server must hold, for all alike. */
+  /** The most messages in flight: sent, and not yet received by all subscribers. Limits what a server must buffer. */
   readonly window: number;
 }
 
 /**
- * Each connection asks, waits for the answer, asks again. Result: answers a second, and how long each took. `echo`:
- * the server answers by itself. `request`: one more connection answers, through the server.
+ * Each connection sends a request, waits for the answer, and sends the next one. Result: answers per second, and
+ * response times. `echo`: the server answers. `request`: one more connection answers, through the server.
  */
 export interface Loop extends Common {
   readonly kind: "echo" | "request";
   readonly payloadBytes: number;
   readonly connections: number;
-  /** Whether the slowest answer in a hundred may take no longer than that of these servers. */
+  /** Servers whose 99th percentile of response times Parley must not exceed. */
   readonly p99NoHigherThan?: readonly string[];
 }
 
-/** Sessions that were greeted and say nothing. Result: bytes of memory each. */
+/** Idle sessions. Result: bytes of memory per session. */
 export interface Idle extends Common {
   readonly kind: "idle";
   readonly sessions: number;
@@ -51,33 +51,33 @@ export interface Idle extends Common {
   readonly atMost: number;
 }
 
-/** Connect, be greeted, go, over and over. Result: greetings a second. */
+/** Connect, complete the handshake, disconnect, repeatedly. Result: handshakes per second. */
 export interface Connect extends Common {
   readonly kind: "connect";
-  /** Under way at any time. */
+  /** Connections in progress at any time. */
   readonly atOnce: number;
 }
 
-/** From starting the program to its accepting a connection. Result: milliseconds. */
+/** From the start of the program to the first accepted connection. Result: milliseconds. */
 export interface Start extends Common {
   readonly kind: "start";
   /** In milliseconds. */
   readonly atMost: number;
 }
 
-/** One work. */
+/** One workload. */
 export type Workload = Stream | Loop | Idle | Connect | Start;
 
 const KiB = 1024;
 
-/** One publisher, one subscriber, one channel; 256 KiB or so a burst, 2 MiB or so in flight. */
+/** One publisher, one subscriber, one channel; about 256 KiB per burst and 2 MiB in flight. */
 const ONE_TO_ONE = { kind: "stream", publishers: 1, subscribers: 1, channels: 1 } as const;
 const SMALL = { payloadBytes: 16, burst: 8192, window: 65_536 };
 const MEDIUM = { payloadBytes: 128, burst: 2048, window: 16_384 };
 const LARGE = { payloadBytes: 1 * KiB, burst: 256, window: 2048 };
 
-/** All works, in the order of the table. */
-export const WORKS: readonly Workload[] = [
+/** All workloads, in the order of the table. */
+export const WORKLOADS: readonly Workload[] = [
   { id: "one16", title: "16 B, 1 → 1", ...ONE_TO_ONE, ...SMALL, goals: { nats: 15, redis: 15 } },
   { id: "one128", title: "128 B, 1 → 1", ...ONE_TO_ONE, ...MEDIUM, goals: { nats: 8, redis: 10 } },
   { id: "one1k", title: "1 KiB, 1 → 1", ...ONE_TO_ONE, ...LARGE, goals: { nats: 3.5, redis: 3.5 } },
@@ -118,7 +118,7 @@ export const WORKS: readonly Workload[] = [
   },
   {
     id: "request50",
-    title: "64 B request/reply, 50 ask, 1 answers",
+    title: "64 B request/reply, 50 requesters, 1 responder",
     kind: "request",
     payloadBytes: 64,
     connections: 50,
@@ -151,11 +151,11 @@ export const WORKS: readonly Workload[] = [
   },
   { id: "tls128", title: "128 B, 1 → 1, TLS", ...ONE_TO_ONE, ...MEDIUM, kind: "tls", goals: { nats: 3 } },
   { id: "idle10k", title: "memory of an idle session", kind: "idle", sessions: 10_000, atMost: 12 * KiB },
-  { id: "connect", title: "connect and greet", kind: "connect", atOnce: 32, goals: { nats: 1 } },
+  { id: "connect", title: "connect and handshake", kind: "connect", atOnce: 32, goals: { nats: 1 } },
   { id: "start", title: "start to listening", kind: "start", atMost: 150 },
 ];
 
-/** What a result of `kind` is counted in, and whether more of it is better. */
+/** The unit of a result of `kind`, and whether more is better. */
 export function unitOf(kind: Kind): { unit: string; moreIsBetter: boolean } {
   switch (kind) {
     case "idle":
@@ -167,10 +167,10 @@ export function unitOf(kind: Kind): { unit: string; moreIsBetter: boolean } {
   }
 }
 
-/** The works that `wanted` names: ids, and where there is no such id, beginnings of ids (`echo`) or kinds (`stream`). */
-export function selectWorks(
+/** The workloads that `wanted` names, each by its id or else by a prefix of ids (`echo`) or a kind (`stream`). */
+export function selectWorkloads(
   wanted: readonly string[],
-  workloads: readonly Workload[] = WORKS,
+  workloads: readonly Workload[] = WORKLOADS,
 ): readonly Workload[] {
   if (wanted.length === 0) return workloads;
   const meant = new Set<Workload>();
@@ -180,16 +180,16 @@ export function selectWorks(
     const found = exact.length > 0 ? exact : close;
     if (name === "" || found.length === 0) {
       throw new TypeError(
-        `no work is called "${name}"; there are ${workloads.map(({ id }) => id).join(", ")}`,
+        `unknown workload "${name}"; choose from ${workloads.map(({ id }) => id).join(", ")}`,
       );
     }
-    for (const work of found) meant.add(work);
+    for (const workload of found) meant.add(workload);
   }
-  return workloads.filter((work) => meant.has(work));
+  return workloads.filter((workload) => meant.has(workload));
 }
 
-/** `work` cut down to what a trial run of some seconds can do. */
-export function reduced(work: Workload): Workload {
-  if (work.kind === "idle") return { ...work, title: `${work.title} (of 1,000)`, sessions: 1000 };
-  return work;
+/** `workload`, reduced to what a trial run of some seconds can measure. */
+export function reduced(workload: Workload): Workload {
+  if (workload.kind === "idle") return { ...workload, title: `${workload.title} (of 1,000)`, sessions: 1000 };
+  return workload;
 }

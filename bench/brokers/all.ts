@@ -1,5 +1,5 @@
 /**
- * The servers the benchmark knows.
+ * All servers that the benchmark can measure.
  *
  * @module
  */
@@ -11,15 +11,15 @@ import { parley } from "./parley.ts";
 import { redis } from "./redis.ts";
 import { relay } from "./relay.ts";
 
-/** What Parley is compared with, in the order of the tables. */
+/** The servers that Parley is compared with, in the order of the tables. */
 export const OTHERS: readonly Broker[] = [nats, redis, mosquitto];
 
-/** The relay that shows how much could be measured at most. */
+/** The relay that shows the most that can be measured. */
 export const CEILING: Broker = relay;
 
-/** The server that speaks the protocol of that name. Parley's builds all speak the same. */
+/** The server with the protocol `name`. All builds of Parley have the same protocol. */
 export function protocol(name: string): Broker {
   const broker = [parley("parley", "Parley"), relay, ...OTHERS].find((broker) => broker.name === name);
-  if (broker === undefined) throw new TypeError(`no server speaks "${name}"`);
+  if (broker === undefined) throw new TypeError(`no server has the protocol "${name}"`);
   return broker;
 }

@@ -4,13 +4,21 @@
  * @module
  */
 
-import { ascii, type Ask, type Broker, type Exchange, joined, output, type Speaker } from "./broker.ts";
+import {
+  ascii,
+  type Broker,
+  type Command,
+  type Exchange,
+  joined,
+  output,
+  type ProtocolClient,
+} from "./broker.ts";
 
-/** The Mosquitto found on the path. */
+/** The Mosquitto on the PATH. */
 export const mosquitto: Broker = {
   name: "mosquitto",
   title: "Mosquitto",
-  does: ["stream", "echo", "idle", "connect", "start"],
+  supports: ["stream", "echo", "idle", "connect", "start"],
   async version() {
     return (await output("mosquitto", "-h"))?.match(/mosquitto version (\S+)/)?.[1];
   },
@@ -29,22 +37,22 @@ max_queued_messages 0
     );
     return ["mosquitto", "-c", config];
   },
-  speak: () => new MqttSpeaker(),
+  newClient: () => new MqttClient(),
 };
 
 const CONNECT = 0x10, PUBLISH = 0x30, SUBSCRIBE = 0x82;
 const PINGREQ = Uint8Array.of(0xc0, 0), PINGRESP_BYTES = 2;
 
 /** One MQTT client. */
-class MqttSpeaker implements Speaker {
-  hello(): Ask {
+class MqttClient implements ProtocolClient {
+  hello(): Command {
     const clean = 2, keepAlive = [0, 0];
     const id = prefixed(ascii(crypto.randomUUID().slice(0, 13)));
     const body = joined(prefixed(ascii("MQTT")), Uint8Array.of(4, clean, ...keepAlive), id);
     return asking(packet(CONNECT, body), 4);
   }
 
-  open(channel: string, subscribe: boolean): Ask | undefined {
+  open(channel: string, subscribe: boolean): Command | undefined {
     if (!subscribe) return undefined;
     const packetId = Uint8Array.of(0, 1), qos = Uint8Array.of(0);
     return asking(packet(SUBSCRIBE, joined(packetId, prefixed(ascii(channel)), qos)), 5);
@@ -61,17 +69,17 @@ class MqttSpeaker implements Speaker {
   openEcho(): undefined {}
 
   echo(): Exchange {
-    return { question: PINGREQ, answerBytes: PINGRESP_BYTES };
+    return { request: PINGREQ, replyBytes: PINGRESP_BYTES };
   }
 }
 
-/** CONNACK and SUBACK end with a code, which is 0 where all is well. */
-function asking(send: Uint8Array, answerBytes: number): Ask {
+/** CONNACK and SUBACK end with a code, which is 0 on success. */
+function asking(send: Uint8Array, replyBytes: number): Command {
   return {
     send,
     isAnswered(answer) {
-      if (answer.length < answerBytes) return false;
-      if (answer[answerBytes - 1] !== 0) throw new Error(`Mosquitto answered [${answer}]`);
+      if (answer.length < replyBytes) return false;
+      if (answer[replyBytes - 1] !== 0) throw new Error(`Mosquitto answered [${answer}]`);
       return true;
     },
   };
@@ -89,7 +97,7 @@ function packet(type: number, body: Uint8Array): Uint8Array {
   return joined(Uint8Array.from(header), body);
 }
 
-/** Text as MQTT writes it: two bytes of length before it. */
+/** An MQTT string: two bytes of length, then the text. */
 function prefixed(bytes: Uint8Array): Uint8Array {
   return joined(Uint8Array.of(bytes.length >>> 8, bytes.length), bytes);
 }

@@ -1,31 +1,31 @@
 /**
- * NATS, its core publish/subscribe and request/reply.
+ * NATS: core publish/subscribe and request/reply.
  *
  * @module
  */
 
 import {
   ascii,
-  type Ask,
   type Broker,
+  type Command,
   type Exchange,
   joined,
   output,
+  type ProtocolClient,
   type Responder,
-  type Speaker,
   text,
 } from "./broker.ts";
 
 const CRLF = ascii("\r\n");
 const PING = ascii("PING\r\n"), PONG = ascii("PONG\r\n");
-/** How long the part of a reply subject is that changes with each request: as long as nats.go makes it. */
+/** Length of the part of a reply subject that changes with each request, as in nats.go. */
 const TOKEN_DIGITS = 8;
 
-/** The NATS server found on the path. */
+/** The NATS server on the PATH. */
 export const nats: Broker = {
   name: "nats",
   title: "NATS",
-  does: ["stream", "echo", "request", "idle", "connect", "start", "tls"],
+  supports: ["stream", "echo", "request", "idle", "connect", "start", "tls"],
   async version() {
     return (await output("nats-server", "--version"))?.match(/v?(\d[\w.-]*)/)?.[1];
   },
@@ -42,19 +42,19 @@ ${tls === undefined ? "" : `tls { cert_file: "${tls.cert}", key_file: "${tls.key
     );
     return ["nats-server", "-c", config];
   },
-  speak: () => new NatsSpeaker(),
+  newClient: () => new NatsClient(),
 };
 
-/** One NATS client. A subscription's id is the last two characters of what it is for, so that all are equally long. */
-class NatsSpeaker implements Speaker {
+/** One NATS client. A subscription id is the last two characters of its channel, so that all have the same length. */
+class NatsClient implements ProtocolClient {
   readonly tlsAfterLine = true;
   readonly #inbox = `_INBOX.${crypto.randomUUID().slice(0, 8)}`;
 
-  hello(): Ask {
+  hello(): Command {
     return confirmed('CONNECT {"verbose":false,"pedantic":false,"lang":"bench","version":"1"}\r\n');
   }
 
-  open(channel: string, subscribe: boolean): Ask | undefined {
+  open(channel: string, subscribe: boolean): Command | undefined {
     return subscribe ? confirmed(`SUB ${channel} ${channel.slice(-2)}\r\n`) : undefined;
   }
 
@@ -69,32 +69,32 @@ class NatsSpeaker implements Speaker {
   openEcho(): undefined {}
 
   echo(): Exchange {
-    return { question: PING, answerBytes: PONG.length };
+    return { request: PING, replyBytes: PONG.length };
   }
 
-  openRequester(): Ask {
+  openRequester(): Command {
     return confirmed(`SUB ${this.#inbox}.* 99\r\n`);
   }
 
   request(channel: string, payload: Uint8Array): Exchange {
     const before = `PUB ${channel} ${this.#inbox}.`;
     const token = "0".repeat(TOKEN_DIGITS);
-    const question = joined(ascii(`${before}${token} ${payload.length}\r\n`), payload, CRLF);
+    const request = joined(ascii(`${before}${token} ${payload.length}\r\n`), payload, CRLF);
     const answer = joined(ascii(`MSG ${this.#inbox}.${token} 99 ${payload.length}\r\n`), payload, CRLF);
     return {
-      question,
-      answerBytes: answer.length,
-      renew(turn) {
-        // Its clients make a new reply subject for each request.
+      request,
+      replyBytes: answer.length,
+      renew(count) {
+        // NATS clients use a new reply subject for each request.
         for (let at = before.length + TOKEN_DIGITS - 1; at >= before.length; at--) {
-          question[at] = 0x30 + turn % 10;
-          turn = Math.floor(turn / 10);
+          request[at] = 0x30 + count % 10;
+          count = Math.floor(count / 10);
         }
       },
     };
   }
 
-  openResponder(channel: string): Ask {
+  openResponder(channel: string): Command {
     return confirmed(`SUB ${channel} ${channel.slice(-2)}\r\n`);
   }
 
@@ -114,16 +114,16 @@ class NatsSpeaker implements Speaker {
     };
   }
 
-  /** Some two seconds after a client has come, the server sends it a PING to know the round trip time. */
-  strayAt(bytes: Uint8Array, at: number): number {
+  /** Some two seconds after a client has connected, the server sends a PING to measure the round trip time. */
+  unsolicitedAt(bytes: Uint8Array, at: number): number {
     return bytes[at] === 0x50 && bytes[at + 1] === 0x49 ? PING.length : 0;
   }
 }
 
-/** `said`, and a PING whose PONG says that it has been dealt with. */
-function confirmed(said: string): Ask {
+/** `line`, followed by a PING whose PONG confirms that the line was processed. */
+function confirmed(line: string): Command {
   return {
-    send: ascii(`${said}PING\r\n`),
+    send: ascii(`${line}PING\r\n`),
     isAnswered(answer) {
       const soFar = text(answer);
       if (soFar.includes("-ERR")) throw new Error(`NATS answered ${soFar}`);

@@ -1,5 +1,5 @@
 /**
- * Parley: this checkout, or any command that starts a build of it.
+ * Parley: this checkout, another checkout, or any command that starts a build.
  *
  * @module
  */
@@ -8,74 +8,79 @@ import { encodeFrame, INBOX, putU32, readHeader, Type } from "../../lib/wire/hea
 import { HEADER_BYTES } from "../../lib/limits.ts";
 import {
   ascii,
-  type Ask,
   type Broker,
+  type Command,
   type Exchange,
   output,
+  type ProtocolClient,
   type Responder,
-  type Speaker,
   text,
 } from "./broker.ts";
 
-/** How this checkout is started where nobody says otherwise. */
-export const FROM_SOURCE: readonly string[] = [
-  Deno.build.standalone ? "deno" : Deno.execPath(),
-  "run",
-  "-A",
+/** The command that starts `program`, a `server.ts`. */
+export function fromSource(program: string): readonly string[] {
+  return [Deno.build.standalone ? "deno" : Deno.execPath(), "run", "-A", program];
+}
+
+/** Starts this checkout. */
+export const FROM_SOURCE: readonly string[] = fromSource(
   new URL("../../server.ts", import.meta.url).pathname,
-];
+);
 
-/** Room for the largest work, for builds that have these options. */
-const ROOM = { "--max-connections": "20000", "--max-connections-per-address": "20000" };
+/** Enough for the largest workload. */
+const CONNECTION_LIMITS = { "--max-connections": "20000", "--max-connections-per-address": "20000" };
 
-/** The Parley that `command` starts, under a name of its own. */
+/** The build of Parley that `command` starts. */
 export function parley(name: string, title: string, command: readonly string[] = FROM_SOURCE): Broker {
   return {
     name,
     title,
-    does: ["stream", "echo", "request", "idle", "connect", "start", "tls"],
+    supports: ["stream", "echo", "request", "idle", "connect", "start", "tls"],
     async version() {
-      const said = await output(command[0], ...command.slice(1), "--version");
-      return said?.trim().split("\n").at(-1);
+      const printed = await output(command[0], ...command.slice(1), "--version");
+      return printed?.trim().split("\n").at(-1);
     },
     async command({ port, dir, tls }) {
-      // Quiet: at `info` every connection is worth two lines, which no other server here writes.
+      // At `info` every connection logs two lines, which no other server here does.
       const args = ["--host", "127.0.0.1", "--port", String(port), "--log-level", "warn"];
       if (tls !== undefined) args.push("--tls", "--tls-cert", tls.cert, "--tls-key", tls.key);
+      // Other builds may lack an option, or have it under another name: only what their help lists is passed.
       const help = await output(command[0], ...command.slice(1), "--help") ?? "";
-      for (const [option, value] of Object.entries({ ...ROOM, "--state": dir, "--certs": dir })) {
+      for (
+        const [option, value] of Object.entries({ ...CONNECTION_LIMITS, "--state": dir, "--certs": dir })
+      ) {
         if (help.includes(option)) args.push(option, value);
       }
       return [...command, ...args];
     },
-    speak: () => new ParleySpeaker(),
+    newClient: () => new ParleyClient(),
   };
 }
 
 /** One Parley session. */
-class ParleySpeaker implements Speaker {
+class ParleyClient implements ProtocolClient {
   #number = 0;
-  #asked = 0;
+  #lastId = 0;
   readonly #channels = new Map<string, number>();
 
-  hello(): Ask {
+  hello(): Command {
     const hello = ascii('{"protocol":"parley/1"}');
     return {
       send: encodeFrame({ type: Type.HELLO }, hello),
       isAnswered: (answer) => {
-        const welcome = wholeFrame(answer, Type.WELCOME);
+        const welcome = completeFrame(answer, Type.WELCOME);
         if (welcome !== undefined) this.#number = welcome.number as number;
         return welcome !== undefined;
       },
     };
   }
 
-  open(channel: string, subscribe: boolean): Ask {
-    const header = { type: Type.OPEN, id: ++this.#asked, sender: this.#number };
+  open(channel: string, subscribe: boolean, respond = false): Command {
+    const header = { type: Type.OPEN, id: ++this.#lastId, sender: this.#number };
     return {
-      send: encodeFrame(header, ascii(JSON.stringify({ channel, subscribe }))),
+      send: encodeFrame(header, ascii(JSON.stringify({ channel, subscribe, respond }))),
       isAnswered: (answer) => {
-        const opened = wholeFrame(answer, Type.OPENED);
+        const opened = completeFrame(answer, Type.OPENED);
         if (opened !== undefined) this.#channels.set(channel, opened.number as number);
         return opened !== undefined;
       },
@@ -91,7 +96,7 @@ class ParleySpeaker implements Speaker {
     return this.message(channel, payload);
   }
 
-  openEcho(): Ask {
+  openEcho(): Command {
     return this.open("$echo", false);
   }
 
@@ -99,7 +104,7 @@ class ParleySpeaker implements Speaker {
     return this.request("$echo", payload);
   }
 
-  openRequester(channel: string): Ask {
+  openRequester(channel: string): Command {
     return this.open(channel, false);
   }
 
@@ -110,20 +115,21 @@ class ParleySpeaker implements Speaker {
       channel: this.#channels.get(channel),
       sender: this.#number,
     };
-    const question = encodeFrame(header, payload);
+    const request = encodeFrame(header, payload);
     return {
-      question,
-      answerBytes: question.length,
-      renew(turn) {
-        const id = 1 + turn % 0xffff;
-        question[2] = id >>> 8;
-        question[3] = id;
+      request,
+      replyBytes: request.length,
+      renew(count) {
+        const id = 1 + count % 0xffff;
+        request[2] = id >>> 8;
+        request[3] = id;
       },
     };
   }
 
-  openResponder(channel: string): Ask {
-    return this.open(channel, true);
+  openResponder(channel: string): Command {
+    // Builds without `respond` send requests to subscribers.
+    return this.open(channel, true, true);
   }
 
   respond(_channel: string, payload: Uint8Array): Responder {
@@ -132,7 +138,7 @@ class ParleySpeaker implements Speaker {
     return {
       requestBytes,
       answer(from, at, to, toAt) {
-        // To the inbox of who asked (its number and the top bit), under the id it asked with.
+        // To the inbox of the requester (its number with the top bit set), under the id of the request.
         for (let i = 0; i < requestBytes; i++) to[toAt + i] = from[at + i];
         to[toAt] = Type.REPLY;
         for (let i = 0; i < 4; i++) to[toAt + 8 + i] = from[at + 12 + i];
@@ -144,8 +150,8 @@ class ParleySpeaker implements Speaker {
   }
 }
 
-/** The payload of the control frame of `type` that `bytes` must be, or `undefined` while it is not whole. */
-function wholeFrame(bytes: Uint8Array, type: number): Record<string, unknown> | undefined {
+/** The payload of the control frame of `type` in `bytes`, or `undefined` while it is incomplete. */
+function completeFrame(bytes: Uint8Array, type: number): Record<string, unknown> | undefined {
   if (bytes.length < HEADER_BYTES) return undefined;
   const header = readHeader(bytes);
   if (bytes.length < HEADER_BYTES + header.length) return undefined;

@@ -1,16 +1,25 @@
 /**
- * Redis, its publish/subscribe. It has no request/reply.
+ * Redis: publish/subscribe. It has no request/reply.
  *
  * @module
  */
 
-import { ascii, type Ask, type Broker, type Exchange, joined, output, type Speaker, text } from "./broker.ts";
+import {
+  ascii,
+  type Broker,
+  type Command,
+  type Exchange,
+  joined,
+  output,
+  type ProtocolClient,
+  text,
+} from "./broker.ts";
 
-/** The Redis server found on the path. */
+/** The Redis server on the PATH. */
 export const redis: Broker = {
   name: "redis",
   title: "Redis",
-  does: ["stream", "echo", "idle", "connect", "start"],
+  supports: ["stream", "echo", "idle", "connect", "start"],
   async version() {
     return (await output("redis-server", "--version"))?.match(/v=(\S+)/)?.[1];
   },
@@ -18,24 +27,24 @@ export const redis: Broker = {
     return Promise.resolve([
       ...["redis-server", "--bind", "127.0.0.1", "--port", String(port), "--dir", dir],
       ...["--save", "", "--appendonly", "no", "--maxclients", "20000", "--loglevel", "warning"],
-      // The generator's window bounds what waits; Redis would cut a subscriber off at 32 MB.
+      // The generator's window limits pending bytes; by default Redis disconnects a subscriber at 32 MB.
       ...["--client-output-buffer-limit", "pubsub 0 0 0"],
     ]);
   },
-  speak: () => new RedisSpeaker(),
+  newClient: () => new RedisClient(),
 };
 
 /** One Redis client. */
-class RedisSpeaker implements Speaker {
-  hello(): Ask {
+class RedisClient implements ProtocolClient {
+  hello(): Command {
     return asking(command("PING"), (answer) => answer === "+PONG\r\n");
   }
 
-  open(channel: string, subscribe: boolean): Ask {
+  open(channel: string, subscribe: boolean): Command {
     if (subscribe) {
       return asking(command("SUBSCRIBE", channel), (answer) => /\r\n:\d+\r\n$/.test(answer));
     }
-    // A publisher of this server can do without the answer to each PUBLISH, which makes it faster.
+    // A Redis publisher can turn off the answer to each PUBLISH, which is faster.
     return asking(command("CLIENT", "REPLY", "OFF"), () => true);
   }
 
@@ -50,22 +59,22 @@ class RedisSpeaker implements Speaker {
   openEcho(): undefined {}
 
   echo(payload: Uint8Array): Exchange {
-    return { question: command("ECHO", payload), answerBytes: bulk(payload).length };
+    return { request: command("ECHO", payload), replyBytes: bulk(payload).length };
   }
 }
 
-function asking(send: Uint8Array, isWhole: (answer: string) => boolean): Ask {
+function asking(send: Uint8Array, isComplete: (answer: string) => boolean): Command {
   return {
     send,
     isAnswered(answer) {
       const soFar = text(answer);
       if (soFar.startsWith("-")) throw new Error(`Redis answered ${soFar}`);
-      return isWhole(soFar);
+      return isComplete(soFar);
     },
   };
 }
 
-/** A command, which is written as an array; what Redis delivers looks the same. */
+/** A command, encoded as an array. Redis encodes deliveries in the same way. */
 function command(...words: (string | Uint8Array)[]): Uint8Array {
   return joined(ascii(`*${words.length}\r\n`), ...words.map(bulk));
 }

@@ -1,43 +1,50 @@
 /**
- * The plain relay of `bench/relay.ts`, which understands nothing and passes everything on: what it reaches is the
- * ceiling of this machine and of the load generator, above which nothing could be measured.
+ * The relay of `bench/relay.ts`, which passes all bytes on without parsing them. Its results are the ceiling of this
+ * machine and of the load generator: more cannot be measured.
  *
  * @module
  */
 
-import { ascii, type Ask, type Broker, type Exchange, type Responder, type Speaker } from "./broker.ts";
+import {
+  ascii,
+  type Broker,
+  type Command,
+  type Exchange,
+  type ProtocolClient,
+  type Responder,
+} from "./broker.ts";
 
-/** Header bytes before each payload, as many as Parley's, so that the ceiling is in messages of Parley's size. */
+/** Header bytes before each payload, as in Parley, so that the ceiling counts messages of the same size. */
 const HEADER_BYTES = 16;
-/** How long requests are that the relay passes to the responder; it writes who asked into the first four bytes. */
+/** Length of the requests that the relay passes to the responder. It writes the requester into the first four bytes. */
 export const REQUEST_BYTES = HEADER_BYTES + 64;
 
-/** What a connection may become, by the byte it says so with; it starts as an echo. */
+/** The byte that gives a connection its role. Without a role it is echoed. */
 export const ROLES = { publisher: 80, subscriber: 83, requester: 81, responder: 82 } as const;
 
-/** Our own relay. */
+/** The relay, as a server to measure. */
 export const relay: Broker = {
   name: "ceiling",
   title: "ceiling",
-  does: ["stream", "echo", "request", "connect", "tls"],
+  supports: ["stream", "echo", "request", "connect", "tls"],
   version: () => Promise.resolve("bench/relay.ts"),
   command({ port, tls }) {
     const program = new URL(tls === undefined ? "../relay.ts" : "../tls_relay.ts", import.meta.url).pathname;
     const files = tls === undefined ? [] : [tls.cert, tls.key];
     return Promise.resolve([Deno.execPath(), "run", "-A", program, String(port), ...files]);
   },
-  speak: () => new RelaySpeaker(),
+  newClient: () => new RelayClient(),
 };
 
-class RelaySpeaker implements Speaker {
+class RelayClient implements ProtocolClient {
   #hasRole = false;
 
-  hello(): Ask {
+  hello(): Command {
     return echoed(ascii("h"));
   }
 
-  open(_channel: string, subscribe: boolean): Ask | undefined {
-    if (this.#hasRole) return undefined; // There are no channels here: everything goes to every subscriber.
+  open(_channel: string, subscribe: boolean): Command | undefined {
+    if (this.#hasRole) return undefined; // There are no channels: all bytes go to every subscriber.
     this.#hasRole = true;
     return echoed(Uint8Array.of(subscribe ? ROLES.subscriber : ROLES.publisher));
   }
@@ -55,11 +62,11 @@ class RelaySpeaker implements Speaker {
   openEcho(): undefined {}
 
   echo(payload: Uint8Array): Exchange {
-    const question = this.message("", payload);
-    return { question, answerBytes: question.length };
+    const request = this.message("", payload);
+    return { request, replyBytes: request.length };
   }
 
-  openRequester(): Ask {
+  openRequester(): Command {
     return echoed(Uint8Array.of(ROLES.requester));
   }
 
@@ -67,7 +74,7 @@ class RelaySpeaker implements Speaker {
     return this.echo(payload);
   }
 
-  openResponder(): Ask {
+  openResponder(): Command {
     return echoed(Uint8Array.of(ROLES.responder));
   }
 
@@ -83,6 +90,6 @@ class RelaySpeaker implements Speaker {
   }
 }
 
-function echoed(send: Uint8Array): Ask {
+function echoed(send: Uint8Array): Command {
   return { send, isAnswered: (answer) => answer.length === send.length };
 }

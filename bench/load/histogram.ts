@@ -1,11 +1,11 @@
 /**
- * How long things took, kept in buckets each 2% wider than the one before: small, quick, and exact enough.
+ * A histogram of times. Each bucket is 2% wider than the one before it.
  *
  * @module
  */
 
 const PER_DOUBLING = 32;
-/** The first bucket ends at a microsecond, the last holds everything from a quarter of an hour. */
+/** The first bucket ends at a microsecond, the last one holds everything from a quarter of an hour. */
 const BUCKETS = 30 * PER_DOUBLING;
 
 /** Times in milliseconds. */
@@ -25,7 +25,7 @@ export class Histogram {
     this.#total++;
   }
 
-  /** The time that the share `q` of all took at most, in milliseconds; NaN where there are none. */
+  /** The `q` quantile in milliseconds, for `q` from 0 to 1; NaN if nothing was added. */
   quantile(q: number): number {
     const rank = Math.max(1, Math.ceil(q * this.#total));
     let seen = 0;

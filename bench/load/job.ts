@@ -1,5 +1,5 @@
 /**
- * What the benchmark tells its load generator, and what comes back; both as one line of JSON.
+ * A job for the load generator and its result, each sent as one line of JSON.
  *
  * @module
  */
@@ -7,32 +7,32 @@
 import type { TlsFiles } from "../brokers/broker.ts";
 import type { Workload } from "../workloads.ts";
 
-/** One measurement of a work of type `W`. */
+/** One measurement of a workload of type `W`. */
 export interface Job<W extends Workload = Workload> {
-  readonly work: W;
-  /** The broker to speak to, by the name of its protocol. */
+  readonly workload: W;
+  /** The name of the broker's protocol. */
   readonly protocol: string;
   readonly port: number;
-  /** The server's process, whose processor time and memory are looked at. */
+  /** The server's process, whose processor time and memory are measured. */
   readonly pid: number;
-  /** How long to measure, and how long to run before that. */
+  /** How long to measure, and how long to run before that, in seconds. */
   readonly seconds: number;
   readonly warmUpSeconds: number;
   readonly tls?: TlsFiles;
 }
 
-/** What one measurement gave. */
+/** The result of one measurement. */
 export interface Result {
-  /** In the unit of the work's kind: messages or answers or greetings a second, bytes, milliseconds. */
+  /** In the unit of the workload's kind: messages, answers or handshakes per second; bytes; milliseconds. */
   readonly value: number;
-  /** How long answers took, in milliseconds. */
+  /** Quantiles of the response times. */
   readonly latency?: Latency;
-  /** Processor time a second, while measuring, of the server and of the generator. 1 is one core. */
+  /** Processor time per second of the server and of the generator during the measurement. 1 is one core. */
   readonly serverCores?: number;
   readonly generatorCores?: number;
 }
 
-/** Quantiles of waiting times, in milliseconds. */
+/** Quantiles of response times, in milliseconds. */
 export interface Latency {
   readonly p50: number;
   readonly p99: number;

@@ -1,92 +1,108 @@
 /**
- * Many connections, each of which asks, waits for the answer, and asks again: how many answers a second, and how long
- * each took. The server answers by itself (`echo`), or passes question and answer on to and from one more connection
- * that answers (`request`).
+ * Closed loop: each of many connections sends a request, waits for the answer, and sends the next one. The server
+ * answers (`echo`), or one more connection does, through the server (`request`). Measures answers per second and
+ * response times.
  *
  * @module
  */
 
-import { type Broker, channelName, type Exchange, type Responder, type Speaker } from "../brokers/broker.ts";
+import {
+  type Broker,
+  channelName,
+  type Exchange,
+  type ProtocolClient,
+  type Responder,
+} from "../brokers/broker.ts";
 import { Meter } from "../process_stats.ts";
 import { Poller, type RawSocket } from "../sockets.ts";
 import type { Loop } from "../workloads.ts";
 import { Histogram } from "./histogram.ts";
 import type { Job, Result } from "./job.ts";
-import { greet, payloadOf } from "./talk.ts";
+import { handshake, payloadOf } from "./handshake.ts";
 
 const CHANNEL = channelName(0);
-/** After so long without an answer, something is stuck. */
+/** Without an answer for this long, the measurement fails. */
 const STUCK_MS = 5000;
 
-interface Asker {
+interface Requester {
   readonly socket: RawSocket;
-  readonly speaker: Speaker;
+  readonly client: ProtocolClient;
   readonly exchange: Exchange;
-  /** When the question went out, and what of its answer has come. */
-  askedAt: number;
-  answeredBytes: number;
-  turn: number;
+  /** When the request was sent, and how many bytes of its answer have been received. */
+  sentAt: number;
+  receivedBytes: number;
+  /** Requests sent so far. */
+  count: number;
 }
 
-/** Does the work; see the module's comment. */
-export function loop(broker: Broker, { work, port, pid, seconds, warmUpSeconds }: Job<Loop>): Result {
-  const responder = work.kind === "request" ? respond(broker, port, work) : undefined;
-  const askers = Array.from({ length: work.connections }, () => {
-    return work.kind === "request" ? requester(broker, port, work) : echoed(broker, port, work);
+/** Runs the workload; see the module's comment. */
+export function loop(broker: Broker, { workload, port, pid, seconds, warmUpSeconds }: Job<Loop>): Result {
+  const responder = workload.kind === "request" ? openResponder(broker, port, workload) : undefined;
+  const requesters = Array.from({ length: workload.connections }, () => {
+    return workload.kind === "request"
+      ? openRequester(broker, port, workload)
+      : openEcho(broker, port, workload);
   });
-  const circle = new Circle(askers, responder);
-  circle.run(warmUpSeconds);
-  circle.waits = new Histogram();
+  const closedLoop = new ClosedLoop(requesters, responder);
+  closedLoop.run(warmUpSeconds);
+  closedLoop.latencies = new Histogram();
   const meter = new Meter(pid, Deno.pid);
-  const elapsed = circle.run(seconds);
+  const elapsed = closedLoop.run(seconds);
   const [serverCores, generatorCores] = meter.cores();
-  const { waits } = circle;
+  const { latencies } = closedLoop;
   return {
-    value: waits.total / elapsed,
-    latency: { p50: waits.quantile(0.5), p99: waits.quantile(0.99), p999: waits.quantile(0.999) },
+    value: latencies.total / elapsed,
+    latency: { p50: latencies.quantile(0.5), p99: latencies.quantile(0.99), p999: latencies.quantile(0.999) },
     serverCores,
     generatorCores,
   };
 }
 
-function echoed(broker: Broker, port: number, work: Loop): Asker {
-  const { socket, speaker } = greet(broker, port);
-  const open = speaker.openEcho!();
-  if (open !== undefined) socket.ask(open);
-  return { socket, speaker, exchange: speaker.echo!(payloadOf(work)), askedAt: 0, answeredBytes: 0, turn: 0 };
+function openEcho(broker: Broker, port: number, workload: Loop): Requester {
+  const { socket, client } = handshake(broker, port);
+  const open = client.openEcho!();
+  if (open !== undefined) socket.execute(open);
+  return {
+    socket,
+    client,
+    exchange: client.echo!(payloadOf(workload)),
+    sentAt: 0,
+    receivedBytes: 0,
+    count: 0,
+  };
 }
 
-function requester(broker: Broker, port: number, work: Loop): Asker {
-  const { socket, speaker } = greet(broker, port);
-  const open = speaker.openRequester!(CHANNEL);
-  if (open !== undefined) socket.ask(open);
-  const exchange = speaker.request!(CHANNEL, payloadOf(work));
-  return { socket, speaker, exchange, askedAt: 0, answeredBytes: 0, turn: 0 };
+function openRequester(broker: Broker, port: number, workload: Loop): Requester {
+  const { socket, client } = handshake(broker, port);
+  const open = client.openRequester!(CHANNEL);
+  if (open !== undefined) socket.execute(open);
+  const exchange = client.request!(CHANNEL, payloadOf(workload));
+  return { socket, client, exchange, sentAt: 0, receivedBytes: 0, count: 0 };
 }
 
-function respond(broker: Broker, port: number, work: Loop): Answerer {
-  const { socket, speaker } = greet(broker, port);
-  const open = speaker.openResponder!(CHANNEL);
-  if (open !== undefined) socket.ask(open);
-  return new Answerer(socket, speaker, speaker.respond!(CHANNEL, payloadOf(work)));
+function openResponder(broker: Broker, port: number, workload: Loop): ResponderConnection {
+  const { socket, client } = handshake(broker, port);
+  const open = client.openResponder!(CHANNEL);
+  if (open !== undefined) socket.execute(open);
+  return new ResponderConnection(socket, client, client.respond!(CHANNEL, payloadOf(workload)));
 }
 
-/** The connection that answers the requests of all others. */
-class Answerer {
+/** The connection that answers the requests of all the others. */
+class ResponderConnection {
   readonly socket: RawSocket;
-  readonly #speaker: Speaker;
+  readonly #client: ProtocolClient;
   readonly #responder: Responder;
   readonly #requests = new Uint8Array(256 * 1024);
   readonly #answers = new Uint8Array(256 * 1024);
   #filled = 0;
 
-  constructor(socket: RawSocket, speaker: Speaker, responder: Responder) {
+  constructor(socket: RawSocket, client: ProtocolClient, responder: Responder) {
     this.socket = socket;
-    this.#speaker = speaker;
+    this.#client = client;
     this.#responder = responder;
   }
 
-  /** Answers all requests that have come. */
+  /** Answers all requests received. */
   answer(): void {
     const { requestBytes } = this.#responder;
     const requests = this.#requests;
@@ -97,9 +113,9 @@ class Answerer {
     let at = 0;
     let length = 0;
     while (at < this.#filled) {
-      const stray = this.#speaker.strayAt?.(requests, at) ?? 0;
-      at += stray;
-      if (stray > 0) continue;
+      const unsolicited = this.#client.unsolicitedAt?.(requests, at) ?? 0;
+      at += unsolicited;
+      if (unsolicited > 0) continue;
       if (at + requestBytes > this.#filled) break;
       length += this.#responder.answer(requests, at, this.#answers, length);
       at += requestBytes;
@@ -110,24 +126,24 @@ class Answerer {
   }
 }
 
-/** Questions and answers going round. */
-class Circle {
-  /** How long the answers took. */
-  waits = new Histogram();
-  readonly #askers: Asker[];
-  readonly #responder: Answerer | undefined;
+/** Drives all connections; see the module's comment. */
+class ClosedLoop {
+  /** The response times. */
+  latencies = new Histogram();
+  readonly #requesters: Requester[];
+  readonly #responder: ResponderConnection | undefined;
   readonly #poller = new Poller();
   readonly #chunk = new Uint8Array(4096);
 
-  constructor(askers: Asker[], responder: Answerer | undefined) {
-    this.#askers = askers;
+  constructor(requesters: Requester[], responder: ResponderConnection | undefined) {
+    this.#requesters = requesters;
     this.#responder = responder;
     if (responder !== undefined) this.#poller.add(responder.socket, -1);
-    askers.forEach(({ socket }, index) => this.#poller.add(socket, index));
-    for (const asker of askers) this.#ask(asker, performance.now());
+    requesters.forEach(({ socket }, index) => this.#poller.add(socket, index));
+    for (const requester of requesters) this.#send(requester, performance.now());
   }
 
-  /** Keeps all asking for `seconds`; returns how many seconds it really was. */
+  /** Keeps all connections busy for `seconds`; returns the seconds it really took. */
   run(seconds: number): number {
     const start = performance.now();
     const end = start + seconds * 1000;
@@ -138,7 +154,7 @@ class Circle {
       for (let event = 0; event < events; event++) {
         const tag = this.#poller.tag(event);
         if (tag < 0) this.#responder!.answer();
-        else this.#take(this.#askers[tag]);
+        else this.#receive(this.#requesters[tag]);
       }
       now = performance.now();
       if (events > 0) lastAnswer = now;
@@ -147,37 +163,37 @@ class Circle {
     return (now - start) / 1000;
   }
 
-  #take(asker: Asker): void {
-    const count = asker.socket.receive(this.#chunk);
+  #receive(requester: Requester): void {
+    const count = requester.socket.receive(this.#chunk);
     if (count === 0) throw new Error("the server closed a connection");
     if (count < 0) return;
-    asker.answeredBytes += count - this.#strayBytes(asker, count);
-    if (asker.answeredBytes < asker.exchange.answerBytes) return;
-    if (asker.answeredBytes > asker.exchange.answerBytes) {
+    requester.receivedBytes += count - this.#unsolicitedBytes(requester, count);
+    if (requester.receivedBytes < requester.exchange.replyBytes) return;
+    if (requester.receivedBytes > requester.exchange.replyBytes) {
       throw new Error(
-        `instead of the answer came ${new TextDecoder().decode(this.#chunk.subarray(0, count))}`,
+        `expected the answer, got ${new TextDecoder().decode(this.#chunk.subarray(0, count))}`,
       );
     }
     const now = performance.now();
-    this.waits.add(now - asker.askedAt);
-    this.#ask(asker, now);
+    this.latencies.add(now - requester.sentAt);
+    this.#send(requester, now);
   }
 
-  /** How much of the `count` bytes that came is no part of the answer; it can stand before it or after. */
-  #strayBytes({ speaker, exchange, answeredBytes }: Asker, count: number): number {
-    if (speaker.strayAt === undefined) return 0;
-    const before = speaker.strayAt(this.#chunk, 0);
-    const answerEnd = before + exchange.answerBytes - answeredBytes;
-    return before + (count > answerEnd ? speaker.strayAt(this.#chunk, answerEnd) : 0);
+  /** How many of the `count` bytes received are unsolicited; they can precede or follow the answer. */
+  #unsolicitedBytes({ client, exchange, receivedBytes }: Requester, count: number): number {
+    if (client.unsolicitedAt === undefined) return 0;
+    const before = client.unsolicitedAt(this.#chunk, 0);
+    const answerEnd = before + exchange.replyBytes - receivedBytes;
+    return before + (count > answerEnd ? client.unsolicitedAt(this.#chunk, answerEnd) : 0);
   }
 
-  #ask(asker: Asker, now: number): void {
-    const { socket, exchange } = asker;
-    exchange.renew?.(asker.turn++);
-    asker.answeredBytes = 0;
-    asker.askedAt = now;
-    if (socket.send(exchange.question) < exchange.question.length) {
-      throw new Error("the server does not read what one connection asks");
+  #send(requester: Requester, now: number): void {
+    const { socket, exchange } = requester;
+    exchange.renew?.(requester.count++);
+    requester.receivedBytes = 0;
+    requester.sentAt = now;
+    if (socket.send(exchange.request) < exchange.request.length) {
+      throw new Error("the server does not read the requests of one connection");
     }
   }
 }

@@ -1,48 +1,56 @@
 /**
- * Publishers send as fast as they may, subscribers receive.
+ * Publishers send as fast as the window allows, subscribers receive.
  *
- * Each publisher sends one prepared burst of messages over and over. A message counts when it was delivered, and
- * publishers are never more than the work's window ahead of the subscribers: no server can shine by swallowing what it
- * does not deliver, and none has to throw anything away. At the end all that was sent must have arrived.
+ * Each publisher sends one prepared burst of messages repeatedly. A message counts when it is delivered, and publishers
+ * are never more than the workload's window ahead of the subscribers. So no server gains by accepting messages that it
+ * does not deliver, and none has to drop any. At the end every message must have arrived.
  *
  * @module
  */
 
-import { type Broker, channelName, joined, type Speaker } from "../brokers/broker.ts";
+import { type Broker, channelName, joined, type ProtocolClient } from "../brokers/broker.ts";
 import { Meter } from "../process_stats.ts";
 import { Poller, type RawSocket } from "../sockets.ts";
 import type { Stream } from "../workloads.ts";
 import type { Job, Result } from "./job.ts";
-import { greet, payloadOf } from "./talk.ts";
+import { handshake, payloadOf } from "./handshake.ts";
 
-/** After so long without a byte, what is missing is lost. */
+/** Without a byte for this long, the missing messages count as lost. */
 const LOST_MS = 2000;
-/** How long to wait, after the measurement, for what is still on its way. Slower than that is slow, but not lost. */
+/** How long to wait after the measurement for messages in flight. */
 const DRAIN_MS = 10_000;
-/** Bytes a server may send each connection of its own accord, such as a heartbeat. */
-const STRAY_BYTES = 64;
+/** Unsolicited bytes that a server may send on each connection, such as a heartbeat. */
+const UNSOLICITED_BYTES = 64;
 
 interface Publisher {
   readonly socket: RawSocket;
-  readonly speaker: Speaker;
+  readonly client: ProtocolClient;
   readonly channels: readonly string[];
   readonly burst: Uint8Array;
-  /** Where in `burst` to go on. */
+  /** The position in `burst` to continue at. */
   at: number;
-  /** The kernel took less than was offered, and has not asked for more since. */
+  /** The kernel accepted less than was offered, and has not reported room since. */
   isBlocked: boolean;
 }
 
-/** Does the work; see the module's comment. */
-export function stream(broker: Broker, { work, port, pid, seconds, warmUpSeconds }: Job<Stream>): Result {
-  const channels = Array.from({ length: work.publishers * work.channels }, (_, index) => channelName(index));
-  const subscribers = Array.from({ length: work.subscribers }, () => subscribe(broker, port, channels));
-  const publishers = Array.from({ length: work.publishers }, (_, index) => {
-    return publish(broker, port, work, channels.slice(index * work.channels, (index + 1) * work.channels));
+/** Runs the workload; see the module's comment. */
+export function stream(broker: Broker, { workload, port, pid, seconds, warmUpSeconds }: Job<Stream>): Result {
+  const channels = Array.from(
+    { length: workload.publishers * workload.channels },
+    (_, index) => channelName(index),
+  );
+  const subscribers = Array.from({ length: workload.subscribers }, () => subscribe(broker, port, channels));
+  const publishers = Array.from({ length: workload.publishers }, (_, index) => {
+    return publish(
+      broker,
+      port,
+      workload,
+      channels.slice(index * workload.channels, (index + 1) * workload.channels),
+    );
   });
-  for (const publisher of publishers) verify(publisher, subscribers, work);
+  for (const publisher of publishers) verify(publisher, subscribers, workload);
 
-  const flow = new FlowControl(work, publishers, subscribers);
+  const flow = new MessageFlow(workload, publishers, subscribers);
   flow.run(warmUpSeconds);
   const before = flow.delivered;
   const meter = new Meter(pid, Deno.pid);
@@ -54,70 +62,72 @@ export function stream(broker: Broker, { work, port, pid, seconds, warmUpSeconds
 }
 
 function subscribe(broker: Broker, port: number, channels: readonly string[]): RawSocket {
-  const { socket, speaker } = greet(broker, port);
+  const { socket, client } = handshake(broker, port);
   for (const channel of channels) {
-    const open = speaker.open(channel, true);
-    if (open !== undefined) socket.ask(open);
+    const open = client.open(channel, true);
+    if (open !== undefined) socket.execute(open);
   }
   return socket;
 }
 
-function publish(broker: Broker, port: number, work: Stream, channels: readonly string[]): Publisher {
-  const { socket, speaker } = greet(broker, port);
-  const payload = payloadOf(work);
+function publish(broker: Broker, port: number, workload: Stream, channels: readonly string[]): Publisher {
+  const { socket, client } = handshake(broker, port);
+  const payload = payloadOf(workload);
   for (const channel of channels) {
-    const open = speaker.open(channel, false);
-    if (open !== undefined) socket.ask(open);
+    const open = client.open(channel, false);
+    if (open !== undefined) socket.execute(open);
   }
-  const turn = joined(...channels.map((channel) => speaker.message(channel, payload)));
-  const burst = new Uint8Array(turn.length * Math.max(1, Math.round(work.burst / channels.length)));
-  for (let at = 0; at < burst.length; at += turn.length) burst.set(turn, at);
-  return { socket, speaker, channels, burst, at: 0, isBlocked: false };
+  const round = joined(...channels.map((channel) => client.message(channel, payload)));
+  const burst = new Uint8Array(round.length * Math.max(1, Math.round(workload.burst / channels.length)));
+  for (let at = 0; at < burst.length; at += round.length) burst.set(round, at);
+  return { socket, client, channels, burst, at: 0, isBlocked: false };
 }
 
-/** Sends one message on each channel, and looks whether every subscriber gets it as it must be. */
-function verify({ socket, speaker, channels }: Publisher, subscribers: RawSocket[], work: Stream): void {
-  const payload = payloadOf(work);
-  const expected = joined(...channels.map((channel) => speaker.delivery(channel, payload)));
-  socket.sendAll(joined(...channels.map((channel) => speaker.message(channel, payload))));
+/** Sends one message on each channel, and checks that every subscriber receives it unchanged. */
+function verify({ socket, client, channels }: Publisher, subscribers: RawSocket[], workload: Stream): void {
+  const payload = payloadOf(workload);
+  const expected = joined(...channels.map((channel) => client.delivery(channel, payload)));
+  socket.sendAll(joined(...channels.map((channel) => client.message(channel, payload))));
   for (const subscriber of subscribers) {
-    const came = subscriber.await((bytes) => bytes.length >= expected.length);
-    if (came.length !== expected.length || came.some((byte, at) => byte !== expected[at])) {
-      throw new Error(`a subscriber got ${JSON.stringify(new TextDecoder().decode(came.subarray(0, 200)))}`);
+    const received = subscriber.await((bytes) => bytes.length >= expected.length);
+    if (received.length !== expected.length || received.some((byte, at) => byte !== expected[at])) {
+      throw new Error(
+        `a subscriber got ${JSON.stringify(new TextDecoder().decode(received.subarray(0, 200)))}`,
+      );
     }
   }
 }
 
-/** The messages on their way from all publishers to all subscribers. */
-class FlowControl {
-  readonly #work: Stream;
+/** The flow of messages from all publishers to all subscribers. */
+class MessageFlow {
+  readonly #workload: Stream;
   readonly #publishers: Publisher[];
   readonly #subscribers: RawSocket[];
   readonly #poller = new Poller();
   readonly #messageBytes: number;
   readonly #deliveryBytes: number;
-  /** Whose turn it is to send. */
-  #turn = 0;
+  /** The index of the publisher to send next. */
+  #next = 0;
   #sentBytes = 0;
   #receivedBytes = 0;
 
-  constructor(work: Stream, publishers: Publisher[], subscribers: RawSocket[]) {
-    this.#work = work;
+  constructor(workload: Stream, publishers: Publisher[], subscribers: RawSocket[]) {
+    this.#workload = workload;
     this.#publishers = publishers;
     this.#subscribers = subscribers;
-    const { speaker, channels } = publishers[0];
-    this.#messageBytes = speaker.message(channels[0], payloadOf(work)).length;
-    this.#deliveryBytes = speaker.delivery(channels[0], payloadOf(work)).length;
+    const { client, channels } = publishers[0];
+    this.#messageBytes = client.message(channels[0], payloadOf(workload)).length;
+    this.#deliveryBytes = client.delivery(channels[0], payloadOf(workload)).length;
     subscribers.forEach((socket, index) => this.#poller.add(socket, index));
     publishers.forEach(({ socket }, index) => this.#poller.addSender(socket, -1 - index));
   }
 
-  /** Messages delivered so far, each counted once for every subscriber. */
+  /** Messages delivered so far, counted once for each subscriber. */
   get delivered(): number {
     return this.#receivedBytes / this.#deliveryBytes;
   }
 
-  /** Lets messages flow for `seconds`; returns how many seconds it really was. */
+  /** Sends and receives for `seconds`; returns the seconds it really took. */
   run(seconds: number): number {
     const start = performance.now();
     const end = start + seconds * 1000;
@@ -137,7 +147,7 @@ class FlowControl {
     return (now - start) / 1000;
   }
 
-  /** Completes what has been begun, and makes sure that everything arrived. */
+  /** Completes the last message of each publisher, and checks that every message arrives. */
   drain(): void {
     for (const publisher of this.#publishers) {
       while (publisher.at % this.#messageBytes !== 0) {
@@ -156,18 +166,18 @@ class FlowControl {
       if (this.#receivedBytes !== before) lastProgress = now;
       else if (now - lastProgress > LOST_MS) throw new Error(this.#missing());
     }
-    if (this.#receivedBytes > expected + STRAY_BYTES * this.#subscribers.length) {
-      throw new Error(`${this.#receivedBytes - expected} bytes more came than were sent`);
+    if (this.#receivedBytes > expected + UNSOLICITED_BYTES * this.#subscribers.length) {
+      throw new Error(`${this.#receivedBytes - expected} bytes more were received than sent`);
     }
   }
 
-  /** Offers what the window allows to the kernel, publishers in turn; returns whether it took any. */
+  /** Offers to the kernel what the window allows, from each publisher in turn; returns whether it accepted any. */
   #send(): boolean {
     let blocked = 0;
     let sent = false;
-    while (blocked < this.#publishers.length && this.#inFlight() < this.#work.window) {
-      const publisher = this.#publishers[this.#turn];
-      this.#turn = (this.#turn + 1) % this.#publishers.length;
+    while (blocked < this.#publishers.length && this.#inFlight() < this.#workload.window) {
+      const publisher = this.#publishers[this.#next];
+      this.#next = (this.#next + 1) % this.#publishers.length;
       if (publisher.isBlocked) {
         blocked++;
       } else {
@@ -187,12 +197,12 @@ class FlowControl {
     this.#sentBytes += count;
   }
 
-  /** Messages sent that have not reached all subscribers. */
+  /** Messages sent that not all subscribers have received. */
   #inFlight(): number {
     return this.#sentBytes / this.#messageBytes - this.delivered / this.#subscribers.length;
   }
 
-  /** Counts what has come, after waiting for it for at most `ms` milliseconds. */
+  /** Counts received bytes, after waiting at most `ms` milliseconds for some. */
   #receive(ms: number): void {
     const events = this.#poller.wait(ms);
     for (let event = 0; event < events; event++) {
@@ -213,10 +223,10 @@ class FlowControl {
     const answer = new Uint8Array(1024);
     const count = publisher.socket.receive(answer);
     if (count < 0) return;
-    const said = new TextDecoder().decode(answer.subarray(0, count));
-    // Publishers are told nothing unless something is wrong, but for a sign of life.
-    if (count === 0 || publisher.speaker.strayAt?.(answer, 0) !== count) {
-      throw new Error(`the server told a publisher ${JSON.stringify(said)}`);
+    const sent = new TextDecoder().decode(answer.subarray(0, count));
+    // Publishers receive nothing but heartbeats, unless something is wrong.
+    if (count === 0 || publisher.client.unsolicitedAt?.(answer, 0) !== count) {
+      throw new Error(`the server sent a publisher ${JSON.stringify(sent)}`);
     }
   }
 

@@ -1,36 +1,36 @@
 /**
- * One publisher and one subscriber over TLS. Deno's own connections do it, for the C library has no TLS: the generator
- * works as hard as the server here, and its part of the work is the same for every server.
+ * One publisher and one subscriber over TLS, on Deno's connections, because the C library has no TLS. So the generator
+ * costs as much as the server, but the same for every server.
  *
  * @module
  */
 
-import { type Ask, type Broker, channelName, type Speaker } from "../brokers/broker.ts";
+import { type Broker, channelName, type Command, type ProtocolClient } from "../brokers/broker.ts";
 import { Meter } from "../process_stats.ts";
 import type { Stream } from "../workloads.ts";
 import type { Job, Result } from "./job.ts";
-import { payloadOf } from "./talk.ts";
+import { payloadOf } from "./handshake.ts";
 
 const CHANNEL = channelName(0);
 const HOST = "127.0.0.1";
 
-/** Does the work; as `stream`, for one of each. */
+/** Runs the workload, as `stream` does for one publisher and one subscriber. */
 export async function tlsStream(broker: Broker, job: Job<Stream>): Promise<Result> {
-  const { work, pid, seconds, warmUpSeconds } = job;
-  const subscriber = await greetSecurely(broker, job);
-  const publisher = await greetSecurely(broker, job);
-  await ask(subscriber.conn, subscriber.speaker.open(CHANNEL, true));
-  await ask(publisher.conn, publisher.speaker.open(CHANNEL, false));
+  const { workload, pid, seconds, warmUpSeconds } = job;
+  const subscriber = await tlsHandshake(broker, job);
+  const publisher = await tlsHandshake(broker, job);
+  await execute(subscriber.conn, subscriber.client.open(CHANNEL, true));
+  await execute(publisher.conn, publisher.client.open(CHANNEL, false));
 
-  const payload = payloadOf(work);
-  const message = publisher.speaker.message(CHANNEL, payload);
-  const deliveryBytes = publisher.speaker.delivery(CHANNEL, payload).length;
-  const burst = new Uint8Array(message.length * work.burst);
+  const payload = payloadOf(workload);
+  const message = publisher.client.message(CHANNEL, payload);
+  const deliveryBytes = publisher.client.delivery(CHANNEL, payload).length;
+  const burst = new Uint8Array(message.length * workload.burst);
   for (let at = 0; at < burst.length; at += message.length) burst.set(message, at);
 
   let sent = 0;
   let receivedBytes = 0;
-  let roomAgain = () => {};
+  let resume = () => {};
   const isDone = () => performance.now() >= end;
   const receive = async () => {
     const chunk = new Uint8Array(256 * 1024);
@@ -38,16 +38,16 @@ export async function tlsStream(broker: Broker, job: Job<Stream>): Promise<Resul
       const count = await subscriber.conn.read(chunk);
       if (count === null) throw new Error("the server closed the subscriber's connection");
       receivedBytes += count;
-      if (sent - receivedBytes / deliveryBytes < work.window) roomAgain();
+      if (sent - receivedBytes / deliveryBytes < workload.window) resume();
     }
-    roomAgain();
+    resume();
   };
   const send = async () => {
     while (!isDone()) {
-      if (sent - receivedBytes / deliveryBytes < work.window) {
+      if (sent - receivedBytes / deliveryBytes < workload.window) {
         for (let at = 0; at < burst.length;) at += await publisher.conn.write(burst.subarray(at));
-        sent += work.burst;
-      } else await new Promise<void>((resolve) => roomAgain = resolve);
+        sent += workload.burst;
+      } else await new Promise<void>((resolve) => resume = resolve);
     }
   };
 
@@ -63,33 +63,33 @@ export async function tlsStream(broker: Broker, job: Job<Stream>): Promise<Resul
   return { value: (receivedBytes - before) / deliveryBytes / elapsed, serverCores, generatorCores };
 }
 
-async function greetSecurely(
+async function tlsHandshake(
   broker: Broker,
   { port, tls }: Job<Stream>,
-): Promise<{ conn: Deno.Conn; speaker: Speaker }> {
-  const speaker = broker.speak();
+): Promise<{ conn: Deno.Conn; client: ProtocolClient }> {
+  const client = broker.newClient();
   const caCerts = [await Deno.readTextFile(tls!.ca)];
   let conn: Deno.Conn;
-  if (speaker.tlsAfterLine) {
+  if (client.tlsAfterLine) {
     const plain = await Deno.connect({ hostname: HOST, port });
     await answer(plain, (line) => line.at(-1) === 0x0a);
     conn = await Deno.startTls(plain, { hostname: HOST, caCerts });
   } else {
     conn = await Deno.connectTls({ hostname: HOST, port, caCerts });
   }
-  await ask(conn, speaker.hello());
-  return { conn, speaker };
+  await execute(conn, client.hello());
+  return { conn, client };
 }
 
-async function ask(conn: Deno.Conn, question: Ask | undefined): Promise<void> {
-  if (question === undefined) return;
-  await conn.write(question.send);
-  await answer(conn, question.isAnswered);
+async function execute(conn: Deno.Conn, command: Command | undefined): Promise<void> {
+  if (command === undefined) return;
+  await conn.write(command.send);
+  await answer(conn, command.isAnswered);
 }
 
-async function answer(conn: Deno.Conn, isWhole: (answer: Uint8Array) => boolean): Promise<void> {
+async function answer(conn: Deno.Conn, isComplete: (answer: Uint8Array) => boolean): Promise<void> {
   const chunk = new Uint8Array(64 * 1024);
-  for (let filled = 0; !isWhole(chunk.subarray(0, filled));) {
+  for (let filled = 0; !isComplete(chunk.subarray(0, filled));) {
     const count = await conn.read(chunk.subarray(filled));
     if (count === null) throw new Error("the server closed the connection");
     filled += count;

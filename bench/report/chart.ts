@@ -1,10 +1,10 @@
 /**
- * A report as a chart (SVG): every rate as a dot on one logarithmic axis, its range as a line through it.
+ * A report as a chart (SVG): each rate is a dot on a logarithmic axis, with its range as a line.
  *
  * @module
  */
 
-import { CEILING_NAME, type Entrant, type Report, type Row } from "./data.ts";
+import { CEILING_NAME, type ContenderInfo, type Report, type Row } from "./data.ts";
 import { formatValue } from "./format.ts";
 
 const WIDTH = 960;
@@ -13,11 +13,11 @@ const RIGHT = 30;
 const TOP = 76;
 const ROW_HEIGHT = 34;
 const BOTTOM = 34;
-/** Told apart without seeing colours too: the first is filled and larger, the others are rings. */
+/** Without colours the first contender is still distinct: its dot is filled and larger, the others are rings. */
 const COLOURS = ["#d1495b", "#2e86ab", "#e08e1b", "#5a9367", "#7d5ba6"];
 const GREY = "#6b7280";
 
-/** Draws the works that are counted a second; the others have units of their own and stay in the tables. */
+/** Draws the workloads that are measured per second; the others have other units and stay in the tables. */
 export function toSvg(report: Report): string {
   const rows = report.rows.filter(({ unit, cells }) =>
     unit === "/s" && Object.values(cells).some(({ spread }) => spread !== undefined)
@@ -28,10 +28,10 @@ export function toSvg(report: Report): string {
   const x = (value: number) => LEFT + (Math.log10(value) - low) / (high - low) * (WIDTH - LEFT - RIGHT);
   const height = TOP + rows.length * ROW_HEIGHT + BOTTOM;
   const parts = [
-    `<text x="16" y="26" class="title">Messages, answers or greetings a second</text>`,
-    legend(report.entrants),
+    `<text x="16" y="26" class="title">Messages, answers or handshakes per second</text>`,
+    legend(report.contenders),
     grid(low, high, x, height),
-    ...rows.map((row, index) => drawRow(row, report.entrants, TOP + (index + 0.5) * ROW_HEIGHT, x)),
+    ...rows.map((row, index) => drawRow(row, report.contenders, TOP + (index + 0.5) * ROW_HEIGHT, x)),
   ];
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img">
 <style>
@@ -54,9 +54,9 @@ ${parts.join("\n")}
 `;
 }
 
-function legend(entrants: readonly Entrant[]): string {
+function legend(contenders: readonly ContenderInfo[]): string {
   let x = 22;
-  return entrants.map(({ name, title }, index) => {
+  return contenders.map(({ name, title }, index) => {
     const item = `${mark(name, index, x, 48)}<text x="${x + 12}" y="52">${escape(title)}</text>`;
     x += 40 + title.length * 8;
     return item;
@@ -77,11 +77,16 @@ function grid(low: number, high: number, x: (value: number) => number, height: n
   return lines.join("\n");
 }
 
-function drawRow(row: Row, entrants: readonly Entrant[], y: number, x: (value: number) => number): string {
+function drawRow(
+  row: Row,
+  contenders: readonly ContenderInfo[],
+  y: number,
+  x: (value: number) => number,
+): string {
   const parts = [`<text x="16" y="${y + 4}">${escape(row.title)}</text>`];
   // The first is drawn last, on top of the others.
-  for (let index = entrants.length - 1; index >= 0; index--) {
-    const { name, title } = entrants[index];
+  for (let index = contenders.length - 1; index >= 0; index--) {
+    const { name, title } = contenders[index];
     const spread = row.cells[name]?.spread;
     if (spread === undefined) continue;
     const colour = colourOf(name, index);
@@ -104,8 +109,8 @@ function mark(name: string, index: number, x: number, y: number): string {
       y + 9
     }" stroke="${colour}" stroke-width="2" stroke-dasharray="3 2"/>`;
   }
-  if (index === 0) return `<circle cx="${at}" cy="${y}" r="6.5" fill="${colour}"/>`;
-  return `<circle class="ring" cx="${at}" cy="${y}" r="5" stroke="${colour}"/>`;
+  if (index === 0) return `<loop_ cx="${at}" cy="${y}" r="6.5" fill="${colour}"/>`;
+  return `<loop_ class="ring" cx="${at}" cy="${y}" r="5" stroke="${colour}"/>`;
 }
 
 function colourOf(name: string, index: number): string {

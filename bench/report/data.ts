@@ -1,5 +1,5 @@
 /**
- * What came out, as data: medians, ranges, ratios and goals. No I/O.
+ * Results as data: medians, ranges, ratios and goals. No I/O.
  *
  * @module
  */
@@ -8,39 +8,40 @@ import type { Latency, Result } from "../load/job.ts";
 import type { Effort, Measured, Outcome } from "../rounds.ts";
 import { unitOf, type Workload } from "../workloads.ts";
 import { formatValue } from "./format.ts";
+import { type RatioInterval, ratioInterval } from "./interval.ts";
 import type { Machine } from "./machine.ts";
 
-/** The middle and the ends of some values. */
+/** Median and range of some values. */
 export interface Spread {
   readonly median: number;
   readonly min: number;
   readonly max: number;
 }
 
-/** What one contender reached in one work. */
+/** The results of one contender in one workload. */
 export interface Cell {
-  /** One value a round, in the row's unit. */
+  /** One value per round, in the row's unit. */
   readonly values: readonly number[];
-  /** Missing where no round succeeded. */
+  /** Missing if no round succeeded. */
   readonly spread?: Spread;
-  /** Medians over the rounds, of each quantile by itself. */
+  /** For each quantile, its median over the rounds. */
   readonly latency?: Latency;
-  /** Medians over the rounds, of processor time a second; 1 is one core. */
+  /** Median over the rounds of processor time per second; 1 is one core. */
   readonly serverCores?: number;
   readonly generatorCores?: number;
-  /** What went wrong in the first round that failed. */
+  /** The error of the first round that failed. */
   readonly error?: string;
 }
 
 /** A goal and whether it was reached. */
-export interface Verdict {
-  /** Whom it is to be surpassed by the factor `goal`, or `undefined` for any other goal. */
+export interface GoalResult {
+  /** The server that the goal compares with, or `undefined` for an absolute goal. */
   readonly over?: string;
   readonly goal: string;
   readonly isReached: boolean;
 }
 
-/** One work and all who did it. */
+/** One workload with the results of all contenders. */
 export interface Row {
   readonly id: string;
   readonly title: string;
@@ -48,13 +49,15 @@ export interface Row {
   readonly unit: string;
   readonly moreIsBetter: boolean;
   readonly cells: Readonly<Record<string, Cell>>;
-  /** How many times as good as each other contender the first one is: above 1 is better, whatever the unit. */
+  /** The first contender over each other server; above 1 it is better, whatever the unit. */
   readonly ratios: Readonly<Record<string, Spread>>;
-  readonly verdicts: readonly Verdict[];
+  /** Each later build of Parley over the first one; above 1 it is better, whatever the unit. */
+  readonly builds: Readonly<Record<string, RatioInterval>>;
+  readonly goals: readonly GoalResult[];
 }
 
-/** A server that took part. */
-export interface Entrant {
+/** A measured server. */
+export interface ContenderInfo {
   readonly name: string;
   readonly title: string;
   readonly version: string;
@@ -66,32 +69,57 @@ export interface Report {
   readonly date: string;
   readonly machine: Machine;
   readonly effort: Effort;
-  /** The first is the one all others are compared with. */
-  readonly entrants: readonly Entrant[];
+  /** The first one is compared with all others. */
+  readonly contenders: readonly ContenderInfo[];
   readonly rows: readonly Row[];
 }
 
-/** The name of the relay that stands for what could be measured at most; it is no rival. */
+/** The name of the relay that shows the most that can be measured. */
 export const CEILING_NAME = "ceiling";
 
-/** Makes a row of what was measured; `first` is the contender the ratios and goals are about. */
-export function makeRow({ work, outcomes }: Measured, first: string): Row {
-  const { unit, moreIsBetter } = unitOf(work.kind);
+/**
+ * Makes the row of one workload.
+ *
+ * @param first the contender that ratios and goals are about
+ * @param builds all builds of Parley by name; the later ones are compared with the first one only
+ */
+export function makeRow(
+  { workload, outcomes }: Measured,
+  first: string,
+  builds: readonly string[] = [],
+): Row {
+  const { unit, moreIsBetter } = unitOf(workload.kind);
   const cells: Record<string, Cell> = {};
   for (const [name, rounds] of outcomes) cells[name] = makeCell(rounds);
+  const roundsOf = (name: string) => outcomes.get(name) ?? [];
   const ratios: Record<string, Spread> = {};
   for (const [name, rounds] of outcomes) {
-    if (name === first) continue;
-    const ratio = spreadOf(ratiosByRound(outcomes.get(first) ?? [], rounds, moreIsBetter));
+    if (name === first || builds.includes(name)) continue;
+    const ratio = spreadOf(ratiosByRound(roundsOf(first), rounds, moreIsBetter));
     if (ratio !== undefined) ratios[name] = ratio;
   }
-  const verdicts = judge(work, cells, ratios, first);
-  return { id: work.id, title: work.title, kind: work.kind, unit, moreIsBetter, cells, ratios, verdicts };
+  const intervals: Record<string, RatioInterval> = {};
+  for (const name of builds.slice(1)) {
+    const interval = ratioInterval(ratiosByRound(roundsOf(name), roundsOf(builds[0]), moreIsBetter));
+    if (interval !== undefined) intervals[name] = interval;
+  }
+  return {
+    id: workload.id,
+    title: workload.title,
+    kind: workload.kind,
+    unit,
+    moreIsBetter,
+    cells,
+    ratios,
+    builds: intervals,
+    goals: checkGoals(workload, cells, ratios, first),
+  };
 }
 
 /**
- * How many times as good `ours` was as `theirs`, round by round; rounds that failed for either are left out. Rounds are
- * compared one by one because what the machine does beside changes slowly: two neighbours share it, two medians don't.
+ * The ratio of `ours` to `theirs` in each round, above 1 if ours is better. Rounds in which either failed are left out.
+ * Ratios are taken within a round because the load of the machine changes slowly: neighbouring measurements share it,
+ * medians over all rounds do not.
  */
 export function ratiosByRound(
   ours: readonly Outcome[],
@@ -107,13 +135,13 @@ export function ratiosByRound(
   return ratios;
 }
 
-/** The median and the range of `values`; `undefined` where there are none. */
+/** Median and range of `values`; `undefined` if there are none. */
 export function spreadOf(values: readonly number[]): Spread | undefined {
   if (values.length === 0) return undefined;
   return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }
 
-/** The middle of `values`, or the mean of the two in the middle. */
+/** The median of `values`: the middle one, or the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const half = sorted.length / 2;
@@ -145,27 +173,27 @@ function makeCell(rounds: readonly Outcome[]): Cell {
   };
 }
 
-function judge(
-  work: Workload,
+function checkGoals(
+  workload: Workload,
   cells: Record<string, Cell>,
   ratios: Record<string, Spread>,
   first: string,
-): Verdict[] {
+): GoalResult[] {
   const ours = cells[first];
-  const verdicts: Verdict[] = [];
-  for (const [name, goal] of Object.entries(work.goals ?? {})) {
-    // What we cannot do at all we have not reached, as soon as somebody else can.
+  const goals: GoalResult[] = [];
+  for (const [name, goal] of Object.entries(workload.goals ?? {})) {
+    // A workload that only the other server supports is a goal not reached.
     if (cells[name]?.spread === undefined) continue;
-    verdicts.push({ over: name, goal: `${goal}x`, isReached: ratios[name]?.median >= goal });
+    goals.push({ over: name, goal: `${goal}x`, isReached: ratios[name]?.median >= goal });
   }
-  if ("atMost" in work && ours?.spread !== undefined) {
-    const goal = `at most ${formatValue(work.atMost, unitOf(work.kind).unit)}`;
-    verdicts.push({ goal, isReached: ours.spread.median <= work.atMost });
+  if ("atMost" in workload && ours?.spread !== undefined) {
+    const goal = `at most ${formatValue(workload.atMost, unitOf(workload.kind).unit)}`;
+    goals.push({ goal, isReached: ours.spread.median <= workload.atMost });
   }
-  for (const name of "p99NoHigherThan" in work ? work.p99NoHigherThan ?? [] : []) {
+  for (const name of "p99NoHigherThan" in workload ? workload.p99NoHigherThan ?? [] : []) {
     const theirs = cells[name]?.latency;
     if (ours?.latency === undefined || theirs === undefined) continue;
-    verdicts.push({ goal: `p99 no higher than ${name}'s`, isReached: ours.latency.p99 <= theirs.p99 });
+    goals.push({ goal: `p99 no higher than ${name}'s`, isReached: ours.latency.p99 <= theirs.p99 });
   }
-  return verdicts;
+  return goals;
 }

@@ -1,10 +1,10 @@
 /**
- * Numbers as people read them.
+ * Numbers with units, for tables.
  *
  * @module
  */
 
-/** A value with three digits that count: 30.3 M, 13.1 KiB, 61.0 ms. */
+/** A value with three significant digits and its unit: 30.3 M, 13.1 KiB, 61.0 ms. */
 export function formatValue(value: number, unit: string): string {
   if (unit === "bytes") return `${digits(value / 1024)} KiB`;
   if (unit === "ms") return `${digits(value)} ms`;
@@ -14,7 +14,7 @@ export function formatValue(value: number, unit: string): string {
   return String(Math.round(value));
 }
 
-/** Three digits that count, but no fewer than stand before the point. */
+/** At least three significant digits, and all digits before the point. */
 export function digits(value: number): string {
   return value >= 99.95 ? String(Math.round(value)) : value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
 }

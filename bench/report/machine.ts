@@ -1,17 +1,17 @@
 /**
- * The machine a benchmark ran on.
+ * Describes the machine that a benchmark ran on.
  *
  * @module
  */
 
-/** What decides how fast things can be. */
+/** The properties of a machine that determine results. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
   readonly memoryBytes: number;
   readonly os: string;
   readonly deno: string;
-  /** What else it was doing when the run began: processes ready to run, on average over a minute. */
+  /** The load average over one minute when the run began. */
   readonly load: number;
 }
 

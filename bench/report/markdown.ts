@@ -1,55 +1,70 @@
 /**
- * A report as Markdown tables, for the terminal and for docs/performance.md alike.
+ * A report as Markdown tables, for the terminal and for docs/performance.md.
  *
  * @module
  */
 
-import { CEILING_NAME, type Cell, type Entrant, type Report, type Row, type Verdict } from "./data.ts";
+import {
+  CEILING_NAME,
+  type Cell,
+  type ContenderInfo,
+  type GoalResult,
+  type Report,
+  type Row,
+} from "./data.ts";
 import { digits, formatValue } from "./format.ts";
+import type { RatioInterval } from "./interval.ts";
 
 /** Marks in a document between which the results are replaced. */
 export const BEGIN = "<!-- results: made by `deno task bench`, do not edit -->";
 /** See {@linkcode BEGIN}. */
 export const END = "<!-- end of results -->";
-/** What a machine or an error is called can be longer than a line may be. */
+/** The names of machines and error messages can exceed the line width. */
 const UNFORMATTED = ["<!-- deno-fmt-ignore-start -->", "<!-- deno-fmt-ignore-end -->"];
 
 const NOTHING = "–";
+/** A build is slower than the first one if the whole interval of its ratio lies below this. */
+const REGRESSION = 0.97;
 
 /** The whole report. */
 export function toMarkdown(report: Report): string {
   const parts = [
     heading(report),
-    "Medians over the rounds, the range in brackets. Rates are a second; more is better, but for memory and start.",
+    "Medians over the rounds, with the range in brackets. Rates are per second; more is better, except for memory and start.",
     table(
-      ["work", ...rivals(report).map(({ title }) => title)],
+      ["workload", ...servers(report).map(({ title }) => title)],
       report.rows.map((row) => valueCells(report, row)),
     ),
     comparison(report),
-    waiting(report),
-    trust(report),
+    buildComparison(report),
+    latencies(report),
+    overheads(report),
     ...failures(report),
   ];
   return parts.filter((part) => part !== "").join("\n\n") + "\n";
 }
 
-/** `document` with its results replaced by `results`, or `results` alone where it has no place for them. */
+/** `document` with the text between its marks replaced by `results`; without marks or document, `results` alone. */
 export function inserted(document: string | undefined, results: string): string {
   const begin = document?.indexOf(BEGIN) ?? -1;
   const end = document?.indexOf(END) ?? -1;
   if (document === undefined || begin < 0 || end < begin) return results;
-  const [ignore, noMore] = UNFORMATTED;
-  return `${document.slice(0, begin)}${BEGIN}\n${ignore}\n\n${results}\n${noMore}\n${document.slice(end)}`;
+  const [ignoreStart, ignoreEnd] = UNFORMATTED;
+  return `${document.slice(0, begin)}${BEGIN}\n${ignoreStart}\n\n${results}\n${ignoreEnd}\n${
+    document.slice(end)
+  }`;
 }
 
-function heading({ date, machine, effort, entrants }: Report): string {
+function heading({ date, machine, effort, contenders }: Report): string {
   const memory = Math.round(machine.memoryBytes / 2 ** 30);
-  const versions = entrants.filter(({ name }) => name !== CEILING_NAME)
+  const versions = contenders.filter(({ name }) => name !== CEILING_NAME)
     .map(({ title, version }) => `${title} ${version}`);
   return [
     `- ${date.slice(0, 10)}, ${effort.rounds} ${
       effort.rounds === 1 ? "round" : "rounds"
-    } of ${effort.seconds} s after ${effort.warmUpSeconds} s of warm-up`,
+    } of ${effort.seconds} s after ${effort.warmUpSeconds} s of warm-up${
+      effort.isServerFresh ? ", each with a server process of its own" : ""
+    }`,
     `- ${machine.cpu}, ${machine.cores} cores, ${memory} GiB; ${machine.os}; load before the run ${
       machine.load.toFixed(2)
     }`,
@@ -57,13 +72,13 @@ function heading({ date, machine, effort, entrants }: Report): string {
   ].join("\n");
 }
 
-/** Everybody but the relay. */
-function rivals({ entrants }: Report): readonly Entrant[] {
-  return entrants.filter(({ name }) => name !== CEILING_NAME);
+/** All contenders except the relay. */
+function servers({ contenders }: Report): readonly ContenderInfo[] {
+  return contenders.filter(({ name }) => name !== CEILING_NAME);
 }
 
 function valueCells(report: Report, row: Row): string[] {
-  return [row.title, ...rivals(report).map(({ name }) => valueCell(row, row.cells[name]))];
+  return [row.title, ...servers(report).map(({ name }) => valueCell(row, row.cells[name]))];
 }
 
 function valueCell({ unit }: Row, cell: Cell | undefined): string {
@@ -73,55 +88,79 @@ function valueCell({ unit }: Row, cell: Cell | undefined): string {
   return formatValue(median, unit) + range;
 }
 
-/** How many times as good the first is as each other, and whether that was the goal. */
+/** The first contender over each other server, and whether the goals were reached. */
 function comparison(report: Report): string {
-  const [first, ...others] = rivals(report);
-  if (others.length === 0 && report.rows.every(({ verdicts }) => verdicts.length === 0)) return "";
+  const [first, ...rest] = servers(report);
+  const others = rest.filter(({ name }) => !report.rows.some(({ builds }) => name in builds));
+  if (others.length === 0 && report.rows.every(({ goals }) => goals.length === 0)) return "";
   const rows = report.rows.map((row) => [
     row.title,
     ...others.map(({ name }) => ratioCell(row, name)),
-    row.verdicts.filter(({ over }) => over === undefined).map(said).join(", ") || NOTHING,
+    row.goals.filter(({ over }) => over === undefined).map(goalText).join(", ") || NOTHING,
   ]);
-  const text =
-    `How many times as good ${first.title} is, above 1 is better, also where less is more: the ratio in each
-round, then the median of those.`;
-  return `${text}\n\n${table(["work", ...others.map(({ title }) => `over ${title}`), "other goals"], rows)}`;
+  const text = others.length === 0
+    ? "Goals:"
+    : `${first.title} over each other server, above 1 is better, also for memory and start: the median of the ratios of
+the rounds, with their range.`;
+  return `${text}\n\n${
+    table(["workload", ...others.map(({ title }) => `over ${title}`), "other goals"], rows)
+  }`;
 }
 
-function ratioCell({ ratios, verdicts }: Row, name: string): string {
+function ratioCell({ ratios, goals }: Row, name: string): string {
   const parts: string[] = [];
   const ratio = ratios[name];
   if (ratio !== undefined) {
     const range = ratio.min === ratio.max ? "" : ` (${digits(ratio.min)} – ${digits(ratio.max)})`;
     parts.push(`${digits(ratio.median)}x${range}`);
   }
-  parts.push(...verdicts.filter(({ over }) => over === name).map(said));
+  parts.push(...goals.filter(({ over }) => over === name).map(goalText));
   return parts.join(", ") || NOTHING;
 }
 
-function said({ goal, isReached }: Verdict): string {
+function goalText({ goal, isReached }: GoalResult): string {
   return `${isReached ? "✓" : "✗"} ${goal}`;
 }
 
-/** The quantiles of the closed loops. */
-function waiting(report: Report): string {
+/** Each later build over the first one: one line per workload. */
+function buildComparison(report: Report): string {
+  const names = [...new Set(report.rows.flatMap(({ builds }) => Object.keys(builds)))];
+  if (names.length === 0) return "";
+  const base = report.contenders[0].name;
+  const rows = report.rows.map((row) => [row.title, ...names.map((name) => intervalCell(row.builds[name]))]);
+  const text =
+    `Builds compared: the geometric mean of the ratios of the rounds, with its 95% confidence interval.
+Above 1 is better, also for memory and start. ✗ marks an interval that lies below ${REGRESSION}.`;
+  return `${text}\n\n${table(["workload", ...names.map((name) => `${name} / ${base}`)], rows)}`;
+}
+
+function intervalCell(interval: RatioInterval | undefined): string {
+  if (interval === undefined) return NOTHING;
+  const { ratio, low, high } = interval;
+  if (low === undefined || high === undefined) return `${ratio.toFixed(3)}x`;
+  const mark = high < REGRESSION ? ", ✗" : "";
+  return `${ratio.toFixed(3)}x (${low.toFixed(3)} – ${high.toFixed(3)})${mark}`;
+}
+
+/** The response times of the closed loops. */
+function latencies(report: Report): string {
   const rows = report.rows.filter(({ kind }) => kind === "echo" || kind === "request");
   if (rows.length === 0) return "";
   const cells = (row: Row) =>
-    report.entrants.map(({ name }) => {
+    report.contenders.map(({ name }) => {
       const latency = row.cells[name]?.latency;
       return latency === undefined
         ? NOTHING
         : [latency.p50, latency.p99, latency.p999].map(digits).join(" / ");
     });
-  const head = ["work", ...report.entrants.map(({ title }) => title)];
-  return `Waiting for an answer, in milliseconds: the middle one, the slowest of 100, of 1,000.\n\n${
+  const head = ["workload", ...report.contenders.map(({ title }) => title)];
+  return `Response times in milliseconds: p50 / p99 / p99.9.\n\n${
     table(head, rows.map((row) => [row.title, ...cells(row)]))
   }`;
 }
 
-/** What the measuring itself cost. */
-function trust(report: Report): string {
+/** The ceiling, and the processor time of servers and generator. */
+function overheads(report: Report): string {
   const measured = report.rows.filter(({ cells }) =>
     Object.values(cells).some(({ generatorCores }) => generatorCores !== undefined)
   );
@@ -133,24 +172,24 @@ function trust(report: Report): string {
   const rows = measured.map((row) => [
     row.title,
     valueCell(row, row.cells[CEILING_NAME]),
-    ...report.entrants.map(({ name }) => cores(row.cells[name])),
+    ...report.contenders.map(({ name }) => cores(row.cells[name])),
   ]);
-  const head = ["work", "ceiling", ...report.entrants.map(({ title }) => title)];
-  return `Can these be trusted? What the generator reaches with a relay that understands nothing (the ceiling), and
-the cores that server + generator kept busy:
+  const head = ["workload", "ceiling", ...report.contenders.map(({ title }) => title)];
+  return `Limits of the measurement: what the generator reaches with a relay that does not parse messages (the ceiling), and
+the cores that server + generator used:
 
 ${table(head, rows)}`;
 }
 
-function failures({ rows, entrants }: Report): string[] {
+function failures({ rows, contenders }: Report): string[] {
   const lines = rows.flatMap(({ title, cells }) =>
-    entrants.filter(({ name }) => cells[name]?.error !== undefined)
-      .map((entrant) => `- ${title}: ${entrant.title}: ${cells[entrant.name].error}`)
+    contenders.filter(({ name }) => cells[name]?.error !== undefined)
+      .map((contender) => `- ${title}: ${contender.title}: ${cells[contender.name].error}`)
   );
-  return lines.length === 0 ? [] : [`What failed:\n\n${lines.join("\n")}`];
+  return lines.length === 0 ? [] : [`Failed:\n\n${lines.join("\n")}`];
 }
 
-/** A table as `deno fmt` would align it. */
+/** A table, aligned as `deno fmt` does. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) =>
     Math.max(3, ...[head, ...rows].map((row) => row[column].length), title.length)

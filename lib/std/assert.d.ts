@@ -6,6 +6,8 @@
 
 /** Throws unless `expr` is truthy. */
 export function assert(expr: unknown, msg?: string): asserts expr;
+/** Throws unless both differ by at most `tolerance`, by default a ten-millionth of `expected`. */
+export function assertAlmostEquals(actual: number, expected: number, tolerance?: number, msg?: string): void;
 /** Throws unless both are equal, deeply. */
 export function assertEquals<T>(actual: T, expected: T, msg?: string): void;
 /** Throws unless `actual` is an instance of `expectedType`. */

@@ -1,6 +1,7 @@
 // @ts-self-types="./assert.d.ts"
 export {
   assert,
+  assertAlmostEquals,
   assertEquals,
   assertInstanceOf,
   assertMatch,

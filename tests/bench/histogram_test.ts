@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Histogram } from "../../bench/load/histogram.ts";
 import { seeded, seedFrom } from "../harness/seeded.ts";
 
-Deno.test("quantiles are those of the values themselves, to within a bucket", () => {
+Deno.test("quantiles are exact to the width of a bucket", () => {
   const random = seeded(seedFrom());
   const times = Array.from({ length: 10_000 }, () => 2 ** (random.int(2000) / 100 - 8));
   const histogram = new Histogram();
@@ -16,7 +16,7 @@ Deno.test("quantiles are those of the values themselves, to within a bucket", ()
   assertEquals(histogram.total, 10_000);
 });
 
-Deno.test("what is too short or too long for a bucket is in the first or the last", () => {
+Deno.test("times outside the range of the buckets count in the first or the last one", () => {
   const histogram = new Histogram();
   assertEquals(histogram.quantile(0.5), NaN);
   histogram.add(0);

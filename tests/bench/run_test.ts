@@ -1,4 +1,4 @@
-/** The benchmark itself, short and against Parley alone. */
+/** A short run of the benchmark, of Parley alone. */
 
 import { assert, assertEquals } from "@std/assert";
 import type { Report } from "../../bench/report/data.ts";
@@ -11,12 +11,12 @@ const granted = await Promise.all(
 const canRun = Deno.build.os === "linux" && granted.every(Boolean);
 
 Deno.test({
-  name: "a short run measures every kind of work against Parley",
+  name: "a short run measures every kind of workload with Parley",
   ignore: !canRun, // starts programs, and drives them by epoll
   async fn() {
     const program = new URL("../../bench/main.ts", import.meta.url).pathname;
-    const works = "turns64,in8,request50,echo50,connect,start";
-    const args = ["run", "-A", program, "--quick", "--against", "parley", "--only", works, "--json"];
+    const workloads = "turns64,in8,request50,echo50,connect,start";
+    const args = ["run", "-A", program, "--quick", "--against", "parley", "--only", workloads, "--json"];
     const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
     const said = new TextDecoder().decode(stderr);
     const report: Report = JSON.parse(new TextDecoder().decode(stdout) || `{"rows":"${said}"}`);
@@ -24,8 +24,11 @@ Deno.test({
       assertEquals(parley.error, undefined, `${id}: ${said}`);
       assert(parley.spread !== undefined && parley.spread.median > 0, `${id}: ${JSON.stringify(parley)}`);
     }
-    assertEquals(report.rows.map(({ id }) => id).join(), works);
-    const waits = report.rows.find(({ id }) => id === "echo50")!.cells.parley.latency!;
-    assert(0 < waits.p50 && waits.p50 <= waits.p99 && waits.p99 <= waits.p999, JSON.stringify(waits));
+    assertEquals(report.rows.map(({ id }) => id).join(), workloads);
+    const latencies = report.rows.find(({ id }) => id === "echo50")!.cells.parley.latency!;
+    assert(
+      0 < latencies.p50 && latencies.p50 <= latencies.p99 && latencies.p99 <= latencies.p999,
+      JSON.stringify(latencies),
+    );
   },
 });
