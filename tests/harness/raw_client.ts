@@ -82,7 +82,7 @@ export class RawClient implements Disposable {
   }
 
   /** Connects and is welcomed. */
-  static async greet(address: Address, hello: { name?: string } = {}): Promise<RawClient> {
+  static async greet(address: Address, hello: { name?: string; token?: string } = {}): Promise<RawClient> {
     const client = await RawClient.connect(address);
     await client.hello(hello);
     return client;
@@ -109,7 +109,7 @@ export class RawClient implements Disposable {
   // Sending
 
   /** Says HELLO and reads the WELCOME. */
-  async hello(hello: { name?: string } = {}): Promise<Welcome> {
+  async hello(hello: { name?: string; token?: string } = {}): Promise<Welcome> {
     await this.send(this.frame(Type.HELLO, {}, { protocol: "parley/1", ...hello }));
     this.welcome = json<Welcome>(await this.expect(Type.WELCOME));
     this.number = this.welcome.number;

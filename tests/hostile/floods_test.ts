@@ -1,35 +1,36 @@
 /**
- * Attacks by sheer quantity. What they cost is the memory of a server process and the time of everybody else's messages,
- * so both are measured: memory after the same has been done once before, because buffers that are kept are no leak.
+ * Attacks by quantity. They cost the server process memory, and other sessions time; both are measured. Memory is
+ * measured after the attack has been run once before, because buffers that are kept are no leak.
  */
 
 import { assert, assertEquals } from "@std/assert";
 import { HEADER_BYTES, MAX_CONTROL_BYTES } from "../../lib/limits.ts";
 import { Type } from "../../lib/wire/header.ts";
+import { clientHello } from "../harness/client_hello.ts";
 import { concat, json, type RawClient } from "../harness/raw_client.ts";
 import type { ProcessHost } from "./host.ts";
 import { type Harness, processAttack } from "./harness.ts";
-import { clientHello, countFrames } from "./transport.ts";
+import { countFrames, TCP } from "./transport.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** Writes `bytes` again and again until `total` are written, or the server has had enough; how much it took. */
+/** Writes `bytes` again and again until `total` are written or the server closes; returns how much was written. */
 async function pour(client: RawClient, bytes: Uint8Array, total: number): Promise<number> {
   let written = 0;
   try {
     for (; written < total; written += bytes.length) await client.send(bytes);
   } catch {
-    // Closed: as it should be.
+    // Closed by the server, as it should be.
   }
   return written;
 }
 
 /**
- * Holds that `attack` makes the server grow by less than `bound` bytes, once it is over and not for the first time.
+ * Asserts that `attack` makes the server grow by less than `bound` bytes, once it is over and not the first time.
  *
- * What a process has goes up and down by some MiB as garbage is collected. A leak only goes up: it would show after the
- * last of several attacks as after the first, so the least counts.
+ * The memory of a process goes up and down by some MiB as garbage is collected. A leak only goes up: it would show after
+ * each of several attacks, so the least growth counts.
  */
 async function growsLess(
   bound: number,
@@ -38,10 +39,10 @@ async function growsLess(
 ): Promise<void> {
   const { host } = harness;
   const settled = async () => {
-    for (let i = 0; i < 20; i++) await harness.witnesses.turn();
+    for (let i = 0; i < 20; i++) await harness.control.pass();
     return host.server.residentBytes();
   };
-  // What many connections leave behind in the heap, whatever they said; it is no more after some of them.
+  // What connections leave in the heap, whatever they sent; it does not grow after some of them.
   for (let i = 0; i < 200; i++) {
     const stranger = await harness.connect();
     await stranger.send(new Uint8Array(HEADER_BYTES));
@@ -58,9 +59,9 @@ async function growsLess(
   assert(grown < bound, `it grew by ${(grown / MiB).toFixed(1)} MiB`);
 }
 
-/** Somebody who is about to send a lot, and how it begins. */
+/** Clients that are about to send a lot, and the bytes that each begins with. */
 const BEFORE_HELLO: ((harness: Harness<ProcessHost>) => Promise<[RawClient, Uint8Array]>)[] = [
-  // What is no frame.
+  // No frame.
   async (harness) => [await harness.connect(), new Uint8Array(0)],
   // The header of a HELLO that is too long.
   async (harness) => {
@@ -70,15 +71,15 @@ const BEFORE_HELLO: ((harness: Harness<ProcessHost>) => Promise<[RawClient, Uint
       client.frame(Type.HELLO, {}, new Uint8Array(MAX_CONTROL_BYTES + 1)).subarray(0, HEADER_BYTES),
     ];
   },
-  // A HELLO whose token is judged meanwhile.
+  // A HELLO whose token is verified meanwhile.
   async (harness) => {
     const client = await harness.connect();
     return [client, client.frame(Type.HELLO, {}, { protocol: "parley/1", token: "a.b.c" })];
   },
-  // Most of a TLS greeting, or of a header.
+  // Most of a TLS ClientHello, or of a header.
   async (harness) => {
     const hello = await clientHello();
-    return [await harness.knock(), hello.subarray(0, harness.transport.isTls ? hello.length - 1 : 15)];
+    return [await harness.connectTcp(), hello.subarray(0, harness.transport.isTls ? hello.length - 1 : 15)];
   },
 ];
 
@@ -88,22 +89,22 @@ processAttack(
   async (harness) => {
     const bytes = new Uint8Array(256 * KiB);
     await growsLess(MiB, harness, async () => {
-      for (const make of BEFORE_HELLO) {
-        // Some of it each: a single one is closed long before it could send it all.
+      // Several clients each, because one alone is closed long before it could send 25 MB.
+      await Promise.all(BEFORE_HELLO.map(async (make) => {
         for (let i = 0, left = 25e6; left > 0 && i < 6; i++) {
           const [client, begin] = await make(harness);
           await client.send(begin);
           left -= await pour(client, bytes, left);
           client.close();
         }
-      }
+      }));
     });
   },
 );
 
 processAttack(
   "a million OPENs stop at the limit of channels, and the server stays small",
-  {},
+  { transports: [TCP] },
   async (harness) => {
     const mallory = await harness.greet();
     const batch = (name: string) =>
@@ -131,8 +132,8 @@ processAttack(
 );
 
 processAttack(
-  "opening and leaving ever new channels leaves nothing but the numbers of the latest behind",
-  {},
+  "opening and leaving new channels without end keeps nothing but the numbers of the latest",
+  { transports: [TCP] },
   async (harness) => {
     const mallory = await harness.greet();
     const long = "x".repeat(100);
@@ -157,7 +158,7 @@ processAttack(
 );
 
 processAttack(
-  "a flood of PINGs whose answers nobody reads is held back, and ended as slow_consumer",
+  "a flood of PINGs whose answers are not read is paused, and ended as slow_consumer",
   { args: ["--slow-consumer-timeout", "1", "--max-payload", "64KiB", "--max-pending", "256KiB"] },
   async (harness) => {
     await growsLess(16 * MiB, harness, async () => {
@@ -174,23 +175,23 @@ processAttack(
 );
 
 processAttack(
-  "a million empty messages do not keep the others' waiting: their round trip stays below half a second, but for one in a hundred",
+  "a million empty messages do not delay those of others: 99 in 100 arrive within half a second",
   {},
   async (harness) => {
     const mallory = await harness.greet();
     const numbers: number[] = [];
     for (let i = 0; i < 64; i++) numbers.push(await mallory.openToPublish(`flood.${i}`));
-    // All on one channel, which makes long runs; then each on another than the one before, which makes short ones.
+    // All on one channel, which makes long runs; then on alternating channels, which makes short ones.
     const same = concat(Array.from({ length: 10_000 }, () => mallory.message(numbers[0])));
-    const turns = concat(Array.from({ length: 10_000 }, (_, i) => mallory.message(numbers[i % 64])));
+    const alternating = concat(Array.from({ length: 10_000 }, (_, i) => mallory.message(numbers[i % 64])));
     const unknown = concat(Array.from({ length: 1_000 }, (_, i) => mallory.message(900_000 + i)));
-    harness.witnesses.tookMs.length = 0;
+    harness.control.tookMs.length = 0;
     for (let i = 0; i < 50; i++) await mallory.send(same);
-    for (let i = 0; i < 50; i++) await mallory.send(turns);
+    for (let i = 0; i < 50; i++) await mallory.send(alternating);
     const refusals = mallory.barrier();
     for (let i = 0; i < 20; i++) await mallory.send(unknown);
     for (const frame of await refusals) assertEquals(json(frame).code, "not_open");
-    while (harness.witnesses.tookMs.length < 200) await harness.witnesses.turn();
-    assert(harness.witnesses.p99() < 500, `p99 is ${Math.round(harness.witnesses.p99())} ms`);
+    while (harness.control.tookMs.length < 200) await harness.control.pass();
+    assert(harness.control.p99() < 500, `p99 is ${Math.round(harness.control.p99())} ms`);
   },
 );

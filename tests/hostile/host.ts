@@ -25,9 +25,12 @@ export interface Host extends Target, AsyncDisposable {
 
 /** How the server is configured. */
 export interface HostOptions {
+  /** Limits, for a server in this process. */
   readonly limits?: Partial<Limits>;
   readonly auth?: boolean;
-  /** More arguments, for a process. */
+  /** TCP and TLS if left out. */
+  readonly transports?: readonly Transport[];
+  /** Arguments, for a process. */
   readonly args?: readonly string[];
   /** How many descriptors it may have, for a process. */
   readonly descriptors?: number;
@@ -118,7 +121,7 @@ export class InProcessHost implements Host {
 }
 
 /** The programs to attack: the server of this checkout, and the executable if it has been compiled. */
-export const PROGRAMS: readonly Programs[] = COMPILED === undefined ? [SOURCE] : [SOURCE, COMPILED];
+export const ALL_PROGRAMS: readonly Programs[] = COMPILED === undefined ? [SOURCE] : [SOURCE, COMPILED];
 
 /** A server in a process of its own. */
 export class ProcessHost implements Host {
@@ -132,7 +135,7 @@ export class ProcessHost implements Host {
   }
 
   static async start(programs: Programs, transport: Transport, options: HostOptions): Promise<ProcessHost> {
-    const { auth = false, limits = {}, args = [], descriptors } = options;
+    const { auth = false, args = [], descriptors } = options;
     const files = await ServerFiles.make(transport, auth);
     const { certificateFile, keyFile } = files.certificate;
     try {
@@ -141,7 +144,6 @@ export class ProcessHost implements Host {
         args: [
           ...(transport.isTls ? ["--tls-cert", certificateFile, "--tls-key", keyFile] : []),
           ...(auth ? ["--auth", "--state", files.state] : []),
-          ...flagsOf(limits),
           ...args,
         ],
         descriptors,
@@ -186,22 +188,6 @@ export class ProcessHost implements Host {
     await this.server[Symbol.asyncDispose]();
     this.#files[Symbol.dispose]();
   }
-}
-
-/** The flags that set these limits. */
-function flagsOf(limits: Partial<Limits>): string[] {
-  const flags: Partial<Record<keyof Limits, string>> = {
-    connections: "--max-connections",
-    connectionsPerAddress: "--max-connections-per-address",
-    messagesPerSecond: "--max-message-rate",
-    bytesPerSecond: "--max-byte-rate",
-    requests: "--max-requests",
-  };
-  return Object.entries(limits).flatMap(([name, value]) => {
-    const flag = flags[name as keyof Limits];
-    if (flag === undefined) throw new Error(`no flag for the limit ${name}; add it here`);
-    return [flag, `${value}`];
-  });
 }
 
 /**

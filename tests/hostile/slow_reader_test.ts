@@ -1,6 +1,6 @@
 /**
- * Back-pressure under full load: one publisher at full speed, a subscriber who keeps up, one who reads a megabyte a
- * second, and others on another channel.
+ * Back-pressure under full load: a publisher at full speed, a subscriber that keeps up, a slow consumer that reads a
+ * megabyte a second, and sessions on another channel.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -14,10 +14,10 @@ const MiB = 1024 * KiB;
 const MESSAGE_BYTES = 4 * KiB;
 const MESSAGES = 200 * MiB / MESSAGE_BYTES;
 const PER_WRITE = 64;
-const GRACE_MS = 1000;
-/** On a machine that does much else at the same time. */
+const SLOW_CONSUMER_MS = 1000;
+/** On a machine that is busy. */
 const TOLERANCE_MS = 1000;
-/** 16 MiB may wait for each of the two subscribers; the rest is what the garbage collector has not had yet. */
+/** 16 MiB may be pending for each of the two subscribers; the rest is garbage that has not been collected yet. */
 const MAX_GROWTH_BYTES = 80 * MiB;
 
 /** Publishes messages that begin with their index, as fast as the server takes them. */
@@ -37,7 +37,7 @@ function indexOf({ payload }: Frame): number {
   return new DataView(payload.buffer, payload.byteOffset).getUint32(0);
 }
 
-/** Reads all messages, which must come in order; the longest wait for one, in milliseconds. */
+/** Reads all messages, which must come in order; returns the longest wait for one, in milliseconds. */
 async function readAll(client: RawClient): Promise<number> {
   let longestMs = 0;
   let last = performance.now();
@@ -50,11 +50,11 @@ async function readAll(client: RawClient): Promise<number> {
   return longestMs;
 }
 
-/** Reads a megabyte a second until it is cut off, messages in order. */
+/** Reads a megabyte a second, messages in order, until the server closes the connection. */
 async function readSlowly(client: RawClient): Promise<void> {
   const start = performance.now();
   for (let index = 0;; index++) {
-    // A pace is a matter of time: this is what is tested, not something to wait for.
+    // The pace is what is tested; there is no event to wait for.
     const early = index * MESSAGE_BYTES / 1e6 * 1000 - (performance.now() - start);
     if (early > 10) await new Promise((resolve) => setTimeout(resolve, early));
     const frame = await client.nextOrEnd();
@@ -64,8 +64,8 @@ async function readSlowly(client: RawClient): Promise<void> {
 }
 
 processAttack(
-  "who reads a megabyte a second holds the others up for no longer than the grace time, and nobody else gets less",
-  { args: ["--slow-consumer-timeout", `${GRACE_MS / 1000}s`] },
+  "a subscriber that reads a megabyte a second delays the others for no longer than the slow-consumer timeout",
+  { args: ["--slow-consumer-timeout", `${SLOW_CONSUMER_MS / 1000}s`] },
   async (harness) => {
     const [publisher, fast, slow] = [await harness.greet(), await harness.greet(), await harness.greet()];
     const { number } = await fast.open("feed");
@@ -73,18 +73,21 @@ processAttack(
     await publisher.openToPublish("feed");
     const before = harness.host.server.residentBytes();
     let most = before;
-    harness.witnesses.tookMs.length = 0;
+    harness.control.tookMs.length = 0;
     const watching = setInterval(() => most = Math.max(most, harness.host.server.residentBytes()), 20);
     try {
       const [longestMs] = await Promise.all([readAll(fast), readSlowly(slow), publish(publisher, number)]);
-      assert(longestMs < GRACE_MS + TOLERANCE_MS, `the fast one waited ${Math.round(longestMs)} ms`);
+      assert(
+        longestMs < SLOW_CONSUMER_MS + TOLERANCE_MS,
+        `the fast subscriber waited ${Math.round(longestMs)} ms`,
+      );
     } finally {
       clearInterval(watching);
     }
     await harness.host.log.until("closed", { number: slow.number, reason: "slow_consumer" });
     const grown = most - before;
     assert(grown < MAX_GROWTH_BYTES, `it grew by ${(grown / MiB).toFixed(1)} MiB`);
-    const p99 = harness.witnesses.p99();
-    assert(p99 < GRACE_MS / 2, `p99 on another channel was ${Math.round(p99)} ms`);
+    const p99 = harness.control.p99();
+    assert(p99 < SLOW_CONSUMER_MS / 2, `p99 on another channel was ${Math.round(p99)} ms`);
   },
 );

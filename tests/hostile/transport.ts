@@ -1,30 +1,28 @@
 /**
- * The two transports every attack is run on, and what they need: one certificate for all tests, raw clients over
- * either, and strangers who only know TCP.
+ * The two transports that attacks use, and what they need: a certificate for all tests, and raw clients over either.
  *
  * @module
  */
 
 import { ensureCertificate, type ServerCertificate } from "../../lib/certificates/folder.ts";
 import { MemoryStorage } from "../../lib/state/storage.ts";
-import type { Welcome } from "../../lib/wire/control.ts";
 import { HEADER_BYTES } from "../../lib/limits.ts";
-import { Type, u32 } from "../../lib/wire/header.ts";
+import { u32 } from "../../lib/wire/header.ts";
 import { within } from "../harness/deadline.ts";
-import { json, RawClient } from "../harness/raw_client.ts";
+import { RawClient } from "../harness/raw_client.ts";
 
-/** Where a server listens, and whom its clients trust. */
+/** Where a server listens, and the authority that its clients trust. */
 export interface Target {
   readonly hostname: string;
   readonly port: number;
   readonly authority?: string;
 }
 
-/** How sessions come to a server. */
+/** How clients connect to a server. */
 export interface Transport {
   readonly name: "TCP" | "TLS";
   readonly isTls: boolean;
-  /** Connects, the TLS handshake included, and says nothing. */
+  /** Connects, TLS handshake included, and sends nothing. */
   connect(target: Target): Promise<RawClient>;
 }
 
@@ -56,8 +54,8 @@ export async function overTls(tcp: Deno.TcpConn, { hostname, authority }: Target
     tls.close();
     throw error;
   }
-  // A raw client uses no more of its connection than what the two kinds have in common.
-  const end = new OrdinaryEnd(tls);
+  // A raw client uses only what TCP and TLS connections have in common.
+  const end = new TcpLike(tls);
   return remembered(new RawClient(end as unknown as Deno.TcpConn), end);
 }
 
@@ -89,8 +87,8 @@ export async function countFrames(client: RawClient, count: number): Promise<Map
   return types;
 }
 
-/** A TLS connection on which an end without goodbye is an end, as it is on TCP. */
-class OrdinaryEnd {
+/** A TLS connection on which an end without close_notify is an end, as it is on TCP. */
+class TcpLike {
   readonly #tls: Deno.TlsConn;
 
   constructor(tls: Deno.TlsConn) {
@@ -119,49 +117,16 @@ class OrdinaryEnd {
   }
 }
 
-/** Says HELLO, a token and all, and reads the WELCOME. */
-export async function greet(
-  client: RawClient,
-  hello: { name?: string; token?: string } = {},
-): Promise<RawClient> {
-  await client.send(client.frame(Type.HELLO, {}, { protocol: "parley/1", ...hello }));
-  client.welcome = json<Welcome>(await client.expect(Type.WELCOME));
-  client.number = client.welcome.number;
-  return client;
-}
-
 let made: Promise<ServerCertificate> | undefined;
 
-/** The certificate of every server here. */
+/** The certificate of every attacked server. */
 export function certificate(): Promise<ServerCertificate> {
   made ??= ensureCertificate(new MemoryStorage(), { hosts: ["127.0.0.1"], nowMs: Date.now() });
   return made;
 }
 
-let greeting: Promise<Uint8Array> | undefined;
-
-/** What a TLS client says first, whole: of Deno's own client, caught on its way. */
-export function clientHello(): Promise<Uint8Array> {
-  greeting ??= catchClientHello();
-  return greeting;
-}
-
-async function catchClientHello(): Promise<Uint8Array> {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  const [there, here] = await Promise.all([Deno.connect({ hostname: "127.0.0.1", port }), listener.accept()]);
-  const tls = await Deno.startTls(there, { hostname: "127.0.0.1" });
-  const failed = tls.handshake().catch(() => {});
-  const bytes = new Uint8Array(16 * 1024);
-  const count = await here.read(bytes);
-  here.close();
-  await failed;
-  tls.close();
-  return bytes.slice(0, count!);
-}
-
-/** A client whose bytes to the server go through a hand of ours that can let them fall: `front` is the server's end. */
-export class Held implements Disposable {
+/** A client whose bytes go through a relay that can drop them: `front` is the relay's connection to the server. */
+export class RelayedClient implements Disposable {
   readonly client: RawClient;
   /** The connection to the server as it is on the wire, TLS records and all. */
   readonly front: Deno.TcpConn;
@@ -173,7 +138,7 @@ export class Held implements Disposable {
     this.#back = back;
   }
 
-  static async connect(transport: Transport, target: Target): Promise<Held> {
+  static async connect(transport: Transport, target: Target): Promise<RelayedClient> {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const [near, back, front] = await Promise.all([
       Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
@@ -181,10 +146,10 @@ export class Held implements Disposable {
       Deno.connect({ hostname: target.hostname, port: target.port }),
     ]);
     for (const socket of [near, back, front]) socket.setNoDelay(true);
-    pass(back, front);
-    pass(front, back);
+    relay(back, front);
+    relay(front, back);
     const client = transport.isTls ? await overTls(near, target) : new RawClient(near);
-    return new Held(client, front, back);
+    return new RelayedClient(client, front, back);
   }
 
   [Symbol.dispose](): void {
@@ -193,13 +158,13 @@ export class Held implements Disposable {
       try {
         socket.close();
       } catch {
-        // Let fall before.
+        // Closed before, by the test.
       }
     }
   }
 }
 
-async function pass(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
+async function relay(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
   const bytes = new Uint8Array(16 * 1024);
   try {
     for (let count; (count = await from.read(bytes)) !== null;) {

@@ -1,6 +1,6 @@
 /**
- * What the server does with peers that do not read. The kernel takes some MiB for either side of a connection before
- * anything is held back, so these tests offer more than that: a flood.
+ * What the server does with clients that do not read. The kernel buffers some MiB for either side of a connection before
+ * anything is paused, so these tests send more than that: a flood.
  *
  * @module
  */
@@ -10,18 +10,19 @@ import { type Limits, serve } from "../../lib/mod.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { within } from "../harness/deadline.ts";
 import { concat, type Frame, RawClient, text } from "../harness/raw_client.ts";
+import { ControlPair } from "../harness/control_pair.ts";
 import { RecordedLog } from "../harness/recorded_log.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** Little may wait, and nobody is closed as slow while a test runs, unless it says otherwise. */
+/** Little may be pending, and no client is closed as slow while a test runs, unless the test says otherwise. */
 const LIMITS: Partial<Limits> = {
   payloadBytes: 64 * KiB,
   pendingBytes: 256 * KiB,
   slowConsumerTimeoutMs: 60_000,
 };
-/** More than the kernel takes between two who do not read. */
+/** More than the kernel buffers between two processes that do not read. */
 const FLOOD_BYTES = 96 * MiB;
 const MESSAGE_BYTES = 16 * KiB;
 const FLOOD_MESSAGES = FLOOD_BYTES / MESSAGE_BYTES;
@@ -45,11 +46,11 @@ class Flood {
     }
   }
 
-  /** Waits until the flood is held back: nothing more goes out while `turn` comes round twenty times. */
-  async held(turn: () => Promise<unknown>): Promise<void> {
+  /** Waits until the server pauses the flood: nothing more is written during twenty of `roundTrip`. */
+  async paused(roundTrip: () => Promise<unknown>): Promise<void> {
     for (let before = -1; before !== this.written;) {
       before = this.written;
-      for (let i = 0; i < 20; i++) await turn();
+      for (let i = 0; i < 20; i++) await roundTrip();
     }
     assert(!this.done, "the server took the whole flood");
   }
@@ -73,35 +74,20 @@ function indexOf({ payload }: Frame): number {
   return new DataView(payload.buffer, payload.byteOffset).getUint32(0);
 }
 
-/** Two sessions on a channel of their own; `turn` passes a message from one to the other. */
-async function witnesses(server: { hostname: string; port: number }) {
-  const from = await RawClient.greet(server);
-  const to = await RawClient.greet(server);
-  const { number } = await to.open("witnesses");
-  await from.openToPublish("witnesses");
-  let count = 0;
-  return {
-    async turn(): Promise<void> {
-      const payload = `${count++}`;
-      await from.send(from.message(number, payload));
-      assertEquals(text(await to.expect(Type.MESSAGE)), payload);
-    },
-    [Symbol.dispose](): void {
-      from.close();
-      to.close();
-    },
-  };
+/** Two sessions that must be served all the while. */
+function controlPair(server: { hostname: string; port: number }): Promise<ControlPair> {
+  return ControlPair.open(() => RawClient.greet(server));
 }
 
-Deno.test("who stops reading holds its publisher back, and nobody else; reading again, it gets everything", async () => {
+Deno.test("a subscriber that stops reading pauses its publisher, and no other session; when it reads again, it gets everything", async () => {
   await using server = await serve({ limits: LIMITS });
   using slow = await RawClient.greet(server);
   using publisher = await RawClient.greet(server);
-  using others = await witnesses(server);
+  using others = await controlPair(server);
   const { number } = await slow.open("slow");
   await publisher.openToPublish("slow");
   const flood = floodChannel(publisher, number);
-  await flood.held(others.turn);
+  await flood.paused(() => others.pass());
   for (let index = 0; index < FLOOD_MESSAGES; index++) {
     assertEquals(indexOf(await slow.expect(Type.MESSAGE)), index);
   }
@@ -110,13 +96,13 @@ Deno.test("who stops reading holds its publisher back, and nobody else; reading 
   assertEquals(await slow.barrier(), []);
 });
 
-Deno.test("who does not read for the grace time is closed as slow_consumer, and its publishers go on", async () => {
+Deno.test("a subscriber that does not read for the slow-consumer timeout is closed as slow_consumer, and its publishers go on", async () => {
   const log = new RecordedLog();
   await using server = await serve({ limits: { ...LIMITS, slowConsumerTimeoutMs: 300 }, log: log.log });
   using slow = await RawClient.greet(server);
   using publisher = await RawClient.greet(server);
   using deputy = await RawClient.greet(server);
-  using others = await witnesses(server);
+  using others = await controlPair(server);
   const { number } = await slow.open("slow");
   const start = performance.now();
   const floods: Flood[] = [];
@@ -124,11 +110,11 @@ Deno.test("who does not read for the grace time is closed as slow_consumer, and 
     await client.openToPublish("slow");
     floods.push(floodChannel(client, number));
   }
-  while (log.all("slow consumer").length === 0) await others.turn();
+  while (log.all("slow consumer").length === 0) await others.pass();
   assert(performance.now() - start >= 299);
   assertEquals(floods.map(({ done }) => done), [false, false]);
 
-  // It has a moment to read why.
+  // It can still read the reason.
   const received = await slow.rest();
   const error = received.pop()!;
   assertEquals([error.type, JSON.parse(text(error)).code], [Type.ERROR, "slow_consumer"]);
@@ -141,7 +127,7 @@ Deno.test("who does not read for the grace time is closed as slow_consumer, and 
   await log.until("closed", { number: slow.number, reason: "slow_consumer" });
 });
 
-Deno.test("several who do not read hold their publisher for one grace time, not for one each", async () => {
+Deno.test("several slow consumers delay a publisher for one timeout in total, not one each", async () => {
   const log = new RecordedLog();
   const slowConsumerTimeoutMs = 400;
   await using server = await serve({ limits: { ...LIMITS, slowConsumerTimeoutMs }, log: log.log });
@@ -163,19 +149,19 @@ Deno.test("several who do not read hold their publisher for one grace time, not 
   for (const client of slow) client.close();
 });
 
-Deno.test("memory stays bounded, whatever is published to who does not read", async () => {
+Deno.test("memory stays bounded, whatever is published to a subscriber that does not read", async () => {
   const log = new RecordedLog();
   await using server = await serve({ limits: { ...LIMITS, slowConsumerTimeoutMs: 500 }, log: log.log });
   using slow = await RawClient.greet(server);
   using publisher = await RawClient.greet(server);
-  using others = await witnesses(server);
+  using others = await controlPair(server);
   const { number } = await slow.open("slow");
   await publisher.openToPublish("slow");
   const before = Deno.memoryUsage().rss;
   let most = before;
   const flood = floodChannel(publisher, number);
   while (!flood.done) {
-    await others.turn();
+    await others.pass();
     most = Math.max(most, Deno.memoryUsage().rss);
   }
   assertEquals(await publisher.barrier(), []);
@@ -184,10 +170,10 @@ Deno.test("memory stays bounded, whatever is published to who does not read", as
   assert(grown < FLOOD_BYTES / MiB / 2, `grew by ${grown} MiB`);
 });
 
-Deno.test("who asks without reading the answers is held, then closed", async () => {
+Deno.test("a client that does not read the answers to its frames is paused, then closed", async () => {
   const log = new RecordedLog();
   await using server = await serve({ limits: { ...LIMITS, slowConsumerTimeoutMs: 300 }, log: log.log });
-  using others = await witnesses(server);
+  using others = await controlPair(server);
   using pinging = await RawClient.greet(server);
   using echoing = await RawClient.greet(server);
   const echo = await echoing.openToPublish("$echo");
@@ -197,7 +183,7 @@ Deno.test("who asks without reading the answers is held, then closed", async () 
     new Flood(echoing, repeated(echoing.message(echo, new Uint8Array(1000)))),
     new Flood(opening, repeated(opening.frame(Type.OPEN, { id: 1 }, { channel: "chat", presence: true }))),
   ];
-  while (log.all("slow consumer").length < floods.length) await others.turn();
+  while (log.all("slow consumer").length < floods.length) await others.pass();
   for (const { number } of [pinging, echoing, opening]) {
     await log.until("closed", { number, reason: "slow_consumer" });
   }
@@ -211,7 +197,7 @@ function repeated(frame: Uint8Array): () => Uint8Array {
   return () => bytes;
 }
 
-Deno.test("a member of a group without room is passed over, and nobody is held", async () => {
+Deno.test("a member of a group without room is passed over, and its publisher is not paused", async () => {
   await using server = await serve({ limits: LIMITS });
   using slow = await RawClient.greet(server);
   using quick = await RawClient.greet(server);
@@ -242,20 +228,20 @@ Deno.test("a responder without room is passed over", async () => {
   using slow = await RawClient.greet(server);
   using quick = await RawClient.greet(server);
   using publisher = await RawClient.greet(server);
-  using asker = await RawClient.greet(server);
+  using requester = await RawClient.greet(server);
   const { number: flooded } = await slow.open("slow");
   const { number: jobs } = await slow.open("jobs");
   await quick.open("jobs");
   await publisher.openToPublish("slow");
-  await asker.openToPublish("jobs");
+  await requester.openToPublish("jobs");
   const flood = floodChannel(publisher, flooded);
-  await flood.held(() => asker.barrier());
-  await asker.send(...[1, 2, 3, 4].map((id) => asker.request(id, jobs)));
-  assertEquals(await asker.barrier(), []);
+  await flood.paused(() => requester.barrier());
+  await requester.send(...[1, 2, 3, 4].map((id) => requester.request(id, jobs)));
+  assertEquals(await requester.barrier(), []);
   assertEquals((await quick.barrier()).map(({ id }) => id), [1, 2, 3, 4]);
 });
 
-Deno.test("who reads is not closed for what comes all at once, however little may wait", async () => {
+Deno.test("a burst does not close a subscriber that keeps reading, however little may be pending", async () => {
   await using server = await serve({ limits: { payloadBytes: 4 * KiB, pendingBytes: 64 * KiB } });
   using reader = await RawClient.greet(server);
   using member = await RawClient.greet(server);
@@ -273,7 +259,7 @@ Deno.test("who reads is not closed for what comes all at once, however little ma
   await Promise.all([sending, read(reader), read(member)]);
 });
 
-Deno.test("who is held back is not silent: it is not closed with timeout for it", async () => {
+Deno.test("a paused publisher is not closed with timeout", async () => {
   const log = new RecordedLog();
   const limits = { ...LIMITS, heartbeatSeconds: 1, slowConsumerTimeoutMs: 3300 };
   await using server = await serve({ limits, log: log.log });

@@ -1,13 +1,12 @@
 /**
- * Attacks by those who are in, on what is not theirs: others' inboxes, more than they were granted, more than their
- * share of places and of the server's time.
+ * Attacks by accepted sessions: on the inboxes of others, on channels outside their permissions, and on limits.
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Type } from "../../lib/wire/header.ts";
 import { inbox, json, type RawClient, text } from "../harness/raw_client.ts";
 import { attack } from "./harness.ts";
-import { greet } from "./transport.ts";
+import { TCP } from "./transport.ts";
 
 attack(
   "the inbox of another session is closed to a token without direct",
@@ -17,12 +16,12 @@ attack(
     const mallory = await harness.greet({ token: await harness.token({ direct: false }) });
     await mallory.send(
       ...[1, 2, 3].map((i) => mallory.message(inbox(victim.number), `${i}`)),
-      mallory.message(inbox(0x7fffffff), "nobody"),
-      mallory.reply(7, victim.number, "an answer nobody asked for"),
+      mallory.message(inbox(0x7fffffff), "no session"),
+      mallory.reply(7, victim.number, "a reply without a request"),
     );
     const refusals = [];
     for (const frame of await mallory.barrier()) refusals.push([json(frame).code, frame.channel]);
-    // Also for the session that is not there: who may not write to inboxes does not learn which there are.
+    // Also for a session that does not exist: a client that may not write to inboxes does not learn which ones exist.
     assertEquals(refusals, [
       ["forbidden", inbox(victim.number)],
       ["forbidden", inbox(0x7fffffff)],
@@ -59,10 +58,10 @@ attack(
       assertEquals((await mallory.refused("forbidden")).id, id, channel);
     }
     await mallory.open("chat.*");
-    // A name that is granted for publishing alone, and one for subscribing alone.
+    // A name that is granted for subscribing only.
     const opened = await mallory.open("jobs.done");
     assertEquals(opened.publish, false);
-    await mallory.send(mallory.message(opened.number, "not mine to say"));
+    await mallory.send(mallory.message(opened.number, "not permitted"));
     assertEquals((await mallory.refused("forbidden")).channel, opened.number);
     for (const channel of ["chat.lobby.deep", "jobs.new", "jobs", "secret", "chat.lobby", "jobs.done"]) {
       const number = await publisher.openToPublish(channel);
@@ -75,10 +74,10 @@ attack(
 );
 
 attack(
-  "more connections than the limit in all are told server_full, however many; a place that is free is taken",
+  "connections beyond the limit in all are rejected as server_full, and when one ends, another is accepted",
   { limits: { connections: 8 } },
   async (harness) => {
-    // Over TLS, who is still in the handshake counts for itself: these are greeted before the others come.
+    // TLS handshakes under way are counted separately: these sessions are accepted before the others connect.
     const inside: RawClient[] = [];
     for (let i = 0; i < 6; i++) inside.push(await harness.greet());
     const outside: RawClient[] = [];
@@ -90,15 +89,15 @@ attack(
     leaver.close();
     await harness.host.log.until("closed", { number: leaver.number });
     let guest = await harness.connect();
-    for (; !await isIn(guest); guest = await harness.connect());
+    for (; !await isAccepted(guest); guest = await harness.connect());
     assertEquals(await guest.barrier(), []);
   },
 );
 
-/** Says HELLO; whether there was a place. It becomes free a moment after the session is gone. */
-async function isIn(client: RawClient): Promise<boolean> {
+/** Sends HELLO; whether it was accepted. The server counts a connection until a moment after its session has ended. */
+async function isAccepted(client: RawClient): Promise<boolean> {
   try {
-    await greet(client);
+    await client.hello();
     return true;
   } catch {
     return false;
@@ -106,7 +105,7 @@ async function isIn(client: RawClient): Promise<boolean> {
 }
 
 attack(
-  "more connections than the limit of an address are told server_full",
+  "connections beyond the limit of an address are rejected as server_full",
   { limits: { connectionsPerAddress: 6 } },
   async (harness) => {
     for (let i = 0; i < 4; i++) await harness.greet();
@@ -119,7 +118,7 @@ attack(
 );
 
 attack(
-  "a rate in messages is kept by back-pressure: all arrive, none is refused, none early",
+  "a limit of messages per second is kept by back-pressure: all arrive, none is refused, none early",
   { limits: { messagesPerSecond: 500 } },
   async (harness) => {
     const listener = await harness.greet();
@@ -131,14 +130,14 @@ attack(
     await mallory.send(...Array.from({ length: count }, (_, i) => mallory.message(number, `${i}`)));
     for (let i = 0; i < count; i++) assertEquals(text(await listener.expect(Type.MESSAGE)), `${i}`);
     const took = performance.now() - start;
-    // A second's worth goes at once; the rest at the rate, but for a tenth of a second that may be overdrawn.
+    // The first second's worth passes at once, the rest at the rate, which may be exceeded by a tenth of a second.
     assert(took >= 850, `${count} messages at 500 a second took ${Math.round(took)} ms`);
     assertEquals(await mallory.barrier(), []);
   },
 );
 
 attack(
-  "a rate in bytes is kept by back-pressure: all arrive, none is refused, none early",
+  "a limit of bytes per second is kept by back-pressure: all arrive, none is refused, none early",
   { limits: { bytesPerSecond: 1024 * 1024 } },
   async (harness) => {
     const listener = await harness.greet();
@@ -159,8 +158,8 @@ attack(
 );
 
 attack(
-  "65,535 outstanding requests are all there may be, an id that is used again is refused, and the answers arrive",
-  { limits: { requests: 65_535 } },
+  "with 65,535 outstanding requests an id that is used again is refused, and the replies arrive",
+  { limits: { requests: 65_535 }, transports: [TCP] },
   async (harness) => {
     const responder = await harness.greet();
     const { number } = await responder.open("jobs");
@@ -181,7 +180,7 @@ attack(
     assertEquals((await mallory.expect(Type.REPLY)).id, 1);
     await mallory.send(mallory.request(1, number));
     assertEquals((await responder.expect(Type.REQUEST)).id, 1);
-    // Its end is not the server's: nobody waits for the answers any more.
+    // 65,535 requests are dropped at once when their requester ends.
     mallory.close();
   },
 );
