@@ -1,5 +1,5 @@
 /**
- * `parley`: arguments in, one command out.
+ * The program `parley`.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * `parley-server`: arguments in, one assembled server out.
+ * The program `parley-server`.
  *
  * @module
  */

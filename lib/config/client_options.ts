@@ -46,7 +46,12 @@ export const CLIENT_OPTIONS = {
     placeholder: "TIME",
     help: "how long to wait: 10, 10s or 500ms (default 5s to connect, 30s for a reply)",
   },
-  "count": { kind: "integer", range: [1, 1e9], only: ["flag"], help: "end after this many" },
+  "count": {
+    kind: "integer",
+    range: [1, 1e9],
+    only: ["flag"],
+    help: "end after this many messages or pings",
+  },
   "exec": {
     kind: "string",
     only: ["flag"],

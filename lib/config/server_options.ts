@@ -35,7 +35,7 @@ export const SERVER_OPTIONS = {
     kind: "integer",
     range: [0, 65535],
     default: DEFAULT_PORT,
-    help: "port to listen on; 0 takes a free one",
+    help: "port to listen on; 0 chooses a free one",
   },
   "config": {
     kind: "path",
@@ -49,20 +49,27 @@ export const SERVER_OPTIONS = {
     placeholder: "DIR",
     help: "directory of the server's signing keys and issued tokens",
   },
-  "log-level": { kind: "choice", choices: LOG_LEVELS, default: "info", help: "lowest level to log" },
+  "log-level": {
+    kind: "choice",
+    choices: LOG_LEVELS,
+    default: "info",
+    placeholder: "LEVEL",
+    help: "lowest level to log",
+  },
   "log-format": {
     kind: "choice",
     choices: LOG_FORMATS,
     default: logFormat,
+    placeholder: "FORMAT",
     help: "text for people, or one JSON object per line",
   },
   "log-file": { kind: "path", help: "also log to this file, as JSON lines" },
   "auth": {
     kind: "boolean",
     default: false,
-    help: "require a token; always on if other machines can connect",
+    help: "require a token; implied by any address but loopback",
   },
-  "tls": { kind: "boolean", default: false, help: "encrypt; always on if other machines can connect" },
+  "tls": { kind: "boolean", default: false, help: "encrypt; implied by any address but loopback" },
   "tls-cert": { kind: "path", help: "certificate chain in PEM, instead of a generated one" },
   "tls-key": { kind: "path", help: "its private key in PEM" },
   "certs": {
@@ -74,7 +81,7 @@ export const SERVER_OPTIONS = {
   "insecure": {
     kind: "boolean",
     default: false,
-    help: "let other machines connect without tokens and TLS",
+    help: "do not imply --auth and --tls: let other machines connect without",
   },
   "max-payload": {
     kind: "bytes",
@@ -110,7 +117,7 @@ export const SERVER_OPTIONS = {
     kind: "integer",
     range: [1, 1e6],
     default: MAX_CONNECTIONS_PER_ADDRESS,
-    help: "connections per address (IPv6: per /64 network)",
+    help: "connections per IPv4 address or IPv6 /64 network",
   },
   "max-message-rate": {
     kind: "integer",

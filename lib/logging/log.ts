@@ -1,30 +1,29 @@
 /**
- * What Parley logs with.
+ * The log interface of Parley, and the errors it may be given.
  *
  * @module
  */
 
-/** One level of a log: a constant message, and what varies as properties. */
+/** Logs at one level: a constant message; what varies goes into the properties. */
 export type LogMethod = (message: string, properties?: Record<string, unknown>) => void;
 
-/** A structured log. LogTape's loggers are such; so is whatever else you write these five methods for. */
+/** A structured log. A LogTape logger is one; so is any object with these five methods. */
 export interface Log {
-  /** A log that adds `properties` to each line. */
+  /** Returns a log that adds `properties` to each line. */
   with(properties: Record<string, unknown>): Log;
-  /** For whoever looks for a fault. */
+  /** Details for finding a fault. */
   debug: LogMethod;
-  /** What happened. */
+  /** A normal event. */
   info: LogMethod;
-  /** What should not have, and is dealt with. */
+  /** A problem that was handled. */
   warn: LogMethod;
-  /** What somebody has to look at. */
+  /** A problem that needs attention. */
   error: LogMethod;
 }
 
 /**
- * What a log may be given of `error`: all of it; but where descriptors have run out, only what it says. An error's stack
- * is made when it is read, which opens a file, and where that cannot be opened Deno 2.9.6 panics: the server would end
- * because of what it logs.
+ * Returns `error`, or only its message if the process has run out of file descriptors. Reading an error's stack opens a
+ * file, and Deno 2.9.6 panics if it cannot: logging the error would end the server.
  */
 export function loggable(error: unknown): unknown {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {

@@ -42,7 +42,7 @@ Deno.test("pretty lines have time, level, message and properties", async () => {
   ]);
 });
 
-Deno.test("pretty lines are coloured where that is wanted", async () => {
+Deno.test("pretty lines are coloured if asked for", async () => {
   const lines = await linesOf({ format: "pretty", colour: true }, (logger) => {
     logger.error("failed", { code: "internal" });
     logger.info("started");
@@ -68,7 +68,7 @@ Deno.test("JSON lines are objects with time, level, message and the properties",
   assertEquals([second.level, second.message], ["warn", "slow"]);
 });
 
-Deno.test("a level leaves out what is less important", async () => {
+Deno.test("a level hides the levels below it", async () => {
   const levels = ["debug", "info", "warn", "error"] as const;
   for (const [at, level] of levels.entries()) {
     const lines = await linesOf({ level }, (logger) => levels.forEach((each) => logger[each]("x")));
@@ -76,9 +76,9 @@ Deno.test("a level leaves out what is less important", async () => {
   }
 });
 
-/** What a stranger may put into a name to make it look like something else. */
+/** Names that a client may choose to forge a line or control a terminal. */
 const HOSTILE = [
-  'Ada\n12:00:00.000 ERROR forged by="somebody"',
+  'Ada\n12:00:00.000 ERROR forged by="Eve"',
   "Ada\r\n",
   '", "level": "error',
   "\x1b[2J\x1b[31mred",
@@ -90,14 +90,14 @@ const HOSTILE = [
   "",
 ];
 
-Deno.test("what strangers send can neither forge a line nor steer a terminal", async () => {
+Deno.test("text from clients can neither forge a line nor control a terminal", async () => {
   for (const text of HOSTILE) {
     for (const format of ["pretty", "json"] as const) {
       const lines = await linesOf({ format }, (logger) => {
         logger.error("session {name} left", { name: text, again: [text], [text]: 1, error: new Error(text) });
       });
       assertEquals(lines.length, 1);
-      // Below an error its stack follows, indented as no line of the log is.
+      // The stack of an error follows, indented; no line of the log is.
       const [line, ...stack] = lines[0].slice(0, -1).split("\n");
       assert(stack.every((each) => each.startsWith("    at ")));
       assert(!/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(line + stack.join("")), JSON.stringify(lines[0]));
@@ -127,7 +127,7 @@ Deno.test("no property replaces the record's own fields", async () => {
   assertEquals([typeof time, level, message, x], ["string", "info", "real", 1]);
 });
 
-Deno.test("errors show their message, and where they came from if they were not expected", async () => {
+Deno.test("errors show their message, and their stack if they are unexpected", async () => {
   const use = (logger: Logger) => {
     const error = new ParleyError("internal", "lost count", { cause: new TypeError("no number") });
     logger.warn("expected", { error });
@@ -169,7 +169,7 @@ Deno.test("after disposal nothing is logged, and logging can be set up again", a
   assertEquals(lines.map((line) => JSON.parse(line).message), ["in time"]);
 });
 
-Deno.test("a line that cannot be written stops nobody", async () => {
+Deno.test("a line that cannot be written does not throw", async () => {
   const write = () => {
     throw new Deno.errors.BrokenPipe();
   };
@@ -190,7 +190,7 @@ function makeDirectory() {
 const modeOf = (path: string) => (Deno.statSync(path).mode ?? 0) & 0o777;
 
 Deno.test({
-  name: "a file gets JSON lines, as does stderr, and is its owner's alone",
+  name: "a file gets JSON lines besides stderr, and only its owner may read it",
   ignore,
   async fn() {
     using directory = makeDirectory();
@@ -211,7 +211,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a file that has grown is put aside, and the five newest of those are kept, none for others to read",
+  name: "a large file is rotated; the five newest are kept, readable only by their owner",
   ignore,
   async fn() {
     using directory = makeDirectory();
@@ -220,7 +220,7 @@ Deno.test({
     await linesOf({ file, fileBytes: 20_000 }, async (logger) => {
       for (let number = 0; number < total; number++) {
         logger.info("line", { number, padding: "x".repeat(1000) });
-        // Written behind our back: wait, as a server would, until it is.
+        // The library writes in the background: wait until it has.
         if (number % 10 === 9) await until(() => Deno.readTextFileSync(file).includes(`"number":${number},`));
       }
     });
@@ -237,17 +237,17 @@ Deno.test({
   },
 });
 
-/** Resolves once `isSo`; the files are written by timers of the library, of which it tells nobody. */
-async function until(isSo: () => boolean) {
+/** Resolves once `condition` holds. Polls, because the library writes files by timers and reports nothing. */
+async function until(condition: () => boolean) {
   const deadline = Date.now() + 10_000;
-  while (!isSo()) {
+  while (!condition()) {
     assert(Date.now() < deadline, "nothing happened for ten seconds");
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 
 Deno.test({
-  name: "the mode somebody gave the file stays, also when it is put aside",
+  name: "a file keeps its mode, also when it is rotated",
   ignore: ignore || isWindows,
   async fn() {
     using directory = makeDirectory();
@@ -285,7 +285,7 @@ Deno.test({
     const lines: string[] = [];
     await linesOf({ file, fileBytes: 100, write: (line) => void lines.push(line) }, async (logger) => {
       logger.info("fine", { padding: "x".repeat(8192) });
-      Deno.removeSync(file); // so that it cannot be put aside
+      Deno.removeSync(file); // so that it cannot be rotated
       logger.info("lost in the file", { padding: "x".repeat(8192) });
       await until(() => lines.length === 3);
     });
@@ -296,7 +296,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "unless told otherwise a program logs to stderr, and without colours where that is no terminal",
+  name: "by default a program logs to stderr, without colours if that is not a terminal",
   ignore: ignore || !(await isGranted("run")),
   async fn() {
     const program = `

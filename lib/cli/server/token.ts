@@ -26,7 +26,7 @@ import { visible, visibleJson } from "../terminal.ts";
 const USAGE =
   `Usage: parley-server token issue --name NAME [--publish 'PATTERN']... [--subscribe 'PATTERN']...
              [--respond 'PATTERN']... [--direct] [--expires 30d]    print a new token
-       parley-server token list                      list all tokens, without the tokens themselves
+       parley-server token list                      list the issued tokens: id, grants and validity
        parley-server token revoke ID                 revoke a token; its sessions end within seconds
        parley-server token rotate [--overlap 30d]    sign tokens with a new key from now on
 

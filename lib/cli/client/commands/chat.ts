@@ -18,9 +18,8 @@ export const CHAT: Command = {
   name: "chat",
   operands: { usage: "[CHANNEL]", min: 0, max: 1 },
   summary: "chat on a channel, line by line",
-  details:
-    `The default CHANNEL is ${LOBBY}. Ctrl-D or Ctrl-C ends the chat. Messages go to stdout. Notices of\n` +
-    "sessions that join and leave go to a terminal too, otherwise to stderr. --name is what others see.",
+  details: `The default CHANNEL is ${LOBBY}. Ctrl-D or Ctrl-C ends the chat. Messages go to\n` +
+    "stdout. Notices of sessions that join or leave go to stderr, or above the prompt on a terminal.",
   options: [],
   endsByInterrupt: true,
   run: chat,
