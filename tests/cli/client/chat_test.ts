@@ -4,7 +4,7 @@ import { connect } from "../../../lib/client/connect.ts";
 import { MAY_RUN } from "../../harness/permissions.ts";
 import { processTest, Program } from "../../harness/program.ts";
 
-/** Starts `parley chat ARGS` as Ada, and waits until she is there. */
+/** Starts `parley chat ARGS` as Ada, and waits until it is ready. */
 async function chat(url: string, ...args: string[]): Promise<Program> {
   const program = new Program(["--url", url, "--name", "Ada", ...args]);
   await program.stderr.until(/Ctrl-D ends/);
@@ -17,7 +17,7 @@ async function join(url: string, channel: string) {
   return { client, opened: await client.open(channel, { echo: false }) };
 }
 
-processTest("chat passes lines in and out, with names, and says who comes and goes", async () => {
+processTest("chat sends and shows lines with names, and announces sessions that join and leave", async () => {
   await using server = await serve({ port: 0 });
   await using ada = await chat(server.url);
   await ada.stderr.until(/^\* Welcome, Ada\..*\n\* chat\.lobby: you \(Ada\) alone; Ctrl-D ends\n$/);
@@ -38,7 +38,7 @@ processTest("chat passes lines in and out, with names, and says who comes and go
   assertEquals([code, stdout], [0, "Grace: hello, Ada\nGrace: and goodbye\n"]);
 });
 
-processTest("chat takes another channel, and names who is there already", async () => {
+processTest("chat takes another channel, and lists the sessions there", async () => {
   await using server = await serve({ port: 0 });
   await using _client = (await join(server.url, "chat.tea")).client;
   await using ada = await chat(server.url, "chat", "chat.tea");
@@ -47,7 +47,7 @@ processTest("chat takes another channel, and names who is there already", async 
   assertEquals((await ada.ended()).code, 0);
 });
 
-processTest("nothing that comes in can steer the terminal or pass for somebody else's line", async () => {
+processTest("a message cannot control the terminal or forge a line of another session", async () => {
   await using server = await serve({ port: 0 });
   await using ada = await chat(server.url);
   const { client, opened: lobby } = await join(server.url, "chat.lobby");
@@ -71,7 +71,7 @@ processTest("Ctrl-C ends chat with 0", async () => {
   assertEquals((await ada.ended()).code, 0);
 });
 
-processTest("a server that goes away ends chat with 3, although stdin is open", async () => {
+processTest("a server that stops ends chat with 3, although stdin is open", async () => {
   const server = await serve({ port: 0 });
   await using ada = await chat(server.url);
   await server.close();

@@ -8,7 +8,7 @@ function start(...args: string[]): Program {
 }
 
 processTest(
-  "the demo tells its story with network permission alone, in plain text, on two screens at most",
+  "the demo runs with network permission alone, in plain text, and fits two screens",
   async () => {
     await using demo = start("examples/demo.ts");
     const { code, stdout, stderr } = await demo.ended();
@@ -21,7 +21,7 @@ processTest(
   },
 );
 
-processTest("the simple client prints the welcome and leaves", async () => {
+processTest("the simple client prints the welcome and ends", async () => {
   await using server = await serve({ port: 0 });
   await using client = start("examples/simple_client.ts", server.url);
   const { code, stdout, stderr } = await client.ended();
@@ -29,7 +29,7 @@ processTest("the simple client prints the welcome and leaves", async () => {
   assertMatch(stdout, /^Welcome, guest-1\. .*\n$/);
 });
 
-processTest("the simple client says in one line that nobody is there", async () => {
+processTest("the simple client reports an unreachable server in one line", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();

@@ -1,5 +1,5 @@
 /**
- * Everything that can go wrong with a server, and what `parley` makes of it: one line, one exit code, one log record.
+ * Every failure of a server, as `parley` reports it: one line, one exit code, one log record.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import { Type } from "../../../lib/wire/header.ts";
 import { type FakePeer, playServer, WELCOME } from "../../client/fake_server.ts";
 import { assertFailure, LOGGED, parley, processTest, Program } from "../../harness/program.ts";
 
-/** Runs `parley ping` against a server that `talk` plays. */
-function pingAgainst(talk: (peer: FakePeer) => Promise<unknown>, ...args: string[]) {
+/** Runs `parley ping` against a server that `play` acts as. */
+function pingAgainst(play: (peer: FakePeer) => Promise<unknown>, ...args: string[]) {
   return playServer(async (server) => {
     using peer = await server.accept();
-    await talk(peer);
+    await play(peer);
     await peer.drain();
   }, (port) => parley(["ping", "--port", `${port}`, ...args]));
 }
@@ -37,34 +37,34 @@ processTest("an HTTP server is recognised", async () => {
   );
 });
 
-processTest("a server that says nothing is given up after --timeout", async () => {
+processTest("a silent server is given up after --timeout", async () => {
   const ended = await pingAgainst(() => Promise.resolve(), "--timeout", "300ms");
   assertFailure(ended, 3, /did not greet within 0\.\d s; check that it is a Parley server/);
 });
 
-processTest("a server that hangs up at once is named as such", async () => {
+processTest("a server that closes at once is reported", async () => {
   const ended = await pingAgainst((peer) => Promise.resolve(peer.conn.close()));
   assertFailure(ended, 3, /without a greeting; check/);
 });
 
 for (const [code, exit] of [["unauthorized", 4], ["server_full", 3], ["unsupported_protocol", 1]] as const) {
-  processTest(`a refusal with ${code} ends with ${exit} and the server's words`, async () => {
+  processTest(`a refusal with ${code} ends with ${exit} and the server's message`, async () => {
     assertFailure(await pingAgainst(rejection(code, "not you")), exit, /^parley: not you/);
   });
 }
 
-processTest("a refusal for want of a token says how to give one", async () => {
+processTest("a refusal for lack of a token says how to give one", async () => {
   const ended = await pingAgainst(rejection("unauthorized", "a token is needed"));
   assertEquals(ended.stderr, "parley: a token is needed; give a valid token with --token or PARLEY_TOKEN\n");
 });
 
-processTest("what a server says cannot steer the terminal", async () => {
+processTest("a server's message cannot control the terminal", async () => {
   const ended = await pingAgainst(rejection("unauthorized", "\x1b[2J\nparley: all is well"));
   assertFailure(ended, 4, /^parley: \\x1b\[2J\\nparley: all is well/);
 });
 
 for (const command of [["subscribe", "chat"], ["respond", "chat", "--exec", "cat"], ["chat"]]) {
-  processTest(`a connection that breaks in mid-talk ends ${command[0]} with 3`, async () => {
+  processTest(`a connection that breaks ends ${command[0]} with 3`, async () => {
     await playServer(async (server) => {
       using peer = await server.greet();
       await peer.open(1);
@@ -79,7 +79,7 @@ for (const command of [["subscribe", "chat"], ["respond", "chat", "--exec", "cat
   });
 }
 
-processTest("a peer that breaks the protocol in mid-talk is a failure", async () => {
+processTest("a peer that breaks the protocol is a failure", async () => {
   const ended = await pingAgainst(async (peer) => {
     await peer.expect(Type.HELLO);
     await peer.control({ type: Type.WELCOME }, WELCOME);
@@ -118,12 +118,12 @@ processTest("with --log-level debug the details are on stderr too", async () => 
   assertMatch(stderr, /"message":"failed".*"code":"no_responders"/);
 });
 
-processTest("a log file that cannot be written is said before anything is done", async () => {
+processTest("a log file that cannot be written is reported before anything else happens", async () => {
   const ended = await parley(["ping", "--log-file", "/nonexistent/parley.log"]);
   assertFailure(ended, 2, /cannot write the log file/);
 });
 
-processTest("a token does not leave for another machine in the clear", async () => {
+processTest("a token is not sent to another machine without TLS", async () => {
   const args = ["ping", "--host", "198.51.100.1", "--timeout", "1"];
   const ended = await parley(args, { env: { PARLEY_TOKEN: "t0p-secret" } });
   assertFailure(ended, 2, /would cross the network to .* unencrypted/);

@@ -4,7 +4,7 @@ import { Output, OutputClosed } from "../../../lib/cli/output.ts";
 import { visible, visibleJson, visibleLines } from "../../../lib/cli/terminal.ts";
 import { ParleyError } from "../../../lib/errors.ts";
 
-/** Keeps what is written, at most `most` bytes a write. */
+/** Records what is written, at most `most` bytes per write. */
 class Kept {
   readonly writes: string[] = [];
   readonly #most: number;

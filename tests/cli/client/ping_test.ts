@@ -4,7 +4,7 @@ import { Type } from "../../../lib/wire/header.ts";
 import { playServer } from "../../client/fake_server.ts";
 import { assertFailure, LOGGED, parley, processTest, Program } from "../../harness/program.ts";
 
-processTest("ping says who answers and how long it took", async () => {
+processTest("ping prints server, session and round trip", async () => {
   await using server = await serve({ port: 0 });
   const { code, stdout, stderr } = await parley(["ping", "--url", server.url, "--name", "Ada"]);
   assertEquals([code, stderr], [0, ""]);
@@ -14,14 +14,14 @@ processTest("ping says who answers and how long it took", async () => {
   );
 });
 
-processTest("ping --count pings as often and sums up", async () => {
+processTest("ping --count sends that many pings and prints a summary", async () => {
   await using server = await serve({ port: 0 });
   const { code, stdout } = await parley(["ping", "--port", `${server.port}`, "--count", "2"]);
   assertEquals(code, 0);
   assertMatch(stdout, /pong 1: .*\npong 2: .*\n2 pings, min\/avg\/max [\d.]+\/[\d.]+\/[\d.]+ ms\n$/);
 });
 
-processTest("ping --json is a line for programs", async () => {
+processTest("ping --json prints an object", async () => {
   await using server = await serve({ port: 0 });
   const { stdout } = await parley(["ping", "--json"], {
     env: { PARLEY_URL: server.url, PARLEY_NAME: "Ada" },
@@ -31,7 +31,7 @@ processTest("ping --json is a line for programs", async () => {
   assertEquals(rest, { number: 1, name: "Ada", server: { name: "parley", version: rest.server.version } });
 });
 
-processTest("a server that greets and then stays silent is no answer in time", async () => {
+processTest("a server that is silent after WELCOME is exit code 5", async () => {
   await playServer(async (server) => {
     using peer = await server.greet();
     await peer.drain();
@@ -42,7 +42,7 @@ processTest("a server that greets and then stays silent is no answer in time", a
   });
 });
 
-processTest("Ctrl-C while it waits ends ping with 130, and says goodbye", async () => {
+processTest("Ctrl-C ends a waiting ping with 130, after a BYE", async () => {
   let program: Program | undefined;
   await playServer(async (server) => {
     using peer = await server.greet();
@@ -80,7 +80,7 @@ processTest("--trace shows every frame, one decoded line each, and no payload or
   );
 });
 
-processTest("a server that is not there is one line and exit code 3", async () => {
+processTest("an unreachable server is one line and exit code 3", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();

@@ -37,7 +37,7 @@ for (const operands of [["jobs"], ["jobs", "-"]]) {
   });
 }
 
-processTest("publish sends a line as soon as it is there", async () => {
+processTest("publish sends a line as soon as it is complete", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
   const jobs = await client.open("jobs");
@@ -50,7 +50,7 @@ processTest("publish sends a line as soon as it is there", async () => {
   assertEquals((await program.ended()).code, 0);
 });
 
-processTest("publish where it is not permitted is refused", async () => {
+processTest("publish without permission is refused", async () => {
   await using server = await serve({ port: 0 });
   assertFailure(await parley(["publish", "$internal", "x", "--url", server.url]), 4, /\$internal/);
 });
@@ -61,7 +61,7 @@ processTest("a line above the server's limit is one line and a failure", async (
   assertFailure(ended, 1, /1024/);
 });
 
-processTest("a server that goes away while publish waits for a line ends it with 3", async () => {
+processTest("a server that stops ends a publish that waits for a line with 3", async () => {
   const server = await serve({ port: 0 });
   await using program = new Program(["publish", "jobs", "--url", server.url, ...LOGGED]);
   await program.stderr.until(/"connected"/);

@@ -13,7 +13,7 @@ processTest("request prints the reply, text with a newline at its end", async ()
 
 for (const operands of [["$echo", "-"], ["$echo"]]) {
   processTest(
-    `request ${operands.join(" ")} sends all of stdin, and what is no text comes out as it is`,
+    `request ${operands.join(" ")} sends all of stdin, and prints bytes unchanged`,
     async () => {
       await using server = await serve({ port: 0 });
       const stdin = "two\nlines";
@@ -28,13 +28,13 @@ for (const operands of [["$echo", "-"], ["$echo"]]) {
   );
 }
 
-processTest("nobody to answer is exit code 5", async () => {
+processTest("a request without responder is exit code 5", async () => {
   await using server = await serve({ port: 0 });
   const ended = await parley(["request", "nobody.there", "hello?", "--url", server.url]);
   assertFailure(ended, 5, /nobody to answer on nobody\.there; start one with parley respond/);
 });
 
-processTest("no answer in time is exit code 5", async () => {
+processTest("no reply in time is exit code 5", async () => {
   await using server = await serve({ port: 0 });
   await using worker = await connect({ url: server.url });
   const asked = Promise.withResolvers<void>();
@@ -44,7 +44,7 @@ processTest("no answer in time is exit code 5", async () => {
   assertFailure(ended, 5, /no reply on slow within 1\.5 s/);
 });
 
-processTest("Ctrl-C ends a request that waits with 130", async () => {
+processTest("Ctrl-C ends a waiting request with 130", async () => {
   await using server = await serve({ port: 0 });
   await using worker = await connect({ url: server.url });
   const asked = Promise.withResolvers<void>();

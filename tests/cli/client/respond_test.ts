@@ -3,14 +3,14 @@ import { serve } from "../../../lib/server/serve.ts";
 import { connect } from "../../../lib/client/connect.ts";
 import { assertFailure, LOGGED, parley, processTest, Program } from "../../harness/program.ts";
 
-/** Starts `parley respond`, and waits until it answers. */
+/** Starts `parley respond`, and waits until it responds. */
 async function respond(url: string, channel: string, command: string): Promise<Program> {
   const program = new Program(["respond", channel, "--exec", command, "--url", url, ...LOGGED]);
   await program.stderr.until(/"message":"responding"/);
   return program;
 }
 
-processTest("respond answers with what its command prints, until Ctrl-C", async () => {
+processTest("respond answers with the output of its command, until Ctrl-C", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
   await using program = await respond(server.url, "text.upper", "tr a-z A-Z");
@@ -25,7 +25,7 @@ processTest("respond answers with what its command prints, until Ctrl-C", async 
   assertEquals(stderr.match(/"message":"request answered"/g)?.length, 3);
 });
 
-processTest("respond passes bytes through, and minds no command that reads no stdin", async () => {
+processTest("respond passes bytes through, and accepts a command that reads no stdin", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
   await using _cat = await respond(server.url, "cat", "cat");
@@ -36,7 +36,7 @@ processTest("respond passes bytes through, and minds no command that reads no st
   assertEquals((await client.request("deaf", new Uint8Array(1_000_000))).text(), "deaf\n");
 });
 
-processTest("a command that fails is told on stderr, and the asker gets no reply", async () => {
+processTest("a command that fails is reported on stderr, and the requester gets an error", async () => {
   await using server = await serve({ port: 0 });
   await using program = await respond(server.url, "broken", "echo details >&2; exit 3");
   const ended = await parley(["request", "broken", "x", "--url", server.url]);
@@ -48,7 +48,7 @@ processTest("a command that fails is told on stderr, and the asker gets no reply
   assertEquals((await program.ended()).code, 0);
 });
 
-processTest("respond finishes what it has begun before Ctrl-C ends it", async () => {
+processTest("respond finishes running commands before Ctrl-C ends it", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
   await using gate = await respond(server.url, "outer", "cat >/dev/null; echo begun >&2; exec sleep 0.5");
@@ -59,7 +59,7 @@ processTest("respond finishes what it has begun before Ctrl-C ends it", async ()
   assertEquals((await gate.ended()).code, 0);
 });
 
-processTest("respond without --exec says what it needs", async () => {
+processTest("respond without --exec is wrong usage", async () => {
   const ended = await parley(["respond", "jobs"]);
   assertFailure(ended, 2, /respond needs --exec COMMAND/);
   assertMatch(ended.stderr, /parley respond jobs --exec/);

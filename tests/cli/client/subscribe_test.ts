@@ -28,7 +28,7 @@ processTest("subscribe prints a line for each message, at once, and ends after -
   assertEquals([code, stdout], [0, "chat.lobby 1 one\nnews 1 base64:AAH/\nnews 1 zwölf\n"]);
 });
 
-processTest("a message that several of the names cover is printed once", async () => {
+processTest("a message that several names cover is printed once", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "chat.lobby", "chat.*", "chat.*", "--count", "2");
@@ -53,7 +53,7 @@ processTest("subscribe --json prints an object for each message", async () => {
   ]);
 });
 
-processTest("what would steer a terminal or forge a line is made visible", async () => {
+processTest("text that would control a terminal or forge a line is escaped", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "chat", "--count", "1");
@@ -62,7 +62,7 @@ processTest("what would steer a terminal or forge a line is made visible", async
   assertEquals(stdout, "chat 1 \\x1b[2J\\rchat 2 forged\\nchat 3 too\\u{202e}\n");
 });
 
-processTest("subscribe ends quietly when nobody reads it any more", async () => {
+processTest("subscribe ends quietly when its stdout is closed", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "chat");
@@ -76,7 +76,7 @@ processTest("subscribe ends quietly when nobody reads it any more", async () => 
 });
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  processTest(`${signal} ends subscribe with 0, and what came before is printed`, async () => {
+  processTest(`${signal} ends subscribe with 0, after printing earlier messages`, async () => {
     await using server = await serve({ port: 0 });
     await using client = await connect({ url: server.url });
     const channel = await client.open("chat", { subscribe: false });

@@ -11,7 +11,7 @@ import { assertFailure } from "../../harness/program.ts";
 import { siteTest } from "../../harness/site.ts";
 
 siteTest(
-  "certs makes an authority and a certificate, keeps a good one, and renews it when asked",
+  "certs makes an authority and a certificate, keeps a good one, and renews it with --renew",
   async (site) => {
     const command = ["certs", "--host", "hub.example", "--host", "192.0.2.7", "--days", "30"];
     const first = await site.server(command);
@@ -58,7 +58,7 @@ for (
   });
 }
 
-siteTest("certs tells what keeps it from making one", async (site) => {
+siteTest("certs reports why it cannot make a certificate", async (site) => {
   await site.folder("open", 0o777);
   await Deno.writeTextFile(`${site.path}/open/x`, "");
   const open = await site.server(["certs", "--out", "open"]);
@@ -66,7 +66,7 @@ siteTest("certs tells what keeps it from making one", async (site) => {
   assertMatch(open.stderr, /others can change what is in the folder open .*chmod 700 open/);
 });
 
-siteTest("a renewed certificate is taken up on SIGHUP, and sessions go on", async (site) => {
+siteTest("a renewed certificate is loaded on SIGHUP, and sessions continue", async (site) => {
   const [before, after] = await Promise.all([makeAuthority(Date.now()), makeAuthority(Date.now())]);
   const place = async (authority: typeof before) => {
     const pair = await makeServerCertificate(authority, { hosts: ["127.0.0.1"], nowMs: Date.now() });
@@ -105,7 +105,7 @@ siteTest("a renewed certificate is taken up on SIGHUP, and sessions go on", asyn
   await ada.ping();
 }, { compiled: true });
 
-siteTest("parley-server certs --renew under a running server keeps its link good", async (site) => {
+siteTest("after parley-server certs --renew the link of a running server stays valid", async (site) => {
   const server = await site.serve("--host", "0.0.0.0");
   const link = await server.link();
   await using ada = await connect({ url: link });

@@ -1,6 +1,5 @@
 /**
- * Every way not to get in or not to get on: what the client says and what to do, its exit code, and what the server's
- * log tells beyond that.
+ * Every refusal: the client's message, its advice and exit code, and the details in the server's log.
  *
  * @module
  */
@@ -33,7 +32,7 @@ async function givenFiles(site: Site, { certificate, key }: KeyPair): Promise<st
   return ["--tls-cert", "given.pem", "--tls-key", "given-key.pem"];
 }
 
-siteTest("a certificate of an authority the client does not know", async (site) => {
+siteTest("a certificate of an authority that the client does not trust", async (site) => {
   const server = await site.serve("--tls");
   await site.ok("certs", "--host", "localhost", "--out", "other");
   for (const args of [["--tls"], ["--ca", "other/ca.pem"]]) {
@@ -81,14 +80,14 @@ siteTest("a certificate for another name", async (site) => {
   await server.log.untilLike("TLS handshake failed", "made for another name");
 });
 
-siteTest("TLS to a plain port", async (site) => {
+siteTest("a TLS client on a plain port", async (site) => {
   const server = await site.serve();
   const ended = await site.parley(["ping", "--port", `${server.port}`, "--tls"]);
   assertFailure(ended, 3, /does not speak TLS; connect without --tls, or check the port/);
   await server.log.untilLike("refused", "TLS");
 });
 
-siteTest("plain to a TLS port", async (site) => {
+siteTest("a plain client on a TLS port", async (site) => {
   const server = await site.serve("--tls");
   const ended = await site.parley(["ping", "--port", `${server.port}`]);
   assertFailure(ended, 3, /speaks TLS; connect with --tls \(or a parleys:\/\/ URL\), and with --ca/);
@@ -211,7 +210,7 @@ siteTest("a full server", async (site) => {
   assertEquals([ended.code, ended.stderr], [0, ""]);
 });
 
-siteTest("a rate slows a session down, and refuses nothing", async (site) => {
+siteTest("a rate limit slows a session down, and refuses nothing", async (site) => {
   const server = await site.serve("--max-message-rate", "100", "--max-byte-rate", "64KiB");
   await using client = await connect({ port: server.port });
   await using channel = await client.open("chat");

@@ -1,5 +1,5 @@
 /**
- * Where a token may come from, and where it must not be seen: not in `ps`, in no log, on no screen.
+ * The sources of a token, and that it appears in no process list, no log and on no screen.
  *
  * @module
  */
@@ -20,20 +20,20 @@ async function hasPython(): Promise<boolean> {
   }
 }
 
-/** A server that asks for tokens, and a token for it. */
+/** A server that requires tokens, and a token for it. */
 async function guarded(site: Site, ...args: string[]) {
   const token = await site.issue("--name", "Ada", "--subscribe", ">", "--publish", ">");
   const server = await site.serve("--auth", ...args);
   return { token, server, at: ["--port", `${server.port}`] };
 }
 
-/** Starts the client by a shell that tells its process id, which becomes the client's. */
+/** Starts the client by a shell that prints its process id and then becomes the client. */
 function startKnown(site: Site, args: readonly string[], env: ProgramOptions["env"]): Program {
   const program = ["sh", "-c", 'echo "pid $$" >&2; exec "$@"', "sh", ...site.programs.client];
   return site.startClient(args, { program, env });
 }
 
-siteTest("a token from PARLEY_TOKEN or @FILE is in no list of processes", async (site) => {
+siteTest("a token from PARLEY_TOKEN or @FILE is in no process list", async (site) => {
   const { token, at } = await guarded(site);
   const file = await site.write("token", `${token}\n`);
   const ways: [string[], Record<string, string>][] = [
@@ -53,7 +53,7 @@ siteTest("a token from PARLEY_TOKEN or @FILE is in no list of processes", async 
   }
 }, { ignore: Deno.build.os !== "linux" });
 
-siteTest("a token that cannot be had", async (site) => {
+siteTest("a token that cannot be read", async (site) => {
   const { token, at } = await guarded(site);
   await site.write("empty", "\n");
   await site.write("two", `${token}\n${token}\n`);
@@ -74,7 +74,7 @@ siteTest("a token that cannot be had", async (site) => {
   }
 });
 
-/** Runs a program at a terminal of its own: when `question` has come, types `answer`. Prints exit code and screen. */
+/** Runs a program at its own terminal: types `answer` once `question` appears. Prints exit code and screen. */
 const TERMINAL = `
 import os, pty, select, sys, termios
 question, answer = sys.argv[1].encode(), sys.argv[2].encode().decode("unicode_escape").encode()
@@ -113,7 +113,7 @@ async function atTerminal(
   return { code: Number(exitCode), commandLine, screen: screen.join("\n") };
 }
 
-siteTest("a token that is typed is neither shown nor in the list of processes", async (site) => {
+siteTest("a typed token is neither shown nor in the process list", async (site) => {
   const { token, at } = await guarded(site);
   const { code, commandLine, screen } = await atTerminal(site, `x\\x7f${token}\\r`, [
     "ping",
@@ -126,7 +126,7 @@ siteTest("a token that is typed is neither shown nor in the list of processes", 
   assertStringIncludes(commandLine, "--token=-");
 }, { compiled: true, ignore: !HAS_PYTHON });
 
-siteTest("the question for a token is not in the output, and Ctrl-C answers it", async (site) => {
+siteTest("the prompt for a token is not in the output, and Ctrl-C cancels it", async (site) => {
   const { token, at } = await guarded(site);
   const out = `${site.path}/out`;
   const redirected = ["sh", "-c", `exec "$@" >${out}`, "sh", ...site.programs.client];
@@ -140,7 +140,7 @@ siteTest("the question for a token is not in the output, and Ctrl-C answers it",
   assertMatch(nothing.screen, /parley: no token was entered/);
 }, { ignore: !HAS_PYTHON });
 
-siteTest("no token, key or payload is in any log, not at debug either", async (site) => {
+siteTest("no token, key or payload is in any log, not even at debug", async (site) => {
   const { token, server, at } = await guarded(
     site,
     "--log-level",
@@ -179,7 +179,7 @@ siteTest("no token, key or payload is in any log, not at debug either", async (s
   }
 });
 
-siteTest("a link or token in the wrong place is not repeated", async (site) => {
+siteTest("a link or token in the wrong place is not repeated in the error", async (site) => {
   const link = "parleys://127.0.0.1:1?token=eyJhbGci.eyJz.c2ln";
   for (const args of [[link], ["ping", link], ["ping", "eyJhbGci.eyJz.c2ln"], ["publish", "a", "b", link]]) {
     const ended = await site.parley(args);

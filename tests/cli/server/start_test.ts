@@ -1,5 +1,5 @@
 /**
- * Safe by default: what a start makes, prints and says.
+ * Safe by default: the files that a start makes, what it prints and what it logs.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import { EXTERNAL_ADDRESS } from "../../harness/permissions.ts";
 import { siteTest } from "../../harness/site.ts";
 
 const LINK = /^parleys:\/\/[^\s']+\?ca=[\w-]+&token=[\w.-]+$/;
-/** A JWT, or the part of one that matters. */
+/** The beginning of a JWT. */
 const TOKEN = /eyJ[\w-]+/;
 
 siteTest(
-  "the first start on 0.0.0.0 makes everything, and its link is all that a client needs",
+  "the first start on 0.0.0.0 makes keys and certificate, and a client needs only its join link",
   async (site) => {
     const server = await site.serve("--host", "0.0.0.0");
     const link = await server.link();
@@ -53,14 +53,14 @@ siteTest(
   { compiled: true },
 );
 
-siteTest("of two servers that start at once with one state folder, one prints a link", async (site) => {
+siteTest("if two servers start at once with one state folder, one of them prints a link", async (site) => {
   const servers = await Promise.all([1, 2].map(() => site.serve("--host", "0.0.0.0")));
   const ended = await Promise.all(servers.map((server) => server.stop()));
   assertEquals(ended.map(({ stdout }) => stdout).join("").trimEnd().split("\n").length, 1);
   assertEquals((await site.tokens()).length, 1);
 });
 
-siteTest("on loopback it is open to this machine, says so, and makes nothing", async (site) => {
+siteTest("on loopback the server is open to this machine, logs that, and makes no files", async (site) => {
   for (const host of ["127.0.0.1", "localhost", "::1", "[::1]"]) {
     const server = await site.serve("--host", host);
     const { level } = await server.log.untilLike(
@@ -92,7 +92,7 @@ siteTest("with --auth on loopback the link is for this machine", async (site) =>
   assertStringIncludes(stderr, "To join from this machine");
 });
 
-siteTest("--insecure opens it to the network, and warns at every start", async (site) => {
+siteTest("--insecure opens the server to the network, and every start logs a warning", async (site) => {
   for (let start = 1; start <= 2; start++) {
     const server = await site.serve("--host", "0.0.0.0", "--insecure");
     const { level, message } = await server.log.untilLike("insecure: open to the network");
@@ -108,7 +108,7 @@ siteTest("--insecure opens it to the network, and warns at every start", async (
   assertEquals([...Deno.readDirSync(site.path)], []);
 });
 
-siteTest("--insecure --auth keeps the tokens, and clients send them only if told to", async (site) => {
+siteTest("--insecure --auth requires tokens, and clients send them only with --insecure", async (site) => {
   const server = await site.serve("--host", "0.0.0.0", "--insecure", "--auth");
   const { level, message } = await server.log.untilLike("insecure: open to the network");
   assertEquals(level, "warn");
@@ -142,7 +142,7 @@ siteTest("under systemd no token goes to the journal", async (site) => {
   assertEquals(await site.tokens(), [], "the link is still to come");
 }, { ignore: Deno.build.os !== "linux" });
 
-siteTest("a signal during the start stops the server in order", async (site) => {
+siteTest("a signal during the start stops the server cleanly", async (site) => {
   const server = await site.serve("--host", "0.0.0.0");
   server.program.kill("SIGHUP");
   const { code, stderr } = await server.stop();
@@ -151,7 +151,7 @@ siteTest("a signal during the start stops the server in order", async (site) => 
 });
 
 siteTest(
-  "a certificate the operator chose the names of keeps them, and gets this machine's",
+  "a certificate keeps the names that the operator chose, and gets those of this machine",
   async (site) => {
     await site.ok("certs", "--host", "hub.example");
     const server = await site.serve("--host", "0.0.0.0");
@@ -168,7 +168,7 @@ siteTest(
   },
 );
 
-siteTest("the link has a name of the certificate that somebody else looks after", async (site) => {
+siteTest("the link has a name of the certificate given by file", async (site) => {
   await site.ok("certs", "--host", "localhost", "--out", "bought");
   const files = ["--tls-cert", "bought/server.pem", "--tls-key", "bought/server-key.pem"];
   const server = await site.serve("--host", "0.0.0.0", ...files);
@@ -180,14 +180,14 @@ siteTest("the link has a name of the certificate that somebody else looks after"
   assertStringIncludes((await server.stop()).stderr, "need it with --ca");
 });
 
-siteTest("IPv6 works from the first start to the ping", async (site) => {
+siteTest("IPv6 works from first start to ping", async (site) => {
   const server = await site.serve("--host", "::1", "--tls", "--auth");
   const link = await server.link();
   assertMatch(link, /^parleys:\/\/\[::1\]:\d+\?ca=/);
   assertEquals((await site.parley(["ping", "--url", link])).code, 0);
 });
 
-siteTest("config shows what is in effect, and why", async (site) => {
+siteTest("config shows the security in effect, and why", async (site) => {
   const config = (...args: string[]) => site.ok("config", ...args);
   assertMatch(await config(), /tokens +off\n +TLS +off\n +result +open to this machine/);
   assertMatch(
@@ -216,7 +216,7 @@ for (
   });
 }
 
-siteTest("what keeps a server from starting is one line, exit code 1", async (site) => {
+siteTest("a start that fails prints one line and ends with 1", async (site) => {
   await site.folder("open", 0o777);
   await Deno.writeTextFile(`${site.path}/open/x`, "");
   await site.write("file", "");

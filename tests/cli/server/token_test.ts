@@ -1,5 +1,5 @@
 /**
- * `parley-server token`: what it prints, and what becomes of sessions.
+ * `parley-server token`: its output, and its effect on sessions.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { type Site, siteTest } from "../../harness/site.ts";
 
 const UUID = /[0-9a-f]{8}-[0-9a-f-]{27}/;
 
-/** A session that is there until something ends it. */
+/** A session that stays until it is ended. */
 async function subscriber(site: Site, port: number, token: string): Promise<Program> {
   const program = site.startClient(["subscribe", "chat", "--port", `${port}`], {
     env: { PARLEY_TOKEN: token },
@@ -60,7 +60,7 @@ siteTest("issue, list and revoke", async (site) => {
   assertEquals((await site.server(["token", "revoke", id])).code, 0, "twice changes nothing");
 });
 
-siteTest("for programs: --json", async (site) => {
+siteTest("--json prints objects", async (site) => {
   const issued = JSON.parse(await site.ok("token", "issue", "--name", "Ada", "--direct", "--json"));
   assertMatch(issued.token, /^eyJ/);
   assertEquals([issued.name, issued.direct, issued.publish], ["Ada", true, []]);
@@ -70,7 +70,7 @@ siteTest("for programs: --json", async (site) => {
   assertEquals(endEarly, []);
 });
 
-siteTest("a folder that is not there", async (site) => {
+siteTest("a state folder that does not exist", async (site) => {
   const list = await site.server(["token", "list", "--state", "gone"]);
   assertEquals([list.code, list.stdout], [0, ""]);
   assertMatch(
@@ -88,7 +88,7 @@ siteTest("a folder that is not there", async (site) => {
   assertEquals([...Deno.readDirSync(site.path)], [], "asking makes nothing");
 });
 
-siteTest("the state folder is the one that a server here would take", async (site) => {
+siteTest("the state folder is the one that a server started here would use", async (site) => {
   await site.write("parley.jsonc", '{ "state": "kept", "certs": "kept-certs", "port": 0 }');
   await site.issue("--name", "Ada");
   assert(Deno.statSync(`${site.path}/kept/tokens.json`).isFile);
@@ -99,7 +99,7 @@ siteTest("the state folder is the one that a server here would take", async (sit
   assert(Deno.statSync(`${site.path}/kept-certs/server.pem`).isFile);
 });
 
-siteTest("revoking what is not there, or not clear", async (site) => {
+siteTest("revoking an id that is unknown or ambiguous", async (site) => {
   const nothing = { publish: [], subscribe: [], respond: [], direct: false, expiresInSeconds: 60 };
   for (let count = 0; count < 17; count++) await site.issueBy(0, { name: "Ada", ...nothing });
   const firsts = (await site.tokens()).map(({ id }) => id[0]);
@@ -139,7 +139,7 @@ for (
   });
 }
 
-siteTest("revoking closes a live session within 5 s, and the client says why", async (site) => {
+siteTest("revoking a token closes its session within 5 s, and the client prints the reason", async (site) => {
   const token = await site.issue("--name", "Ada", "--subscribe", "chat");
   const server = await site.serve("--auth");
   const ada = await subscriber(site, server.port, token);
@@ -158,7 +158,7 @@ siteTest("revoking closes a live session within 5 s, and the client says why", a
   assertEquals([again.code, again.stderr], [4, stderr.slice(stderr.indexOf("parley: token"))]);
 }, { compiled: true });
 
-siteTest("a session ends when its token expires, and a new one is not let in with it", async (site) => {
+siteTest("a session ends when its token expires, and the token opens no new one", async (site) => {
   const token = await site.issue("--name", "Ada", "--subscribe", "chat", "--expires", "3s");
   const server = await site.serve("--auth");
   const ada = await subscriber(site, server.port, token);
@@ -174,7 +174,7 @@ siteTest("a session ends when its token expires, and a new one is not let in wit
   assertMatch(again.stderr, /^parley: token expired: it ended at/);
 });
 
-siteTest("rotate goes on taking the old tokens for the overlap, and none with --overlap 0", async (site) => {
+siteTest("rotate accepts old tokens for the overlap, and none with --overlap 0", async (site) => {
   const token = await site.issue("--name", "Ada", "--subscribe", "chat");
   const server = await site.serve("--auth");
   const ada = await subscriber(site, server.port, token);
@@ -199,7 +199,7 @@ siteTest("rotate goes on taking the old tokens for the overlap, and none with --
   assertMatch(await site.ok("token", "list"), /Ada .* its key was rotated out/);
 });
 
-siteTest("list tells when a token was last used", async (site) => {
+siteTest("list shows when a token was last used", async (site) => {
   const token = await site.issue("--name", "Ada");
   const server = await site.serve("--auth");
   assertEquals((await site.parley(["ping", "--port", `${server.port}`, "--token", token])).code, 0);
