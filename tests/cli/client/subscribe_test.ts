@@ -2,6 +2,8 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { serve } from "../../../lib/server/serve.ts";
 import type { Client } from "../../../lib/client/api.ts";
 import { connect } from "../../../lib/client/connect.ts";
+import { encodeFrame, MESSAGE_HEADERS, Type } from "../../../lib/wire/header.ts";
+import { playServer } from "../../client/fake_server.ts";
 import { assertFailure, LOGGED, parley, processTest, Program } from "../../harness/program.ts";
 
 /** Starts `parley subscribe ARGS`, and waits until it is subscribed. */
@@ -39,17 +41,19 @@ processTest("a message that several names cover is printed once", async () => {
 processTest("subscribe --json prints an object for each message", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
-  await using program = await subscribe(server.url, "data", "--json", "--count", "3");
+  await using program = await subscribe(server.url, "data", "--json", "--count", "4");
   const data = await client.open("data", { subscribe: false });
   await data.publish("a\u009b\n");
   await data.publish({ json: { on: true } });
   await data.publish(new Uint8Array([1, 2]));
+  await data.publish("traced", { headers: { traceparent: "00-1\u202e" } });
   const { stdout } = await program.ended();
   assertEquals(stdout.includes("\u009b"), false);
   assertEquals(stdout.trim().split("\n").map((line) => JSON.parse(line)), [
     { channel: "data", sender: 1, kind: "text", text: "a\u009b\n" },
     { channel: "data", sender: 1, kind: "json", text: '{"on":true}' },
     { channel: "data", sender: 1, kind: "bytes", base64: "AQI=" },
+    { channel: "data", sender: 1, kind: "text", headers: { traceparent: "00-1\u202e" }, text: "traced" },
   ]);
 });
 
@@ -108,6 +112,22 @@ processTest("thousands of messages all arrive, in order", async () => {
   const numbers = stdout.trim().split("\n").map((line) => Number(line.split(" ")[2]));
   assertEquals([code, numbers.length], [0, 20_000]);
   assertEquals(numbers.findIndex((number, at) => number !== at), -1);
+});
+
+processTest("a message with malformed headers is reported, and subscribe goes on", async () => {
+  await playServer(async (server) => {
+    using peer = await server.greet();
+    await peer.open(1);
+    const header = { type: Type.MESSAGE, channel: 1, sender: 3 };
+    await peer.write(encodeFrame({ ...header, flags: MESSAGE_HEADERS }, new Uint8Array([0, 9])));
+    await peer.write(encodeFrame(header, new TextEncoder().encode("well-formed")));
+    await peer.drain();
+  }, async (port) => {
+    await using program = new Program(["subscribe", "chat", "--count", "1", "--port", `${port}`]);
+    const { code, stdout, stderr } = await program.ended();
+    assertEquals([code, stdout], [0, "chat 3 well-formed\n"]);
+    assertMatch(stderr, /^parley: [^\n]*headers[^\n]*\n$/);
+  });
 });
 
 processTest("a name against the grammar is wrong usage", async () => {

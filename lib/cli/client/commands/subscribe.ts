@@ -6,6 +6,7 @@
 
 import type { Channel, Message } from "../../../client/api.ts";
 import { channelProblem, covers } from "../../../wire/names.ts";
+import { describeFailure } from "../../failures.ts";
 import type { Command, Context } from "../command.ts";
 import { decodeText } from "../input.ts";
 import { visible, visibleJson } from "../../terminal.ts";
@@ -17,15 +18,19 @@ export const SUBSCRIBE: Command = {
   summary: "print the messages of channels and patterns, one per line",
   details:
     "Each line is CHANNEL SENDER TEXT. The sender is a session number. A payload that is not text is shown\n" +
-    "in base64. With --json each line is an object with channel, sender, kind, and text or base64.\n" +
+    "in base64. With --json each line is an object with channel, sender, kind, headers if there are any,\n" +
+    "and text or base64.\n" +
     "In a pattern, * stands for one segment of a name, and a final > for one or more: 'chat.*', 'jobs.>'.",
   options: ["count", "json"],
   endsByInterrupt: true,
   run: subscribe,
 };
 
-async function subscribe({ values, operands, output, log, printStatus, connect }: Context): Promise<void> {
-  const client = await connect();
+async function subscribe(
+  { values, operands, output, log, printStatus, printError, connect }: Context,
+): Promise<void> {
+  // One message with malformed headers must not end the subscription.
+  const client = await connect((error) => printError(describeFailure(error)));
   const channels: Channel[] = [];
   for (const name of distinct(operands)) channels.push(await client.open(name));
   const names = channels.map(({ name }) => name);
@@ -65,12 +70,13 @@ export function formatLine(message: Message): string {
 
 /** Formats a message as a line of JSON. */
 export function formatJson(message: Message): string {
-  const { channel, sender, kind, payload } = message;
+  const { channel, sender, kind, headers, payload } = message;
   const text = kind === "bytes" ? undefined : decodeText(payload);
   return visibleJson({
     channel,
     sender,
     kind,
+    ...(Object.keys(headers).length === 0 ? {} : { headers }),
     ...(text === undefined ? { base64: base64(payload) } : { text }),
   });
 }
