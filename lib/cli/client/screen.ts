@@ -38,7 +38,8 @@ export class Screen implements AsyncDisposable {
 
   /** Shows an event. */
   notice(text: string): void {
-    if (this.#isTerminal) this.#line(this.#paint("dim", `* ${text}`))?.catch(() => {}); // the next message fails too, and ends the chat
+    // If writing fails, the next message fails too, and ends the chat.
+    if (this.#isTerminal) this.#line(this.#paint("dim", `* ${text}`))?.catch(() => {});
     else printError(`* ${text}`);
   }
 

@@ -89,7 +89,7 @@ export async function tokenCommand(sources: ConfigSources): Promise<number> {
       checkClock(Date.now());
       if (!hasState) {
         printError(
-          `parley-server: made the new state folder ${state}; start the server with the same --state`,
+          `parley-server: ${state} is a new state folder; start the server with the same --state`,
         );
       }
       await issue(store, values);
@@ -199,7 +199,7 @@ async function rotate({ tokens, registry }: TokenStore, { overlap, json }: Token
       } at the latest`,
   );
   for (const { id, name, expiresAtMs } of endingEarly) {
-    printError(`  ends early: ${id} of ${visible(name)}, issued until ${formatTime(expiresAtMs)}`);
+    printError(`  ends early: ${id} of ${visible(name)}, otherwise valid until ${formatTime(expiresAtMs)}`);
   }
 }
 

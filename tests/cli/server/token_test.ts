@@ -36,7 +36,7 @@ siteTest("issue, list and revoke", async (site) => {
   assertMatch(issued.stdout, /^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/);
   assertMatch(
     issued.stderr,
-    /made the new state folder parley-state; start the server with the same --state\nissued [0-9a-f-]{36} to Ada, valid until/,
+    /parley-state is a new state folder; start the server with the same --state\nissued [0-9a-f-]{36} to Ada, valid until/,
   );
 
   const nothing = await site.server(["token", "issue", "--name", "Bob"]);

@@ -18,7 +18,8 @@ export const RESPOND: Command = {
   details:
     "--exec COMMAND runs once per request: the request is its stdin, its stdout is the reply. As many run\n" +
     "at once as this machine has processors. If the command fails, the requester gets an error without the\n" +
-    "reason (exit code 5 of parley request), and a line on stderr here gives the reason.",
+    "reason (exit code 5 of parley request), and a line on stderr here gives the reason.\n" +
+    "CHANNEL may be a pattern.",
   options: ["exec"],
   endsByInterrupt: true,
   run: respond,
