@@ -67,7 +67,7 @@ Deno.test("the log reader keeps errors and lines that are not JSON, and counts r
     "error: Uncaught (in promise) Error: oh",
     "",
   ];
-  for (const line of lines) log.push(line);
+  for (const line of lines) log.readLine(line);
   assertEquals([...log.refusals], [["bad_frame", 2]]);
   assertEquals(log.problems, lines.slice(3, 5));
   assertEquals(log.lines, 5);

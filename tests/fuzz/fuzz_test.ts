@@ -5,13 +5,14 @@
 import { assert, assertEquals } from "@std/assert";
 import { seedFrom } from "../harness/seeded.ts";
 import { fuzz } from "./run.ts";
-import { CAN_OBSERVE, ServerProcess } from "./server_process.ts";
+import { MAY_INSPECT } from "../harness/permissions.ts";
+import { startObserved } from "./server_log.ts";
 import { formatResult } from "./summary.ts";
 
 for (const tls of [false, true]) {
   Deno.test({
     name: `a server survives five seconds of garbage${tls ? " inside and outside of TLS" : ""}`,
-    ignore: !CAN_OBSERVE,
+    ignore: !MAY_INSPECT,
     fn: async () => {
       const options = { seconds: 5, seed: seedFrom(), connections: 16, from: 0, count: 1e9, tls };
       const result = await fuzz(options);
@@ -26,7 +27,7 @@ for (const tls of [false, true]) {
 
 Deno.test({
   name: "a server that exits is reported, with the command that repeats the run",
-  ignore: !CAN_OBSERVE,
+  ignore: !MAY_INSPECT,
   fn: async () => {
     // Listens for a second, then exits.
     const script = 'import {serve} from "./lib/mod.ts"; const s=await serve(); ' +
@@ -44,10 +45,10 @@ Deno.test({
 
 Deno.test({
   name: "a server that cannot start is distinguished from one that an attack killed",
-  ignore: !CAN_OBSERVE,
+  ignore: !MAY_INSPECT,
   fn: async () => {
     const command = [Deno.execPath(), "eval", "console.error('no, thank you'); Deno.exit(4)"];
-    const error = await ServerProcess.start({ command }).then(() => undefined, (error: Error) => error);
+    const error = await startObserved({ command }).then(() => undefined, (error: Error) => error);
     assertEquals(error?.message, "the server ended with 4 at once: no, thank you");
   },
 });

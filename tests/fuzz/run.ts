@@ -11,7 +11,8 @@ import { type Dial, runAttack } from "./attack_runner.ts";
 import { MAX_PAYLOAD } from "./frames.ts";
 import type { FuzzOptions } from "./options.ts";
 import { quantile } from "./quantile.ts";
-import { ServerProcess, type Stopped } from "./server_process.ts";
+import type { Stopped } from "../harness/server_process.ts";
+import { type ObservedServer, startObserved } from "./server_log.ts";
 import { ControlClient } from "./control_client.ts";
 
 const MiB = 1024 * 1024;
@@ -87,7 +88,7 @@ export async function fuzz(
   const folder = await Deno.makeTempDir({ prefix: "parley-fuzz-" });
   try {
     const args = [...SERVER_ARGS, ...(options.tls ? ["--tls", "--certs", folder] : [])];
-    await using server = await ServerProcess.start({ command: options.server, args });
+    await using server = await startObserved({ command: options.server, args });
     const ca = options.tls ? await Deno.readTextFile(`${folder}/ca.pem`) : undefined;
     return await new Run(options, server, ca, signal).run(onProgress);
   } finally {
@@ -97,7 +98,7 @@ export async function fuzz(
 
 class Run {
   readonly #options: FuzzOptions;
-  readonly #server: ServerProcess;
+  readonly #server: ObservedServer;
   readonly #dial: Dial;
   readonly #dialPlain: Dial;
   readonly #signal: AbortSignal | undefined;
@@ -110,7 +111,7 @@ class Run {
   /** The index of the next attack when the server first logged an error. */
   #loggedAt: number | undefined;
 
-  constructor(options: FuzzOptions, server: ServerProcess, ca: string | undefined, signal?: AbortSignal) {
+  constructor(options: FuzzOptions, server: ObservedServer, ca: string | undefined, signal?: AbortSignal) {
     this.#options = options;
     this.#server = server;
     this.#signal = signal;
@@ -223,7 +224,7 @@ class Run {
     }
     if (this.#server.code !== undefined) return undefined;
     try {
-      const stopped = await this.#server.stop();
+      const stopped = await this.#server.terminate();
       if (stopped.code !== 0) this.#addProblem(`the server ended with ${stopped.code} on SIGTERM`);
       return stopped;
     } catch (error) {

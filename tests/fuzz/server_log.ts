@@ -4,6 +4,8 @@
  * @module
  */
 
+import { ServerProcess } from "../harness/server_process.ts";
+
 /** How many unexpected lines are kept. */
 const MAX_PROBLEMS = 10;
 /** How many characters of each are kept. */
@@ -19,8 +21,7 @@ export class ServerLog {
   /** The message of the last line. */
   last = "";
 
-  /** Takes one line. */
-  push(line: string): void {
+  readLine(line: string): void {
     if (line.trim() === "") return;
     this.lines++;
     const entry = parse(line);
@@ -41,4 +42,23 @@ function parse(line: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A server whose log is counted, not kept, because a run may take hours. */
+export type ObservedServer = ServerProcess<ServerLog>;
+
+/**
+ * Starts a server to observe: the one of this checkout, or `command`, which must not be a shell, because the memory and
+ * descriptors of its pid are observed.
+ */
+export function startObserved(
+  { command, ...options }: {
+    command?: readonly string[];
+    args?: readonly string[];
+    env?: Record<string, string>;
+    onOutputLine?: (line: string) => void;
+  } = {},
+): Promise<ObservedServer> {
+  const chosen = command === undefined ? {} : { program: command, cwd: Deno.cwd() };
+  return ServerProcess.start({ ...options, ...chosen, log: new ServerLog(), keepsOutput: false });
 }

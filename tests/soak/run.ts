@@ -4,7 +4,8 @@
  * @module
  */
 
-import { ServerProcess, type Stopped } from "../fuzz/server_process.ts";
+import { type ObservedServer, startObserved } from "../fuzz/server_log.ts";
+import type { Stopped } from "../harness/server_process.ts";
 import { runLoad, WORKLOADS } from "./load.ts";
 import type { SoakOptions } from "./options.ts";
 import { heapAfter, pointsOf, type Sample, Sampler } from "./sampler.ts";
@@ -69,12 +70,12 @@ export async function soak(
   const counters = new Counters();
   const over = Promise.withResolvers<void>();
   const lastHeap = { bytes: undefined as number | undefined };
-  await using server = await ServerProcess.start({
+  await using server = await startObserved({
     command,
     args: ["--slow-consumer-timeout", String(SLOW_CONSUMER_TIMEOUT_SECONDS)],
     // Compiled programs ignore this variable; then the heap is unknown.
     env: { DENO_V8_FLAGS: "--trace-gc" },
-    onOutput: (line) => lastHeap.bytes = heapAfter(line) ?? lastHeap.bytes,
+    onOutputLine: (line) => lastHeap.bytes = heapAfter(line) ?? lastHeap.bytes,
   });
   const descriptorsBefore = server.descriptors();
   const sampler = new Sampler(server, counters, seconds, () => lastHeap.bytes, (sample) => {
@@ -130,9 +131,9 @@ function growth(
   return [`${what} grows: from ${text(trend.from.value)} to ${text(trend.to.value)}`];
 }
 
-async function stop(server: ServerProcess, problems: string[]): Promise<Stopped | undefined> {
+async function stop(server: ObservedServer, problems: string[]): Promise<Stopped | undefined> {
   try {
-    const stopped = await server.stop();
+    const stopped = await server.terminate();
     if (stopped.code !== 0) problems.push(`the server ended with ${stopped.code} on SIGTERM`);
     return stopped;
   } catch (error) {

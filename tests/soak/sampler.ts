@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ServerProcess } from "../fuzz/server_process.ts";
+import type { ObservedServer } from "../fuzz/server_log.ts";
 import type { Counters } from "./counters.ts";
 import type { Point } from "./trend.ts";
 
@@ -46,7 +46,7 @@ export function heapAfter(line: string): number | undefined {
 /** Takes samples until stopped. */
 export class Sampler {
   readonly samples: Sample[] = [];
-  readonly #server: ServerProcess;
+  readonly #server: ObservedServer;
   readonly #counters: Counters;
   readonly #heap: () => number | undefined;
   readonly #start = performance.now();
@@ -60,7 +60,7 @@ export class Sampler {
    * @param onSample receives each sample
    */
   constructor(
-    server: ServerProcess,
+    server: ObservedServer,
     counters: Counters,
     seconds: number,
     heap: () => number | undefined,

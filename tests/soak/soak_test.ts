@@ -3,14 +3,14 @@
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { CAN_OBSERVE } from "../fuzz/server_process.ts";
+import { MAY_INSPECT } from "../harness/permissions.ts";
 import { seedFrom } from "../harness/seeded.ts";
 import { toHtml, toText } from "./report.ts";
 import { soak } from "./run.ts";
 
 Deno.test({
   name: "five seconds of the mixed load lose no message and leave no descriptor",
-  ignore: !CAN_OBSERVE,
+  ignore: !MAY_INSPECT,
   fn: async () => {
     const result = await soak({ seconds: 5, seed: seedFrom() });
     assertEquals(result.problems, [], toText(result));
