@@ -41,8 +41,12 @@ export class LastUses {
     return new Map(parseFile(this.#storage, FILE, text, schema, { version: 1, uses: [] }).uses);
   }
 
-  /** Merges the unwritten uses into the file, which other servers write too; keeps only ids that `isKnown`. */
-  async write(isKnown: (id: string) => boolean): Promise<void> {
+  /**
+   * Merges the unwritten uses into the file, which other servers write too, and keeps only the ids of tokens that exist.
+   * `knownTokens` is asked while the storage is locked, so that it has every token of which another server has already
+   * written a use.
+   */
+  async write(knownTokens: () => Promise<{ has(id: string): boolean }>): Promise<void> {
     if (this.#unwritten.size === 0) return;
     const recorded = this.#unwritten;
     this.#unwritten = new Map();
@@ -51,7 +55,8 @@ export class LastUses {
       await this.#storage.exclusive(async () => {
         const uses = await this.read();
         for (const [id, at] of recorded) uses.set(id, Math.max(at, uses.get(id) ?? 0));
-        const kept = [...uses].filter(([id]) => isKnown(id));
+        const known = await knownTokens();
+        const kept = [...uses].filter(([id]) => known.has(id));
         await this.#storage.write(FILE, `${JSON.stringify({ version: 1, uses: kept })}\n`);
       });
     } catch (error) {

@@ -147,7 +147,11 @@ export class Registry {
    * `when` is "when due".
    */
   async writeUses(when: "now" | "when due" = "when due"): Promise<void> {
-    if (when === "now" || this.#uses.isDue()) await this.#uses.write((id) => this.find(id) !== undefined);
+    if (when === "when due" && !this.#uses.isDue()) return;
+    await this.#uses.write(async () => {
+      await this.refresh();
+      return this.#known.value;
+    });
   }
 
   async #change(change: (tokens: TokenFile["tokens"]) => TokenFile["tokens"]): Promise<void> {

@@ -127,6 +127,19 @@ Deno.test("the later of two servers' uses of a token is kept", async () => {
   assertEquals((await makeRegistry(storage, clock).registry.list())[0].lastUsedAtMs, START);
 });
 
+Deno.test("a server keeps the uses that another wrote of tokens it does not know yet", async () => {
+  const { storage, clock, registry } = makeRegistry();
+  await registry.add(issued("a"));
+  const other = makeRegistry(storage, clock).registry;
+  await other.refresh();
+  await registry.add(issued("b"));
+  registry.recordUse("b");
+  await registry.writeUses();
+  other.recordUse("a");
+  await other.writeUses();
+  assertEquals((await registry.list()).map(({ lastUsedAtMs }) => lastUsedAtMs), [START, START]);
+});
+
 Deno.test("uses that could not be written are written with the next ones", async () => {
   const { storage, clock, registry } = makeRegistry();
   await registry.add(issued("a"));
