@@ -53,16 +53,3 @@ export function accepted(decision: Decision): Identity {
 export function rejected(decision: Decision): Rejection {
   return "rejected" in decision ? decision.rejected : fail(`accepted ${decision.accepted.name}`);
 }
-
-/** Whether to skip tests that need real files, because they are not permitted. */
-export const FILES_IGNORED: boolean = !(await isGranted("read") && await isGranted("write"));
-
-export async function isGranted(name: "read" | "write" | "run"): Promise<boolean> {
-  return (await Deno.permissions.query({ name })).state === "granted";
-}
-
-/** Makes a folder that is removed with the test. */
-export function makeFolder() {
-  const path = Deno.makeTempDirSync({ prefix: "parley-auth-" });
-  return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
-}

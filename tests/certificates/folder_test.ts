@@ -9,7 +9,9 @@ import {
 import { FolderStorage } from "../../lib/state/folder.ts";
 import { MemoryStorage, type Storage } from "../../lib/state/storage.ts";
 import { ParleyError } from "../../lib/errors.ts";
-import { FILES_IGNORED, makeFolder, START } from "../auth/fixtures.ts";
+import { START } from "../auth/fixtures.ts";
+import { makeFolder } from "../harness/folder.ts";
+import { MAY_USE_FILES } from "../harness/permissions.ts";
 
 const DAY_MS = 86_400_000;
 const HOSTS = ["localhost", "127.0.0.1"];
@@ -189,7 +191,7 @@ Deno.test("concurrent calls agree on one certificate, and readers never get a mi
 
 Deno.test({
   name: "on disk only the owner can read the keys, and every user the certificates",
-  ignore: FILES_IGNORED || Deno.build.os === "windows",
+  ignore: !MAY_USE_FILES || Deno.build.os === "windows",
   async fn() {
     using folder = makeFolder();
     const path = `${folder.path}/certs`;

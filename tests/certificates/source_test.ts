@@ -11,7 +11,9 @@ import { givenCertificate, ownCertificates } from "../../lib/certificates/source
 import { MemoryStorage } from "../../lib/state/storage.ts";
 import { ParleyError } from "../../lib/errors.ts";
 import { CERTIFICATE_DAYS, MAX_HOSTS, RENEW_BELOW_DAYS } from "../../lib/limits.ts";
-import { Clock, DAY_SECONDS, FILES_IGNORED, makeFolder } from "../auth/fixtures.ts";
+import { Clock, DAY_SECONDS } from "../auth/fixtures.ts";
+import { makeFolder } from "../harness/folder.ts";
+import { MAY_USE_FILES } from "../harness/permissions.ts";
 
 const hostsOf = async (pem: string) => (await describeCertificate(pem)).hosts;
 
@@ -70,7 +72,7 @@ Deno.test("a malformed host is rejected", async () => {
 
 Deno.test({
   name: "given files are read each time, and problems name the file",
-  ignore: FILES_IGNORED,
+  ignore: !MAY_USE_FILES,
   fn: async () => {
     using folder = makeFolder();
     const [one, two] = [`${folder.path}/cert.pem`, `${folder.path}/key.pem`];

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { ParleyError } from "../../lib/errors.ts";
 import { type LoggingOptions, setUpLogging } from "../../lib/logging/setup.ts";
+import { MAY_RUN, MAY_USE_FILES } from "../harness/permissions.ts";
 
 type Logger = Awaited<ReturnType<typeof setUpLogging>>["logger"];
 
@@ -176,9 +177,7 @@ Deno.test("a line that cannot be written does not throw", async () => {
   await linesOf({ write }, (logger) => logger.error("into the void"));
 });
 
-const isGranted = async (name: "read" | "write" | "run") =>
-  (await Deno.permissions.query({ name })).state === "granted";
-const ignore = !(await isGranted("read") && await isGranted("write"));
+const ignore = !MAY_USE_FILES;
 const isWindows = Deno.build.os === "windows";
 
 /** A directory for one test. */
@@ -297,7 +296,7 @@ Deno.test({
 
 Deno.test({
   name: "by default a program logs to stderr, without colours if that is not a terminal",
-  ignore: ignore || !(await isGranted("run")),
+  ignore: !MAY_RUN,
   async fn() {
     const program = `
       import { setUpLogging } from "${new URL("../../lib/logging/setup.ts", import.meta.url)}";

@@ -2,7 +2,9 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FolderStorage } from "../../lib/state/folder.ts";
 import { MemoryStorage, type Storage } from "../../lib/state/storage.ts";
 import { ParleyError } from "../../lib/errors.ts";
-import { accepted, ADA, Clock, FILES_IGNORED, isGranted, makeFolder, makeProcess } from "../auth/fixtures.ts";
+import { accepted, ADA, Clock, makeProcess } from "../auth/fixtures.ts";
+import { makeFolder } from "../harness/folder.ts";
+import { MAY_RUN, MAY_USE_FILES } from "../harness/permissions.ts";
 
 const isWindows = Deno.build.os === "windows";
 const modeOf = (path: string) => (Deno.statSync(path).mode ?? 0) & 0o777;
@@ -41,7 +43,7 @@ Deno.test("a storage in memory fulfils the contract", () => assertContract(new M
 
 Deno.test({
   name: "a storage in a folder fulfils the contract",
-  ignore: FILES_IGNORED,
+  ignore: !MAY_USE_FILES,
   async fn() {
     using folder = makeFolder();
     await assertContract(open(`${folder.path}/made/when/needed`));
@@ -50,7 +52,7 @@ Deno.test({
 
 Deno.test({
   name: "the folder is made with mode 0700 at the first write, secrets are 0600, and no other file is left",
-  ignore: FILES_IGNORED || isWindows,
+  ignore: !MAY_USE_FILES || isWindows,
   async fn() {
     using folder = makeFolder();
     const path = `${folder.path}/state`;
@@ -83,7 +85,7 @@ function currentUmask(): number {
 
 Deno.test({
   name: "a signing key that others can read is refused, with a hint what to do",
-  ignore: FILES_IGNORED || isWindows,
+  ignore: !MAY_USE_FILES || isWindows,
   async fn() {
     using folder = makeFolder();
     const storage = open(folder.path);
@@ -106,7 +108,7 @@ Deno.test({
 
 Deno.test({
   name: "a file or folder that others can change is refused, secret or not",
-  ignore: FILES_IGNORED || isWindows,
+  ignore: !MAY_USE_FILES || isWindows,
   async fn() {
     using folder = makeFolder();
     const storage = open(folder.path);
@@ -126,7 +128,7 @@ Deno.test({
 
 Deno.test({
   name: "an empty folder that the group may write loses that permission at the first write",
-  ignore: FILES_IGNORED || isWindows,
+  ignore: !MAY_USE_FILES || isWindows,
   async fn() {
     using folder = makeFolder();
     Deno.chmodSync(folder.path, 0o775);
@@ -138,7 +140,7 @@ Deno.test({
 
 Deno.test({
   name: "a failed read or write is an error that names the file",
-  ignore: FILES_IGNORED,
+  ignore: !MAY_USE_FILES,
   async fn() {
     using folder = makeFolder();
     Deno.writeTextFileSync(`${folder.path}/file`, "");
@@ -154,7 +156,7 @@ Deno.test({
 
 Deno.test({
   name: "during a write a reader sees the whole old text or the whole new one",
-  ignore: FILES_IGNORED,
+  ignore: !MAY_USE_FILES,
   async fn() {
     using folder = makeFolder();
     const storage = open(folder.path);
@@ -175,7 +177,7 @@ Deno.test({
 
 Deno.test({
   name: "the unfinished file of a killed process is not read and does not prevent a write",
-  ignore: FILES_IGNORED,
+  ignore: !MAY_USE_FILES,
   async fn() {
     using folder = makeFolder();
     const storage = open(folder.path);
@@ -191,7 +193,7 @@ Deno.test({
 
 Deno.test({
   name: "several processes that issue, revoke, rotate and make certificates at once lose nothing",
-  ignore: FILES_IGNORED || !(await isGranted("run")),
+  ignore: !MAY_RUN,
   async fn() {
     using folder = makeFolder();
     const lib = (name: string) => JSON.stringify(new URL(`../../lib/${name}`, import.meta.url).href);

@@ -12,6 +12,7 @@ import {
 import type { Socket } from "../../../lib/net/socket.ts";
 import { dialTls } from "../../../lib/net/tls/dial.ts";
 import { type TlsIdentity, TlsListener } from "../../../lib/net/tls/listener.ts";
+import { clientHello as recordClientHello } from "../../harness/client_hello.ts";
 import { DEADLINE_MS, within } from "../../harness/deadline.ts";
 
 const DAY_MS = 86_400_000;
@@ -103,21 +104,8 @@ export class Served implements AsyncDisposable {
   }
 }
 
-async function record(): Promise<Uint8Array> {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const dialled = dialTls({ hostname: "127.0.0.1", port: listener.addr.port }, { withinMs: DEADLINE_MS });
-  const failed = dialled.catch((error) => error);
-  using conn = await listener.accept();
-  const bytes = new Uint8Array(16 * 1024);
-  const count = await conn.read(bytes);
-  if (count === null) throw new Error("no ClientHello came");
-  await conn.closeWrite();
-  await failed;
-  return bytes.slice(0, count);
-}
-
 /** The ClientHello of Deno's TLS client. */
-export const clientHello: Uint8Array = await record();
+export const clientHello: Uint8Array = await recordClientHello();
 
 /** Reads until the end of the stream. A reset counts as the end. */
 export async function readAll(socket: Pick<Socket, "read">): Promise<Uint8Array> {
