@@ -1,6 +1,6 @@
 /**
  * The two programs as `deno task compile` made them: started from an empty folder, by themselves, talking to each
- * other. That they start at all is worth testing: a wrong runtime base makes an executable that opens a REPL instead.
+ * other. That they start at all must be tested: with a wrong runtime base, an executable opens a REPL instead.
  *
  * Ignored while there is no dist/, unless PARLEY_COMPILED=required says that there must be.
  *
@@ -34,7 +34,7 @@ compiledTest("the client pings the server, and SIGTERM ends the server with 0", 
   assertStringIncludes(stderr, '"message":"stopped"');
 });
 
-compiledTest("what one client publishes another prints", async (site) => {
+compiledTest("a client prints what another publishes", async (site) => {
   const server = await site.serve();
   const port = `${server.port}`;
   const listener = site.startClient(["subscribe", "chat.*", "--count", "1", "--port", port]);
@@ -44,7 +44,7 @@ compiledTest("what one client publishes another prints", async (site) => {
   assertEquals([code, stdout], [0, "chat.lobby 2 hello\n"]);
 });
 
-compiledTest("what one client asks another answers with a command", async (site) => {
+compiledTest("a client answers the request of another with a command", async (site) => {
   const server = await site.serve();
   const port = `${server.port}`;
   const responder = site.startClient(["respond", "text.upper", "--exec", "tr a-z A-Z", "--port", port]);
@@ -58,12 +58,12 @@ compiledTest("what one client asks another answers with a command", async (site)
 compiledTest("failures are one line and their exit code", async (site) => {
   const server = await site.serve();
   const port = `${server.port}`;
-  const nobody = await site.parley(["request", "nobody", "x", "--port", port]);
+  const unanswered = await site.parley(["request", "nothing", "x", "--port", port]);
   const [usage, typo] = [await site.parley(["publish"]), await site.parley(["pnig"])];
   await server.stop();
   const gone = await site.parley(["ping", "--port", port]);
-  assertEquals([nobody, usage, typo, gone].map(({ code }) => code), [5, 2, 2, 3]);
-  for (const { stderr } of [nobody, usage, typo, gone]) assertMatch(stderr, /^parley: [^\n]+\n$/);
+  assertEquals([unanswered, usage, typo, gone].map(({ code }) => code), [5, 2, 2, 3]);
+  for (const { stderr } of [unanswered, usage, typo, gone]) assertMatch(stderr, /^parley: [^\n]+\n$/);
   assertStringIncludes(typo.stderr, "did you mean ping?");
 });
 

@@ -113,7 +113,7 @@ async function playTogether(commands: string[], start: (command: string) => Prog
       beside.push(background.use(start(command.replace(/ *&$/, ""))));
       continue;
     }
-    // Who runs beside it may not have subscribed yet; then nobody hears (`publish`) or answers (exit code 5).
+    // The program beside it may not have subscribed yet. Then nothing is received (`publish`) or answered (exit code 5).
     const listener = command.includes(" publish ") ? beside.at(-1) : undefined;
     for (let isHeard = false; !isHeard;) {
       await using program = start(command);

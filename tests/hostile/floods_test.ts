@@ -44,10 +44,10 @@ async function growsLess(
   };
   // What connections leave in the heap, whatever they sent; it does not grow after some of them.
   for (let i = 0; i < 200; i++) {
-    const stranger = await harness.connect();
-    await stranger.send(new Uint8Array(HEADER_BYTES));
-    await stranger.ended("bad_frame");
-    stranger.close();
+    const client = await harness.connect();
+    await client.send(new Uint8Array(HEADER_BYTES));
+    await client.ended("bad_frame");
+    client.close();
   }
   await attack();
   const before = await settled();

@@ -82,15 +82,15 @@ attack(
     for (let i = 0; i < 6; i++) inside.push(await harness.greet());
     const outside: RawClient[] = [];
     for (let i = 0; i < 100; i++) outside.push(await harness.connect());
-    for (const stranger of outside) {
-      assertStringIncludes((await stranger.ended("server_full")).message, "8 connections");
+    for (const rejected of outside) {
+      assertStringIncludes((await rejected.ended("server_full")).message, "8 connections");
     }
     const leaver = inside.pop()!;
     leaver.close();
     await harness.host.log.until("closed", { number: leaver.number });
-    let guest = await harness.connect();
-    for (; !await isAccepted(guest); guest = await harness.connect());
-    assertEquals(await guest.barrier(), []);
+    let next = await harness.connect();
+    for (; !await isAccepted(next); next = await harness.connect());
+    assertEquals(await next.barrier(), []);
   },
 );
 
@@ -110,8 +110,8 @@ attack(
   async (harness) => {
     for (let i = 0; i < 4; i++) await harness.greet();
     for (let i = 0; i < 20; i++) {
-      const stranger = await harness.connect();
-      const { message } = await stranger.ended("server_full");
+      const rejected = await harness.connect();
+      const { message } = await rejected.ended("server_full");
       assertStringIncludes(message, "127.0.0.1");
     }
   },

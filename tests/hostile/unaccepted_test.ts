@@ -113,9 +113,9 @@ everyProgramAttack(
       const client = await harness.connectTcp();
       await client.send(cuts[i % cuts.length]);
       if (i % 100 === 50) {
-        const guest = await harness.greet();
-        assertEquals(await guest.barrier(), []);
-        guest.close();
+        const session = await harness.greet();
+        assertEquals(await session.barrier(), []);
+        session.close();
       }
     }
     assert(harness.host.descriptors() > before + 500, "they were open at the same time");
@@ -126,16 +126,16 @@ everyProgramAttack(
         took < 10_000,
         `${harness.host.descriptors() - before} descriptors are not freed after ${took} ms`,
       );
-      const guest = await harness.greet();
-      assertEquals(await guest.barrier(), []);
-      guest.close();
-      await guestsClosed(harness);
+      const session = await harness.greet();
+      assertEquals(await session.barrier(), []);
+      session.close();
+      await sessionsClosed(harness);
     }
   },
 );
 
 /** Waits until the server has closed the sessions that have ended, so that their descriptors do not count. */
-async function guestsClosed(harness: Harness<ProcessHost>): Promise<void> {
+async function sessionsClosed(harness: Harness<ProcessHost>): Promise<void> {
   const { log } = harness.host;
   await harness.until(
     () =>
@@ -239,8 +239,8 @@ everyProgramAttack(
     const line = await harness.host.log.until("cannot accept connections; trying again");
     assertEquals(line.level, "error");
     await harness.control.pass();
-    const guest = await harness.greet({ token });
-    assertEquals(guest.welcome.name, "Mallory");
+    const session = await harness.greet({ token });
+    assertEquals(session.welcome.name, "Mallory");
   },
 );
 

@@ -14,7 +14,7 @@ function rawHello(client: RawClient, payload: Uint8Array | string): Uint8Array {
 
 // Greeting
 
-Deno.test("a HELLO is answered with a WELCOME that says who, where and how much", async () => {
+Deno.test("a HELLO is answered with a WELCOME that has session, server and limits", async () => {
   await using server = await serve();
   using ada = await RawClient.connect(server);
   await ada.send(ada.frame(Type.HELLO, {}, { protocol: "parley/1", name: "Ada" }));
@@ -33,7 +33,7 @@ Deno.test("a HELLO is answered with a WELCOME that says who, where and how much"
   });
 });
 
-Deno.test("WELCOME tells the limits this server really has", async () => {
+Deno.test("WELCOME has the limits of this server", async () => {
   const limits = { payloadBytes: 1000, pendingBytes: 100_000, channels: 7, heartbeatSeconds: 9 };
   await using server = await serve({ limits });
   using ada = await RawClient.greet(server);
@@ -41,7 +41,7 @@ Deno.test("WELCOME tells the limits this server really has", async () => {
   assertEquals(ada.welcome.heartbeat, 9);
 });
 
-Deno.test("session numbers and UUIDs are never used twice", async () => {
+Deno.test("each session has a number and a UUID of its own", async () => {
   await using server = await serve();
   const numbers = new Set<number>();
   const uuids = new Set<string>();
@@ -53,7 +53,7 @@ Deno.test("session numbers and UUIDs are never used twice", async () => {
   assertEquals([numbers.size, uuids.size], [5, 5]);
 });
 
-Deno.test("who gives no name is called a guest, and welcomed by that name", async () => {
+Deno.test("a client without a name is named guest-N, and the welcome message has that name", async () => {
   await using server = await serve();
   using guest = await RawClient.greet(server);
   assertEquals(guest.welcome.name, `guest-${guest.number}`);
@@ -81,7 +81,7 @@ Deno.test("two sessions may have the same name", async () => {
   assert(one.number !== two.number);
 });
 
-Deno.test("a protocol the server does not speak is answered with those it does", async () => {
+Deno.test("an unsupported protocol is rejected with those that are supported", async () => {
   await using server = await serve();
   for (const protocol of ["parley/2", "parley", "", "PARLEY/1"]) {
     using client = await RawClient.connect(server);
@@ -119,7 +119,7 @@ Deno.test("frames may follow HELLO at once, without waiting for WELCOME", async 
   assertEquals((await client.expect(Type.PONG)).id, 3);
 });
 
-Deno.test("a HELLO that has not come whole within the handshake time closes the connection", async () => {
+Deno.test("a HELLO that is not complete within the handshake time closes the connection", async () => {
   await using server = await serve({ limits: { handshakeMs: 100 } });
   using greeted = await RawClient.greet(server);
   for (const begun of [0, 1, 16, 30]) {
@@ -129,7 +129,7 @@ Deno.test("a HELLO that has not come whole within the handshake time closes the 
     await client.ended("timeout");
     assert(performance.now() - start >= 99);
   }
-  assertEquals(await greeted.barrier(), [], "the handshake time is over for those who are greeted");
+  assertEquals(await greeted.barrier(), [], "the handshake time does not apply to an accepted session");
 });
 
 // Refusals
@@ -189,7 +189,7 @@ Deno.test("the largest payload of the defaults goes through", async () => {
   await sending;
 });
 
-Deno.test("who speaks HTTP or TLS to the port is told what is wrong, and closed", async () => {
+Deno.test("a client that sends HTTP or TLS is closed with an ERROR that says so", async () => {
   await using server = await serve();
   const tlsHello = Uint8Array.fromHex("16030100f8010000f40303" + "5a".repeat(200));
   for (
@@ -205,24 +205,24 @@ Deno.test("who speaks HTTP or TLS to the port is told what is wrong, and closed"
   }
 });
 
-Deno.test("whatever garbage strangers send, a witness is served as before", async () => {
+Deno.test("garbage closes its own connection, and a control client is served as before", async () => {
   const random = seeded(seedFrom());
   await using server = await serve({ limits: { handshakeMs: 100 } });
   using control = await RawClient.greet(server);
-  const { number } = await control.open("witness");
+  const { number } = await control.open("control");
   for (let i = 0; i < 60; i++) {
-    using stranger = await RawClient.connect(server);
+    using client = await RawClient.connect(server);
     const garbage = random.bytes(16 + random.int(200));
-    if (garbage[0] === Type.HELLO) garbage[0] = 0; // by chance the begin of a real one, for which the server waits
-    await stranger.send(garbage);
-    const [last] = (await stranger.rest()).slice(-1);
+    if (garbage[0] === Type.HELLO) garbage[0] = 0; // by chance the beginning of a real one, for which the server waits
+    await client.send(garbage);
+    const [last] = (await client.rest()).slice(-1);
     assertEquals([last?.type, json(last).fatal], [Type.ERROR, true]);
     await control.send(control.message(number, `${i}`));
     assertEquals(text(await control.expect(Type.MESSAGE)), `${i}`);
   }
 });
 
-Deno.test("a peer that has sent a lot still reads why it was refused", async () => {
+Deno.test("a client that has sent a lot still receives the reason of its rejection", async () => {
   await using server = await serve();
   using client = await RawClient.greet(server);
   const junk = new Uint8Array(3 * 1024 * 1024);
@@ -230,7 +230,7 @@ Deno.test("a peer that has sent a lot still reads why it was refused", async () 
   assertEquals((await client.ended("bad_frame")).id, 9);
 });
 
-Deno.test("what comes after a refused frame is not taken", async () => {
+Deno.test("frames after a rejected one are not processed", async () => {
   await using server = await serve();
   using ada = await RawClient.greet(server);
   const { number } = await ada.open("chat");
@@ -257,7 +257,7 @@ Deno.test("extension frames are skipped, whatever is in them", async () => {
   assertEquals(await client.barrier(), []);
 });
 
-Deno.test("a control payload that is not as it should be is refused, and the session goes on", async () => {
+Deno.test("a malformed control payload is rejected, and the session goes on", async () => {
   await using server = await serve();
   using client = await RawClient.greet(server);
   for (
@@ -295,10 +295,10 @@ Deno.test("a PING is answered with its id and payload, at most 125 bytes", async
   await client.ended("too_large");
 });
 
-Deno.test("who is silent for a heartbeat is asked with a PING, for two is closed; who answers stays", async () => {
+Deno.test("a session that is silent for a heartbeat gets a PING, and is closed after two; one that answers stays", async () => {
   const log = new RecordedLog();
   await using server = await serve({ limits: { heartbeatSeconds: 1 }, log: log.log });
-  // The server looks once a second. Silent just before it does is the case in which it could be too early.
+  // The server checks once a second. If silence begins just before a check, it could close too early.
   await new Promise((resolve) => setTimeout(resolve, 800));
   using ada = await RawClient.greet(server);
   using silent = await RawClient.greet(server);
@@ -327,7 +327,7 @@ Deno.test("after a BYE the server closes without another word; what was sent bef
   await log.until("closed", { number: grace.number, reason: "bye" });
 });
 
-Deno.test("what comes after a BYE is not taken", async () => {
+Deno.test("frames after a BYE are not processed", async () => {
   await using server = await serve();
   using ada = await RawClient.greet(server);
   const { number } = await ada.open("chat");
@@ -338,7 +338,7 @@ Deno.test("what comes after a BYE is not taken", async () => {
   assertEquals(await ada.barrier(), []);
 });
 
-Deno.test("who half-closes still gets the answers to all it sent", async () => {
+Deno.test("a client that half-closes still gets the answers to all it sent", async () => {
   await using server = await serve();
   using client = await RawClient.greet(server);
   const { number } = await client.open("chat");
@@ -348,7 +348,7 @@ Deno.test("who half-closes still gets the answers to all it sent", async () => {
   assertEquals([text(message), pong.type, pong.id, none], ["echo", Type.PONG, 6, []]);
 });
 
-Deno.test("an end of the stream amid a frame ends that session alone", async () => {
+Deno.test("an end of the stream in the middle of a frame ends that session alone", async () => {
   const log = new RecordedLog();
   await using server = await serve({ log: log.log });
   using control = await RawClient.greet(server);
@@ -360,7 +360,7 @@ Deno.test("an end of the stream amid a frame ends that session alone", async () 
   assertEquals(server.sessions, 1);
 });
 
-Deno.test("20,000 frames of mixed channels and sizes arrive whole and in order, wherever they are cut", async () => {
+Deno.test("20,000 frames of mixed channels and sizes arrive complete and in order, wherever they are cut", async () => {
   const random = seeded(seedFrom());
   await using server = await serve();
   using ada = await RawClient.greet(server);
@@ -396,7 +396,7 @@ Deno.test("20,000 frames of mixed channels and sizes arrive whole and in order, 
 
 // The server itself
 
-Deno.test("the log tells a session's life under its UUID, and none of what it says", async () => {
+Deno.test("the log has a session's events under its UUID, and no payload", async () => {
   const log = new RecordedLog();
   await using server = await serve({ log: log.log });
   using ada = await RawClient.greet(server, { name: "Ada" });
@@ -419,7 +419,7 @@ Deno.test("the log tells a session's life under its UUID, and none of what it sa
   assert(!JSON.stringify(log.lines).includes("secret"));
 });
 
-Deno.test("a server says where it listens and how many are connected", async () => {
+Deno.test("a server has its address and the number of its connections", async () => {
   const log = new RecordedLog();
   await using server = await serve({ log: log.log });
   assertEquals([server.hostname, server.url], ["127.0.0.1", `parley://127.0.0.1:${server.port}`]);
@@ -427,7 +427,7 @@ Deno.test("a server says where it listens and how many are connected", async () 
   assertEquals(server.sessions, 0);
   using silent = await RawClient.connect(server);
   using _greeted = await RawClient.greet(server);
-  assertEquals(server.sessions, 2, "greeted or not");
+  assertEquals(server.sessions, 2, "accepted or not");
   silent.close();
   await log.until("closed");
   assertEquals(server.sessions, 1);

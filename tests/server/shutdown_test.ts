@@ -12,7 +12,7 @@ function assertBye({ type, flags, id, channel, sender, payload }: Frame) {
   assertEquals(JSON.parse(new TextDecoder().decode(payload)), { reason: "shutting_down" });
 }
 
-Deno.test("closing says BYE to all, and ends their connections", async () => {
+Deno.test("closing sends BYE to every session, and ends their connections", async () => {
   const log = new RecordedLog();
   const server = await serve({ log: log.log });
   using ada = await RawClient.greet(server);
@@ -30,7 +30,7 @@ Deno.test("closing says BYE to all, and ends their connections", async () => {
   assertEquals(log.lines.at(-1)!.message, "stopped");
 });
 
-Deno.test("who has not said HELLO yet gets an ERROR instead", async () => {
+Deno.test("a client that has not sent HELLO gets an ERROR instead", async () => {
   const server = await serve();
   using silent = await RawClient.connect(server);
   using control = await RawClient.greet(server); // by now the first is accepted too
@@ -50,7 +50,7 @@ Deno.test("closing twice is closing once", async () => {
   await server[Symbol.asyncDispose]();
 });
 
-Deno.test("while it drains, the server welcomes nobody", async () => {
+Deno.test("a server that drains accepts no client", async () => {
   const server = await serve();
   using client = await RawClient.greet(server);
   const closing = server.close();
@@ -64,7 +64,7 @@ Deno.test("while it drains, the server welcomes nobody", async () => {
   await assertRejects(() => RawClient.connect(server), Deno.errors.ConnectionRefused);
 });
 
-Deno.test("what waited to be written still arrives, and the BYE after it", async () => {
+Deno.test("pending frames still arrive, and the BYE after them", async () => {
   const server = await serve();
   using ada = await RawClient.greet(server);
   using grace = await RawClient.greet(server);
@@ -87,7 +87,7 @@ Deno.test("what waited to be written still arrives, and the BYE after it", async
   await closing;
 });
 
-Deno.test("what comes after the BYE is thrown away", async () => {
+Deno.test("frames that arrive after the BYE are dropped", async () => {
   const server = await serve();
   using ada = await RawClient.greet(server);
   using grace = await RawClient.greet(server);
@@ -108,7 +108,7 @@ Deno.test("what comes after the BYE is thrown away", async () => {
   await closing;
 });
 
-Deno.test("a peer that does not read holds the end up for the drain time, and no longer", async () => {
+Deno.test("a client that does not read delays the end by the drain time, and no longer", async () => {
   const log = new RecordedLog();
   const server = await serve({ limits: { drainMs: 300 }, log: log.log });
   using slow = await RawClient.greet(server);
@@ -124,7 +124,7 @@ Deno.test("a peer that does not read holds the end up for the drain time, and no
   assert(took >= 299 && took < 3000, `took ${Math.round(took)} ms`);
 });
 
-Deno.test("a publisher that is held back does not hold the end up", async () => {
+Deno.test("a paused publisher does not delay the end", async () => {
   const server = await serve({ limits: { payloadBytes: MiB, pendingBytes: 2 * MiB, drainMs: 300 } });
   using slow = await RawClient.greet(server);
   using publisher = await RawClient.greet(server);
@@ -148,7 +148,7 @@ Deno.test("a publisher that is held back does not hold the end up", async () => 
   assert(written < 64);
 });
 
-Deno.test("a peer that has read everything, but does not close its end, is not waited for until the drain is over", async () => {
+Deno.test("a client that has read everything, but does not close its end, does not delay the end by the drain time", async () => {
   const server = await serve({ limits: { drainMs: 15_000 } });
   using client = await RawClient.greet(server);
   const start = performance.now();
@@ -159,7 +159,7 @@ Deno.test("a peer that has read everything, but does not close its end, is not w
   assert(performance.now() - start < 7000);
 });
 
-Deno.test("whoever waits for an answer when the server stops is not left without a word", async () => {
+Deno.test("a requester whose request is pending when the server stops gets an ERROR or a BYE", async () => {
   const server = await serve();
   using ada = await RawClient.greet(server);
   using grace = await RawClient.greet(server);
