@@ -18,10 +18,10 @@ export interface RateLimits {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { Rate } from "./rate_limiter.ts";
+ * import { RateLimiter } from "./rate_limiter.ts";
  *
  * let now = 0;
- * const rate = new Rate({ messagesPerSecond: 10, bytesPerSecond: 0 }, () => now);
+ * const rate = new RateLimiter({ messagesPerSecond: 10, bytesPerSecond: 0 }, () => now);
  * assertEquals(rate.waitMs(), 0);
  * rate.spend(15, 1500); // a run may overdraw; the debt is waited for
  * assertEquals(rate.waitMs(), 500);

@@ -135,13 +135,13 @@ type Attack<H extends Host> = (harness: Harness<H>) => Promise<void>;
 async function run<H extends Host>(host: H, transport: Transport, attack: Attack<H>): Promise<void> {
   const harness = await Harness.start(host, transport);
   try {
-    const before = host.descriptors?.() ?? 0;
+    const before = host.descriptors() ?? 0;
     await harness.duringAttack(attack(harness));
     if (harness.isEnded) return;
     harness.closeClients();
     await harness.until(
-      () => (host.descriptors?.() ?? 0) <= before,
-      () => `${host.descriptors?.()} descriptors are open, not ${before} as before`,
+      () => (host.descriptors() ?? 0) <= before,
+      () => `${host.descriptors()} descriptors are open, not ${before} as before`,
     );
     const slowest = Math.round(Math.max(...harness.control.tookMs));
     assert(slowest < MAX_PASS_MS, `a message of the control clients took ${slowest} ms`);

@@ -12,17 +12,6 @@ import { ServerProcess } from "../harness/server_process.ts";
 import { openTokenDesk } from "../harness/token_desk.ts";
 import { certificate, type Target, type Transport } from "./transport.ts";
 
-/** What is attacked. */
-export interface Host extends Target, AsyncDisposable {
-  readonly log: RecordedLog;
-  /** Issues tokens for it, if it requires them. */
-  readonly tokens: Tokens | undefined;
-  /** The folder of its keys and tokens. */
-  readonly state: string;
-  /** How many descriptors it has open; only of a process of its own, because this one may run other tests meanwhile. */
-  descriptors?(): number;
-}
-
 /** How the server is configured. */
 export interface HostOptions {
   /** Limits, for a server in this process. */
@@ -72,17 +61,46 @@ class ServerFiles implements Disposable {
   }
 }
 
-/** A server in this process. */
-export class InProcessHost implements Host {
+/** What is attacked. */
+export abstract class Host implements Target, AsyncDisposable {
   readonly hostname = "127.0.0.1";
-  readonly log: RecordedLog;
-  readonly server: Server;
+  abstract readonly port: number;
+  abstract readonly log: RecordedLog;
+  /** The authority that its clients must trust, if it uses TLS. */
+  readonly authority: string | undefined;
+  /** Issues tokens for it, if it requires them. */
+  readonly tokens: Tokens | undefined;
+  /** The folder of its keys and tokens. */
+  readonly state: string;
   readonly #files: ServerFiles;
 
+  constructor(files: ServerFiles) {
+    this.#files = files;
+    this.authority = files.authority;
+    this.tokens = files.tokens;
+    this.state = files.state;
+  }
+
+  /** How many descriptors it has open; only of a process of its own, because this one may run other tests meanwhile. */
+  abstract descriptors(): number | undefined;
+
+  protected abstract stop(): Promise<void>;
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    this.#files[Symbol.dispose]();
+  }
+}
+
+/** A server in this process. */
+export class InProcessHost extends Host {
+  override readonly log: RecordedLog;
+  readonly server: Server;
+
   private constructor(server: Server, log: RecordedLog, files: ServerFiles) {
+    super(files);
     this.server = server;
     this.log = log;
-    this.#files = files;
   }
 
   static async start(transport: Transport, { limits, auth = false }: HostOptions): Promise<InProcessHost> {
@@ -98,25 +116,16 @@ export class InProcessHost implements Host {
     return new InProcessHost(server, log, files);
   }
 
-  get port(): number {
+  override get port(): number {
     return this.server.port;
   }
 
-  get authority(): string | undefined {
-    return this.#files.authority;
+  override descriptors(): undefined {
+    return undefined;
   }
 
-  get tokens(): Tokens | undefined {
-    return this.#files.tokens;
-  }
-
-  get state(): string {
-    return this.#files.state;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
+  protected override async stop(): Promise<void> {
     await this.server.close();
-    this.#files[Symbol.dispose]();
   }
 }
 
@@ -124,14 +133,12 @@ export class InProcessHost implements Host {
 export const ALL_PROGRAMS: readonly Programs[] = COMPILED === undefined ? [SOURCE] : [SOURCE, COMPILED];
 
 /** A server in a process of its own. */
-export class ProcessHost implements Host {
-  readonly hostname = "127.0.0.1";
+export class ProcessHost extends Host {
   readonly server: ServerProcess;
-  readonly #files: ServerFiles;
 
   private constructor(server: ServerProcess, files: ServerFiles) {
+    super(files);
     this.server = server;
-    this.#files = files;
   }
 
   static async start(programs: Programs, transport: Transport, options: HostOptions): Promise<ProcessHost> {
@@ -155,38 +162,20 @@ export class ProcessHost implements Host {
     }
   }
 
-  get port(): number {
+  override get port(): number {
     return this.server.port;
   }
 
-  get log(): RecordedLog {
+  override get log(): RecordedLog {
     return this.server.log;
   }
 
-  get authority(): string | undefined {
-    return this.#files.authority;
-  }
-
-  get tokens(): Tokens | undefined {
-    return this.#files.tokens;
-  }
-
-  /** The folder of its keys, tokens and certificates. */
-  get folder(): string {
-    return this.#files.path!;
-  }
-
-  get state(): string {
-    return this.#files.state;
-  }
-
-  descriptors(): number {
+  override descriptors(): number {
     return this.server.descriptors();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  protected override async stop(): Promise<void> {
     await this.server[Symbol.asyncDispose]();
-    this.#files[Symbol.dispose]();
   }
 }
 
