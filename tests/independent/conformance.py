@@ -201,15 +201,35 @@ def session_on(test, channel):
     return session
 
 
+def the_one(sessions):
+    """The one frame that comes to one of the sessions, as (index of session, frame); announcements may come besides.
+
+    OPEN: the page says only that an announcement comes before the first frame of its channel, so a session may get it
+    although the frame then goes to another one.
+    """
+    got = []
+    while not got:
+        got = [(index, frame) for index, frame in collect(sessions, 1) if not is_announcement(frame)]
+    require(len(got) == 1, "one frame", ", ".join(str(frame) for _, frame in got))
+    return got[0]
+
+
+def is_announcement(frame):
+    return frame.type == OPENED and frame.id == 0
+
+
+def quiet_but_for_announcements(*connections):
+    for connection in connections:
+        frames = [frame for frame in connection.before_pong() if not is_announcement(frame)]
+        require(not frames, "no frame but announcements", ", ".join(map(str, frames[:3])))
+
+
 def asked_in_turn(requester, numbers, responders, what):
     """Sends one REQUEST at a time, on each of the numbers, and requires that the responders take turns."""
     order = []
     for id, number in enumerate(numbers, 1):
         requester.send(REQUEST, b"%d" % id, id=id, channel=number)
-        while True:
-            [(index, frame)] = collect(responders, 1)
-            if frame.type != OPENED:  # the announcement to a responder by pattern
-                break
+        index, frame = the_one(responders)
         require(frame.type == REQUEST and frame.id == id, f"REQUEST {id}", str(frame))
         responders[index].send(REPLY, b"%d" % id, id=id, channel=inbox(requester))
         requester.expect(REPLY, id=id, sender=responders[index].number)
@@ -228,7 +248,7 @@ def given_in_turn(publisher, numbers, members, what):
             if frame.type == MESSAGE:
                 got.append((int(frame.payload), index))
             else:
-                require(frame.type == OPENED and frame.id == 0, "MESSAGE or an announcement", str(frame))
+                require(is_announcement(frame), "MESSAGE or an announcement", str(frame))
     got.sort()
     require([n for n, _ in got] == list(range(len(numbers))), "each message at one member", got)
     in_turn([index for _, index in got], len(members), what)
@@ -1103,7 +1123,7 @@ def pattern_only_to_respond(test):
     require(session.opened["publish"] is False, "publish false", session.opened)
     publisher = session_on(test, test.channel("x"))
     publisher.send(MESSAGE, b"x", channel=publisher.open(test.channel("x")))
-    quiet(publisher, session)  # it does not subscribe
+    quiet_but_for_announcements(publisher, session)  # it does not subscribe
 
 
 @check
@@ -1563,11 +1583,11 @@ def group_takes_turns_on_short_lived_channels(test):
         number = publisher.open(name)
         publisher.send(MESSAGE, b"%d" % n, channel=number)
         publisher.leave(name, number)
-        got = collect(members, 2)  # the announcement and the message
-        require([frame.type for _, frame in got] == [OPENED, MESSAGE], "OPENED and MESSAGE", [str(f) for _, f in got])
-        order.append(got[1][0])
+        index, frame = the_one(members)
+        require(frame.type == MESSAGE and frame.payload == b"%d" % n, f"message {n}", str(frame))
+        order.append(index)
     in_turn(order, 3, "the messages of channels that live for one message")
-    quiet(publisher, *members)
+    quiet_but_for_announcements(publisher, *members)
 
 
 @check
@@ -2030,7 +2050,7 @@ def subscribing_never_makes_a_responder(test):
         responder.leave(name, number)
     requester.send(REQUEST, b"x", id=9, channel=number)
     requester.refused("no_responders", id=9, channel=number)
-    quiet(requester, *responders, *subscribers, *patterns)
+    quiet_but_for_announcements(requester, *responders, *subscribers, *patterns)
 
 
 @check
@@ -2913,7 +2933,7 @@ def requests_alone_close_no_responder(test):
     name = test.channel()
     stuck = Stuck(test, name, respond=True)
     requester, other = session_on(test, name), session_on(test, name)
-    payload, count = bytes(65536), 512  # 32 MiB
+    payload, count = bytes(65536), 1024  # 64 MiB, more than the server and all buffers of the system together hold
     stream = b"".join(encode(REQUEST, payload, id=id, channel=stuck.number, sender=requester.number)
                       for id in range(1, count + 1))
     writer = threading.Thread(target=requester.send_raw, args=(stream, 40), daemon=True)
@@ -2933,6 +2953,29 @@ def requests_alone_close_no_responder(test):
         require(frame.json()["code"] == "no_reply", "no_reply", str(frame))
     require(frame.type == REPLY and frame.id == count, f"REPLY {count}", str(frame))
     quiet(stuck.session, other)
+
+
+@alone
+def slow_responder_stays(test):
+    # It reads about 1 MiB of requests a second and answers each, while far more of them wait.
+    name, seconds, answered = test.channel(), 9, 0
+    responder = test.session(receive_buffer=65536)
+    number = responder.open(name, respond=True)
+    requester = session_on(test, name)
+    stream = b"".join(encode(REQUEST, bytes(65536), id=id, channel=number, sender=requester.number)
+                      for id in range(1, 1025))
+    threading.Thread(target=requester.send_raw, args=(stream, 40), daemon=True).start()
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            frame = responder.receive()
+        except (Closed, Silence) as problem:
+            raise Mismatch("another REQUEST", f"{problem} after {answered}") from None
+        require(frame.type == REQUEST, "REQUEST", str(frame))
+        responder.send(REPLY, b"y", id=frame.id, channel=inbox(requester))
+        answered += 1
+        time.sleep(0.06)
+    still_there(session_on(test, name), responder.number)
 
 
 @alone
