@@ -2956,6 +2956,30 @@ def requests_alone_close_no_responder(test):
 
 
 @alone
+def slow_subscriber_is_told_why(test):
+    # It reads about 1 MiB a second of what comes much faster. The server may find that too slow, and then whole frames
+    # that are not yet written are dropped: ERROR slow_consumer comes next, in time for a client that goes on reading.
+    name = test.channel()
+    subscriber = test.session(receive_buffer=65536)
+    number = subscriber.open(name, True)
+    publisher = session_on(test, name)
+    stream = b"".join(encode(MESSAGE, bytes(65536), channel=number, sender=publisher.number) for _ in range(1024))
+    threading.Thread(target=publisher.send_raw, args=(stream, 40), daemon=True).start()
+    deadline, count = time.monotonic() + 10, 0
+    while time.monotonic() < deadline:
+        try:
+            frame = subscriber.receive()
+        except (Closed, Silence) as problem:
+            raise Mismatch("ERROR slow_consumer, or another MESSAGE", f"{problem} after {count} of them") from None
+        if frame.type == ERROR:
+            require(frame.json()["code"] == "slow_consumer", "slow_consumer", str(frame))
+            return subscriber.ends()
+        require(frame.type == MESSAGE and len(frame.payload) == 65536, "MESSAGE", str(frame))
+        count += 1
+        time.sleep(0.06)
+
+
+@alone
 def slow_responder_stays(test):
     # It reads about 1 MiB of requests a second and answers each, while far more of them wait.
     name, seconds, answered = test.channel(), 9, 0
