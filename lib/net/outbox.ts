@@ -5,7 +5,8 @@
  * @module
  */
 
-import { BUFFER_BYTES, CONTROL_RESERVE_BYTES } from "../limits.ts";
+import { BUFFER_BYTES, CONTROL_RESERVE_BYTES, HEADER_BYTES } from "../limits.ts";
+import { u32 } from "../wire/header.ts";
 import type { Buffer, BufferPool, Follower } from "./buffers.ts";
 import type { Socket } from "./socket.ts";
 
@@ -20,6 +21,8 @@ interface Segment {
   readonly isShared: boolean;
   start: number;
   end: number;
+  /** The first frame that does not begin before this segment begins here; past `end` if it begins in a later one. */
+  readonly firstFrame: number;
 }
 
 /** What an outbox reports to the connection that owns it. */
@@ -62,9 +65,11 @@ export class Outbox implements Follower {
   #writing = false;
   #closed = false;
   #isOverfull = false;
+  /** Whether a waiter was told to wait; until it is called, there is no room. */
+  #isFull = false;
   /** Callbacks that wait for room; created with the first one. */
   #waiters: Set<() => void> | undefined;
-  /** Runs while the outbox counts as full. */
+  /** Runs while the outbox is full and a waiter counts the time. */
   #fullTimer: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -92,14 +97,19 @@ export class Outbox implements Follower {
 
   /** Whether `bytes` more may be sent. An empty outbox has room for a frame of any length. */
   hasRoom(bytes: number): boolean {
-    return this.#fullTimer === undefined && (this.#pending + bytes <= this.#limit || this.#pending === 0);
+    return !this.#isFull && (this.#pending + bytes <= this.#limit || this.#pending === 0);
   }
 
-  /** Calls `waiter` once, when there is room again or the outbox is closed. Starts the slow consumer timeout. */
-  whenRoom(waiter: () => void): void {
+  /**
+   * Calls `waiter` once, when there is room again or the outbox is closed.
+   *
+   * Starts the slow consumer timeout, unless the waiter is patient: it may wait for as long as the peer likes.
+   */
+  whenRoom(waiter: () => void, isPatient: boolean = false): void {
     this.#waiters ??= new Set();
     this.#waiters.add(waiter);
-    this.#fullTimer ??= setTimeout(this.#timedOut, this.#slowConsumerTimeoutMs);
+    this.#isFull = true;
+    if (!isPatient) this.#fullTimer ??= setTimeout(this.#timedOut, this.#slowConsumerTimeoutMs);
   }
 
   /** Queues `bytes[from, to)`, which may be reused afterwards. A closed outbox drops them. */
@@ -145,7 +155,7 @@ export class Outbox implements Follower {
     this.#sliceFrom = end;
     // A slice that fills at least half of its buffer is not copied. A smaller one is, or it would pin too much memory.
     if ((end - start) * 2 >= bytes.length && this.#pool.retain(bytes)) {
-      this.#segments.push({ bytes, isShared: true, start, end });
+      this.#segments.push({ bytes, isShared: true, start, end, firstFrame: start });
     } else {
       this.#append(bytes, start, end);
     }
@@ -153,10 +163,11 @@ export class Outbox implements Follower {
 
   #append(bytes: Uint8Array, from: number, to: number): void {
     this.#sinceEmpty += to - from;
+    const begin = from;
     let tail = this.#segments[this.#segments.length - 1];
     while (from < to) {
       if (tail === undefined || tail.isShared || tail.end === tail.bytes.length) {
-        tail = this.#addSegment(to - from);
+        tail = this.#addSegment(to - from, from === begin ? 0 : frameEnd(bytes, begin, from) - from);
       }
       const count = Math.min(to - from, tail.bytes.length - tail.end);
       if (count <= LOOP_BYTES) {
@@ -167,6 +178,30 @@ export class Outbox implements Follower {
       }
       tail.end += count;
       from += count;
+    }
+  }
+
+  /**
+   * Drops every whole frame that is not yet part of a write, so that what is sent next comes next.
+   *
+   * Needs every `send` to have been of whole frames. The largest buffer and the rest of one frame may stay.
+   */
+  dropFrames(): void {
+    this.#pending -= this.#sliceTo - this.#sliceFrom;
+    this.#sliceFrom = this.#sliceTo;
+    let kept = 1; // the first segment may be in a write
+    for (; kept < this.#segments.length; kept++) {
+      const segment = this.#segments[kept];
+      if (segment.firstFrame === segment.start) break; // the frame before it was whole
+      if (segment.firstFrame > segment.end) continue;
+      this.#pending -= segment.end - segment.firstFrame;
+      segment.end = segment.firstFrame;
+      kept++;
+      break;
+    }
+    for (const segment of this.#segments.splice(kept)) {
+      this.#pending -= segment.end - segment.start;
+      this.#giveBack(segment);
     }
   }
 
@@ -185,6 +220,7 @@ export class Outbox implements Follower {
   releaseWaiters(): void {
     clearTimeout(this.#fullTimer);
     this.#fullTimer = undefined;
+    this.#isFull = false;
     const waiters = this.#waiters;
     if (waiters === undefined) return;
     this.#waiters = undefined; // a waiter may register again from within its call
@@ -216,7 +252,7 @@ export class Outbox implements Follower {
       this.#segments.shift();
       this.#giveBack(head);
     }
-    if (this.#fullTimer !== undefined && this.#pending <= this.#limit / 2) this.releaseWaiters();
+    if (this.#isFull && this.#pending <= this.#limit / 2) this.releaseWaiters();
     if (this.#segments.length > 0) {
       this.#write();
       return;
@@ -244,11 +280,18 @@ export class Outbox implements Follower {
   }
 
   /** Adds a segment for at least `atLeast` bytes; larger if this burst or the last one was. */
-  #addSegment(atLeast: number): Segment {
+  #addSegment(atLeast: number, firstFrame: number): Segment {
     const wanted = Math.max(atLeast, this.#sinceEmpty, this.#lastBurst);
     const bytes = this.#pool.take(Math.min(wanted, LARGEST));
-    const segment = { bytes, isShared: false, start: 0, end: 0 };
+    const segment = { bytes, isShared: false, start: 0, end: 0, firstFrame };
     this.#segments.push(segment);
     return segment;
   }
+}
+
+/** The end of the frame that `at` is in, or `at` if it is between two. `bytes` hold whole frames from `begin` on. */
+function frameEnd(bytes: Uint8Array, begin: number, at: number): number {
+  let end = begin;
+  while (end < at) end += HEADER_BYTES + u32(bytes, end + 4);
+  return end;
 }

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { BUFFER_BYTES, CONTROL_RESERVE_BYTES } from "../../lib/limits.ts";
+import { BUFFER_BYTES, CONTROL_RESERVE_BYTES, HEADER_BYTES } from "../../lib/limits.ts";
 import { Outbox } from "../../lib/net/outbox.ts";
+import { encodeFrame, Type } from "../../lib/wire/header.ts";
 import { within } from "../harness/deadline.ts";
 import { concat } from "../harness/raw_client.ts";
 import { seeded, seedFrom } from "../harness/seeded.ts";
@@ -309,6 +310,67 @@ Deno.test("sends without hasRoom may exceed the limit by the reserve; beyond it 
 });
 
 // Ending
+
+Deno.test("a peer for which only patient waiters wait is never a slow consumer", async () => {
+  await using harness = new Harness({ acceptsByHand: true, slowConsumerTimeoutMs: 1 });
+  harness.fill(1000);
+  let calls = 0;
+  harness.outbox.whenRoom(() => calls++, true);
+  assert(!harness.outbox.hasRoom(1));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assertEquals(harness.events, []);
+  harness.socket.accept();
+  await harness.until("drained");
+  assertEquals(calls, 1);
+  assert(harness.outbox.hasRoom(1000));
+});
+
+Deno.test("an impatient waiter after a patient one starts the timeout", async () => {
+  await using harness = new Harness({ acceptsByHand: true, slowConsumerTimeoutMs: 1 });
+  harness.fill(1000);
+  harness.outbox.whenRoom(() => {}, true);
+  harness.outbox.whenRoom(() => {});
+  await harness.until("slow");
+});
+
+Deno.test("dropFrames keeps what is in a write and ends after a whole frame, wherever frames and segments end", async () => {
+  const random = seeded(seedFrom());
+  for (let round = 0; round < 100; round++) {
+    await using harness = new Harness({ limit: Infinity, acceptsByHand: true });
+    const sent: Uint8Array[] = [];
+    for (let i = 1 + random.int(12); i > 0; i--) {
+      // Up to several frames at once, some larger than the largest segment.
+      const frames: Uint8Array[] = [];
+      for (let n = 1 + random.int(30); n > 0; n--) {
+        const length = random.int(5) === 0 ? random.int(LARGEST) : random.int(2000);
+        frames.push(encodeFrame({ type: Type.MESSAGE, channel: 1, id: sent.length }, new Uint8Array(length)));
+      }
+      const run = concat(frames);
+      harness.outbox.send(run, 0, run.length);
+      sent.push(...frames);
+      if (random.int(2) === 0) await settled();
+    }
+    await settled(); // now the first write is on its way
+    const before = harness.outbox.pending;
+    harness.outbox.dropFrames();
+    assert(harness.outbox.pending <= before);
+    const last = encodeFrame({ type: Type.BYE }, new Uint8Array(3));
+    harness.outbox.send(last, 0, last.length);
+    harness.socket.acceptsByHand = false;
+    harness.socket.accept();
+    await harness.until("drained");
+    const written = concat(harness.socket.writes);
+    const all = concat(sent);
+    const kept = written.length - last.length;
+    assertEquals(written.subarray(kept), last);
+    assertEquals(written.subarray(0, kept), all.subarray(0, kept));
+    let end = 0;
+    for (const frame of sent) if (end < kept) end += frame.length;
+    assertEquals(end, kept, "a frame was cut");
+    assert(kept <= 2 * LARGEST + HEADER_BYTES, `${kept} bytes were kept`);
+    assertEquals(harness.outbox.pending, 0);
+  }
+});
 
 Deno.test("close drops pending bytes, calls all waiters, and accepts nothing more", async () => {
   await using harness = new Harness({ limit: 1000, slowConsumerTimeoutMs: 20, acceptsByHand: true });
