@@ -2892,13 +2892,13 @@ def keep_alive(stuck, others, seconds):
 
 @alone
 def responder_without_room_is_passed_over(test):
-    # Two responders, one of which does not read. 24 MiB of requests for each: the one that reads gets what the other
+    # Two responders, one of which does not read. 40 MiB of requests for each: the one that reads gets what the other
     # has no room for, and no request waits.
     name = test.channel()
     stuck = Stuck(test, name, respond=True)
     [reader], number = responding(test, 1, name)
     requester = session_on(test, name)
-    payload, count, window = bytes(65536), 768, 16
+    payload, count, window = bytes(65536), 1280, 16
     answered, asked = 0, 0
     deadline = time.monotonic() + 20
     while asked < count:
@@ -2916,15 +2916,10 @@ def responder_without_room_is_passed_over(test):
     for frame in reader.before_pong():
         reader.send(REPLY, b"y", id=frame.id, channel=inbox(requester))
         answered += 1
-    require(answered > count // 2, f"more than half of {count} requests at the responder that reads", answered)
-    still_there(requester, stuck.session.number)
-
-
-def still_there(session, number):
-    """The session of this number must still be there."""
-    session.send(MESSAGE, b"still there?", channel=INBOX | number)
-    codes = [frame.json()["code"] for frame in session.before_pong() if frame.type == ERROR]
-    require(not codes, f"session {number} to be there", codes)
+    require(answered > count * 5 // 9, f"more than half of {count} requests at the responder that reads", answered)
+    for _ in range(count - answered):
+        stuck.session.expect(REQUEST)  # it was not closed
+    quiet(stuck.session, reader)
 
 
 @alone
@@ -2999,7 +2994,6 @@ def slow_responder_stays(test):
         responder.send(REPLY, b"y", id=frame.id, channel=inbox(requester))
         answered += 1
         time.sleep(0.06)
-    still_there(session_on(test, name), responder.number)
 
 
 @alone
