@@ -14,6 +14,9 @@ import type { RelayedClient } from "./transport.ts";
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
+/** Much more than may be pending for a session, and more than the kernel buffers. */
+const FLOOD_BYTES = 96 * MiB;
+
 const IMPATIENT = {
   args: [
     ...["--handshake-time", "1", "--slow-consumer-timeout", "1"],
@@ -146,7 +149,7 @@ async function sessionsClosed(harness: Harness<ProcessHost>): Promise<void> {
 }
 
 everyProgramAttack(
-  "a subscriber that stops reading is closed as slow_consumer, and its descriptor is freed",
+  "a subscriber that stops reading is closed as slow_consumer, its descriptor is freed, and memory stays bounded",
   IMPATIENT,
   async (harness, programs) => {
     const before = harness.host.descriptors();
@@ -156,9 +159,12 @@ everyProgramAttack(
     const { number } = await slow.open("slow");
     await publisher.openToPublish("slow");
     const message = publisher.message(number, new Uint8Array(32 * KiB));
+    const peak = harness.host.server.peakBytes();
     // It is closed during this; the rest is delivered to no session.
-    for (let sent = 0; sent < 64 * MiB; sent += message.length) await publisher.send(message);
+    for (let sent = 0; sent < FLOOD_BYTES; sent += message.length) await publisher.send(message);
     assertEquals(await publisher.barrier(), []);
+    const grown = Math.round((harness.host.server.peakBytes() - peak) / MiB);
+    assert(grown < FLOOD_BYTES / MiB / 2, `it grew by ${grown} MiB`);
     await harness.host.log.until("closed", { number: slow.number, reason: "slow_consumer" });
     if (freesUnread(programs)) await freed(harness, before + perSession);
     slow.close();
