@@ -133,13 +133,13 @@ siteTest("tokens: missing, expired, not yet valid, of another server, broken", a
     [`${good.slice(0, -9)}AAAAAAAAA`, /not valid here: check that it is whole/, "its signature is wrong"],
     ["nonsense", /not valid here/, "it is not a JWT"],
   ];
-  for (const [token, words, detail] of cases) {
+  await Promise.all(cases.map(async ([token, words, detail]) => {
     const env = token === undefined ? undefined : { PARLEY_TOKEN: token };
     const ended = await site.parley(["ping", "--port", `${server.port}`], { env });
     assertFailure(ended, 4, words);
     const line = await server.log.untilLike("refused", detail);
     assertEquals([line.level, line.code], ["warn", "unauthorized"]);
-  }
+  }));
   const { stderr } = await server.stop();
   assertEquals(/eyJ/.test(stderr), false, "no part of a token is in the log");
 });

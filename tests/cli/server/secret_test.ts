@@ -152,16 +152,16 @@ siteTest("no token, key or payload is in any log, not even at debug", async (sit
   const secrets = ["eyJ", token.split(".")[2], "pay-load-secret", "PRIVATE KEY"];
   const log = ["--log-level", "debug", "--log-file", "client.log", "--trace", "--ca", "certs/ca.pem"];
   const env = { PARLEY_TOKEN: token };
-  const runs = [
-    await site.parley(["publish", "chat", "pay-load-secret", ...at, ...log], { env }),
-    await site.parley(["request", "chat", "pay-load-secret", ...at, ...log], { env }),
-    await site.parley(["ping", ...at, ...log], { env: { PARLEY_TOKEN: `${token}x` } }),
-    await site.parley(["ping", ...at, ...log, "--token", "y".repeat(9000)]),
-    await site.parley(["ping", ...at, ...log, "--token", `${token.replaceAll(".", "%")}\n`]),
-    await site.parley(["ping", ...log, "--url", `parleys://127.0.0.1:1?token=${token}`]),
-    await site.parley(["ping", ...log, "--url", `parleys://127.0.0.1:99999?token=${token}`]),
-    await site.parley(["ping", ...log, "--url", `parleys://127.0.0.1:1?tokn=${token}`]),
-  ];
+  const runs = await Promise.all([
+    site.parley(["publish", "chat", "pay-load-secret", ...at, ...log], { env }),
+    site.parley(["request", "chat", "pay-load-secret", ...at, ...log], { env }),
+    site.parley(["ping", ...at, ...log], { env: { PARLEY_TOKEN: `${token}x` } }),
+    site.parley(["ping", ...at, ...log, "--token", "y".repeat(9000)]),
+    site.parley(["ping", ...at, ...log, "--token", `${token.replaceAll(".", "%")}\n`]),
+    site.parley(["ping", ...log, "--url", `parleys://127.0.0.1:1?token=${token}`]),
+    site.parley(["ping", ...log, "--url", `parleys://127.0.0.1:99999?token=${token}`]),
+    site.parley(["ping", ...log, "--url", `parleys://127.0.0.1:1?tokn=${token}`]),
+  ]);
   assertEquals(runs.map(({ code }) => code), [0, 5, 4, 4, 4, 3, 2, 2]);
   await site.ok("token", "revoke", (await site.tokens())[0].id);
   const ended = await server.stop();

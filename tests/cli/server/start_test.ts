@@ -61,7 +61,7 @@ siteTest("if two servers start at once with one state folder, one of them prints
 });
 
 siteTest("on loopback the server is open to this machine, logs that, and makes no files", async (site) => {
-  for (const host of ["127.0.0.1", "localhost", "::1", "[::1]"]) {
+  await Promise.all(["127.0.0.1", "localhost", "::1", "[::1]"].map(async (host) => {
     const server = await site.serve("--host", host);
     const { level } = await server.log.untilLike(
       "open to this machine: every program on this machine may connect",
@@ -76,7 +76,7 @@ siteTest("on loopback the server is open to this machine, logs that, and makes n
     ]);
     assertEquals([ping.code, ping.stderr], [0, ""]);
     assertEquals((await server.stop()).stdout, "");
-  }
+  }));
   assertEquals([...Deno.readDirSync(site.path)], []);
 });
 
@@ -243,7 +243,7 @@ siteTest("a start that fails prints one line and ends with 1", async (site) => {
     [["--port", `${(taken.addr as Deno.NetAddr).port}`], /another program listens there/],
     [["--log-file", "gone/log"], /cannot write the log file/],
   ];
-  for (const [args, words] of cases) {
+  await Promise.all(cases.map(async ([args, words]) => {
     const { code, stdout, stderr } = await site.server(
       ["--port", "0", ...args].slice(args[0] === "--port" ? 2 : 0),
     );
@@ -254,5 +254,5 @@ siteTest("a start that fails prints one line and ends with 1", async (site) => {
     );
     assertMatch(stderr, words);
     assert(!/\n\s+at /.test(stderr));
-  }
+  }));
 });
