@@ -1,7 +1,7 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { formatConfig, formatHelp } from "../../lib/cli/settings.ts";
 import { loadConfig } from "../../lib/config/load.ts";
-import type { Options, Program } from "../../lib/config/option.ts";
+import { formatSeconds, formatSize, type Options, type Program } from "../../lib/config/option.ts";
 import { SERVER, SERVER_OPTIONS } from "../../lib/config/server_options.ts";
 
 /** Options of the kinds that the server's table does not have. */
@@ -116,6 +116,19 @@ Deno.test("sizes and times may be written with units", () => {
     assertEquals(load({ env: { PARLEY_HEARTBEAT: text } }).values.heartbeat, seconds);
   }
   assertEquals(load({ file: `{ "heartbeat": 7, "max-payload": 2048 }` }).values.heartbeat, 7);
+});
+
+Deno.test("help and errors show sizes and times in the largest unit without a remainder", () => {
+  assertEquals([0, 1000, 1024, 1536, 2 ** 20, 2 ** 30].map(formatSize), [
+    "0",
+    "1000",
+    "1KiB",
+    "1536",
+    "1MiB",
+    "1GiB",
+  ]);
+  assertEquals([0, 45, 60, 90, 3600, 86_400].map(formatSeconds), ["0s", "45s", "1m", "90s", "1h", "1d"]);
+  assertMatch(formatHelp(SERVER), /--drain-time TIME [^-]+\(0s to\s+10m;\s+default\s+5s\)/);
 });
 
 Deno.test("the ends of a range are allowed, values beyond them are not", () => {
