@@ -1,6 +1,6 @@
 /**
  * A raw protocol client for tests: it sends the bytes it is told to send and reads only when asked, so a test decides
- * what the server sees, and when. Whatever is waited for has a deadline.
+ * what the server receives, and when. Every wait has a deadline.
  *
  * @module
  */
@@ -26,9 +26,9 @@ export interface Rejection {
   readonly channel: number;
 }
 
-/** What {@linkcode RawClient.open} may ask for beside the name. */
+/** Options of {@linkcode RawClient.open}. */
 export interface OpenOptions {
-  /** Default here, because most tests want it: true. */
+  /** Default: true, because most tests subscribe. */
   subscribe?: boolean;
   group?: string;
   echo?: boolean;
@@ -74,14 +74,14 @@ export class RawClient implements Disposable {
     this.#conn = conn;
   }
 
-  /** Connects, and says nothing. */
+  /** Connects, and sends nothing. */
   static async connect({ hostname, port }: Address): Promise<RawClient> {
     const conn = await Deno.connect({ hostname, port });
     conn.setNoDelay(true);
     return new RawClient(conn);
   }
 
-  /** Connects and is welcomed. */
+  /** Connects and completes the Parley handshake. */
   static async greet(address: Address, hello: { name?: string; token?: string } = {}): Promise<RawClient> {
     const client = await RawClient.connect(address);
     await client.hello(hello);
@@ -108,7 +108,7 @@ export class RawClient implements Disposable {
 
   // Sending
 
-  /** Says HELLO and reads the WELCOME. */
+  /** Sends HELLO and reads the WELCOME. */
   async hello(hello: { name?: string; token?: string } = {}): Promise<Welcome> {
     await this.send(this.frame(Type.HELLO, {}, { protocol: "parley/1", ...hello }));
     this.welcome = json<Welcome>(await this.expect(Type.WELCOME));
@@ -139,7 +139,7 @@ export class RawClient implements Disposable {
     return this.frame(Type.REPLY, { id, channel: inbox(to) }, payload);
   }
 
-  /** Writes all `parts` in one go; waits for as long as the server does not read. */
+  /** Writes all `parts` at once; waits for as long as the server does not read. */
   async send(...parts: Uint8Array[]): Promise<void> {
     const bytes = parts.length === 1 ? parts[0] : concat(parts);
     for (let written = 0; written < bytes.length;) {
@@ -246,8 +246,8 @@ export class RawClient implements Disposable {
   }
 
   /**
-   * Waits until the server has dealt with all that was sent here, by PING and PONG; gives what came before the PONG.
-   * What the server has dealt with has also been put on its way to others: their own barrier comes after it.
+   * Waits, with PING and PONG, until the server has processed all that was sent; returns what came before the PONG. What
+   * has been processed is also on its way to other sessions: it comes before the PONG of their own barrier.
    */
   async barrier(): Promise<Frame[]> {
     const id = this.nextId();

@@ -1,5 +1,5 @@
 /**
- * Random numbers that can be had again: a test that fails prints the seed to repeat it with.
+ * Random numbers that can be repeated: a test that fails has printed its seed.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export function seeded(seed: number): Random {
 }
 
 /**
- * Chooses a seed and prints it: `PARLEY_SEED` where the environment may be read and has one, else a fresh one. Never
+ * Chooses a seed and prints it: `PARLEY_SEED` if the environment has it and may be read, a new one otherwise. It never
  * asks for the permission, so a test that uses it runs without.
  */
 export function seedFrom(): number {

@@ -26,7 +26,7 @@ Deno.test("OPEN alone does not subscribe", async () => {
   assertEquals(await ada.barrier(), []);
 });
 
-Deno.test("a number stands for one name, whoever opens it", async () => {
+Deno.test("a number stands for one name in every session", async () => {
   await using server = await serve();
   using ada = await RawClient.greet(server);
   using grace = await RawClient.greet(server);
@@ -36,7 +36,7 @@ Deno.test("a number stands for one name, whoever opens it", async () => {
   assertEquals([await grace.openToPublish("b"), await grace.openToPublish("a")], [b, a]);
 });
 
-Deno.test("a name keeps its number after everybody has left", async () => {
+Deno.test("a name keeps its number after all sessions have left", async () => {
   await using server = await serve();
   using ada = await RawClient.greet(server);
   const before = await ada.openToPublish("chat");
@@ -186,7 +186,7 @@ Deno.test("a message goes to every subscriber, its publisher too, byte for byte"
   }
 });
 
-Deno.test("who is not subscribed receives nothing", async () => {
+Deno.test("a session that is not subscribed receives nothing", async () => {
   await using server = await serve();
   using ada = await RawClient.greet(server);
   using grace = await RawClient.greet(server);
@@ -253,7 +253,7 @@ async function seen(client: RawClient, type: number) {
   return { channel: frame.channel, ...json<{ number: number; name: string }>(frame) };
 }
 
-Deno.test("with presence, OPENED lists who is there, and JOINED and PARTED tell who comes and goes", async () => {
+Deno.test("with presence, OPENED lists the subscribers, and JOINED and PARTED follow for each change", async () => {
   await using server = await serve();
   using ada = await RawClient.greet(server, { name: "Ada" });
   using grace = await RawClient.greet(server, { name: "Grace" });
@@ -280,7 +280,7 @@ Deno.test("with presence, OPENED lists who is there, and JOINED and PARTED tell 
   assertEquals(await seen(ada, Type.PARTED), { channel, ...graceMember });
 });
 
-Deno.test("presence tells of subscribers by name only, and of nothing that is no news", async () => {
+Deno.test("presence is of subscribers by name only, and of changes only", async () => {
   await using server = await serve();
   using ada = await RawClient.greet(server);
   using grace = await RawClient.greet(server);
@@ -295,7 +295,7 @@ Deno.test("presence tells of subscribers by name only, and of nothing that is no
   assertEquals(await ada.barrier(), []);
 });
 
-Deno.test("whoever opens again without presence is told no more", async () => {
+Deno.test("opening again without presence ends JOINED and PARTED", async () => {
   await using server = await serve();
   using ada = await RawClient.greet(server);
   using grace = await RawClient.greet(server);

@@ -85,7 +85,7 @@ Deno.test("$echo answers a REQUEST with its payload and flags", async () => {
   assertEquals(new TextDecoder().decode(payload), "[1]");
 });
 
-Deno.test("$echo returns a MESSAGE to its sender, and to nobody else", async () => {
+Deno.test("$echo returns a MESSAGE to its sender, and to no other session", async () => {
   await using server = await serve();
   using ada = await RawClient.greet(server);
   using grace = await RawClient.greet(server);
@@ -99,7 +99,7 @@ Deno.test("$echo returns a MESSAGE to its sender, and to nobody else", async () 
   await ada.refused("not_open");
 });
 
-Deno.test("nobody is seen on $echo", async () => {
+Deno.test("$echo has no presence", async () => {
   await using server = await serve();
   using ada = await RawClient.greet(server);
   using grace = await RawClient.greet(server);

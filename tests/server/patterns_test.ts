@@ -137,7 +137,7 @@ Deno.test("after LEAVE of the pattern none of its messages comes; of another pat
   ]);
 });
 
-Deno.test("a channel everybody left and somebody opened again is announced anew", async () => {
+Deno.test("a channel that all sessions left is announced again when it is opened again", async () => {
   await using server = await serve();
   using ada = await RawClient.greet(server);
   using grace = await RawClient.greet(server);
@@ -149,7 +149,7 @@ Deno.test("a channel everybody left and somebody opened again is announced anew"
   assertEquals((await pass(grace, number, "second", ada)).slice(-1), [`MESSAGE ${number} second`]);
 });
 
-Deno.test("who matches twice receives once", async () => {
+Deno.test("a session with two matching subscriptions receives once", async () => {
   await using server = await serve();
   using ada = await RawClient.greet(server);
   using grace = await RawClient.greet(server);
