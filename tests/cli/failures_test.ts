@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { describeFailure, exitCodeOf } from "../../../lib/cli/failures.ts";
-import { SessionNames } from "../../../lib/cli/client/commands/chat.ts";
-import { ParleyError } from "../../../lib/errors.ts";
+import { describeFailure, exitCodeOf } from "../../lib/cli/failures.ts";
+import { SessionNames } from "../../lib/cli/client/commands/chat.ts";
+import { ParleyError } from "../../lib/errors.ts";
 
 for (
   const [code, connecting, connected] of [
