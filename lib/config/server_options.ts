@@ -19,7 +19,7 @@ import {
   REQUEST_MS,
   SLOW_CONSUMER_TIMEOUT_MS,
 } from "../limits.ts";
-import { formatName, type Options, type Program, type Values } from "./option.ts";
+import type { Options, Program, Values } from "./option.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
