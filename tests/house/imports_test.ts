@@ -120,3 +120,17 @@ Deno.test({ name: "no file of lib has outgrown what one sitting can read", ignor
   }
   assertEquals(broken, []);
 });
+
+Deno.test({ name: "tests start Parley's programs with tests/harness alone", ignore: !canRead }, async () => {
+  const broken: string[] = [];
+  for await (const file of filesBelow(new URL("tests/", root))) {
+    const name = file.pathname.slice(root.pathname.length);
+    if (name.startsWith("tests/harness/")) continue;
+    const source = withoutComments(await Deno.readTextFile(file));
+    for (const match of source.matchAll(/new Deno\.Command\(([\s\S]*?)\)\.?(spawn|output)/g)) {
+      if (!/\b(server|client)\.ts\b|dist\/parley/.test(match[1])) continue;
+      broken.push(`${name}:${source.slice(0, match.index).split("\n").length} use Program or ServerProcess`);
+    }
+  }
+  assertEquals(broken, []);
+});
