@@ -1,0 +1,218 @@
+/**
+ * The broker and its connections without a network: real routers, sessions, outboxes and connections over simulated
+ * sockets and a virtual clock, one turn of the event loop at a time.
+ *
+ * @module
+ */
+
+import { setImmediate } from "node:timers";
+import type { SessionContext } from "../../../lib/broker/context.ts";
+import { Echo } from "../../../lib/broker/echo.ts";
+import { Router } from "../../../lib/broker/router.ts";
+import { Session } from "../../../lib/broker/session.ts";
+import { DEFAULT_LIMITS, type Limits, SWEEP_MS } from "../../../lib/limits.ts";
+import type { Log } from "../../../lib/logging/log.ts";
+import { Connection } from "../../../lib/net/connection.ts";
+import { ConnectionLimiter } from "../../../lib/net/connection_limiter.ts";
+import { CountingPool } from "../../net/fake_socket.ts";
+import type { Random } from "../../seeded.ts";
+import { Instrumentation } from "./instrumentation.ts";
+import { Expectations, type Finding } from "./invariants.ts";
+import { type Reading, SimulatedClient } from "./simulated_client.ts";
+import { SimulatedSocket } from "./simulated_socket.ts";
+import { VirtualClock } from "./virtual_clock.ts";
+
+/** Small, so that a short schedule reaches each of them. */
+export const MODEL_LIMITS: Limits = {
+  ...DEFAULT_LIMITS,
+  payloadBytes: 4 * 1024,
+  pendingBytes: 16 * 1024,
+  channels: 256,
+  requests: 4_096,
+  connections: 16,
+  connectionsPerAddress: 16,
+  handshakeMs: 500,
+  slowConsumerTimeoutMs: 500,
+  requestMs: 2_000,
+  drainMs: 500,
+};
+
+const ADDRESS = "192.0.2.1";
+/** Longer than every deadline of a session: when it is over, each request has ended and each slow consumer is closed. */
+const SETTLE_MS = 2 * MODEL_LIMITS.requestMs + 5_000;
+/** Turns after which a model that still makes progress counts as one that never stops. */
+const MAX_SETTLE_TURNS = 20_000;
+
+/** Limits, clients and time of one simulated server. Only one may exist at a time. */
+export class Model implements Disposable {
+  readonly clients: SimulatedClient[] = [];
+  readonly expectations = new Expectations(MODEL_LIMITS);
+  readonly #random: Random;
+  readonly #clock = new VirtualClock();
+  readonly #instrumentation = new Instrumentation();
+  readonly #pool = new CountingPool();
+  readonly #limiter = new ConnectionLimiter(MODEL_LIMITS.connections, MODEL_LIMITS.connectionsPerAddress);
+  readonly #router = new Router(MODEL_LIMITS, () => this.#clock.now);
+  readonly #context: SessionContext;
+  readonly #sessions = new Set<Session>();
+  readonly #connections = new Set<Connection>();
+  #lastNumber = 0;
+  #nextSweep = SWEEP_MS;
+  readonly #onUncaught = (event: ErrorEvent | PromiseRejectionEvent) => {
+    event.preventDefault();
+    this.expectations.violated(String("reason" in event ? event.reason : event.error));
+  };
+
+  constructor(random: Random) {
+    this.#random = random;
+    globalThis.addEventListener("error", this.#onUncaught);
+    globalThis.addEventListener("unhandledrejection", this.#onUncaught);
+    this.#context = {
+      router: this.#router,
+      echo: new Echo(),
+      now: () => this.#clock.now,
+      authenticator: undefined,
+      limits: MODEL_LIMITS,
+      log: this.#log(),
+      server: { name: "parley", version: "model" },
+      nextNumber: () => ++this.#lastNumber,
+      uuid: () => "00000000-0000-4000-8000-000000000000",
+    };
+  }
+
+  [Symbol.dispose](): void {
+    globalThis.removeEventListener("error", this.#onUncaught);
+    globalThis.removeEventListener("unhandledrejection", this.#onUncaught);
+    this.#instrumentation[Symbol.dispose]();
+    this.#clock[Symbol.dispose]();
+  }
+
+  /** Connects a client, as `lib/server/serve.ts` accepts one; `undefined` at the limit of connections. */
+  connect(reading: Reading, maxRead: number): SimulatedClient | undefined {
+    if (this.#limiter.acquire(ADDRESS) !== undefined) return undefined;
+    const socket = new SimulatedSocket(maxRead);
+    let session!: Session;
+    const connection = new Connection(socket, this.#pool, MODEL_LIMITS, (transport) => {
+      const remote = { address: ADDRESS, port: 1 };
+      session = new Session(this.#context, transport, remote, () => this.#sessions.delete(session));
+      return session;
+    });
+    this.#sessions.add(session);
+    this.#connections.add(connection);
+    connection.closed.then(() => {
+      this.#connections.delete(connection);
+      this.#limiter.release(ADDRESS);
+    });
+    const client = new SimulatedClient(this.clients.length, socket, reading, this.expectations);
+    this.clients.push(client);
+    connection.start();
+    return client;
+  }
+
+  /** One turn of the event loop: operations complete on some sockets, in random order. Whether any made progress. */
+  async turn(): Promise<boolean> {
+    const { clients } = this;
+    const offset = this.#random.int(clients.length);
+    let hasProgress = false;
+    await this.#measure(() => {
+      for (let i = 0; i < clients.length; i++) {
+        if (clients[(i + offset) % clients.length].socket.progress()) hasProgress = true;
+      }
+    });
+    for (const client of clients) client.receive();
+    return hasProgress;
+  }
+
+  /** Lets `ms` milliseconds pass. Each timer that is due is a turn of its own. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#clock.now + ms;
+    while (true) {
+      const until = Math.min(end, this.#nextSweep);
+      const callback = this.#clock.next(until);
+      if (callback !== undefined) {
+        await this.#measure(callback);
+      } else if (until === this.#nextSweep && until <= end) {
+        this.#nextSweep += SWEEP_MS;
+        await this.#measure(() => {
+          for (const session of this.#sessions) session.tick();
+          this.#router.sweep();
+        });
+      } else {
+        return;
+      }
+      await this.turn();
+    }
+  }
+
+  /** Ends the schedule: every client reads, every deadline passes, every session closes. Returns all findings. */
+  async finish(): Promise<readonly Finding[]> {
+    const { clients, expectations } = this;
+    for (const { socket } of clients) socket.isRead = true;
+    await this.#quiesce();
+    for (let passed = 0; passed < SETTLE_MS; passed += 500) {
+      await this.advance(500);
+      await this.#quiesce();
+    }
+    expectations.settled(clients);
+    for (const client of clients) {
+      if (client.isReady && this.#random.int(2) === 0) client.bye();
+      client.socket.end();
+    }
+    await this.#quiesce();
+    await this.advance(10 * MODEL_LIMITS.drainMs + MODEL_LIMITS.handshakeMs);
+    await this.#quiesce();
+    expectations.ended({
+      "connections": this.#connections.size,
+      "sessions": this.#sessions.size,
+      "places of the connection limit": this.#limiter.open,
+      "buffers": this.#pool.lent.size,
+    });
+    return expectations.findings;
+  }
+
+  /** Runs turns until nothing makes progress. */
+  async #quiesce(): Promise<void> {
+    for (let turns = 0; await this.turn();) {
+      if (++turns === MAX_SETTLE_TURNS) return this.expectations.violated("the server never comes to rest");
+    }
+  }
+
+  /** Runs `events` and everything that follows from them in this turn, and checks its invariants. */
+  async #measure(events: () => void): Promise<void> {
+    const instrumentation = this.#instrumentation;
+    const sessions = this.#sessions.size;
+    instrumentation.start();
+    try {
+      events();
+    } catch (error) {
+      this.expectations.violated(String(error));
+    }
+    // Microtasks run before, work that the server defers to a later turn runs after this.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    instrumentation.stop();
+    this.expectations.turn({
+      work: instrumentation.work,
+      mostWork: instrumentation.mostWork,
+      frames: instrumentation.frames,
+      receiveDepth: instrumentation.maxReceiveDepth,
+      pending: Array.from(this.#connections, ({ outbox }) => outbox.pending),
+      sessions,
+    });
+  }
+
+  /** A log that reports errors and drops the rest. */
+  #log(): Log {
+    const ignore = () => {};
+    const log: Log = {
+      with: () => log,
+      debug: ignore,
+      info: ignore,
+      warn: ignore,
+      error: (message, properties) => {
+        const { error } = properties ?? {};
+        this.expectations.violated(`${message}: ${error instanceof Error ? error.stack : error}`);
+      },
+    };
+    return log;
+  }
+}
