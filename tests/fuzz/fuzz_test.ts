@@ -14,7 +14,15 @@ for (const tls of [false, true]) {
     name: `a server survives five seconds of garbage${tls ? " inside and outside of TLS" : ""}`,
     ignore: !MAY_INSPECT,
     fn: async () => {
-      const options = { seconds: 5, seed: seedFrom(), connections: 16, from: 0, count: 1e9, tls };
+      const options = {
+        seconds: 5,
+        seed: seedFrom(),
+        connections: 16,
+        from: 0,
+        count: 1e9,
+        tls,
+        isModel: false,
+      };
       const result = await fuzz(options);
       assertEquals(result.problems, [], formatResult(result, options));
       assert(
@@ -33,7 +41,16 @@ Deno.test({
     const script = 'import {serve} from "./lib/mod.ts"; const s=await serve(); ' +
       'console.error(JSON.stringify({level:"info",message:"listening",port:s.port})); setTimeout(()=>Deno.exit(3),1000)';
     const server = [Deno.execPath(), "eval", "--quiet", script];
-    const options = { seconds: 5, seed: 1, connections: 4, from: 0, count: 1e9, tls: false, server };
+    const options = {
+      seconds: 5,
+      seed: 1,
+      connections: 4,
+      from: 0,
+      count: 1e9,
+      tls: false,
+      isModel: false,
+      server,
+    };
     const result = await fuzz(options);
     assert(
       result.problems.some((problem) => problem.startsWith("the server ended with 3")),

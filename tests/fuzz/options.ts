@@ -18,6 +18,8 @@ export interface FuzzOptions {
   readonly from: number;
   readonly count: number;
   readonly tls: boolean;
+  /** Runs schedules against the model of the broker instead of attacks against a server. */
+  readonly isModel: boolean;
   /** The command that starts the server; `server.ts` of this checkout if left out. */
   readonly server?: readonly string[];
 }
@@ -33,6 +35,8 @@ Usage: deno task fuzz [OPTIONS]
   --from I           begins with attack I; default: 0
   --count N          ends after N attacks, if not before
   --tls              attacks a TLS server, both inside TLS and with plain bytes
+  --model            no server: runs random schedules of sessions in this process, over simulated sockets, and
+                     checks invariants and the work of each turn; --seed S --count 1 repeats one schedule
   --server COMMAND   the server to attack, such as dist/parley-server. Default: server.ts of this checkout
   --help             shows this text
 `;
@@ -40,7 +44,7 @@ Usage: deno task fuzz [OPTIONS]
 /** Parses the arguments; returns `undefined` for `--help`. Throws a TypeError that names the invalid argument. */
 export function readOptions(args: string[], newSeed: () => number): FuzzOptions | undefined {
   const values = ["seconds", "seed", "connections", "from", "count", "server"];
-  const flags = readFlags(args, values, ["help", "tls"]);
+  const flags = readFlags(args, values, ["help", "tls", "model"]);
   if (flags.has("help")) return undefined;
   return {
     seconds: flags.number("seconds", 30, 0.1, 1e6),
@@ -49,6 +53,7 @@ export function readOptions(args: string[], newSeed: () => number): FuzzOptions 
     from: flags.integer("from", 0, 0, 1e9),
     count: flags.integer("count", 1e9, 1, 1e9),
     tls: flags.has("tls"),
+    isModel: flags.has("model"),
     server: flags.command("server"),
   };
 }

@@ -40,8 +40,9 @@ export class Instrumentation implements Disposable {
     this.#count(SetIterator, "next", one);
     for (const name of ["hasRoom", "whenRoom", "send"]) this.#count(Outbox.prototype, name, one);
     this.#replace(Session.prototype, "run", (original, session, args) => {
+      const [, from, , count] = args;
       const taken = original.apply(session, args);
-      this.frames += taken ? args[3] : 1;
+      this.frames += taken > from ? count : 1;
       return taken;
     });
     this.#replace(Session.prototype, "frame", (original, session, args) => {
@@ -106,6 +107,7 @@ export class Instrumentation implements Disposable {
   #replace(
     prototype: any,
     name: string,
+    // deno-lint-ignore no-explicit-any
     call: (original: Method, self: unknown, args: any[]) => unknown,
   ): void {
     const original: Method = prototype[name];

@@ -35,8 +35,8 @@ export interface Finding {
 }
 
 /**
- * Work that a turn may do beside what its frames cause. Closing a session that has 256 patterns of 12 segments takes
- * 10,000, and two may close in one turn.
+ * Work that a turn may do beside what its frames cause. Closing a session that has 256 patterns of 10 segments takes
+ * 7,000, and several may close in one turn.
  */
 const BASE_WORK = 20_000;
 /** Work that each frame may cause. */

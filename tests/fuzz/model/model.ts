@@ -15,7 +15,7 @@ import type { Log } from "../../../lib/logging/log.ts";
 import { Connection } from "../../../lib/net/connection.ts";
 import { ConnectionLimiter } from "../../../lib/net/connection_limiter.ts";
 import { CountingPool } from "../../net/fake_socket.ts";
-import type { Random } from "../../seeded.ts";
+import type { Random } from "../../harness/seeded.ts";
 import { Instrumentation } from "./instrumentation.ts";
 import { Expectations, type Finding } from "./invariants.ts";
 import { type Reading, SimulatedClient } from "./simulated_client.ts";
@@ -40,6 +40,8 @@ export const MODEL_LIMITS: Limits = {
 const ADDRESS = "192.0.2.1";
 /** Longer than every deadline of a session: when it is over, each request has ended and each slow consumer is closed. */
 const SETTLE_MS = 2 * MODEL_LIMITS.requestMs + 5_000;
+/** Turns in which sockets make progress while a millisecond passes; a machine has more. */
+const TURNS_PER_MS = 5;
 /** Turns after which a model that still makes progress counts as one that never stops. */
 const MAX_SETTLE_TURNS = 20_000;
 
@@ -123,22 +125,22 @@ export class Model implements Disposable {
     return hasProgress;
   }
 
-  /** Lets `ms` milliseconds pass. Each timer that is due is a turn of its own. */
+  /** Lets `ms` milliseconds pass, in which sockets make progress. Each timer that is due is a turn of its own. */
   async advance(ms: number): Promise<void> {
     const end = this.#clock.now + ms;
-    while (true) {
-      const until = Math.min(end, this.#nextSweep);
-      const callback = this.#clock.next(until);
+    while (this.#clock.now < end) {
+      const next = Math.min(end, this.#nextSweep, this.#clock.nextAt);
+      // Deadlines are for clients that do not read, not for sockets that had no turn to move what was written.
+      await this.#quiesce((next - this.#clock.now) * TURNS_PER_MS);
+      const callback = this.#clock.next(next);
       if (callback !== undefined) {
         await this.#measure(callback);
-      } else if (until === this.#nextSweep && until <= end) {
+      } else if (next === this.#nextSweep) {
         this.#nextSweep += SWEEP_MS;
         await this.#measure(() => {
           for (const session of this.#sessions) session.tick();
           this.#router.sweep();
         });
-      } else {
-        return;
       }
       await this.turn();
     }
@@ -148,19 +150,19 @@ export class Model implements Disposable {
   async finish(): Promise<readonly Finding[]> {
     const { clients, expectations } = this;
     for (const { socket } of clients) socket.isRead = true;
-    await this.#quiesce();
+    await this.#mustQuiesce();
     for (let passed = 0; passed < SETTLE_MS; passed += 500) {
       await this.advance(500);
-      await this.#quiesce();
+      await this.#mustQuiesce();
     }
     expectations.settled(clients);
     for (const client of clients) {
       if (client.isReady && this.#random.int(2) === 0) client.bye();
       client.socket.end();
     }
-    await this.#quiesce();
+    await this.#mustQuiesce();
     await this.advance(10 * MODEL_LIMITS.drainMs + MODEL_LIMITS.handshakeMs);
-    await this.#quiesce();
+    await this.#mustQuiesce();
     expectations.ended({
       "connections": this.#connections.size,
       "sessions": this.#sessions.size,
@@ -170,11 +172,14 @@ export class Model implements Disposable {
     return expectations.findings;
   }
 
-  /** Runs turns until nothing makes progress. */
-  async #quiesce(): Promise<void> {
-    for (let turns = 0; await this.turn();) {
-      if (++turns === MAX_SETTLE_TURNS) return this.expectations.violated("the server never comes to rest");
-    }
+  /** Runs turns until nothing makes progress, or `turns` are over. Whether it came to rest. */
+  async #quiesce(turns: number): Promise<boolean> {
+    for (let left = turns; left > 0; left--) if (!await this.turn()) return true;
+    return false;
+  }
+
+  async #mustQuiesce(): Promise<void> {
+    if (!await this.#quiesce(MAX_SETTLE_TURNS)) this.expectations.violated("the server never comes to rest");
   }
 
   /** Runs `events` and everything that follows from them in this turn, and checks its invariants. */

@@ -7,14 +7,14 @@
  * @module
  */
 
-import { inbox } from "../../raw_client.ts";
-import { type Random, seeded } from "../../seeded.ts";
+import { inbox } from "../../harness/raw_client.ts";
+import { type Random, seeded } from "../../harness/seeded.ts";
 import type { Finding } from "./invariants.ts";
 import { Model, MODEL_LIMITS } from "./model.ts";
 import type { Reading, SimulatedClient } from "./simulated_client.ts";
 
 /** Names that all clients use, so that they meet. The long one is covered by many patterns. */
-const LONG = "a.b.c.d.e.f.g.h.i.j.k.l";
+const LONG = "a.b.c.d.e.f.g.h.i.j";
 const NAMES: readonly string[] = ["x", "x.y", "z", LONG, "$echo"];
 const PATTERNS: readonly string[] = ["x.*", "x.>", "*", "a.>"];
 const GROUPS: readonly string[] = ["one", "two"];
@@ -28,6 +28,8 @@ interface ActionContext {
   readonly model: Model;
   readonly random: Random;
   readonly client: SimulatedClient;
+  /** How new clients read. */
+  readonly readings: readonly Reading[];
   /** Channel numbers by name, of all clients: they tell each other. */
   readonly channels: ReadonlyMap<string, number>;
 }
@@ -54,7 +56,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   },
   request: (context) => {
     const channel = randomChannel(context);
-    repeat(context, [1, 10, 100, 2_000], () => context.client.request(channel));
+    repeat(context, [1, 10, 100, 100, 2_000], () => context.client.request(channel));
   },
   reply: (context) => {
     const size = context.random.pick([0, 100, MODEL_LIMITS.payloadBytes]);
@@ -64,7 +66,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     const { client, random } = context;
     const hasGroups = random.int(2) === 0;
     let index = random.int(1_000);
-    repeat(context, [4, 30, 250], () => {
+    repeat(context, [1, 4, 30, 250], () => {
       client.open({
         channel: randomPattern(random),
         subscribe: true,
@@ -76,7 +78,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   "join and leave": (context) => {
     const { client, random } = context;
     const channel = random.pick(NAMES);
-    repeat(context, [1, 20, 5_000], () => {
+    repeat(context, [1, 20, 20, 200, 5_000], () => {
       client.open({ channel, subscribe: true });
       client.leave(channel);
     });
@@ -109,13 +111,22 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   "long time": ({ model, random }) => model.advance(random.int(1_500)),
 };
 
+/** How the clients of one schedule read: one of these rows, each client one of its values. */
+const READINGS: readonly (readonly Reading[])[] = [
+  ["always"],
+  ["always", "always", "sometimes"],
+  ["always", "sometimes", "never"],
+  ["sometimes", "never"],
+];
+
 /** Actions that every schedule has: without them nothing else has an effect. */
 const ALWAYS = ["open", "publish", "short time"];
 
 /** The result of one schedule. */
 export interface ScheduleResult {
   readonly findings: readonly Finding[];
-  readonly steps: number;
+  /** The steps: the number of a session and what it did. */
+  readonly trace: readonly string[];
   /** The largest share of the allowed work that a turn has used. */
   readonly maxLoad: number;
 }
@@ -126,27 +137,30 @@ export async function runSchedule(seed: number): Promise<ScheduleResult> {
   using model = new Model(random);
   const allowed = Object.keys(ACTIONS).filter((name) => ALWAYS.includes(name) || random.int(2) === 0);
   const weighted = allowed.flatMap((name) => new Array<string>(random.pick([1, 1, 3, 8])).fill(name));
+  const readings = random.pick(READINGS);
   const clientCount = 2 + random.int(random.pick([2, 4, 10]));
-  for (let i = 0; i < clientCount; i++) connect({ model, random });
+  for (let i = 0; i < clientCount; i++) connect({ model, random, readings });
   await model.turn();
   await model.turn();
+  const trace: string[] = [];
   const steps = 20 + random.int(150);
   for (let step = 0; step < steps && model.expectations.findings.length === 0; step++) {
     const ready = model.clients.filter((client) => client.isReady && hasRoom(client));
     const channels = new Map(model.clients.flatMap(({ opened }) => [...opened]));
     if (ready.length > 0) {
-      await ACTIONS[random.pick(weighted)]({ model, random, client: random.pick(ready), channels });
+      const [client, name] = [random.pick(ready), random.pick(weighted)];
+      trace.push(`${client.number} ${name}`);
+      await ACTIONS[name]({ model, random, readings, client, channels });
     }
     for (let turns = random.int(4); turns > 0; turns--) await model.turn();
   }
   const findings = await model.finish();
-  return { findings, steps, maxLoad: model.expectations.maxLoad };
+  return { findings, trace, maxLoad: model.expectations.maxLoad };
 }
 
 /** Connects one more client, unless the limit of connections is reached. */
-function connect({ model, random }: Pick<ActionContext, "model" | "random">): void {
-  const reading = random.pick<Reading>(["always", "always", "sometimes", "never"]);
-  const client = model.connect(reading, random.pick([64, 4_096, Infinity]));
+function connect({ model, random, readings }: Pick<ActionContext, "model" | "random" | "readings">): void {
+  const client = model.connect(random.pick(readings), random.pick([64, 4_096, Infinity]));
   // Long names make JOINED and PARTED much larger than the OPEN and LEAVE that cause them.
   client?.hello(random.pick(["short", "\u{1f600}".repeat(64)]));
 }

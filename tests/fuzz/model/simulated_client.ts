@@ -8,9 +8,9 @@ import { HEADER_BYTES } from "../../../lib/limits.ts";
 import type { ErrorPayload, Opened, Welcome } from "../../../lib/wire/control.ts";
 import { encodeFrame, readHeader, Type, u32 } from "../../../lib/wire/header.ts";
 import { type FrameHandler, Scanner } from "../../../lib/wire/scanner.ts";
-import { inbox } from "../../raw_client.ts";
+import { inbox } from "../../harness/raw_client.ts";
 import type { Expectations } from "./invariants.ts";
-import { SimulatedSocket } from "./simulated_socket.ts";
+import type { SimulatedSocket } from "./simulated_socket.ts";
 
 /** How a client reads: always, with pauses that the schedule decides, or not before the schedule has ended. */
 export type Reading = "always" | "sometimes" | "never";
@@ -127,12 +127,16 @@ export class SimulatedClient implements FrameHandler {
     if (this.socket.saidEnd) this.socket.end();
   }
 
-  run(bytes: Uint8Array, from: number, to: number, _count: number, channel: number): boolean {
+  run(bytes: Uint8Array, from: number, to: number, _count: number, channel: number): number {
     for (let at = from; at < to;) {
       const [length, sender] = [u32(bytes, at + 4), u32(bytes, at + 12)];
       this.#expectations.message(this, channel, sender, u32(bytes, at + HEADER_BYTES));
       at += HEADER_BYTES + length;
     }
+    return to;
+  }
+
+  skip(): boolean {
     return true;
   }
 
@@ -173,8 +177,9 @@ export class SimulatedClient implements FrameHandler {
     bytes.set(this.#rest);
     bytes.set(chunk, this.#rest.length);
     this.#rest = bytes.slice(this.#scanner.scan(bytes, bytes.length, this));
-    const { stop } = this.#scanner;
-    if (stop !== undefined) this.#expectations.violated(`the server sent an invalid frame: ${stop.message}`);
+    const { violation } = this.#scanner;
+    if (violation === undefined) return;
+    this.#expectations.violated(`the server sent an invalid frame: ${violation.message}`);
   }
 
   #send(type: number, header: { id?: number; channel?: number }, payload: object): void {

@@ -43,6 +43,11 @@ export class VirtualClock implements Disposable {
     performance.now = this.#original.now;
   }
 
+  /** When the next timer is due. */
+  get nextAt(): number {
+    return this.#timers[0]?.at ?? Infinity;
+  }
+
   /** Moves on to the next timer that is due by `time` and returns its callback; moves to `time` if none is. */
   next(time: number): (() => void) | undefined {
     const [timer] = this.#timers;

@@ -1,0 +1,65 @@
+/**
+ * The model: known schedules, some new ones, and the proof that the same seed gives the same schedule.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { seeded, seedFrom } from "../../harness/seeded.ts";
+import { explore, formatExploration } from "./explore.ts";
+import { Model } from "./model.ts";
+import { runSchedule } from "./schedule.ts";
+import { KNOWN_SEEDS, OPEN_KINDS } from "./seeds.ts";
+
+for (const { seed, finds, isFixed } of KNOWN_SEEDS) {
+  Deno.test(`model: schedule ${seed} ${isFixed ? "no longer " : ""}finds ${finds}`, async () => {
+    const { findings } = await runSchedule(seed);
+    const unexpected = findings.filter(({ kind }) => isFixed || !OPEN_KINDS.has(kind));
+    assertEquals(unexpected, []);
+  });
+}
+
+Deno.test("model: three seconds of new schedules find nothing new", async () => {
+  const exploration = await explore({ seed: seedFrom(), seconds: 3, count: 1e9 });
+  assert(exploration.schedules > 5, formatExploration(exploration));
+  const isNew = [...exploration.findings.keys()].some((kind) => !OPEN_KINDS.has(kind));
+  assert(!isNew, formatExploration(exploration));
+});
+
+Deno.test("model: the same seed gives the same schedule with the same result", async () => {
+  const seed = seedFrom();
+  assertEquals(await runSchedule(seed), await runSchedule(seed));
+});
+
+Deno.test("model: a client that does not read is closed as a slow consumer, and nothing of it is left", async () => {
+  using model = new Model(seeded(1));
+  const [publisher, subscriber] = [model.connect("always", 4096)!, model.connect("never", 4096)!];
+  publisher.hello("publisher");
+  subscriber.hello("subscriber");
+  await model.advance(10);
+  subscriber.socket.isRead = true;
+  await model.advance(10);
+  subscriber.open({ channel: "x", subscribe: true });
+  publisher.open({ channel: "x" });
+  await model.advance(10);
+  subscriber.socket.isRead = false;
+  for (let i = 0; i < 100; i++) publisher.publish(publisher.opened.get("x")!, 1000);
+  await model.advance(100);
+  assert(publisher.socket.unreadBytes > 0, "the publisher is not paused");
+  await model.advance(1000);
+  assertEquals(publisher.socket.unreadBytes, 0);
+  assertEquals(await model.finish(), []);
+  assertEquals(subscriber.fatalCode, "slow_consumer");
+});
+
+Deno.test("model: a session that the server never reads again is reported", async () => {
+  using model = new Model(seeded(1));
+  const client = model.connect("always", 4096)!;
+  client.hello("paused");
+  await model.advance(10);
+  // As a lost waiter does it: the connection never reads again.
+  client.socket.read = () => new Promise(() => {});
+  client.ping();
+  await model.advance(10);
+  client.ping();
+  const kinds = (await model.finish()).map(({ kind }) => kind);
+  assert(kinds.includes("lost waiter"), kinds.join());
+});
