@@ -4,11 +4,13 @@
  * @module
  */
 
+import { MAX_CONTROL_BYTES } from "../../lib/limits.ts";
 import { encodeFrame, Type } from "../../lib/wire/header.ts";
 import { concat, inbox } from "../harness/raw_client.ts";
 import { type Random, seeded } from "../harness/seeded.ts";
 import { type Chunk, inChunks } from "./chunks.ts";
 import {
+  consumerFrame,
   controlFrame,
   conversation,
   helloFrame,
@@ -39,6 +41,8 @@ export interface Attack {
   readonly ending: Ending;
   /** How long `wait` lasts, in milliseconds. */
   readonly waitMs: number;
+  /** The codes of which the server must send one, if it sends any ERROR; `undefined` if the frames decide. */
+  readonly expects?: readonly string[];
   /** What it sends then. Call it once: it advances the attack's generator. */
   chunks(session: SessionInfo): Chunk[];
 }
@@ -49,6 +53,8 @@ interface Kind {
   readonly handshakes: boolean;
   /** How many of ten connections read the responses; 7 if left out. */
   readonly readers?: number;
+  /** See `Attack.expects`. */
+  readonly expects?: readonly string[];
   /** How long it always stays, in milliseconds; random if left out. */
   readonly staysMs?: number;
   make(random: Random, session: SessionInfo): Uint8Array[];
@@ -63,6 +69,9 @@ const OTHER_PROTOCOLS = [
   "\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00",
   "",
 ];
+
+/** Codes of a connection that sent its bytes too late, or that came at a bad time. */
+const TOO_LATE = ["timeout", "server_full"];
 
 const times = (count: number, make: (index: number) => Uint8Array) =>
   Array.from({ length: count }, (_, i) => make(i));
@@ -95,6 +104,48 @@ export const KINDS: Readonly<Record<string, Kind>> = {
       helloFrame(random),
       ...conversation(random, { number: 1 + random.int(random.pick([4, 5000])), channels: [1, 2, 3] }),
     ],
+  },
+  "no frame at all": {
+    weight: 2,
+    handshakes: false,
+    expects: ["bad_frame", ...TOO_LATE],
+    // No frame type has bit 6: the first byte of a text, or of a frame of an unknown type.
+    make: (random) => [Uint8Array.of(0x40 + random.int(64)), filler(random, 16 + random.int(200))],
+  },
+  "another type before hello": {
+    weight: 2,
+    handshakes: false,
+    expects: ["bad_hello", ...TOO_LATE],
+    make: (random) => {
+      const type = random.pick([
+        Type.PING,
+        Type.BYE,
+        Type.OPEN,
+        Type.MESSAGE,
+        Type.REQUEST,
+        Type.NAK,
+        Type.WELCOME,
+      ]);
+      return [
+        encodeFrame({ type, id: random.int(3), channel: random.int(3) }, filler(random, random.int(200))),
+      ];
+    },
+  },
+  "control payload over 16 KiB": {
+    weight: 1,
+    handshakes: true,
+    expects: ["too_large", ...TOO_LATE],
+    make: (random, session) => {
+      const type = random.pick([Type.OPEN, Type.LEAVE, Type.BYE]);
+      const channel = "fuzz".padEnd(MAX_CONTROL_BYTES + random.int(1000), ".a");
+      return [controlFrame(type, session, { channel, reason: "x" }, type === Type.BYE ? 0 : 1)];
+    },
+  },
+  "consumer frames": {
+    weight: 1,
+    handshakes: true,
+    expects: ["not_durable", "not_open", "forbidden", ...TOO_LATE],
+    make: (random, session) => times(1 + random.int(20), () => consumerFrame(random, session)),
   },
   "test vectors before hello": {
     weight: 3,
@@ -216,15 +267,17 @@ const BAG = Object.entries(KINDS).flatMap(([name, { weight }]) => new Array<stri
 export function planAttack(seed: number, index: number): Attack {
   const random = seeded(seeded(seed ^ Math.imul(index + 1, 0x9e37_79b1)).int(2 ** 32));
   const name = random.pick(BAG);
-  const { handshakes, readers = 7, staysMs, make } = KINDS[name];
-  const opens = handshakes ? Array.from({ length: random.int(4) }, () => openPayload(random)) : [];
-  const reads = random.int(10) < readers;
+  const { handshakes, expects, readers = 7, staysMs, make } = KINDS[name];
+  const opens = handshakes && expects === undefined
+    ? Array.from({ length: random.int(4) }, () => openPayload(random))
+    : [];
+  const reads = random.int(10) < readers || expects !== undefined;
   const randomEnding = random.pick<Ending>(["close", "close", "half-close", "half-close", "wait"]);
-  const ending = staysMs === undefined ? randomEnding : "wait";
+  const ending = expects !== undefined ? "half-close" : staysMs === undefined ? randomEnding : "wait";
   // Some stay longer than the server allows.
   const waitMs = staysMs ?? random.int(random.int(10) === 0 ? 4000 : 300);
   const chunks = (session: SessionInfo) => inChunks(random, concat(make(random, session)));
-  return { kind: name, handshakes, opens, reads, ending, waitMs, chunks };
+  return { kind: name, handshakes, opens, reads, ending, waitMs, expects, chunks };
 }
 
 function mutateOne(

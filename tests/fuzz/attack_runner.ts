@@ -67,7 +67,17 @@ export async function runAttack(
     clearTimeout(timer);
     await connection.end();
   }
-  return { sent: connection.sent, established: number > 0, problem: problem ?? responses?.problem };
+  problem ??= responses?.problem ?? unexpectedCode(attack, responses?.codes ?? []);
+  return { sent: connection.sent, established: number > 0, problem };
+}
+
+/** A problem if the server sent ERRORs, and one of them is none that the attack expects. */
+export function unexpectedCode(
+  { expects }: Pick<Attack, "expects">,
+  codes: readonly string[],
+): string | undefined {
+  const other = expects === undefined ? undefined : codes.find((code) => !expects.includes(code));
+  return other === undefined ? undefined : `the server sent ${other}, expected ${expects!.join(" or ")}`;
 }
 
 /** Performs the handshake and the OPENs; returns a problem if one of them got no response. */

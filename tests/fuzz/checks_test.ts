@@ -6,6 +6,7 @@ import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@
 import { encodeControl } from "../../lib/wire/control.ts";
 import { encodeFrame, Type } from "../../lib/wire/header.ts";
 import { ResponseChecker } from "./response_checker.ts";
+import { unexpectedCode } from "./attack_runner.ts";
 import { commandOf, readOptions } from "./options.ts";
 import { quantile } from "./quantile.ts";
 import { ServerLog } from "./server_log.ts";
@@ -55,6 +56,17 @@ Deno.test("an internal error and frames after a fatal ERROR are reported", () =>
   assertMatch(problemOf(error("internal", true))!, /^the server failed/);
   const message = encodeFrame({ type: Type.MESSAGE, channel: 9, sender: 5 });
   assertMatch(problemOf(welcome, error("bad_frame", true), message)!, /after a fatal ERROR/);
+});
+
+Deno.test("a code that an attack does not expect is reported", () => {
+  const expects = ["bad_frame", "timeout"];
+  assertEquals(unexpectedCode({ expects }, ["bad_frame"]), undefined);
+  assertEquals(unexpectedCode({ expects }, []), undefined);
+  assertEquals(unexpectedCode({}, ["bad_hello"]), undefined);
+  assertEquals(
+    unexpectedCode({ expects }, ["bad_hello"]),
+    "the server sent bad_hello, expected bad_frame or timeout",
+  );
 });
 
 Deno.test("the log reader keeps errors and lines that are not JSON, and counts refusals", () => {

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { encodeFrame, putU32, Type } from "../../lib/wire/header.ts";
-import { inbox } from "../harness/raw_client.ts";
+import { encodeFrame, type Header, MESSAGE_HEADERS, putU32, Type } from "../../lib/wire/header.ts";
+import { concat, inbox } from "../harness/raw_client.ts";
 import type { Random } from "../harness/seeded.ts";
 import { INVALID, VALID } from "../wire/vectors.ts";
-import { filler, messagePayload, openPayload } from "./payloads.ts";
+import { filler, messageHeaders, messagePayload, openPayload } from "./payloads.ts";
 
 /** The payload limit of the fuzzed server. It is small, so that attacks reach it often. */
 export const MAX_PAYLOAD = 64 * 1024;
@@ -19,6 +19,12 @@ export interface SessionInfo {
   /** Channel numbers the session has opened. */
   readonly channels: readonly number[];
 }
+
+const CONSUMER_TYPES = [
+  { type: Type.ACK, lengths: [8, 16] },
+  { type: Type.NAK, lengths: [12] },
+  { type: Type.RENEW, lengths: [8, 16] },
+];
 
 const encoder = new TextEncoder();
 const SENDER_AT = 12;
@@ -44,7 +50,7 @@ export function helloFrame(random: Random): Uint8Array {
 export function validFrame(random: Random, session: SessionInfo): Uint8Array {
   const id = 1 + random.int(40); // few, so that ids are reused while their request is pending
   const sender = session.number;
-  switch (random.int(12)) {
+  switch (random.int(14)) {
     case 0:
       return encodeFrame({ type: Type.PING, id, sender }, filler(random, random.int(126)));
     case 1:
@@ -55,28 +61,42 @@ export function validFrame(random: Random, session: SessionInfo): Uint8Array {
     case 4:
       return controlFrame(Type.LEAVE, session, { channel: openPayload(random).channel }, id);
     case 5:
-      return encodeFrame(
-        { type: Type.REQUEST, id, channel: randomChannel(random, session), sender },
-        randomPayload(random),
-      );
+      return contentFrame(random, {
+        type: Type.REQUEST,
+        id,
+        channel: randomChannel(random, session),
+        sender,
+      });
     case 6:
-      return encodeFrame(
-        { type: Type.REPLY, id, channel: randomInbox(random), sender },
-        randomPayload(random),
-      );
+      return contentFrame(random, { type: Type.REPLY, id, channel: randomInbox(random), sender });
     case 7:
-      return encodeFrame({ type: Type.MESSAGE, channel: randomInbox(random), sender }, randomPayload(random));
+      return contentFrame(random, { type: Type.MESSAGE, channel: randomInbox(random), sender });
     case 8:
       return encodeFrame(
         { type: 0x80 + random.int(128), id, channel: random.int(9), sender },
-        randomPayload(random),
+        messagePayload(random, MAX_PAYLOAD),
       );
+    case 9:
+      return consumerFrame(random, session);
     default:
-      return encodeFrame(
-        { type: Type.MESSAGE, flags: random.int(3), channel: randomChannel(random, session), sender },
-        randomPayload(random),
-      );
+      return contentFrame(random, { type: Type.MESSAGE, channel: randomChannel(random, session), sender });
   }
+}
+
+/** A frame with content of a random kind, sometimes with message headers. */
+function contentFrame(random: Random, header: Partial<Header> & { type: number }): Uint8Array {
+  const kind = random.int(3);
+  if (random.int(4) > 0) return encodeFrame({ ...header, flags: kind }, messagePayload(random, MAX_PAYLOAD));
+  const headers = messageHeaders(random);
+  const content = messagePayload(random, MAX_PAYLOAD - headers.length);
+  return encodeFrame({ ...header, flags: kind | MESSAGE_HEADERS }, concat([headers, content]));
+}
+
+/** An ACK, NAK or RENEW. No channel of the fuzzed server is durable, so the server refuses each as `not_durable`. */
+export function consumerFrame(random: Random, session: SessionInfo): Uint8Array {
+  const { type, lengths } = random.pick(CONSUMER_TYPES);
+  const header = { type, channel: randomChannel(random, session), sender: session.number };
+  return encodeFrame(header, random.bytes(random.pick(lengths)));
 }
 
 /** Up to `most` frames of a session. */
@@ -99,10 +119,6 @@ function asSession(frame: Uint8Array, { number }: SessionInfo): Uint8Array {
   const copy = frame.slice();
   putU32(copy, SENDER_AT, number);
   return copy;
-}
-
-function randomPayload(random: Random): Uint8Array {
-  return messagePayload(random, MAX_PAYLOAD);
 }
 
 /** A channel number, usually one of the session's own. */

@@ -4,14 +4,18 @@
  * @module
  */
 
+import { MAX_CHANNEL_SEGMENTS } from "../../lib/limits.ts";
 import { concat } from "../harness/raw_client.ts";
 import type { Random } from "../harness/seeded.ts";
 
 const encoder = new TextEncoder();
 
 /** Channels that the attacking sessions share. No name or pattern covers the channel of the control client. */
-export const NAMES: readonly string[] = ["fuzz", "fuzz.a", "fuzz.b", "fuzz.a.b", "fuzz.c-d_E", "$echo"];
-const PATTERNS = ["fuzz.*", "fuzz.>", "fuzz.*.b", "fuzz.a.>"];
+export const NAMES: readonly string[] = [
+  ...["fuzz", "fuzz.a", "fuzz.b", "fuzz.a.b", "fuzz.c-d_E", "$echo"],
+  `fuzz${".a".repeat(MAX_CHANNEL_SEGMENTS - 1)}`,
+];
+const PATTERNS = ["fuzz.*", "fuzz.>", "fuzz.*.b", "fuzz.a.>", `fuzz${".*".repeat(MAX_CHANNEL_SEGMENTS - 1)}`];
 const GROUPS = ["one", "two", "\u00e4\u{1f600}"];
 
 /** Values of a wrong type or outside the grammar. */
@@ -28,6 +32,8 @@ const WRONG_VALUES: readonly unknown[] = [
   "..",
   "$sys",
   "fuzz.>.a",
+  `fuzz${".a".repeat(MAX_CHANNEL_SEGMENTS)}`,
+  `fuzz${".*".repeat(MAX_CHANNEL_SEGMENTS)}`,
   "a".repeat(129),
   "x".repeat(9000),
   "\ud800",
@@ -69,14 +75,33 @@ export function messagePayload(random: Random, most: number): Uint8Array {
   return filler(random, Math.min(most, random.pick(sizes)));
 }
 
-/** The payload of a valid OPEN. */
+/** The message headers of a frame with flag 0x08: a valid block, or one that a receiver must reject. */
+export function messageHeaders(random: Random): Uint8Array {
+  const text = random.pick([
+    '{"traceparent":"00-1"}',
+    "{}",
+    '{"error":"failed"}',
+    "",
+    "[]",
+    '{"a":1}',
+    "{",
+    "\ud800",
+  ]);
+  const json = encoder.encode(text);
+  // Sometimes the length is missing, too small, or larger than the payload.
+  const length = random.pick([json.length, json.length, json.length - 1, json.length + 1, 0xffff]) & 0xffff;
+  return random.int(8) === 0 ? json.subarray(0, 1) : concat([Uint8Array.of(length >>> 8, length), json]);
+}
+
+/** The payload of a valid OPEN. What it asks for may overlap another subscription in a group, which is refused. */
 export function openPayload(random: Random): Record<string, unknown> {
-  if (random.int(5) === 0) return { channel: random.pick(PATTERNS), subscribe: true };
-  const open: Record<string, unknown> = { channel: random.pick(NAMES) };
-  if (random.int(3) > 0) open.subscribe = true;
+  const isPattern = random.int(4) === 0;
+  const open: Record<string, unknown> = { channel: random.pick(isPattern ? PATTERNS : NAMES) };
+  if (isPattern || random.int(3) > 0) open.subscribe = true;
+  if (random.int(3) === 0) open.respond = true;
   if (random.int(4) === 0) open.echo = false;
   if (random.int(4) === 0) open.group = random.pick(GROUPS);
-  if (random.int(4) === 0 && open.subscribe) open.presence = true;
+  if (random.int(4) === 0 && open.subscribe && !isPattern) open.presence = true;
   return open;
 }
 
@@ -87,7 +112,12 @@ export function oddHello(random: Random): Uint8Array {
 
 /** An OPEN or LEAVE payload that is invalid or unusual. */
 export function oddOpen(random: Random): Uint8Array {
-  return oddJson(random, { ...openPayload(random), from: undefined });
+  return oddJson(random, {
+    ...openPayload(random),
+    from: undefined,
+    producer: undefined,
+    consumer: undefined,
+  });
 }
 
 function oddJson(random: Random, right: Record<string, unknown>): Uint8Array {

@@ -103,8 +103,8 @@ export class Instrumentation implements Disposable {
     });
   }
 
-  // deno-lint-ignore no-explicit-any
   #replace(
+    // deno-lint-ignore no-explicit-any
     prototype: any,
     name: string,
     // deno-lint-ignore no-explicit-any

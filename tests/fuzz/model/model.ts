@@ -146,21 +146,28 @@ export class Model implements Disposable {
     }
   }
 
-  /** Ends the schedule: every client reads, every deadline passes, every session closes. Returns all findings. */
-  async finish(): Promise<readonly Finding[]> {
+  /**
+   * Ends the schedule and returns all findings. Either every client reads, every deadline passes and every session ends
+   * in order; or the clients disconnect one after the other, in the middle of what they were doing.
+   */
+  async finish({ isAbrupt = false }: { isAbrupt?: boolean } = {}): Promise<readonly Finding[]> {
     const { clients, expectations } = this;
-    for (const { socket } of clients) socket.isRead = true;
-    await this.#mustQuiesce();
-    for (let passed = 0; passed < SETTLE_MS; passed += 500) {
-      await this.advance(500);
+    if (isAbrupt) {
+      for (const { socket } of clients) {
+        socket.reset();
+        await this.turn();
+      }
+    } else {
+      for (const { socket } of clients) socket.isRead = true;
+      for (let passed = 0; passed < SETTLE_MS; passed += 500) await this.advance(500);
       await this.#mustQuiesce();
+      expectations.settled(clients);
+      for (const client of clients) {
+        if (client.isReady && this.#random.int(2) === 0) client.bye();
+        client.socket.end();
+        await this.turn();
+      }
     }
-    expectations.settled(clients);
-    for (const client of clients) {
-      if (client.isReady && this.#random.int(2) === 0) client.bye();
-      client.socket.end();
-    }
-    await this.#mustQuiesce();
     await this.advance(10 * MODEL_LIMITS.drainMs + MODEL_LIMITS.handshakeMs);
     await this.#mustQuiesce();
     expectations.ended({

@@ -37,7 +37,7 @@ interface ActionContext {
 type Action = (context: ActionContext) => void | Promise<void>;
 
 /** All kinds of action. */
-export const ACTIONS: Readonly<Record<string, Action>> = {
+const ACTIONS: Readonly<Record<string, Action>> = {
   open: ({ client, random }) => client.open(randomOpen(random)),
   leave: ({ client, random }) => client.leave(random.pick([...NAMES, ...PATTERNS])),
   publish: (context) => {
@@ -102,8 +102,12 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     connect(context);
   },
   disconnect: (context) => {
-    const { socket } = context.client;
-    if (context.random.int(2) === 0) socket.end();
+    const { client, model, random } = context;
+    // Rather the session that owes most replies: their requesters are waiting for it.
+    const ready = model.clients.filter(({ isReady }) => isReady);
+    ready.sort((one, other) => other.receivedRequests.length - one.receivedRequests.length);
+    const { socket } = random.int(2) === 0 ? ready[0] : client;
+    if (random.int(2) === 0) socket.end();
     else socket.reset();
     connect(context);
   },
@@ -154,7 +158,7 @@ export async function runSchedule(seed: number): Promise<ScheduleResult> {
     }
     for (let turns = random.int(4); turns > 0; turns--) await model.turn();
   }
-  const findings = await model.finish();
+  const findings = await model.finish({ isAbrupt: random.int(3) === 0 });
   return { findings, trace, maxLoad: model.expectations.maxLoad };
 }
 
