@@ -180,6 +180,12 @@ export const MAX_CERTIFICATE_DAYS = 397;
 /** A server certificate is renewed when fewer days are left: a third of its validity to notice a failed renewal. */
 export const RENEW_BELOW_DAYS = 30;
 
+/**
+ * A server warns when its certificate has at most this many days left, and when it has expired. Only those count that
+ * are less than a third of the validity: before that, whatever renews the certificate need not have done so.
+ */
+export const EXPIRY_WARNING_DAYS: readonly number[] = [30, 7, 1];
+
 /** A certificate is valid from this long before it is made, for clients whose clock is slow. */
 export const BACKDATE_SECONDS = 3600;
 
@@ -197,6 +203,15 @@ export const FAILURES_FORGOTTEN_MS = 60_000;
 
 /** Addresses whose wrong tokens are remembered. An attacker with more addresses would not be slowed by delays anyway. */
 export const MAX_REMEMBERED_ADDRESSES = 10_000;
+
+/**
+ * How long a process waits for the lock of a folder. Its holders write some files of a few KiB, so one that takes longer
+ * is stuck or stopped.
+ */
+export const LOCK_WAIT_MS = 15_000;
+
+/** How long a process that waits for the lock sleeps between two attempts, at most. */
+export const MAX_LOCK_POLL_MS = 50;
 
 /** How often a server checks for a new certificate. SIGHUP makes it check at once. */
 export const RENEWAL_CHECK_MS = 60_000;

@@ -35,6 +35,11 @@ export class LastUses {
     return this.#unwritten.size > 0 && this.#now() - this.#writtenAtMs >= WRITE_USES_MS;
   }
 
+  /** How many tokens have a use that is not written. */
+  get unwritten(): number {
+    return this.#unwritten.size;
+  }
+
   /** Reads every use that was written. */
   async read(): Promise<Map<string, number>> {
     const text = await this.#storage.read(FILE);
@@ -44,9 +49,9 @@ export class LastUses {
   /**
    * Merges the unwritten uses into the file, which other servers write too, and keeps only the ids of tokens that exist.
    * `knownTokens` is asked while the storage is locked, so that it has every token of which another server has already
-   * written a use.
+   * written a use. Gives up on the storage's lock once `signal` is aborted.
    */
-  async write(knownTokens: () => Promise<{ has(id: string): boolean }>): Promise<void> {
+  async write(knownTokens: () => Promise<{ has(id: string): boolean }>, signal?: AbortSignal): Promise<void> {
     if (this.#unwritten.size === 0) return;
     const recorded = this.#unwritten;
     this.#unwritten = new Map();
@@ -58,7 +63,7 @@ export class LastUses {
         const known = await knownTokens();
         const kept = [...uses].filter(([id]) => known.has(id));
         await this.#storage.write(FILE, `${JSON.stringify({ version: 1, uses: kept })}\n`);
-      });
+      }, signal);
     } catch (error) {
       // Try again at the next write. A use recorded since then is later, so it replaces the earlier one.
       this.#unwritten = new Map([...recorded, ...this.#unwritten]);

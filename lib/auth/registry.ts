@@ -142,16 +142,24 @@ export class Registry {
     this.#uses.record(id);
   }
 
+  /** How many tokens have a recorded use that is not written yet. */
+  get unwrittenUses(): number {
+    return this.#uses.unwritten;
+  }
+
   /**
-   * Writes the recorded uses. Costs nothing if there are none, or if the last write is less than ten seconds ago and
-   * `when` is "when due".
+   * Writes the recorded uses; resolves to whether there was something to write. Costs nothing if there was not, or if the
+   * last write is less than ten seconds ago and `when` is "when due". Gives up on the storage's lock once `signal` is
+   * aborted.
    */
-  async writeUses(when: "now" | "when due" = "when due"): Promise<void> {
-    if (when === "when due" && !this.#uses.isDue()) return;
-    await this.#uses.write(async () => {
+  async writeUses(when: "now" | "when due" = "when due", signal?: AbortSignal): Promise<boolean> {
+    if (this.unwrittenUses === 0 || (when === "when due" && !this.#uses.isDue())) return false;
+    const knownTokens = async () => {
       await this.refresh();
       return this.#known.value;
-    });
+    };
+    await this.#uses.write(knownTokens, signal);
+    return true;
   }
 
   async #change(change: (tokens: TokenFile["tokens"]) => TokenFile["tokens"]): Promise<void> {

@@ -10,27 +10,42 @@ import { Registry } from "./registry.ts";
 import type { Storage } from "../state/storage.ts";
 import { Tokens } from "./tokens.ts";
 
+/** What an {@linkcode AuthService} reports. Each failure is reported when it begins, not as long as it lasts. */
+export interface AuthServiceEvents {
+  /** Keys and tokens cannot be read. What was known before stays in force. */
+  readFailed(error: unknown): void;
+  /** Keys and tokens can be read again. */
+  readAgain(): void;
+  /** The last uses of tokens cannot be written. They are kept in memory, and tried again. */
+  writeFailed(error: unknown): void;
+  /** The last uses of tokens could be written again. */
+  writtenAgain(): void;
+  /** The service closed before it could write the last uses of `tokens` tokens. */
+  notWritten(tokens: number, error: unknown): void;
+}
+
 /** Verifies the tokens of one server's clients. */
 export class AuthService {
   readonly authenticator: TokenAuthenticator;
   readonly #tokens: Tokens;
-  readonly #onError: (error: unknown) => void;
+  readonly #events: AuthServiceEvents;
+  readonly #abort = new AbortController();
   #running: Promise<void> = Promise.resolve();
   /** The refresh that begins when the running one is done. All calls until then share it. */
   #next: Promise<void> | undefined;
-  #isFailing = false;
+  /** Not part of a refresh: a lock that another process holds must not delay the end of a revoked token. */
+  #writing: Promise<void> | undefined;
+  #isReadFailing = false;
+  #isWriteFailing = false;
   /** The delayed rejections: each timer, with the function that ends the delay. */
   readonly #delays = new Map<ReturnType<typeof setTimeout>, () => void>();
 
-  /**
-   * `onError` is called when refreshing begins to fail, not for each failure in a row, and when the last uses cannot be
-   * written at the end. `maxDelayMs` bounds how long a rejection is delayed, see {@linkcode TokenAuthenticator}.
-   */
-  constructor(storage: Storage, onError: (error: unknown) => void, maxDelayMs?: number) {
+  /** `maxDelayMs` bounds how long a rejection is delayed, see {@linkcode TokenAuthenticator}. */
+  constructor(storage: Storage, events: AuthServiceEvents, maxDelayMs?: number) {
     const keys = new Keys(storage, Date.now);
     const registry = new Registry(storage, Date.now);
     this.#tokens = new Tokens({ keys, registry, now: Date.now, uuid: () => crypto.randomUUID() });
-    this.#onError = onError;
+    this.#events = events;
     // The time since a failed attempt must not depend on the time of day, which can be set.
     this.authenticator = new TokenAuthenticator(
       this.#tokens,
@@ -46,8 +61,8 @@ export class AuthService {
   }
 
   /**
-   * Reads what other processes changed before this call. Call it about once a second. Never rejects, and never runs
-   * twice at once.
+   * Reads what other processes changed before this call, and begins to write the last uses if that is due. Call it about
+   * once a second. Never rejects, and never runs twice at once.
    */
   refresh(): Promise<void> {
     this.#next ??= this.#running.then(() => {
@@ -57,28 +72,49 @@ export class AuthService {
     return this.#next;
   }
 
-  /** Writes the last uses of tokens and ends all delays. */
-  async close(): Promise<void> {
+  /**
+   * Ends all delays, and writes the last uses of tokens. Gives up after `withinMs` milliseconds if another process holds
+   * the lock of the folder.
+   */
+  async close(withinMs: number): Promise<void> {
     for (const [timer, end] of this.#delays) {
       clearTimeout(timer);
       end();
     }
     this.#delays.clear();
-    await (this.#next ?? this.#running);
+    const timer = setTimeout(() => this.#abort.abort(), withinMs);
     try {
-      await this.#tokens.close();
+      await (this.#next ?? this.#running);
+      await this.#writing;
+      await this.#tokens.close(this.#abort.signal);
     } catch (error) {
-      this.#onError(error);
+      this.#events.notWritten(this.#tokens.unwrittenUses, error);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
   async #refresh(): Promise<void> {
     try {
       await this.#tokens.refresh();
-      this.#isFailing = false;
+      if (this.#isReadFailing) this.#events.readAgain();
+      this.#isReadFailing = false;
     } catch (error) {
-      if (!this.#isFailing) this.#onError(error);
-      this.#isFailing = true;
+      if (!this.#isReadFailing) this.#events.readFailed(error);
+      this.#isReadFailing = true;
+    }
+    this.#writing ??= this.#writeUses().finally(() => this.#writing = undefined);
+  }
+
+  async #writeUses(): Promise<void> {
+    try {
+      if (!await this.#tokens.writeUses(this.#abort.signal)) return;
+      if (this.#isWriteFailing) this.#events.writtenAgain();
+      this.#isWriteFailing = false;
+    } catch (error) {
+      // Once closing has begun, the last attempt follows and is reported.
+      if (!this.#isWriteFailing && !this.#abort.signal.aborted) this.#events.writeFailed(error);
+      this.#isWriteFailing = true;
     }
   }
 

@@ -160,25 +160,34 @@ export class Tokens {
   }
 
   /**
-   * Reads what other processes changed, and writes the last uses if that is due. Call it about once a second: if
-   * nothing has changed it costs two file stats. Resolves to whether a file had changed. {@linkcode Tokens.check} every
-   * session afterwards in any case, because tokens and keys also expire.
+   * Reads what other processes changed. Call it about once a second: if nothing has changed it costs two file stats.
+   * Resolves to whether a file had changed. {@linkcode Tokens.check} every session afterwards in any case, because tokens
+   * and keys also expire.
    *
-   * Rejects if a file cannot be read or written. The other files are still handled, and the last content of the broken
-   * one stays in force, so check the sessions then as well.
+   * Rejects if a file cannot be read. The other file is still handled, and the last content of the broken one stays in
+   * force, so check the sessions then as well.
    */
   async refresh(): Promise<boolean> {
     const results = await Promise.allSettled([this.#keys.refresh(), this.#registry.refresh()]);
-    await this.#registry.writeUses();
     return results.map((result) => {
       if (result.status === "rejected") throw result.reason;
       return result.value;
     }).includes(true);
   }
 
+  /** How many tokens have a last use that is not written yet. */
+  get unwrittenUses(): number {
+    return this.#registry.unwrittenUses;
+  }
+
+  /** Writes the last uses of tokens if that is due; see {@linkcode Registry.writeUses}. */
+  writeUses(signal?: AbortSignal): Promise<boolean> {
+    return this.#registry.writeUses("when due", signal);
+  }
+
   /** Writes the last uses of tokens. Call it when the server stops. */
-  async close(): Promise<void> {
-    await this.#registry.writeUses("now");
+  async close(signal?: AbortSignal): Promise<void> {
+    await this.#registry.writeUses("now", signal);
   }
 
   /** Revokes the token whose id begins with `prefix`; see {@linkcode Registry.revoke}. */

@@ -48,7 +48,7 @@ const AUTHORITY_NAME = "Parley CA ";
 const DAY_MS = 86_400_000;
 
 /** Loaded on first use: it takes 0.1 s, which a start without certificates should not cost. */
-async function load(): Promise<typeof X509> {
+export async function loadX509(): Promise<typeof X509> {
   await import("reflect-metadata"); // the library requires this polyfill
   return await import("@peculiar/x509");
 }
@@ -60,7 +60,7 @@ async function load(): Promise<typeof X509> {
  * @param nowMs the time in milliseconds since 1970
  */
 export async function makeAuthority(nowMs: number): Promise<KeyPair> {
-  const x509 = await load();
+  const x509 = await loadX509();
   const keys = await makeKeys();
   const serialNumber = makeSerial();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
@@ -115,8 +115,8 @@ export async function makeServerCertificate(
     throw new ParleyError("bad_argument", message);
   }
   const names = [...new Map(hosts.map(parseHost).map((host) => [host.value, host])).values()];
-  const x509 = await load();
-  const issuer = parse(x509, authority.certificate);
+  const x509 = await loadX509();
+  const issuer = parseCertificate(x509, authority.certificate);
   const { isAuthority, notAfter } = await describe(x509, issuer);
   const problem = !isAuthority
     ? "it is not an authority's certificate"
@@ -154,14 +154,14 @@ export async function makeServerCertificate(
  * @throws {ParleyError} `bad_argument` if `pem` holds no certificate
  */
 export async function describeCertificate(pem: string): Promise<CertificateDescription> {
-  const x509 = await load();
-  return await describe(x509, parse(x509, pem));
+  const x509 = await loadX509();
+  return await describe(x509, parseCertificate(x509, pem));
 }
 
 /** Whether the first certificate of `pem` is signed by the first of `authorityPem`, valid at this time or not. */
 export async function isSignedBy(pem: string, authorityPem: string): Promise<boolean> {
-  const x509 = await load();
-  const [certificate, authority] = [parse(x509, pem), parse(x509, authorityPem)];
+  const x509 = await loadX509();
+  const [certificate, authority] = [parseCertificate(x509, pem), parseCertificate(x509, authorityPem)];
   if (certificate.issuer !== authority.subject) return false;
   return await certificate.verify({ publicKey: authority.publicKey, signatureOnly: true });
 }
@@ -173,8 +173,8 @@ export function isIssuedByParley({ issuer }: CertificateDescription): boolean {
 
 /** Says why a certificate and a key of any origin cannot be used together, or undefined. Quotes neither. */
 export async function pairProblem({ certificate, key }: KeyPair): Promise<string | undefined> {
-  const x509 = await load();
-  const publicKey = Buffer.from(parse(x509, certificate).publicKey.rawData);
+  const x509 = await loadX509();
+  const publicKey = Buffer.from(parseCertificate(x509, certificate).publicKey.rawData);
   let keysPublicKey: Buffer;
   try {
     keysPublicKey = createPublicKey(createPrivateKey(key)).export({ type: "spki", format: "der" });
@@ -184,7 +184,12 @@ export async function pairProblem({ certificate, key }: KeyPair): Promise<string
   return keysPublicKey.equals(publicKey) ? undefined : "the key is not the certificate's";
 }
 
-function parse(x509: typeof X509, pem: string): X509.X509Certificate {
+/**
+ * The first certificate in `pem`.
+ *
+ * @throws {ParleyError} `bad_argument` if there is none
+ */
+export function parseCertificate(x509: typeof X509, pem: string): X509.X509Certificate {
   try {
     const [first] = x509.PemConverter.decodeWithHeaders(pem).filter(({ type }) => type === "CERTIFICATE");
     return new x509.X509Certificate(first.rawData);
@@ -195,7 +200,8 @@ function parse(x509: typeof X509, pem: string): X509.X509Certificate {
   }
 }
 
-async function describe(
+/** Describes a parsed certificate. */
+export async function describe(
   x509: typeof X509,
   certificate: X509.X509Certificate,
 ): Promise<CertificateDescription> {

@@ -57,18 +57,18 @@ const DAY_MS = 86_400_000;
  * assertEquals((await ensureCertificate(storage, options)).made, undefined);
  * ```
  */
-export function ensureCertificate(
+export async function ensureCertificate(
   storage: Storage,
-  options: { hosts: readonly string[]; renew?: boolean; days?: number; nowMs: number },
+  options: CertificateOptions,
 ): Promise<ServerCertificate> {
-  return storage.exclusive(async () => {
-    const before = await readPair(storage, FILES.server);
-    const authority = await readPair(storage, FILES.authority);
-    await rejectForeign(storage, before.certificate, authority.certificate);
-    const reason = options.renew
-      ? "it was asked for"
-      : await renewalReason(before, authority.certificate, options);
-    if (reason === undefined) return { ...before as KeyPair, authority: authority.certificate! };
+  // Without the lock first: a certificate that is good must not need a folder that can be written. A pair that is being
+  // replaced at this moment does not match, and is read again under the lock.
+  const found = await readCertificate(storage, options);
+  if (found.reason === undefined) return found.certificate;
+  return await storage.exclusive(async () => {
+    const again = await readCertificate(storage, options);
+    if (again.reason === undefined) return again.certificate;
+    const { authority, reason } = again;
     const signing = await signingAuthority(storage, authority, reason, options.nowMs);
     const made = await makeServerCertificate(signing, options);
     await writePair(storage, FILES.server, made);
@@ -76,15 +76,30 @@ export function ensureCertificate(
   });
 }
 
-/**
- * Reads the server certificate of `storage` as it is; undefined if there is none. Waits for a renewal in progress, so
- * certificate and key always belong together.
- */
-export function readCertificate(storage: Storage): Promise<KeyPair | undefined> {
-  return storage.exclusive(async () => {
-    const { certificate, key } = await readPair(storage, FILES.server);
-    return certificate === undefined || key === undefined ? undefined : { certificate, key };
-  });
+/** What {@linkcode ensureCertificate} is asked for. */
+interface CertificateOptions {
+  hosts: readonly string[];
+  renew?: boolean;
+  days?: number;
+  nowMs: number;
+}
+
+/** The certificate of `storage`, or the reason why a new one is needed and what there is to make it from. */
+async function readCertificate(
+  storage: Storage,
+  options: CertificateOptions,
+): Promise<
+  | { certificate: ServerCertificate; reason?: undefined; authority?: undefined }
+  | { certificate?: undefined; reason: string; authority: Partial<KeyPair> }
+> {
+  const before = await readPair(storage, FILES.server);
+  const authority = await readPair(storage, FILES.authority);
+  await rejectForeign(storage, before.certificate, authority.certificate);
+  const reason = options.renew
+    ? "it was asked for"
+    : await renewalReason(before, authority.certificate, options);
+  if (reason !== undefined) return { reason, authority };
+  return { certificate: { ...before as KeyPair, authority: authority.certificate! } };
 }
 
 /** Says why a new server certificate is needed, or returns undefined. */

@@ -8,7 +8,7 @@ import { ParleyError } from "../errors.ts";
 import { readOptionFile } from "../config/option_file.ts";
 import { MAX_HOSTS } from "../limits.ts";
 import { describeCertificate, type KeyPair, pairProblem } from "./certificates.ts";
-import { ensureCertificate, readCertificate } from "./folder.ts";
+import { ensureCertificate, FILES } from "./folder.ts";
 import { parseHost } from "./hosts.ts";
 import type { Storage } from "../state/storage.ts";
 
@@ -20,6 +20,8 @@ export interface SourcedCertificate extends KeyPair {
 
 /** Where a certificate comes from. */
 export interface CertificateSource {
+  /** The file with the certificate, for messages to people. */
+  readonly file: string;
   /**
    * Reads the certificate to use now. Call it from time to time, because it may have been renewed.
    *
@@ -40,6 +42,7 @@ export function ownCertificates(
   now: () => number,
 ): CertificateSource {
   return {
+    file: storage.locate(FILES.server.certificate),
     read: async () => {
       const wanted = hosts.map((host) => parseHost(host).value);
       const all = new Set([...wanted, ...await existingHosts(storage)]);
@@ -50,39 +53,73 @@ export function ownCertificates(
 
 /** The hosts of the existing certificate; none if it is missing or cannot be read. */
 async function existingHosts(storage: Storage): Promise<readonly string[]> {
-  const existing = await readCertificate(storage);
+  const existing = await storage.read(FILES.server.certificate, "public");
   if (existing === undefined) return [];
   try {
-    return (await describeCertificate(existing.certificate)).hosts;
+    return (await describeCertificate(existing)).hosts;
   } catch {
     return []; // `ensureCertificate` replaces it, or says why not
   }
 }
 
-/** A certificate that the operator or another program maintains, in two files. */
-export function givenCertificate(certificateFile: string, keyFile: string): CertificateSource {
+/**
+ * A certificate that the operator or another program maintains, in PEM. Certificate chain and key may be in one file;
+ * other blocks in it, such as `EC PARAMETERS`, are ignored.
+ */
+export function givenCertificate(
+  certificateFile: string,
+  keyFile: string = certificateFile,
+): CertificateSource {
+  const isOneFile = keyFile === certificateFile;
   return {
+    file: certificateFile,
     read: async () => {
+      const certificateText = await readOptionFile(certificateFile, "cannot read the certificate");
+      const keyText = isOneFile ? certificateText : await readOptionFile(keyFile, "cannot read the key");
       const pair = {
-        certificate: await readOptionFile(certificateFile, "cannot read the certificate"),
-        key: await readOptionFile(keyFile, "cannot read the key"),
+        certificate: blocksOf(certificateText).filter(isCertificate).map(({ text }) => text).join(""),
+        key: blocksOf(keyText).find(isKey)?.text ?? "",
       };
-      const problem = await problemOf(pair);
+      const problem = blocksProblem(blocksOf(certificateText), blocksOf(keyText), isOneFile) ??
+        await pairProblem(pair);
       if (problem === undefined) return pair;
-      const text = `the certificate ${certificateFile} and the key ${keyFile} cannot be used: ${problem}`;
-      throw new ParleyError("bad_argument", text);
+      const files = isOneFile
+        ? `the certificate and the key in ${certificateFile}`
+        : `the certificate ${certificateFile} and the key ${keyFile}`;
+      throw new ParleyError("bad_argument", `${files} cannot be used: ${problem}`);
     },
   };
 }
 
-async function problemOf(pair: KeyPair): Promise<string | undefined> {
-  if (/-----BEGIN [\w ]*PRIVATE KEY-----/.test(pair.certificate) && pair.key.includes("BEGIN CERTIFICATE")) {
-    return "they are the wrong way round";
+/** One block of a PEM file. */
+interface Block {
+  /** What stands after BEGIN: `CERTIFICATE`, `EC PRIVATE KEY`. */
+  readonly label: string;
+  /** The whole block with a newline at its end. */
+  readonly text: string;
+}
+
+const isCertificate = ({ label }: Block) => label === "CERTIFICATE";
+const isKey = ({ label }: Block) => label.endsWith("PRIVATE KEY");
+
+function blocksOf(pem: string): Block[] {
+  return [...pem.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----/g)]
+    .map(([text, label]) => ({ label, text: `${text}\n` }));
+}
+
+/** Says which block is missing from which file, or returns undefined. */
+function blocksProblem(
+  first: readonly Block[],
+  second: readonly Block[],
+  isOneFile: boolean,
+): string | undefined {
+  const hasKey = second.some(isKey);
+  if (first.some(isCertificate)) {
+    if (hasKey) return undefined;
+    return isOneFile
+      ? "there is no private key in this file; give the key's file with --tls-key"
+      : "the key is not an unencrypted private key in PEM";
   }
-  try {
-    return await pairProblem(pair);
-  } catch (error) {
-    if (error instanceof ParleyError) return `the first is ${error.message}`;
-    throw error;
-  }
+  if (first.some(isKey) && second.some(isCertificate) && !isOneFile) return "they are the wrong way round";
+  return "the first is not a certificate in PEM (-----BEGIN CERTIFICATE-----)";
 }

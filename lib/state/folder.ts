@@ -5,6 +5,7 @@
  */
 
 import { ParleyError } from "../errors.ts";
+import { LOCK_WAIT_MS, MAX_LOCK_POLL_MS } from "../limits.ts";
 import type { Access, Storage } from "./storage.ts";
 
 /** Mode bits that let group and others write. */
@@ -21,15 +22,19 @@ const LOCK = ".lock";
  *
  * Files that other users can change, and secrets that they can read, are refused, as ssh does: another user who reads a
  * signing key can make tokens, and a warning in the log would not stop that. A folder that others can only list is
- * accepted, because they cannot open the secrets in it. On Windows, which has no modes, nothing is checked.
+ * accepted, because they cannot open the secrets in it. So is what root owns; anything else must belong to the user
+ * that runs this process, because an owner can change a file in spite of its mode. On Windows, which has no modes,
+ * nothing is checked. The owner is not checked without the permission to know the user (`--allow-sys=uid`).
  */
 export class FolderStorage implements Storage {
   readonly #path: string;
+  readonly #uid: number | null;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** `path` need not exist. */
-  constructor(path: string) {
+  /** `path` need not exist; `uid` is the user that runs this process, null if it is not known. */
+  constructor(path: string, uid: number | null = currentUser()) {
     this.#path = path.replace(/[/\\]+$/, "") || "/";
+    this.#uid = uid;
   }
 
   locate(name: string): string {
@@ -41,8 +46,9 @@ export class FolderStorage implements Storage {
       try {
         await this.#checkFolder();
         using file = await Deno.open(this.locate(name));
-        const { mode, isFile } = await file.stat();
+        const { mode, uid, isFile } = await file.stat();
         if (!isFile) throw new ParleyError("bad_argument", `${this.locate(name)} is not a file`);
+        this.#checkOwner(this.locate(name), uid);
         this.#checkMode(name, mode, access);
         return await new Response(file.readable).text();
       } catch (error) {
@@ -79,25 +85,51 @@ export class FolderStorage implements Storage {
     }
   }
 
-  /** Queues within this process first: each wait for the file's lock occupies one of the runtime's I/O threads. */
-  exclusive<T>(action: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(() => this.#locked(action));
+  exclusive<T>(action: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const done = this.#last.then(() => this.#locked(action, signal));
     this.#last = done.catch(() => {});
     return done;
   }
 
+  async checkWritable(): Promise<void> {
+    const name = `.${crypto.randomUUID()}`; // no name that another process may use at this moment
+    await this.#explained("write", name, async () => {
+      await this.#makeFolder();
+      try {
+        await writeNew(this.locate(name), "", 0o600);
+      } finally {
+        await removeIfThere(this.locate(name));
+      }
+    });
+  }
+
   /** The operating system releases the lock when the process ends, in whatever way. */
-  async #locked<T>(action: () => Promise<T>): Promise<T> {
+  async #locked<T>(action: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     using file = await this.#explained("write", LOCK, async () => {
       await this.#makeFolder();
-      const file = await Deno.open(this.locate(LOCK), { write: true, create: true, mode: 0o600 });
-      await file.lock(true);
-      return file;
+      return await Deno.open(this.locate(LOCK), { write: true, create: true, mode: 0o600 });
     });
+    await this.#explained("lock", LOCK, () => this.#lock(file, signal));
     try {
       return await action();
     } finally {
       await file.unlock();
+    }
+  }
+
+  async #lock(file: Deno.FsFile, signal: AbortSignal | undefined): Promise<void> {
+    const tryLock = lockerOf(file);
+    const startMs = performance.now();
+    for (let waitMs = 1; !await tryLock(); waitMs = Math.min(waitMs * 2, MAX_LOCK_POLL_MS)) {
+      const waitedMs = performance.now() - startMs;
+      if (signal?.aborted || waitedMs >= LOCK_WAIT_MS) {
+        throw new ParleyError(
+          "bad_argument",
+          `another process has held the lock ${this.locate(LOCK)} for ${(waitedMs / 1000).toFixed(1)} s; ` +
+            "end that process if it is stuck, and try again",
+        );
+      }
+      await pause(waitMs, signal);
     }
   }
 
@@ -112,8 +144,9 @@ export class FolderStorage implements Storage {
   }
 
   async #checkFolder(): Promise<void> {
-    const { mode, isDirectory } = await Deno.stat(this.#path);
+    const { mode, uid, isDirectory } = await Deno.stat(this.#path);
     if (!isDirectory) throw new ParleyError("bad_argument", `${this.#path} is not a folder`);
+    this.#checkOwner(this.#path, uid);
     if (mode === null || (mode & WRITABLE) === 0) return;
     throw new ParleyError(
       "bad_argument",
@@ -121,6 +154,16 @@ export class FolderStorage implements Storage {
         octal(mode)
       }), such as putting their own keys ` +
         `there; make it yours alone (chmod 700 ${this.#path}) or use another folder`,
+    );
+  }
+
+  #checkOwner(path: string, owner: number | null): void {
+    if (owner === null || this.#uid === null || owner === 0 || owner === this.#uid) return;
+    throw new ParleyError(
+      "bad_argument",
+      `${path} belongs to another user (${owner}), and this process runs as ${this.#uid}: that user could change keys ` +
+        `or read them; if you are sure that nothing was changed: chown -R ${this.#uid} ${this.#path}; otherwise use ` +
+        "another folder",
     );
   }
 
@@ -142,7 +185,7 @@ export class FolderStorage implements Storage {
     }
   }
 
-  async #explained<T>(what: "read" | "write", name: string, action: () => Promise<T>): Promise<T> {
+  async #explained<T>(what: "read" | "write" | "lock", name: string, action: () => Promise<T>): Promise<T> {
     try {
       return await action();
     } catch (error) {
@@ -150,7 +193,7 @@ export class FolderStorage implements Storage {
     }
   }
 
-  #explain(what: "read" | "write", name: string, error: unknown): unknown {
+  #explain(what: "read" | "write" | "lock", name: string, error: unknown): unknown {
     if (error instanceof ParleyError || !(error instanceof Error)) return error;
     const message = `cannot ${what} ${this.locate(name)}: ${error.message}`;
     return new ParleyError("bad_argument", message, { cause: error });
@@ -170,6 +213,38 @@ async function writeNew(path: string, text: string, mode: number): Promise<void>
   const bytes = new TextEncoder().encode(text);
   for (let from = 0; from < bytes.length;) from += await file.write(bytes.subarray(from));
   await file.sync();
+}
+
+/** The user that runs this process; null on Windows, or if it is not permitted to know. */
+function currentUser(): number | null {
+  // Asked first, because Deno.uid() would prompt for the permission.
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "uid" });
+  return state === "granted" ? Deno.uid() : null;
+}
+
+/**
+ * Returns what tries once to lock `file`, to be called until it resolves to true. A wait in the operating system could not
+ * be given up, and would occupy one of the runtime's I/O threads.
+ */
+function lockerOf(file: Deno.FsFile): () => Promise<boolean> {
+  if (file.tryLock !== undefined) return () => file.tryLock(true);
+  // The 2.6 runtime cannot try, only wait. If the caller gives up and closes the file, the wait ends without a lock.
+  const locked = file.lock(true).then(() => true);
+  locked.catch(() => {}); // thrown by the call that comes next, if there is one
+  return () => Promise.race([locked, Promise.resolve(false)]);
+}
+
+/** Waits, but not longer than until `signal` is aborted. */
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener("abort", done);
+  });
 }
 
 /** Whether a folder holds nothing, or only hidden files such as `.gitignore`. */

@@ -26,9 +26,12 @@ export interface Storage {
   stamp(name: string): Promise<string>;
   /**
    * Runs `action` while no other exclusive action runs, in this process or another. Keep it short, and never nest one
-   * within another: that is a deadlock.
+   * within another: that is a deadlock. Rejects, without running `action`, if another process keeps its turn for long,
+   * or, once `signal` is aborted, if it has the turn now.
    */
-  exclusive<T>(action: () => Promise<T>): Promise<T>;
+  exclusive<T>(action: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Rejects, with the reason, if files cannot be written. */
+  checkWritable(): Promise<void>;
 }
 
 /** Storage that ends with the process: for tests, and for servers that need no state from an earlier run. */
@@ -58,6 +61,10 @@ export class MemoryStorage implements Storage {
     const done = this.#last.then(action);
     this.#last = done.catch(() => {});
     return done;
+  }
+
+  checkWritable(): Promise<void> {
+    return Promise.resolve();
   }
 }
 

@@ -1,12 +1,14 @@
 /** The auth service: follows changes of the state folder, survives its failures, and ends all delays when it closes. */
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { AuthService } from "../../lib/auth/service.ts";
+import { AuthService, type AuthServiceEvents } from "../../lib/auth/service.ts";
 import { MemoryStorage, type Storage } from "../../lib/state/storage.ts";
+import { WRITE_USES_MS } from "../../lib/limits.ts";
 import { accepted, ADA, makeProcess, rejected } from "./fixtures.ts";
 
-/** A storage whose `stamp` can fail or wait. */
+/** A storage whose `stamp` can fail or wait, and whose lock another process can hold. */
 class FaultyStorage extends MemoryStorage {
+  lockHeld = false;
   isBroken = false;
   stamps = 0;
   gate: Promise<void> = Promise.resolve();
@@ -17,13 +19,33 @@ class FaultyStorage extends MemoryStorage {
     if (this.isBroken) throw new Error("the disk is gone");
     return await super.stamp(name);
   }
+
+  override exclusive<T>(action: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    if (!this.lockHeld) return super.exclusive(action);
+    return new Promise((_, reject) => {
+      const giveUp = () => reject(new Error("another process holds the lock"));
+      if (signal!.aborted) giveUp();
+      else signal!.addEventListener("abort", giveUp);
+    });
+  }
+}
+
+/** Collects what a service reports, as text. */
+function eventsTo(reports: string[]): AuthServiceEvents {
+  return {
+    readFailed: (error) => reports.push(`read failed: ${error}`),
+    readAgain: () => reports.push("read again"),
+    writeFailed: (error) => reports.push(`write failed: ${error}`),
+    writtenAgain: () => reports.push("written again"),
+    notWritten: (tokens, error) => reports.push(`${tokens} not written: ${error}`),
+  };
 }
 
 /** A service, and the tokens of another process. Both use the real clock. */
 async function makeService() {
   const storage = new FaultyStorage();
-  const failures: unknown[] = [];
-  const authService = new AuthService(storage, (error) => failures.push(error));
+  const failures: string[] = [];
+  const authService = new AuthService(storage, eventsTo(failures));
   await authService.open();
   const { tokens } = makeProcess(storage as Storage, { ms: 0, now: Date.now, advance: () => {} });
   return { storage, authService, tokens, failures };
@@ -37,29 +59,30 @@ Deno.test("changes by another process are known after a refresh", async () => {
   assertEquals(authService.authenticator.check(identity), undefined, "not yet");
   await authService.refresh();
   assertEquals(authService.authenticator.check(identity)?.reason, "revoked");
-  await authService.close();
+  await authService.close(1000);
 });
 
-Deno.test("a folder that cannot be read is reported once, and its last content stays in force", async () => {
+Deno.test("a folder that cannot be read, and that it can be again, is reported once, and its last content stays in force", async () => {
   const { authService, tokens, storage, failures } = await makeService();
   const { token } = await tokens.issue(ADA);
   const identity = accepted(await authService.authenticator.verify(token, "192.0.2.1"));
   storage.isBroken = true;
   for (let count = 0; count < 3; count++) await authService.refresh();
-  assertEquals([failures.length, authService.authenticator.check(identity)], [1, undefined]);
+  const failure = "read failed: Error: the disk is gone";
+  assertEquals([failures, authService.authenticator.check(identity)], [[failure], undefined]);
   storage.isBroken = false;
   await authService.refresh();
   storage.isBroken = true;
   await authService.refresh();
-  assertEquals(failures.length, 2, "a new failure is reported again");
+  assertEquals(failures, [failure, "read again", failure], "a new failure is reported again");
   storage.isBroken = false;
-  await authService.close();
+  await authService.close(1000);
 });
 
 Deno.test("opening a folder that cannot be read fails", async () => {
   const storage = new FaultyStorage();
   storage.isBroken = true;
-  await assertRejects(() => new AuthService(storage, () => {}).open(), Error, "the disk is gone");
+  await assertRejects(() => new AuthService(storage, eventsTo([])).open(), Error, "the disk is gone");
 });
 
 Deno.test("concurrent refreshes share one read, which begins after the call", async () => {
@@ -79,7 +102,7 @@ Deno.test("concurrent refreshes share one read, which begins after the call", as
   await authService.refresh();
   assertEquals(authService.authenticator.check(identity)?.reason, "revoked");
   assertEquals(storage.stamps < 20, true, `${storage.stamps} reads for 50 refreshes`);
-  await authService.close();
+  await authService.close(1000);
 });
 
 Deno.test("closing ends the delay of rejections", async () => {
@@ -92,7 +115,7 @@ Deno.test("closing ends the delay of rejections", async () => {
   // By then the tokens are verified and their rejections delayed.
   await new Promise((resolve) => setTimeout(resolve));
   assertEquals(done, false);
-  await authService.close();
+  await authService.close(1000);
   for (const decision of await all) assertEquals(rejected(decision).reason, "not valid here");
   assertEquals(performance.now() - start < 3000, true);
 });
@@ -101,12 +124,65 @@ Deno.test("closing writes the last uses, and reports if it cannot", async () => 
   const { authService, tokens, storage, failures } = await makeService();
   const { token } = await tokens.issue(ADA);
   await authService.authenticator.verify(token, "192.0.2.1");
-  await authService.close();
+  await authService.close(1000);
   const [{ lastUsedAtMs }] = await makeProcess(storage, { ms: 0, now: Date.now, advance: () => {} }).registry
     .list();
   assertEquals(typeof lastUsedAtMs, "number");
   await authService.authenticator.verify(token, "192.0.2.1");
   storage.write = () => Promise.reject(new Error("the disk is full"));
-  await authService.close();
-  assertEquals(failures.map(String), ["Error: the disk is full"]);
+  await authService.close(1000);
+  assertEquals(failures, ["1 not written: Error: the disk is full"]);
 });
+
+Deno.test("last uses that cannot be written are reported once, and once when they can be again", async () => {
+  using time = new FakeDateNow();
+  const { authService, tokens, storage, failures } = await makeService();
+  const { token } = await tokens.issue(ADA);
+  const write = storage.write;
+  const use = async () => {
+    await authService.authenticator.verify(token, "192.0.2.1");
+    time.advance(WRITE_USES_MS + 1);
+    await authService.refresh();
+    await storage.exclusive(() => Promise.resolve()); // by now the attempt to write has ended
+    await new Promise((resolve) => setTimeout(resolve));
+  };
+  storage.write = () => Promise.reject(new Error("the folder is read-only"));
+  for (let count = 0; count < 3; count++) await use();
+  assertEquals(failures, ["write failed: Error: the folder is read-only"]);
+  storage.write = write;
+  for (let count = 0; count < 3; count++) await use();
+  assertEquals(failures.slice(1), ["written again"]);
+  await authService.close(1000);
+});
+
+Deno.test("a lock held by another process delays neither a revocation nor closing", async () => {
+  const { authService, tokens, storage, failures } = await makeService();
+  const { token, issued } = await tokens.issue(ADA);
+  const identity = accepted(await authService.authenticator.verify(token, "192.0.2.1"));
+  await tokens.revoke(issued.id);
+  storage.lockHeld = true;
+  await authService.refresh();
+  assertEquals(authService.authenticator.check(identity)?.reason, "revoked");
+  const start = performance.now();
+  await authService.close(100);
+  assertEquals(performance.now() - start < 2000, true);
+  assertEquals(failures, ["1 not written: Error: another process holds the lock"]);
+});
+
+/** Moves `Date.now` forward until it is disposed of. */
+class FakeDateNow implements Disposable {
+  readonly #real = Date.now;
+  #offsetMs = 0;
+
+  constructor() {
+    Date.now = () => this.#real() + this.#offsetMs;
+  }
+
+  advance(ms: number): void {
+    this.#offsetMs += ms;
+  }
+
+  [Symbol.dispose](): void {
+    Date.now = this.#real;
+  }
+}

@@ -172,7 +172,7 @@ Deno.test("a use becomes known to other processes, and a rejection is not a use"
   const { token, issued } = await server.tokens.issue(ADA);
   server.clock.advance(60);
   accepted(await server.tokens.verify(token));
-  await server.tokens.refresh();
+  await server.tokens.writeUses();
   const list = () => makeProcess(server.storage, server.clock).registry.list();
   assertEquals((await list())[0].lastUsedAtMs, START + 60_000);
   await server.tokens.revoke(issued.id);
