@@ -68,7 +68,4 @@ export function formatTarget({ hostname, port }: Target): string {
   return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
-/** Whether data sent to `hostname` stays on this machine. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "::1" || /^127(\.\d{1,3}){3}$/.test(hostname);
-}
+export { isLoopback } from "../net/dial.ts";

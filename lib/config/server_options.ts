@@ -19,10 +19,8 @@ import {
   REQUEST_MS,
   SLOW_CONSUMER_TIMEOUT_MS,
 } from "../limits.ts";
+import { inSeconds, LIMIT_RANGES } from "./limit_ranges.ts";
 import type { Options, Program, Values } from "./option.ts";
-
-const KiB = 1024;
-const MiB = 1024 * KiB;
 
 const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 const LOG_FORMATS = ["pretty", "json"] as const;
@@ -71,7 +69,7 @@ export const SERVER_OPTIONS = {
   },
   "tls": { kind: "boolean", default: false, help: "encrypt; implied by any address but loopback" },
   "tls-cert": { kind: "path", help: "certificate chain in PEM, instead of a generated one" },
-  "tls-key": { kind: "path", help: "its private key in PEM" },
+  "tls-key": { kind: "path", help: "its private key in PEM; default: in the file of the certificate" },
   "certs": {
     kind: "path",
     default: "certs",
@@ -85,79 +83,79 @@ export const SERVER_OPTIONS = {
   },
   "max-payload": {
     kind: "bytes",
-    range: [KiB, 64 * MiB],
+    range: LIMIT_RANGES.payloadBytes,
     default: MAX_PAYLOAD_BYTES,
     help: "largest payload of a message",
   },
   "max-pending": {
     kind: "bytes",
-    range: [64 * KiB, 4096 * MiB],
+    range: LIMIT_RANGES.pendingBytes,
     default: MAX_PENDING_BYTES,
     help: "output that may wait for one session",
   },
   "max-channels": {
     kind: "integer",
-    range: [1, 1e6],
+    range: LIMIT_RANGES.channels,
     default: MAX_CHANNELS_PER_SESSION,
     help: "channels and patterns one session may have open",
   },
   "max-requests": {
     kind: "integer",
-    range: [1, 65535],
+    range: LIMIT_RANGES.requests,
     default: MAX_REQUESTS_PER_SESSION,
     help: "unanswered requests one session may have",
   },
   "max-connections": {
     kind: "integer",
-    range: [1, 1e6],
+    range: LIMIT_RANGES.connections,
     default: MAX_CONNECTIONS,
     help: "connections in total",
   },
   "max-connections-per-address": {
     kind: "integer",
-    range: [1, 1e6],
+    range: LIMIT_RANGES.connectionsPerAddress,
     default: MAX_CONNECTIONS_PER_ADDRESS,
     help: "connections per IPv4 address or IPv6 /64 network",
   },
   "max-message-rate": {
     kind: "integer",
-    range: [0, 1e9],
+    range: LIMIT_RANGES.messagesPerSecond,
     default: 0,
     help: "messages per second of one session; 0 for no limit",
   },
   "max-byte-rate": {
     kind: "bytes",
-    range: [0, 1024 ** 4],
+    range: LIMIT_RANGES.bytesPerSecond,
     default: 0,
     help: "bytes per second of one session; 0 for no limit",
   },
   "handshake-time": {
     kind: "seconds",
-    range: [1, 60],
+    range: inSeconds(LIMIT_RANGES.handshakeMs),
     default: HANDSHAKE_MS / 1000,
     help: "time for the TLS handshake and the HELLO",
   },
   "slow-consumer-timeout": {
     kind: "seconds",
-    range: [1, 600],
+    range: inSeconds(LIMIT_RANGES.slowConsumerTimeoutMs),
     default: SLOW_CONSUMER_TIMEOUT_MS / 1000,
     help: "how long a session that does not read may delay its publishers",
   },
   "request-time": {
     kind: "seconds",
-    range: [1, 3600],
+    range: inSeconds(LIMIT_RANGES.requestMs),
     default: REQUEST_MS / 1000,
     help: "time a responder has to reply",
   },
   "drain-time": {
     kind: "seconds",
-    range: [0, 600],
+    range: inSeconds(LIMIT_RANGES.drainMs),
     default: DRAIN_MS / 1000,
     help: "how long a shutdown waits for pending output",
   },
   "heartbeat": {
     kind: "seconds",
-    range: [1, 3600],
+    range: LIMIT_RANGES.heartbeatSeconds,
     default: HEARTBEAT_SECONDS,
     help: "silence after which a session gets a PING",
   },
@@ -189,8 +187,8 @@ export const SERVER: Program<typeof SERVER_OPTIONS> = {
   crossChecks: [{
     options: ["tls-cert", "tls-key"],
     problem: ({ tlsCert, tlsKey }) =>
-      (tlsCert === undefined) !== (tlsKey === undefined)
-        ? "tls-cert and tls-key belong together; set both or neither"
+      tlsKey !== undefined && tlsCert === undefined
+        ? "tls-key needs tls-cert, the certificate that the key belongs to; set both or neither"
         : undefined,
   }, {
     options: ["max-pending", "max-payload"],

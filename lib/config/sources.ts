@@ -186,10 +186,15 @@ function reportUnknown(label: string, written: string, source: Source, options: 
     const others = options[name].only.map((other) => formatName[other](name));
     return report(`${label} cannot be set here, only as ${others.join(" or ")}`, name);
   }
-  const guess = closestString(written, namesSetBy(options, source).map(formatName[source]));
+  const guess = nearest(written, namesSetBy(options, source).map(formatName[source]));
+  report(`${label} is not an option; ${guess ? `did you mean ${guess}?` : "--help lists them all"}`);
+}
+
+/** The one of `names` that `written` is most likely a misspelling of; undefined if none is close. */
+export function nearest(written: string, names: string[]): string | undefined {
+  const guess = closestString(written, names);
   // Two letters, as when they are swapped, and three in long names. A guess further away confuses more than it helps.
   const length = written.replace(/^--|^PARLEY_|"/g, "").length;
   const limit = length < 6 ? Math.min(2, length - 1) : 3;
-  const isNear = levenshteinDistance(written.toLowerCase(), guess.toLowerCase()) <= limit;
-  report(`${label} is not an option; ${isNear ? `did you mean ${guess}?` : "--help lists them all"}`);
+  return levenshteinDistance(written.toLowerCase(), guess.toLowerCase()) <= limit ? guess : undefined;
 }

@@ -13,6 +13,11 @@ export interface Target {
   readonly port: number;
 }
 
+/** Whether data sent to `hostname` stays on this machine. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "::1" || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
+
 /**
  * Connects over TCP.
  *

@@ -7,47 +7,55 @@
 import type { Limits } from "../limits.ts";
 import type { Log } from "../logging/log.ts";
 
-/** What a server may be told; all of it may be left out. */
+/**
+ * The options of a server. A value of the wrong type or out of range and an unknown name are errors. On an address that
+ * is not loopback, `auth` and `tls` are required unless `insecure` is set.
+ */
 export interface ServeOptions {
-  /** The address to listen on. Default: 127.0.0.1, this machine only. */
+  /**
+   * The address to listen on; `localhost` is both 127.0.0.1 and ::1. Default: 127.0.0.1, which only this machine can
+   * reach.
+   */
   hostname?: string;
-  /** The port to listen on; 0, the default, takes a free one. */
+  /** The port to listen on, 0 to 65535; 0, the default, takes a free one. */
   port?: number;
-  /** Whether only who has a token gets in. Default: everybody may come in and do everything. */
+  /** Whether clients need a token. Default: any client may connect and do everything. */
   auth?: boolean;
-  /** The folder of keys and tokens, made where it is missing. Default: `parley-state`. Used with `auth` only. */
+  /** The folder of keys and tokens. Default: `parley-state`. Used with `auth` only. */
   state?: string;
-  /** Encrypts: `true` with a certificate made here, or with one in two PEM files. Default: plain TCP. */
+  /** Encrypts: `true` with a certificate made here, or with one in PEM files. Default: plain TCP. */
   tls?: boolean | CertificateFiles;
   /** The folder of the certificates made here. Default: `certs`. */
   certs?: string;
   /** The names and addresses a certificate made here is for. Default: `hostname` and this machine's loopback names. */
   hosts?: readonly string[];
-  /** Bounds and deadlines other than the usual ones. */
+  /** Lets other machines connect without tokens or without TLS. Default: that is an error. */
+  insecure?: boolean;
+  /** Limits and deadlines other than the default ones; each has a range of whole numbers. */
   limits?: Partial<Limits>;
   /** Where to log. Default: LogTape's logger `parley`, silent unless your program configures it. */
   log?: Log;
 }
 
-/** A certificate somebody else looks after. */
+/** A certificate that the operator or another program maintains. */
 export interface CertificateFiles {
   /** Path of the certificate chain, PEM. */
   readonly certificateFile: string;
-  /** Path of its private key, PEM. */
-  readonly keyFile: string;
+  /** Path of its private key, PEM. Default: the key is in `certificateFile`. */
+  readonly keyFile?: string;
 }
 
 /** A running server. Disposing of it is closing it. */
 export interface Server extends AsyncDisposable {
-  /** The address it listens on. */
+  /** The address it listens on; the first one if there are several. */
   readonly hostname: string;
-  /** The port it took. */
+  /** The port it listens on. */
   readonly port: number;
-  /** What clients connect to: `parley://127.0.0.1:7253`, or `parleys://` where it encrypts. */
+  /** What clients connect to: `parley://127.0.0.1:7253`, or `parleys://` with TLS. */
   readonly url: string;
   /** How many clients are connected, greeted or not. */
   readonly sessions: number;
-  /** The authority clients must trust, PEM, where the certificate was made here. */
+  /** The authority clients must trust, PEM, if the certificate was made here. */
   readonly authority: string | undefined;
   /** Looks at once whether certificate or tokens have changed, which it does by itself once a minute or second. */
   reload(): Promise<void>;

@@ -13,37 +13,32 @@ import {
 } from "../certificates/source.ts";
 import { FolderStorage } from "../state/folder.ts";
 import { AuthService } from "../auth/service.ts";
-import { Renewal } from "../certificates/renewal.ts";
+import { inspect, type InspectedCertificate } from "../certificates/inspection.ts";
+import { type CertificateDetails, Renewal } from "../certificates/renewal.ts";
 import type { SessionContext } from "../broker/context.ts";
 import { Echo } from "../broker/echo.ts";
 import { Router } from "../broker/router.ts";
 import { Session } from "../broker/session.ts";
 import { ParleyError } from "../errors.ts";
-import {
-  contradictions,
-  DEFAULT_LIMITS,
-  type Limits,
-  MAX_NUMBER,
-  MAX_REJECTED_CONNECTIONS,
-  RENEWAL_CHECK_MS,
-  SWEEP_MS,
-} from "../limits.ts";
+import { type Limits, MAX_NUMBER, MAX_REJECTED_CONNECTIONS, RENEWAL_CHECK_MS, SWEEP_MS } from "../limits.ts";
 import { type Log, loggable } from "../logging/log.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { Connection } from "../net/connection.ts";
 import { type Accepted, Listener } from "../net/listener.ts";
 import { ConnectionLimiter } from "../net/connection_limiter.ts";
-import { TlsListener } from "../net/tls/listener.ts";
+import { TlsListener, type TlsListenerEvents } from "../net/tls/listener.ts";
 import type { ServeOptions, Server } from "./api.ts";
+import { listenAll } from "./listeners.ts";
+import { checkOptions, DEFAULT_HOSTNAME } from "./options.ts";
 import { ReadScheduler } from "../net/read_scheduler.ts";
 import { VERSION } from "../version.ts";
-
-const LOOPBACK = "127.0.0.1";
 
 /**
  * Starts a server in this program.
  *
- * @throws {ParleyError} `bad_argument` where the limits contradict each other or the address cannot be listened on
+ * @throws {ParleyError} `bad_argument` if an option is not known or out of range, if other machines could connect without
+ * tokens and TLS and `insecure` is not set, if keys, tokens or certificate cannot be read, or if the server cannot listen
+ * on the address
  *
  * @example A server and a client in one program
  * ```ts
@@ -55,28 +50,38 @@ const LOOPBACK = "127.0.0.1";
  * ```
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const wrong = contradictions(limits);
-  if (wrong.length > 0) throw new ParleyError("bad_argument", wrong.join("; "));
+  const limits = checkOptions(options);
   const log = options.log ?? getLogger(["parley"]);
   const authService = options.auth ? openAuthService(options, limits, log) : undefined;
   await authService?.open();
   const source = certificateSource(options);
-  const certificate = await source?.read();
+  const certificate = source && await inspect(await source.read());
   return new Assembly({ ...options, log, limits, authService, source, certificate });
 }
 
 function openAuthService({ state = "parley-state" }: ServeOptions, limits: Limits, log: Log): AuthService {
-  return new AuthService(new FolderStorage(state), (error) => {
-    log.error("cannot read or write the state folder; what was known before stays in force", {
-      state,
-      error: loggable(error),
-    });
-  }, limits.handshakeMs * 0.7); // a refusal that comes after its deadline is not heard
+  return new AuthService(new FolderStorage(state), {
+    readFailed: (error) =>
+      log.error("cannot read the state folder; what was known before stays in force", {
+        state,
+        ...failure(error),
+      }),
+    readAgain: () => log.info("the state folder can be read again", { state }),
+    writeFailed: (error) =>
+      log.warn("cannot record when tokens are used; the server goes on", { state, ...failure(error) }),
+    writtenAgain: () => log.info("the uses of tokens are recorded again", { state }),
+    notWritten: (tokens, error) =>
+      log.warn("the last uses of tokens were not written", { state, tokens, ...failure(error) }),
+  }, limits.handshakeMs * 0.7); // a rejection that comes after its deadline would not be received
+}
+
+/** An error for the log: an expected one without its stack. */
+function failure(error: unknown): Record<string, unknown> {
+  return error instanceof ParleyError ? { reason: error.message } : { error: loggable(error) };
 }
 
 function certificateSource(options: ServeOptions): CertificateSource | undefined {
-  const { hostname = LOOPBACK, tls = false, certs = "certs" } = options;
+  const { hostname = DEFAULT_HOSTNAME, tls = false, certs = "certs" } = options;
   if (tls === false) return undefined;
   if (tls !== true) return givenCertificate(tls.certificateFile, tls.keyFile);
   const hosts = options.hosts ?? [...new Set([hostname, "localhost", "127.0.0.1", "::1"])];
@@ -89,7 +94,7 @@ interface Parts extends ServeOptions {
   readonly limits: Limits;
   readonly authService: AuthService | undefined;
   readonly source: CertificateSource | undefined;
-  readonly certificate: SourcedCertificate | undefined;
+  readonly certificate: InspectedCertificate | undefined;
 }
 
 /** The parts of a server and what they say to each other. */
@@ -99,7 +104,7 @@ class Assembly implements Server {
   readonly #pool = new BufferPool();
   readonly #scheduler = new ReadScheduler();
   readonly #context: SessionContext;
-  readonly #listener: Listener | TlsListener;
+  readonly #listeners: readonly [Listener | TlsListener, ...(Listener | TlsListener)[]];
   readonly authority: string | undefined;
   readonly #authService: AuthService | undefined;
   readonly #renewal: Renewal | undefined;
@@ -112,7 +117,9 @@ class Assembly implements Server {
   #lastNumber = 0;
   #closing: Promise<void> | undefined;
 
-  constructor({ hostname = LOOPBACK, port = 0, log, limits, authService, source, certificate }: Parts) {
+  constructor(
+    { hostname = DEFAULT_HOSTNAME, port = 0, log, limits, authService, source, certificate }: Parts,
+  ) {
     this.#log = log;
     this.#limits = limits;
     this.#authService = authService;
@@ -131,27 +138,36 @@ class Assembly implements Server {
       nextNumber: () => this.#nextNumber(),
       uuid: () => crypto.randomUUID(),
     };
-    this.#listener = explained(hostname, port, () => this.#listen(hostname, port, certificate));
+    this.#listeners = listenAll(hostname, port, this.#opener(certificate));
     this.#renewal = source && certificate && new Renewal(source, certificate, {
-      renewed: (pair) => this.#renewed(pair),
+      renewed: (pair, details) => this.#renewed(pair, details),
       failed: (error) =>
-        this.#log.error("cannot renew the certificate; the one from before stays", {
-          error: loggable(error),
-        }),
-    });
+        this.#log.error("cannot renew the certificate; the one from before stays", failure(error)),
+      warned: (message, details) => this.#log.warn(message, details),
+    }, Date.now);
     this.#timers = [
       setInterval(() => this.#sweep(), SWEEP_MS),
       setInterval(() => this.#renewal?.check(), RENEWAL_CHECK_MS),
     ];
-    this.#log.info("listening", { hostname: this.hostname, port: this.port, url: this.url });
+    this.#log.info("listening", {
+      hostname: this.hostname,
+      port: this.port,
+      url: this.url,
+      addresses: this.#listeners.length > 1
+        ? this.#listeners.map(({ address }) => address.hostname)
+        : undefined,
+    });
+    if (this.#renewal === undefined) return;
+    this.#log.info("certificate", this.#renewal.details);
+    this.#renewal.warn();
   }
 
   get hostname(): string {
-    return this.#listener.address.hostname;
+    return this.#listeners[0].address.hostname;
   }
 
   get port(): number {
-    return this.#listener.address.port;
+    return this.#listeners[0].address.port;
   }
 
   get url(): string {
@@ -164,7 +180,7 @@ class Assembly implements Server {
   }
 
   async reload(): Promise<void> {
-    await Promise.all([this.#authService?.refresh(), this.#renewal?.check()]);
+    await Promise.all([this.#authService?.refresh(), this.#renewal?.check({ repeat: true })]);
   }
 
   close(): Promise<void> {
@@ -176,11 +192,10 @@ class Assembly implements Server {
     return this.close();
   }
 
-  #listen(
-    hostname: string,
-    port: number,
+  /** Returns what opens a listener on one address. */
+  #opener(
     certificate: SourcedCertificate | undefined,
-  ): Listener | TlsListener {
+  ): (hostname: string, port: number) => Listener | TlsListener {
     const acceptFailed = (error: unknown, waitMs: number) => {
       this.#log.error("cannot accept connections; trying again", {
         waitMs,
@@ -190,12 +205,13 @@ class Assembly implements Server {
       });
     };
     if (certificate === undefined) {
-      return new Listener(hostname, port, { accepted: (accepted) => this.#accepted(accepted), acceptFailed });
+      const events = { accepted: (accepted: Accepted) => this.#accepted(accepted), acceptFailed };
+      return (hostname, port) => new Listener(hostname, port, events);
     }
     const { connections, connectionsPerAddress, handshakeMs } = this.#limits;
     const handshakes = new ConnectionLimiter(connections, connectionsPerAddress);
     const identity = { cert: certificate.certificate, key: certificate.key };
-    return new TlsListener(hostname, port, identity, handshakeMs, {
+    const events: TlsListenerEvents = {
       arrived: (address) => handshakes.acquire(address) === undefined,
       accepted: (accepted) => {
         handshakes.release(accepted.address);
@@ -206,7 +222,8 @@ class Assembly implements Server {
         this.#log.warn("TLS handshake failed", { remote: address, reason });
       },
       acceptFailed,
-    }, this.#pool);
+    };
+    return (hostname, port) => new TlsListener(hostname, port, identity, handshakeMs, events, this.#pool);
   }
 
   #accepted({ socket, address, port, agoMs }: Accepted): void {
@@ -241,11 +258,13 @@ class Assembly implements Server {
 
   async #drain(): Promise<void> {
     this.#log.info("draining", { sessions: this.#sessions.size, withinMs: this.#limits.drainMs });
-    this.#listener.close();
+    for (const listener of this.#listeners) listener.close();
     for (const timer of this.#timers) clearInterval(timer);
     for (const session of this.#sessions) session.shutDown();
-    await Promise.all([this.#listener.closed, ...[...this.#connections].map(({ closed }) => closed)]);
-    await this.#authService?.close();
+    await Promise.all([
+      ...[...this.#listeners, ...this.#connections].map(({ closed }) => closed),
+      this.#authService?.close(this.#limits.drainMs),
+    ]);
     this.#log.info("stopped");
   }
 
@@ -256,29 +275,15 @@ class Assembly implements Server {
     this.#context.router.sweep();
   }
 
-  #renewed({ certificate, key }: SourcedCertificate): void {
-    if (this.#listener instanceof TlsListener) this.#listener.renew({ cert: certificate, key });
-    this.#log.info("certificate renewed; sessions go on");
+  #renewed({ certificate, key }: SourcedCertificate, details: CertificateDetails): void {
+    for (const listener of this.#listeners) {
+      if (listener instanceof TlsListener) listener.renew({ cert: certificate, key });
+    }
+    this.#log.info("certificate renewed; sessions go on", details);
   }
 
   #nextNumber(): number {
     if (this.#lastNumber === MAX_NUMBER) throw new Error("all 2,147,483,647 session numbers are used up");
     return ++this.#lastNumber;
-  }
-}
-
-/** Explains what keeps us from listening. */
-function explained<T>(hostname: string, port: number, listen: () => T): T {
-  try {
-    return listen();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable || error instanceof ParleyError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    const hint = error instanceof Deno.errors.AddrInUse
-      ? "another program listens there; stop it, or choose another port (0 takes a free one)"
-      : "choose an address of this machine, and a port it lets you have";
-    throw new ParleyError("bad_argument", `cannot listen on ${hostname}:${port}: ${reason}; ${hint}`, {
-      cause: error,
-    });
   }
 }

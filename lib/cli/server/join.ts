@@ -22,6 +22,17 @@ import { openTokens } from "./token.ts";
 type JoinConfig = Pick<ServerConfig, "host" | "state" | "auth" | "tls" | "tlsCert" | "insecure">;
 
 /**
+ * Finds out before the server listens whether {@linkcode join} will be able to issue a token, if it has to.
+ *
+ * @throws {ParleyError} `bad_argument` if the state folder cannot be read, or has no tokens and cannot be written
+ */
+export async function checkJoin(config: JoinConfig): Promise<void> {
+  const storage = new FolderStorage(config.state);
+  const tokens = await openTokens(storage).registry.list();
+  if (tokens.length === 0 && !isJournal()) await storage.checkWritable();
+}
+
+/**
  * Issues the first token of `server` and prints the join link; does nothing if there are tokens. The link is a secret, so
  * it goes to stdout and never to the log. If stdout is the log, as under systemd, it logs how to issue a token instead.
  */
@@ -68,8 +79,10 @@ export async function join(server: Server, config: JoinConfig, log: Log): Promis
  * Issues the first token of `storage`; undefined if there are tokens already. If several servers start at once, one
  * issues a token and the others wait for it.
  */
-export function issueFirst(storage: Storage): Promise<string | undefined> {
-  return storage.exclusive(async () => {
+export async function issueFirst(storage: Storage): Promise<string | undefined> {
+  // Without the lock first: a server that has tokens must not need a folder that can be written.
+  if ((await openTokens(storage).registry.list()).length > 0) return undefined;
+  return await storage.exclusive(async () => {
     const { tokens, registry } = openTokens(unlocked(storage));
     if ((await registry.list()).length > 0) return undefined;
     const { token } = await tokens.issue({
@@ -89,6 +102,7 @@ function unlocked(storage: Storage): Storage {
     write: (name, text, access) => storage.write(name, text, access),
     stamp: (name) => storage.stamp(name),
     exclusive: (action) => action(),
+    checkWritable: () => storage.checkWritable(),
   };
 }
 

@@ -5,7 +5,6 @@
  */
 
 import { serve } from "../../server/serve.ts";
-import { describeCertificate } from "../../certificates/certificates.ts";
 import { type ConfigSources, loadConfig } from "../../config/load.ts";
 import { ParleyError } from "../../errors.ts";
 import type { Log } from "../../logging/log.ts";
@@ -15,7 +14,7 @@ import { SERVER, type ServerConfig } from "../../config/server_options.ts";
 import { VERSION } from "../../version.ts";
 import { certsCommand } from "./certs.ts";
 import { Exit } from "../failures.ts";
-import { join } from "./join.ts";
+import { checkJoin, join } from "./join.ts";
 import { printError } from "../output.ts";
 import { bareHost, checkClock, explainSecurity, hostsOf, logSecurity, securityOf } from "./security.ts";
 import { formatConfig, formatHelp } from "../settings.ts";
@@ -100,10 +99,10 @@ async function serveCommand(sources: ConfigSources): Promise<number> {
   const signals = new Signals(log);
   const security = securityOf(values);
   if (security.auth || security.tls) checkClock(Date.now());
+  if (security.auth) await checkJoin(values);
   await using server = await serve({ ...serveOptions(values), log });
   signals.onReload(server);
   logSecurity(security, log);
-  if (values.tlsCert !== undefined) await checkCertificate(values.tlsCert, log);
   if (security.auth) await join(server, values, log);
   await signals.stopped;
   await server.close();
@@ -114,7 +113,7 @@ async function serveCommand(sources: ConfigSources): Promise<number> {
 function serveOptions(values: ServerConfig): ServeOptions {
   const { tlsCert, tlsKey } = values;
   const { auth, tls } = securityOf(values);
-  const isGiven = tlsCert !== undefined && tlsKey !== undefined;
+  const isGiven = tlsCert !== undefined;
   return {
     hostname: bareHost(values.host),
     port: values.port,
@@ -123,6 +122,7 @@ function serveOptions(values: ServerConfig): ServeOptions {
     tls: isGiven ? { certificateFile: tlsCert, keyFile: tlsKey } : tls,
     certs: values.certs,
     hosts: tls && !isGiven ? hostsOf(values.host) : undefined,
+    insecure: values.insecure,
     limits: {
       payloadBytes: values.maxPayload,
       pendingBytes: values.maxPending,
@@ -139,28 +139,6 @@ function serveOptions(values: ServerConfig): ServeOptions {
       drainMs: values.drainTime * 1000,
     },
   };
-}
-
-/** A certificate given by file gets a warning this many milliseconds before it expires. */
-const EXPIRES_SOON_MS = 14 * 86_400_000;
-
-/** Warns of a certificate given by file that clients refuse, or soon will. */
-async function checkCertificate(path: string, log: Log): Promise<void> {
-  const { hosts, notBefore, notAfter } = await describeCertificate(await Deno.readTextFile(path));
-  const now = Date.now();
-  const properties = { file: path, hosts, validUntil: notAfter.toISOString() };
-  if (notAfter.getTime() <= now) {
-    log.warn("the certificate has expired and clients refuse it; renew it and send SIGHUP", properties);
-  } else if (notBefore.getTime() > now) {
-    log.warn("the certificate is not valid yet and clients refuse it; check this machine's clock", {
-      ...properties,
-      validFrom: notBefore.toISOString(),
-    });
-  } else if (notAfter.getTime() - now < EXPIRES_SOON_MS) {
-    log.warn("the certificate expires soon; renew it and send SIGHUP", properties);
-  } else {
-    log.info("certificate", properties);
-  }
 }
 
 /** The signals of a server, for the lifetime of the process. */

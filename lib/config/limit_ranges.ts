@@ -1,0 +1,32 @@
+/**
+ * The range of each limit of a server, for the options of the program and for those of `serve()`.
+ *
+ * @module
+ */
+
+import type { Limits } from "../limits.ts";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** The lowest and the highest value of each limit, in its unit. All are whole numbers. */
+export const LIMIT_RANGES = {
+  payloadBytes: [KiB, 64 * MiB],
+  pendingBytes: [64 * KiB, 4096 * MiB],
+  channels: [1, 1e6],
+  requests: [1, 65_535],
+  connections: [1, 1e6],
+  connectionsPerAddress: [1, 1e6],
+  messagesPerSecond: [0, 1e9],
+  bytesPerSecond: [0, 1024 ** 4],
+  heartbeatSeconds: [1, 3600],
+  handshakeMs: [100, 60_000],
+  slowConsumerTimeoutMs: [100, 600_000],
+  requestMs: [100, 3_600_000],
+  drainMs: [0, 600_000],
+} as const satisfies Record<keyof Limits, readonly [min: number, max: number]>;
+
+/** A range of milliseconds in whole seconds. */
+export function inSeconds([min, max]: readonly [min: number, max: number]): [min: number, max: number] {
+  return [Math.ceil(min / 1000), Math.floor(max / 1000)];
+}

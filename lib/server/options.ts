@@ -1,0 +1,111 @@
+/**
+ * Checks what a program gives to `serve()`, so that a mistake fails at once and not at a client.
+ *
+ * @module
+ */
+
+import { LIMIT_RANGES } from "../config/limit_ranges.ts";
+import { nearest } from "../config/sources.ts";
+import { ParleyError } from "../errors.ts";
+import { contradictions, DEFAULT_LIMITS, type Limits } from "../limits.ts";
+import { isLoopback } from "../net/dial.ts";
+import type { CertificateFiles, ServeOptions } from "./api.ts";
+
+/** The address that a server listens on unless it is told another. */
+export const DEFAULT_HOSTNAME = "127.0.0.1";
+
+/** What a value must be, for messages, and whether it is. */
+type Rule = readonly [expected: string, holds: (value: unknown) => boolean];
+
+const text: Rule = ["text that is not empty", (value) => typeof value === "string" && value !== ""];
+const flag: Rule = ["true or false", (value) => typeof value === "boolean"];
+const object: Rule = ["an object", (value) => typeof value === "object" && value !== null];
+
+const OPTION_RULES: Readonly<Record<keyof ServeOptions, Rule>> = {
+  hostname: text,
+  port: wholeNumber(0, 65_535),
+  auth: flag,
+  state: text,
+  tls: ["true, false or { certificateFile, keyFile }", (value) => flag[1](value) || object[1](value)],
+  certs: text,
+  hosts: ["an array of names and addresses", (value) => Array.isArray(value) && value.every(text[1])],
+  insecure: flag,
+  limits: object,
+  log: object,
+};
+
+const FILE_RULES: Readonly<Record<keyof CertificateFiles, Rule>> = { certificateFile: text, keyFile: text };
+
+const LIMIT_RULES = Object.fromEntries(
+  Object.entries(LIMIT_RANGES).map(([name, [min, max]]) => [name, wholeNumber(min, max)]),
+);
+
+/**
+ * Returns the limits of a server: those of `options`, and the default ones.
+ *
+ * @throws {ParleyError} `bad_argument` if an option is not known or out of range, if the limits contradict each other, or
+ * if other machines could connect without tokens and TLS and `insecure` is not set
+ */
+export function checkOptions(options: ServeOptions): Limits {
+  checkObject("serve()", "option", options, OPTION_RULES);
+  const { limits = {}, tls } = options;
+  checkObject("limits", "limit", limits, LIMIT_RULES);
+  if (typeof tls === "object") {
+    checkObject("tls", "option", tls, FILE_RULES);
+    if (tls.certificateFile === undefined) throw badArgument("tls.certificateFile is missing");
+  }
+  checkSecurity(options);
+  const given = Object.entries(limits).filter(([, value]) => value !== undefined);
+  const all = { ...DEFAULT_LIMITS, ...Object.fromEntries(given) };
+  const problems = contradictions(all);
+  if (problems.length > 0) throw badArgument(problems.join("; "));
+  return all;
+}
+
+/** The same rule as that of the program: see `lib/cli/server/security.ts`. */
+function checkSecurity(
+  { hostname = DEFAULT_HOSTNAME, auth = false, tls = false, insecure }: ServeOptions,
+): void {
+  if (insecure || isLoopback(hostname)) return;
+  const missing = [...(auth ? [] : ["auth: true"]), ...(tls === false ? ["tls: true"] : [])];
+  if (missing.length === 0) return;
+  throw badArgument(
+    `other machines can connect to a server on ${hostname}, which needs tokens and TLS: add ` +
+      `${missing.join(" and ")}, or insecure: true to leave it open`,
+  );
+}
+
+/** Checks the values of `object` by the rule of their name. An undefined value counts as left out. */
+function checkObject(
+  where: string,
+  what: string,
+  object: object,
+  rules: Readonly<Record<string, Rule>>,
+): void {
+  for (const [name, value] of Object.entries(object)) {
+    if (!Object.hasOwn(rules, name)) {
+      const names = Object.keys(rules);
+      const guess = nearest(name, names);
+      const hint = guess === undefined ? `there are ${names.join(", ")}` : `did you mean ${guess}?`;
+      throw badArgument(`${where} has no ${what} ${JSON.stringify(name)}; ${hint}`);
+    }
+    const [expected, holds] = rules[name];
+    if (value === undefined || holds(value)) continue;
+    const label = where === "serve()" ? name : `${where}.${name}`;
+    throw badArgument(`${label} must be ${expected}, not ${show(value)}`);
+  }
+}
+
+function wholeNumber(min: number, max: number): Rule {
+  const holds = (value: unknown) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max;
+  return [`a whole number from ${min} to ${max}`, holds];
+}
+
+/** JSON knows no NaN and no Infinity. */
+function show(value: unknown): string {
+  return typeof value === "number" ? String(value) : JSON.stringify(value) ?? typeof value;
+}
+
+function badArgument(message: string): ParleyError {
+  return new ParleyError("bad_argument", message);
+}
