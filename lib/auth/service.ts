@@ -102,6 +102,7 @@ export class AuthService {
     } catch (error) {
       if (!this.#isReadFailing) this.#events.readFailed(error);
       this.#isReadFailing = true;
+      return; // writing would fail, too, and be reported as a second failure
     }
     this.#writing ??= this.#writeUses().finally(() => this.#writing = undefined);
   }

@@ -91,16 +91,17 @@ export class FolderStorage implements Storage {
     return done;
   }
 
-  async checkWritable(): Promise<void> {
-    const name = `.${crypto.randomUUID()}`; // no name that another process may use at this moment
-    await this.#explained("write", name, async () => {
-      await this.#makeFolder();
-      try {
-        await writeNew(this.locate(name), "", 0o600);
-      } finally {
-        await removeIfThere(this.locate(name));
-      }
-    });
+  checkWritable(): Promise<void> {
+    const name = `.${crypto.randomUUID()}`;
+    return this.exclusive(() =>
+      this.#explained("write", name, async () => {
+        try {
+          await writeNew(this.locate(name), "", 0o600);
+        } finally {
+          await removeIfThere(this.locate(name));
+        }
+      })
+    );
   }
 
   /** The operating system releases the lock when the process ends, in whatever way. */

@@ -30,7 +30,7 @@ export interface Storage {
    * or, once `signal` is aborted, if it has the turn now.
    */
   exclusive<T>(action: () => Promise<T>, signal?: AbortSignal): Promise<T>;
-  /** Rejects, with the reason, if files cannot be written. */
+  /** Rejects, with the reason, if files cannot be written or the turn of {@linkcode Storage.exclusive} does not come. */
   checkWritable(): Promise<void>;
 }
 

@@ -66,6 +66,8 @@ Deno.test("a folder that cannot be read, and that it can be again, is reported o
   const { authService, tokens, storage, failures } = await makeService();
   const { token } = await tokens.issue(ADA);
   const identity = accepted(await authService.authenticator.verify(token, "192.0.2.1"));
+  await authService.refresh();
+  await storage.exclusive(() => Promise.resolve()); // by now the use is written, and nothing is left to write
   storage.isBroken = true;
   for (let count = 0; count < 3; count++) await authService.refresh();
   const failure = "read failed: Error: the disk is gone";

@@ -43,6 +43,15 @@ Deno.test("a missing certificate is made, and used from then on", async () => {
   });
 });
 
+Deno.test("a good certificate is used although the folder cannot be locked or written", async () => {
+  const { storage, first } = await made();
+  const refuse = () => Promise.reject(new Error("read-only"));
+  storage.exclusive = refuse;
+  storage.write = refuse;
+  assertEquals((await ensure(storage)).certificate, first.certificate);
+  await assertRejects(() => ensure(storage, { renew: true }), Error, "read-only");
+});
+
 Deno.test("another order or spelling of the hosts is not a change of hosts", async () => {
   const { storage } = await made();
   assertEquals((await ensure(storage, { hosts: ["127.0.0.1", "LOCALHOST", "localhost"] })).made, undefined);

@@ -107,3 +107,47 @@ Deno.test({
     assertEquals(await source.read(), next);
   },
 });
+
+Deno.test({
+  name: "certificate and key may be in one file, in any order and beside other blocks",
+  ignore: !MAY_USE_FILES,
+  fn: async () => {
+    using folder = makeFolder();
+    const [both, chainFile] = [`${folder.path}/both.pem`, `${folder.path}/chain.pem`];
+    const authority = await makeAuthority(Date.now());
+    const pair = await makeServerCertificate(authority, { hosts: ["localhost"], nowMs: Date.now() });
+    const chain = pair.certificate + authority.certificate;
+    const parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+    const expected = { certificate: chain, key: pair.key };
+    await Deno.writeTextFile(chainFile, chain);
+    for (
+      const text of [
+        chain + pair.key,
+        pair.key + chain,
+        `Bag Attributes: x\n${parameters}${pair.key}\r\n${chain}`,
+      ]
+    ) {
+      await Deno.writeTextFile(both, text);
+      for (
+        const source of [
+          givenCertificate(both, both),
+          givenCertificate(both),
+          givenCertificate(chainFile, both),
+        ]
+      ) {
+        assertEquals(await source.read(), expected);
+      }
+    }
+    const problem = async (...files: [string, string?]) =>
+      (await assertRejects(() => givenCertificate(...files).read(), ParleyError)).message;
+    assertEquals(
+      await problem(chainFile),
+      `the certificate and the key in ${chainFile} cannot be used: there is no private key in this file; ` +
+        "give the key's file with --tls-key",
+    );
+    await Deno.writeTextFile(both, pair.certificate + authority.key);
+    assertMatch(await problem(both), /cannot be used: the key is not the certificate's$/);
+    await Deno.writeTextFile(both, pair.key);
+    assertMatch(await problem(both), /not a certificate in PEM/);
+  },
+});

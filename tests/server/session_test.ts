@@ -34,10 +34,10 @@ Deno.test("a HELLO is answered with a WELCOME that has session, server and limit
 });
 
 Deno.test("WELCOME has the limits of this server", async () => {
-  const limits = { payloadBytes: 1000, pendingBytes: 100_000, channels: 7, heartbeatSeconds: 9 };
+  const limits = { payloadBytes: 1024, pendingBytes: 100_000, channels: 7, heartbeatSeconds: 9 };
   await using server = await serve({ limits });
   using ada = await RawClient.greet(server);
-  assertEquals(ada.welcome.limits, { payload: 1000, channels: 7, pending: 100_000 });
+  assertEquals(ada.welcome.limits, { payload: 1024, channels: 7, pending: 100_000 });
   assertEquals(ada.welcome.heartbeat, 9);
 });
 
@@ -437,6 +437,10 @@ Deno.test("a server cannot be started where another listens, or with limits that
   await using server = await serve();
   const taken = await assertRejects(() => serve({ port: server.port }), ParleyError, "another program");
   assertEquals(taken.code, "bad_argument");
-  const wrong = await assertRejects(() => serve({ limits: { pendingBytes: 1000 } }), ParleyError, "1048592");
+  const wrong = await assertRejects(
+    () => serve({ limits: { pendingBytes: 100_000 } }),
+    ParleyError,
+    "1048592",
+  );
   assertEquals(wrong.code, "bad_argument");
 });

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, fail } from "@std/assert";
 import { FolderStorage } from "../../lib/state/folder.ts";
 import { MemoryStorage, type Storage } from "../../lib/state/storage.ts";
 import { ParleyError } from "../../lib/errors.ts";
@@ -123,6 +123,80 @@ Deno.test({
     await assertRejects(() => storage.exclusive(() => Promise.resolve()), ParleyError, "chmod 700");
     Deno.chmodSync(folder.path, 0o755); // others can list it, and open nothing secret
     assertEquals(await storage.read("ca.pem", "public"), "for everybody");
+  },
+});
+
+Deno.test({
+  name: "a folder or a file of another user is refused, with a hint what to do, and one of root is not",
+  ignore: !MAY_USE_FILES || isWindows,
+  async fn() {
+    using folder = makeFolder();
+    const { uid } = Deno.statSync(folder.path);
+    await new FolderStorage(folder.path, uid).write("a", "mine");
+    // Only root can give files away. Any other user checks as if this process were run by yet another one.
+    const own = uid === 0 ? 0 : uid! + 1;
+    const other = uid === 0 ? 4242 : uid!;
+    if (uid === 0) Deno.chownSync(folder.path, other, null);
+    const storage = new FolderStorage(folder.path, own);
+    const hint = `chown -R ${own} ${folder.path}`;
+    await assertRejects(() => storage.read("a"), ParleyError, hint);
+    await assertRejects(() => storage.write("a", "x"), ParleyError, hint);
+    await assertRejects(() => storage.exclusive(() => Promise.resolve()), ParleyError, hint);
+    if (uid !== 0) return;
+    const others = new FolderStorage(folder.path, other);
+    assertEquals(await others.read("a"), "mine", "a file of root in the user's own folder");
+    Deno.chownSync(folder.path, 0, null);
+    assertEquals(await others.read("a"), "mine", "a folder of root");
+    Deno.chownSync(`${folder.path}/a`, 4243, null);
+    await assertRejects(
+      () => storage.read("a"),
+      ParleyError,
+      `${folder.path}/a belongs to another user (4243)`,
+    );
+  },
+});
+
+/** Holds the lock of the folder, as a process does that is stuck. */
+function holdLock(path: string): Disposable {
+  const file = Deno.openSync(`${path}/.lock`, { write: true, create: true, mode: 0o600 });
+  file.lockSync(true);
+  return file;
+}
+
+Deno.test({
+  name: "a lock that another process holds is waited for, and given up when the signal is aborted",
+  ignore: !MAY_USE_FILES,
+  async fn() {
+    using folder = makeFolder();
+    const storage = open(folder.path);
+    const abort = new AbortController();
+    const lock = holdLock(folder.path);
+    const given = storage.exclusive(() => Promise.resolve("given up"), abort.signal);
+    const waiting = storage.exclusive(() => Promise.resolve("had its turn"));
+    abort.abort();
+    const message = `another process has held the lock ${folder.path}/.lock for`;
+    await assertRejects(() => given, ParleyError, message);
+    // Aborted before it begins: it tries once, because the lock may be free.
+    await assertRejects(() => open(folder.path).exclusive(() => fail(), abort.signal), ParleyError, message);
+    lock[Symbol.dispose]();
+    assertEquals(await waiting, "had its turn");
+    assertEquals(await storage.exclusive(() => Promise.resolve("free"), abort.signal), "free");
+  },
+});
+
+Deno.test({
+  name: "a folder that cannot be written or locked is found out, and nothing is left in it",
+  ignore: !MAY_USE_FILES,
+  async fn() {
+    using folder = makeFolder();
+    const path = `${folder.path}/state`;
+    await open(path).checkWritable();
+    assertEquals([...Deno.readDirSync(path)].map(({ name }) => name), [".lock"]);
+    Deno.removeSync(`${path}/.lock`);
+    Deno.mkdirSync(`${path}/.lock`); // even root cannot write this
+    await assertRejects(() => open(path).checkWritable(), ParleyError, `cannot write ${path}/.lock`);
+    Deno.writeTextFileSync(`${folder.path}/file`, "");
+    await assertRejects(() => open(`${folder.path}/file`).checkWritable(), ParleyError, "cannot write");
   },
 });
 

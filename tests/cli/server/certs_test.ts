@@ -66,6 +66,16 @@ siteTest("certs reports why it cannot make a certificate", async (site) => {
   assertMatch(open.stderr, /others can change what is in the folder open .*chmod 700 open/);
 });
 
+siteTest("--tls-cert alone is enough if its file holds the key, too", async (site) => {
+  const authority = await makeAuthority(Date.now());
+  const pair = await makeServerCertificate(authority, { hosts: ["127.0.0.1"], nowMs: Date.now() });
+  await site.write("both.pem", pair.key + pair.certificate);
+  const ca = await site.write("ca.pem", authority.certificate);
+  const server = await site.serve("--tls-cert", "both.pem");
+  const ping = await site.parley(["ping", "--port", `${server.port}`, "--ca", ca]);
+  assertEquals([ping.code, ping.stderr], [0, ""]);
+});
+
 siteTest("a renewed certificate is loaded on SIGHUP, and sessions continue", async (site) => {
   const [before, after] = await Promise.all([makeAuthority(Date.now()), makeAuthority(Date.now())]);
   const place = async (authority: typeof before) => {

@@ -205,7 +205,7 @@ for (
   const [args, words] of [
     [["sevre"], /"sevre" is not a command; the commands are config, token, certs/],
     [["--prot", "1"], /--prot is not an option; did you mean --port\?/],
-    [["--tls-cert", "c.pem"], /tls-cert and tls-key belong together/],
+    [["--tls-key", "k.pem"], /tls-key needs tls-cert, the certificate that the key belongs to/],
     [["--port", "70000"], /--port must be a whole number from 0 to 65535/],
   ] as const
 ) {
@@ -219,6 +219,7 @@ for (
 siteTest("a start that fails prints one line and ends with 1", async (site) => {
   await site.folder("open", 0o777);
   await Deno.writeTextFile(`${site.path}/open/x`, "");
+  await Deno.mkdir(`${await site.folder("unwritable")}/.lock`); // a file by this name cannot be written, even by root
   await site.write("file", "");
   await site.ok("certs", "--host", "localhost", "--out", "one");
   await site.ok("certs", "--host", "localhost", "--out", "two");
@@ -229,7 +230,9 @@ siteTest("a start that fails prints one line and ends with 1", async (site) => {
       ["--auth", "--state", "open"],
       /others can change what is in the folder open \(mode 0777\).*chmod 700 open/,
     ],
-    [["--auth", "--state", "file"], /cannot read file\/signing-keys\.json/],
+    [["--auth", "--state", "unwritable"], /cannot write unwritable\/\.lock/],
+    [given("one/server.pem", "one/server.pem"), /there is no private key in this file.*--tls-key/],
+    [["--auth", "--state", "file"], /file is not a folder/],
     [["--tls", "--certs", "file"], /file/],
     [given("gone.pem", "one/server-key.pem"), /cannot read the certificate gone\.pem: there is no such file/],
     [given("one/server.pem", "gone.pem"), /cannot read the key gone\.pem: there is no such file/],

@@ -1,0 +1,100 @@
+/** Mistakes in what a program gives to `serve()`: each fails at once, and says what would be right. */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { LIMIT_RANGES } from "../../lib/config/limit_ranges.ts";
+import { DEFAULT_LIMITS, type Limits, ParleyError, serve, type ServeOptions } from "../../lib/mod.ts";
+
+/** The message of the error with which `serve` rejects `options`. */
+async function problem(options: Record<string, unknown>): Promise<string> {
+  // A server that starts would listen on.
+  const error = await assertRejects(async () => {
+    await using _ = await serve(options as ServeOptions);
+  }, ParleyError);
+  assertEquals(error.code, "bad_argument");
+  return error.message;
+}
+
+Deno.test("other machines cannot connect without tokens and TLS, unless that is asked for", async () => {
+  const message = (hostname: string, missing: string) =>
+    `other machines can connect to a server on ${hostname}, which needs tokens and TLS: add ${missing}, ` +
+    "or insecure: true to leave it open";
+  for (const hostname of ["0.0.0.0", "::", "192.0.2.7", "hub.example"]) {
+    assertEquals(await problem({ hostname }), message(hostname, "auth: true and tls: true"));
+  }
+  const hostname = "0.0.0.0";
+  assertEquals(await problem({ hostname, auth: true }), message(hostname, "tls: true"));
+  assertEquals(await problem({ hostname, tls: true }), message(hostname, "auth: true"));
+  assertEquals(await problem({ hostname, insecure: false }), message(hostname, "auth: true and tls: true"));
+  await using server = await serve({ hostname, insecure: true });
+  assertEquals(server.hostname, hostname);
+  for (const hostname of ["127.0.0.1", "127.0.0.2", "localhost", undefined]) {
+    await using _ = await serve({ hostname });
+  }
+});
+
+Deno.test("a limit outside its range is rejected, with the range and the value", async () => {
+  for (const [name, [min, max]] of Object.entries(LIMIT_RANGES)) {
+    for (const value of [min - 1, max + 1, -1, NaN, Infinity, -Infinity, min + 0.5, "1024", null, true]) {
+      assertEquals(
+        await problem({ limits: { [name]: value } }),
+        `limits.${name} must be a whole number from ${min} to ${max}, not ${
+          typeof value === "string" ? `"${value}"` : value
+        }`,
+      );
+    }
+  }
+});
+
+Deno.test("each default limit is in its range, and each end of a range is accepted", async () => {
+  for (const [name, [min, max]] of Object.entries(LIMIT_RANGES)) {
+    const value = DEFAULT_LIMITS[name as keyof Limits];
+    assertEquals(value >= min && value <= max, true, name);
+    const most = { pendingBytes: LIMIT_RANGES.pendingBytes[1] };
+    for (const end of [min, max]) {
+      if (name === "pendingBytes" && end === min) continue; // it contradicts the default payload
+      await using _ = await serve({ limits: { ...most, [name]: end, drainMs: 0 } });
+    }
+  }
+});
+
+Deno.test("a limit or an option that is undefined is the default one", async () => {
+  await using server = await serve({ port: undefined, tls: undefined, limits: { payloadBytes: undefined } });
+  assertEquals(server.url, `parley://127.0.0.1:${server.port}`);
+});
+
+Deno.test("an unknown name is rejected, with the nearest known one", async () => {
+  assertEquals(
+    await problem({ limits: { payloadByte: 1024 } }),
+    'limits has no limit "payloadByte"; did you mean payloadBytes?',
+  );
+  assertEquals(await problem({ prot: 0 }), 'serve() has no option "prot"; did you mean port?');
+  assertEquals(
+    await problem({ hostName: "::1" }),
+    'serve() has no option "hostName"; did you mean hostname?',
+  );
+  assertEquals(
+    await problem({ tls: { certificateFile: "c.pem", keyfile: "k.pem" } }),
+    'tls has no option "keyfile"; did you mean keyFile?',
+  );
+  assertEquals(
+    await problem({ maximum: 1 }),
+    'serve() has no option "maximum"; there are hostname, port, auth, state, tls, certs, hosts, insecure, limits, log',
+  );
+});
+
+Deno.test("a value of the wrong type is rejected before anything is done with it", async () => {
+  const cases: [Record<string, unknown>, string][] = [
+    [{ port: 70_000 }, "port must be a whole number from 0 to 65535, not 70000"],
+    [{ port: NaN }, "port must be a whole number from 0 to 65535, not NaN"],
+    [{ port: "7253" }, 'port must be a whole number from 0 to 65535, not "7253"'],
+    [{ hostname: "" }, 'hostname must be text that is not empty, not ""'],
+    [{ auth: "no" }, 'auth must be true or false, not "no"'],
+    [{ insecure: 1 }, "insecure must be true or false, not 1"],
+    [{ tls: "yes" }, 'tls must be true, false or { certificateFile, keyFile }, not "yes"'],
+    [{ tls: { keyFile: "key.pem" } }, "tls.certificateFile is missing"],
+    [{ hosts: "localhost" }, 'hosts must be an array of names and addresses, not "localhost"'],
+    [{ limits: 5 }, "limits must be an object, not 5"],
+    [{ limits: null }, "limits must be an object, not null"],
+  ];
+  for (const [options, message] of cases) assertEquals(await problem(options), message);
+});
