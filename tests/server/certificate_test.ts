@@ -7,18 +7,21 @@ import { makeFolder } from "../harness/folder.ts";
 import { MAY_USE_FILES } from "../harness/permissions.ts";
 import { RecordedLog } from "../harness/recorded_log.ts";
 
-/** A server whose certificate and key are in one file, that can be replaced. */
+/** A server whose certificate can be replaced. */
 async function serveFile(first: Differences = {}) {
   const folder = makeFolder();
   const root = await makeRoot();
-  const certificateFile = `${folder.path}/both.pem`;
+  const tls = { certificateFile: `${folder.path}/server.pem`, keyFile: `${folder.path}/key.pem` };
   const replace = async (differences: Differences) => {
     const { certificate, key } = await makeSigned(root, differences);
-    await Deno.writeTextFile(certificateFile, certificate + key);
+    await Promise.all([
+      Deno.writeTextFile(tls.certificateFile, certificate),
+      Deno.writeTextFile(tls.keyFile, key),
+    ]);
   };
   await replace(first);
   const log = new RecordedLog();
-  const server = await serve({ tls: { certificateFile }, log: log.log });
+  const server = await serve({ tls, log: log.log });
   const connects = async () => {
     await using client = await connect({ url: server.url, ca: root.certificate });
     return client.number > 0;
@@ -39,7 +42,7 @@ Deno.test({
   async fn() {
     await using served = await serveFile();
     const cases: [Differences, RegExp][] = [
-      [{ from: -100, until: -1 }, /both\.pem is not used: the certificate has expired/],
+      [{ from: -100, until: -1 }, /server\.pem is not used: the certificate has expired/],
       [{ from: 1 }, /not valid yet/],
       [{ isAuthority: true }, /marked as an authority \(CA:TRUE\)/],
       [{ names: [] }, /no name or address in subjectAltName/],

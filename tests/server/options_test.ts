@@ -3,6 +3,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { LIMIT_RANGES } from "../../lib/config/limit_ranges.ts";
 import { DEFAULT_LIMITS, type Limits, ParleyError, serve, type ServeOptions } from "../../lib/mod.ts";
+import { RawClient } from "../harness/raw_client.ts";
 
 /** The message of the error with which `serve` rejects `options`. */
 async function problem(options: Record<string, unknown>): Promise<string> {
@@ -60,6 +61,8 @@ Deno.test("each default limit is in its range, and each end of a range is accept
 Deno.test("a limit or an option that is undefined is the default one", async () => {
   await using server = await serve({ port: undefined, tls: undefined, limits: { payloadBytes: undefined } });
   assertEquals(server.url, `parley://127.0.0.1:${server.port}`);
+  using ada = await RawClient.greet(server);
+  assertEquals(ada.welcome.limits.payload, DEFAULT_LIMITS.payloadBytes);
 });
 
 Deno.test("an unknown name is rejected, with the nearest known one", async () => {
