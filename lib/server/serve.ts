@@ -157,9 +157,9 @@ class Assembly implements Server {
         ? this.#listeners.map(({ address }) => address.hostname)
         : undefined,
     });
-    if (this.#renewal === undefined) return;
-    this.#log.info("certificate", this.#renewal.details);
-    this.#renewal.warn();
+    // Of a certificate made here there is nothing to say that is not as expected.
+    if (this.#renewal && this.authority === undefined) this.#log.info("certificate", this.#renewal.details);
+    this.#renewal?.warn();
   }
 
   get hostname(): string {
