@@ -110,10 +110,10 @@ Deno.test({ name: "no module keeps state that changes", ignore: !canRead }, asyn
 });
 
 Deno.test({ name: "no file of lib has outgrown what one sitting can read", ignore: !canRead }, async () => {
-  const most = 350;
+  const most = 300;
   const broken: string[] = [];
   for await (const file of filesBelow(new URL("lib/", root))) {
-    const lines = (await Deno.readTextFile(file)).split("\n").length;
+    const lines = (await Deno.readTextFile(file)).split("\n").length - 1; // the last line ends, too
     if (lines > most) {
       broken.push(`${file.pathname.slice(root.pathname.length)} has ${lines} lines; split it`);
     }

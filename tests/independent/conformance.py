@@ -1873,9 +1873,9 @@ def members_of(session):
     return {(member.get("number"), member.get("name")) for member in opened["members"]}
 
 
-def presence_of(session, type, number, who):
+def presence_of(session, type, number, other):
     body = session.expect(type, id=0, channel=number).json()
-    require((body.get("number"), body.get("name")) == (who.number, who.name), f"{NAMES[type]} of {who.name}", body)
+    require((body.get("number"), body.get("name")) == (other.number, other.name), f"{NAMES[type]} of {other.name}", body)
 
 
 @check
