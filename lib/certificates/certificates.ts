@@ -116,7 +116,7 @@ export async function makeServerCertificate(
   }
   const names = [...new Map(hosts.map(parseHost).map((host) => [host.value, host])).values()];
   const x509 = await loadX509();
-  const issuer = parseCertificate(x509, authority.certificate);
+  const issuer = parse(x509, authority.certificate);
   const { isAuthority, notAfter } = await describe(x509, issuer);
   const problem = !isAuthority
     ? "it is not an authority's certificate"
@@ -155,13 +155,13 @@ export async function makeServerCertificate(
  */
 export async function describeCertificate(pem: string): Promise<CertificateDescription> {
   const x509 = await loadX509();
-  return await describe(x509, parseCertificate(x509, pem));
+  return await describe(x509, parse(x509, pem));
 }
 
 /** Whether the first certificate of `pem` is signed by the first of `authorityPem`, valid at this time or not. */
 export async function isSignedBy(pem: string, authorityPem: string): Promise<boolean> {
   const x509 = await loadX509();
-  const [certificate, authority] = [parseCertificate(x509, pem), parseCertificate(x509, authorityPem)];
+  const [certificate, authority] = [parse(x509, pem), parse(x509, authorityPem)];
   if (certificate.issuer !== authority.subject) return false;
   return await certificate.verify({ publicKey: authority.publicKey, signatureOnly: true });
 }
@@ -174,7 +174,7 @@ export function isIssuedByParley({ issuer }: CertificateDescription): boolean {
 /** Says why a certificate and a key of any origin cannot be used together, or undefined. Quotes neither. */
 export async function pairProblem({ certificate, key }: KeyPair): Promise<string | undefined> {
   const x509 = await loadX509();
-  const publicKey = Buffer.from(parseCertificate(x509, certificate).publicKey.rawData);
+  const publicKey = Buffer.from(parse(x509, certificate).publicKey.rawData);
   let keysPublicKey: Buffer;
   try {
     keysPublicKey = createPublicKey(createPrivateKey(key)).export({ type: "spki", format: "der" });
@@ -185,19 +185,29 @@ export async function pairProblem({ certificate, key }: KeyPair): Promise<string
 }
 
 /**
- * The first certificate in `pem`.
+ * The certificates in `pem`, at least one.
  *
- * @throws {ParleyError} `bad_argument` if there is none
+ * @throws {ParleyError} `bad_argument` if there is none, or one cannot be parsed
  */
-export function parseCertificate(x509: typeof X509, pem: string): X509.X509Certificate {
+export function parseCertificates(
+  x509: typeof X509,
+  pem: string,
+): [X509.X509Certificate, ...X509.X509Certificate[]] {
   try {
-    const [first] = x509.PemConverter.decodeWithHeaders(pem).filter(({ type }) => type === "CERTIFICATE");
-    return new x509.X509Certificate(first.rawData);
+    const [first, ...others] = x509.PemConverter.decodeWithHeaders(pem)
+      .filter(({ type }) => type === "CERTIFICATE")
+      .map(({ rawData }) => new x509.X509Certificate(rawData));
+    if (first === undefined) throw new Error("no block is labelled CERTIFICATE");
+    return [first, ...others];
   } catch (cause) {
     throw new ParleyError("bad_argument", "not a certificate in PEM (-----BEGIN CERTIFICATE-----)", {
       cause,
     });
   }
+}
+
+function parse(x509: typeof X509, pem: string): X509.X509Certificate {
+  return parseCertificates(x509, pem)[0];
 }
 
 /** Describes a parsed certificate. */

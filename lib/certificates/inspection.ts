@@ -4,13 +4,13 @@
  * @module
  */
 
-import { type CertificateDescription, describe, loadX509, parseCertificate } from "./certificates.ts";
+import { type CertificateDescription, describe, loadX509, parseCertificates } from "./certificates.ts";
 import { parseHost } from "./hosts.ts";
 import type { SourcedCertificate } from "./source.ts";
 
 /** A reason for which clients refuse a certificate. */
 export interface Flaw {
-  readonly kind: "expired" | "not yet valid" | "authority" | "names" | "usage" | "signature";
+  readonly kind: "expired" | "not yet valid" | "authority" | "names" | "usage" | "signature" | "chain";
   /** For people: the reason and what to do. It quotes nothing of the certificate, so it can be a log message. */
   readonly message: string;
 }
@@ -18,6 +18,8 @@ export interface Flaw {
 /** A certificate with its description and with the flaws that do not depend on the time. */
 export interface InspectedCertificate extends SourcedCertificate {
   readonly description: CertificateDescription;
+  /** When the certificate or that of its issuer in the chain expires, whichever is sooner. */
+  readonly validUntil: Date;
   readonly lastingFlaws: readonly Flaw[];
 }
 
@@ -26,6 +28,18 @@ const CURE = "get one made for a server, for example with parley-server certs";
 const EXPIRED: Flaw = {
   kind: "expired",
   message: "the certificate has expired and clients refuse it; renew it and send SIGHUP",
+};
+const ISSUER_EXPIRED: Flaw = {
+  kind: "expired",
+  message:
+    "the certificate of the issuer in the chain has expired and clients refuse the server's; get the " +
+    "current chain of the issuer, and send SIGHUP",
+};
+const NO_CHAIN: Flaw = {
+  kind: "chain",
+  message:
+    "the file has no certificate of the issuer and clients that do not know this issuer refuse it; put the " +
+    "whole chain into the file (fullchain.pem, not cert.pem)",
 };
 const NOT_YET_VALID: Flaw = {
   kind: "not yet valid",
@@ -74,7 +88,8 @@ const OLD_HASH: Flaw = {
  */
 export async function inspect(source: SourcedCertificate): Promise<InspectedCertificate> {
   const x509 = await loadX509();
-  const certificate = parseCertificate(x509, source.certificate);
+  const [certificate, ...others] = parseCertificates(x509, source.certificate);
+  const issuer = others.find(({ subject }) => subject === certificate.issuer);
   const description = await describe(x509, certificate);
   const flaws: Flaw[] = [];
   if (description.isAuthority) flaws.push(AUTHORITY);
@@ -88,16 +103,23 @@ export async function inspect(source: SourcedCertificate): Promise<InspectedCert
   } else if (usages !== undefined && (usages & x509.KeyUsageFlags.digitalSignature) === 0) {
     flaws.push(NO_SIGNING);
   }
+  // Only certificates of public authorities say where that of their issuer is. Those are never signed by a root that
+  // clients know.
+  const access = certificate.getExtension(x509.AuthorityInfoAccessExtension);
+  if (issuer === undefined && (access?.caIssuers.length ?? 0) > 0) flaws.push(NO_CHAIN);
   // Other algorithms, such as Ed25519, name no hash.
   const { hash } = certificate.signatureAlgorithm as { hash?: { name: string } };
   if (hash !== undefined && /^(SHA-1|MD5)$/i.test(hash.name)) flaws.push(OLD_HASH);
-  return { ...source, description, lastingFlaws: flaws };
+  const ends = [certificate, ...(issuer ? [issuer] : [])].map(({ notAfter }) => notAfter.getTime());
+  return { ...source, description, validUntil: new Date(Math.min(...ends)), lastingFlaws: flaws };
 }
 
 /** All flaws of a certificate at a time, in milliseconds since 1970. */
-export function flawsAt({ description, lastingFlaws }: InspectedCertificate, nowMs: number): readonly Flaw[] {
-  if (description.notAfter.getTime() <= nowMs) return [EXPIRED, ...lastingFlaws];
-  if (description.notBefore.getTime() > nowMs) return [NOT_YET_VALID, ...lastingFlaws];
+export function flawsAt(certificate: InspectedCertificate, nowMs: number): readonly Flaw[] {
+  const { description: { notBefore, notAfter }, validUntil, lastingFlaws } = certificate;
+  if (notAfter.getTime() <= nowMs) return [EXPIRED, ...lastingFlaws];
+  if (validUntil.getTime() <= nowMs) return [ISSUER_EXPIRED, ...lastingFlaws];
+  if (notBefore.getTime() > nowMs) return [NOT_YET_VALID, ...lastingFlaws];
   return lastingFlaws;
 }
 

@@ -60,8 +60,8 @@ export class Renewal {
 
   /** The certificate in use. */
   get details(): CertificateDetails {
-    const { hosts, notBefore, notAfter } = this.#current.description;
-    const [validFrom, validUntil] = [notBefore, notAfter].map((date) => date.toISOString());
+    const { description: { hosts, notBefore }, validUntil: until } = this.#current;
+    const [validFrom, validUntil] = [notBefore, until].map((date) => date.toISOString());
     return { file: this.#source.file, hosts, validFrom, validUntil };
   }
 
@@ -126,9 +126,9 @@ export class Renewal {
   }
 
   #warnOfExpiry(): void {
-    const { notBefore, notAfter } = this.#current.description;
-    const leftMs = notAfter.getTime() - this.#now();
-    const thirdMs = (notAfter.getTime() - notBefore.getTime()) / 3;
+    const { description: { notBefore }, validUntil } = this.#current;
+    const leftMs = validUntil.getTime() - this.#now();
+    const thirdMs = (validUntil.getTime() - notBefore.getTime()) / 3;
     const reached = [...EXPIRY_WARNING_DAYS, 0].filter((days) =>
       leftMs <= days * DAY_MS && days * DAY_MS < thirdMs && days < this.#warnedDays
     );

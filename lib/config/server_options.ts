@@ -28,7 +28,12 @@ const logFormat = (isTerminal: boolean) => isTerminal ? "pretty" : "json";
 
 /** The server's options, in the order in which help and `parley-server config` list them. */
 export const SERVER_OPTIONS = {
-  "host": { kind: "string", default: "127.0.0.1", placeholder: "ADDRESS", help: "address to listen on" },
+  "host": {
+    kind: "string",
+    default: "127.0.0.1",
+    placeholder: "ADDRESS",
+    help: "address to listen on; localhost is 127.0.0.1 and ::1",
+  },
   "port": {
     kind: "integer",
     range: [0, 65535],

@@ -162,9 +162,9 @@ export class FolderStorage implements Storage {
     if (owner === null || this.#uid === null || owner === 0 || owner === this.#uid) return;
     throw new ParleyError(
       "bad_argument",
-      `${path} belongs to another user (${owner}), and this process runs as ${this.#uid}: that user could change keys ` +
-        `or read them; if you are sure that nothing was changed: chown -R ${this.#uid} ${this.#path}; otherwise use ` +
-        "another folder",
+      `${path} belongs to user ${owner}, and this process, which needs it for itself, runs as user ${this.#uid}; ` +
+        `run it as that user (sudo -u '#${owner}'), or, if you are sure that nothing was changed, make the folder ` +
+        `yours: chown -R ${this.#uid} ${this.#path}`,
     );
   }
 

@@ -21,6 +21,8 @@ export interface Differences {
   readonly isAuthority?: boolean;
   readonly purposes?: readonly string[];
   readonly usages?: x509.KeyUsageFlags;
+  /** Whether it says where the certificate of its issuer is, as those of public authorities do. */
+  readonly namesIssuer?: boolean;
   readonly hash?: "SHA-1" | "SHA-256";
   /** Days from now. */
   readonly from?: number;
@@ -47,6 +49,7 @@ export async function makeSigned(
     isAuthority = false,
     purposes,
     usages,
+    namesIssuer = false,
     hash = "SHA-256",
     from = -1,
     until = 90,
@@ -68,6 +71,9 @@ export async function makeSigned(
       new x509.BasicConstraintsExtension(isAuthority, undefined, true),
       ...(entries.length > 0 ? [new x509.SubjectAlternativeNameExtension([...entries])] : []),
       ...(purposes === undefined ? [] : [new x509.ExtendedKeyUsageExtension([...purposes])]),
+      ...(namesIssuer
+        ? [new x509.AuthorityInfoAccessExtension({ caIssuers: ["http://issuer.example/ca.der"] })]
+        : []),
       ...(usages === undefined ? [] : [new x509.KeyUsagesExtension(usages, true)]),
     ],
   });

@@ -105,3 +105,20 @@ Deno.test("a key usage without signatures is a flaw, though Deno's own client do
   );
   assertEquals(flaws.map(({ kind }) => kind), ["usage"]);
 });
+
+Deno.test("a chain is flawed if the issuer's certificate is missing or has expired, and a client refuses it", async () => {
+  const intermediate = await makeSigned(root, { isAuthority: true, names: [] });
+  const leaf = await makeSigned(intermediate, { namesIssuer: true });
+  const whole = { ...leaf, certificate: leaf.certificate + intermediate.certificate };
+  assertEquals(flawsAt(await inspect(whole), Date.now()), []);
+  assertEquals(await refusal(whole, root.certificate, "localhost"), undefined);
+
+  assertEquals(flawsAt(await inspect(leaf), Date.now()).map(({ kind }) => kind), ["chain"]);
+  assertMatch(await refusal(leaf, root.certificate, "localhost") ?? "", /UnknownIssuer/);
+
+  const expired = await makeSigned(root, { isAuthority: true, names: [], from: -10, until: -1 });
+  const late = await makeSigned(expired, { namesIssuer: true });
+  const chain = { ...late, certificate: late.certificate + expired.certificate };
+  assertEquals(flawsAt(await inspect(chain), Date.now()).map(({ kind }) => kind), ["expired"]);
+  assertMatch(await refusal(chain, root.certificate, "localhost") ?? "", /expired/);
+});

@@ -151,7 +151,7 @@ Deno.test({
     await assertRejects(
       () => storage.read("a"),
       ParleyError,
-      `${folder.path}/a belongs to another user (4243)`,
+      `${folder.path}/a belongs to user 4243`,
     );
   },
 });
