@@ -122,12 +122,10 @@ export class FolderStorage implements Storage {
     const tryLock = lockerOf(file);
     const startMs = performance.now();
     for (let waitMs = 1; !await tryLock(); waitMs = Math.min(waitMs * 2, MAX_LOCK_POLL_MS)) {
-      const waitedMs = performance.now() - startMs;
-      if (signal?.aborted || waitedMs >= LOCK_WAIT_MS) {
+      if (signal?.aborted || performance.now() - startMs >= LOCK_WAIT_MS) {
         throw new ParleyError(
           "bad_argument",
-          `another process has held the lock ${this.locate(LOCK)} for ${(waitedMs / 1000).toFixed(1)} s; ` +
-            "end that process if it is stuck, and try again",
+          `another process holds the lock ${this.locate(LOCK)}; end that process if it is stuck, and try again`,
         );
       }
       await pause(waitMs, signal);

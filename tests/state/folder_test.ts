@@ -174,7 +174,7 @@ Deno.test({
     const given = storage.exclusive(() => Promise.resolve("given up"), abort.signal);
     const waiting = storage.exclusive(() => Promise.resolve("had its turn"));
     abort.abort();
-    const message = `another process has held the lock ${folder.path}/.lock for`;
+    const message = `another process holds the lock ${folder.path}/.lock;`;
     await assertRejects(() => given, ParleyError, message);
     // Aborted before it begins: it tries once, because the lock may be free.
     await assertRejects(() => open(folder.path).exclusive(() => fail(), abort.signal), ParleyError, message);
