@@ -125,7 +125,9 @@ export class FolderStorage implements Storage {
       if (signal?.aborted || performance.now() - startMs >= LOCK_WAIT_MS) {
         throw new ParleyError(
           "bad_argument",
-          `another process holds the lock ${this.locate(LOCK)}; end that process if it is stuck, and try again`,
+          `another process holds the lock ${
+            this.locate(LOCK)
+          }; end that process if it is stuck, and try again`,
         );
       }
       await pause(waitMs, signal);
