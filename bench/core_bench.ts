@@ -1,14 +1,15 @@
 /**
- * The core without I/O, for `deno bench`: the cost of the scanner, the outbox and the router alone.
+ * The core without I/O, for `deno bench`: what the scanner, the outbox and the router cost by themselves.
  *
- * Each iteration is one chunk as read from a busy socket. The name says how many messages that is.
+ * Each iteration is one chunk as it comes from a busy socket; the name says how many messages that is.
  *
  * @module
  */
 
 import { Router } from "../lib/broker/router.ts";
 import type { Peer } from "../lib/broker/peer.ts";
-import { newLedger } from "../lib/broker/pending_requests.ts";
+import { PendingRequests } from "../lib/broker/pending_requests.ts";
+import { WorkBudget } from "../lib/broker/work_budget.ts";
 import { DEFAULT_LIMITS, SLOW_CONSUMER_TIMEOUT_MS } from "../lib/limits.ts";
 import { BufferPool } from "../lib/net/buffers.ts";
 import { Outbox } from "../lib/net/outbox.ts";
@@ -20,7 +21,7 @@ const SESSION = 17;
 const CHUNK_BYTES = 256 * 1024;
 const nothing = () => {};
 
-/** As many messages of `payloadBytes` as fit a chunk, on `channels` channels in turn. */
+/** As many messages of `payloadBytes` as a chunk holds, on `channels` channels in turn. */
 function chunkOf(payloadBytes: number, channels: number, type: number = Type.MESSAGE): Uint8Array {
   const id = type === Type.MESSAGE ? 0 : 1;
   const frames = Array.from({ length: channels }, (_, index) => {
@@ -57,7 +58,7 @@ for (const [what, chunk, payloadBytes] of SCANS) {
 
 // Outbox
 
-/** Accepts every write at once. */
+/** Takes everything at once. */
 const nullSocket: Socket = {
   read: () => new Promise(nothing),
   write: (bytes) => Promise.resolve(bytes.length),
@@ -92,21 +93,57 @@ for (const [slices, bytes] of SENDS) {
 const nullOutbox: Peer["outbox"] = { hasRoom: () => true, whenRoom: nothing, send: nothing };
 
 function peer(number: number): Peer {
-  const methods = { announce: nothing, forget: nothing, refuse: nothing };
-  return { number, name: `bench-${number}`, outbox: nullOutbox, pendingRequests: newLedger(), ...methods };
+  return {
+    number,
+    name: `bench-${number}`,
+    outbox: nullOutbox,
+    pendingRequests: new PendingRequests(),
+    isEnded: false,
+    requestTurn: { last: 0 },
+    hasOpen: () => true,
+    refuse: nothing,
+  };
 }
 
-for (const subscribers of [1, 10, 1000]) {
-  const router = new Router(DEFAULT_LIMITS, () => 0);
+/** A router with so many sessions subscribed to one channel, and a publisher. */
+function fanOut(subscribers: number, group?: string) {
+  const router = new Router(DEFAULT_LIMITS, () => 0, new WorkBudget(nothing));
   const channel = router.channels.open("bench");
   for (let number = 1; number <= subscribers; number++) {
-    channel.subscribe({ peer: peer(number), group: undefined, echo: true });
+    const segments = ["bench"];
+    channel.subscribe({
+      peer: peer(number),
+      segments,
+      subscribe: true,
+      respond: false,
+      group,
+      echo: true,
+      since: 0,
+    });
   }
-  const publisher = peer(SESSION + 1000);
-  const chunk = chunkOf(16, 1);
+  return { router, channel, publisher: peer(SESSION + 1000) };
+}
+
+const run = chunkOf(16, 1);
+for (const subscribers of [1, 10, 1000]) {
+  const { router, channel, publisher } = fanOut(subscribers);
   Deno.bench({
     name: `publish one run to ${subscribers}`,
     group: "router",
-    fn: () => void router.publish(channel, publisher, chunk, 0, chunk.length, nothing),
+    fn: () => void router.publish(channel, publisher, run, 0, run.length, nothing),
+  });
+}
+
+for (const members of [1, 10, 1000]) {
+  const { router, channel, publisher } = fanOut(members, "workers");
+  Deno.bench({
+    name: `publish ${count(run, 16)} messages of 16 B to a group of ${members}`,
+    group: "groups",
+    // The budget is never whole again within an iteration, so a run to several members is passed on in pieces.
+    fn() {
+      for (let at = 0; at < run.length;) {
+        at = router.publish(channel, publisher, run, at, run.length, nothing);
+      }
+    },
   });
 }

@@ -64,6 +64,24 @@ export const MAX_CHANNELS_PER_SESSION = 1024;
 /** REQUESTs of one session that wait for their REPLY; the id has room for 65,535. */
 export const MAX_REQUESTS_PER_SESSION = 4096;
 
+/** Requests that one responder has yet to answer. When it ends, each of them costs an ERROR. */
+export const MAX_RECEIVED_REQUESTS = 16_384;
+
+/** Requests of all sessions together that wait for their reply; some 150 bytes each. */
+export const MAX_REQUESTS = 1_048_576;
+
+/**
+ * Work in one turn of the event loop, in units of about 50 ns: one for each outbox, tree node or entry that is touched.
+ * Beyond it sessions wait for the next turn, so no session makes the others wait much longer than 15 ms.
+ */
+export const WORK_PER_TURN = 262_144;
+
+/** Routes kept for channels that patterns alone cover; each holds as many entries as sessions receive there. */
+export const MAX_SHARED_ROUTES = 1024;
+
+/** Channels looked at in each sweep for a route that no longer holds. */
+export const CHANNELS_PER_SWEEP = 4096;
+
 /** Names nobody has open, whose numbers the server still remembers; 65,536 of 128 bytes are some 16 MiB. */
 export const MAX_IDLE_CHANNELS = 65_536;
 

@@ -1,5 +1,5 @@
 /**
- * What the broker asks before it lets somebody in, and what somebody who is in may do.
+ * What the broker needs of authentication: whether a client is accepted, and what its session may do.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export interface Permissions {
   mayRespond(channel: string): boolean;
 }
 
-/** Somebody whose token is valid. */
+/** The identity that a valid token proves. */
 export interface Identity {
   /** The token's id, for the log. */
   readonly id: string;
@@ -25,7 +25,7 @@ export interface Identity {
   readonly grants: Permissions;
 }
 
-/** Why somebody does not come in, or may stay no longer. */
+/** The reason why a client is not accepted, or may not stay. */
 export interface Rejection {
   /** What the client may know. */
   readonly message: string;
@@ -33,18 +33,18 @@ export interface Rejection {
   readonly detail: string;
 }
 
-/** Whoever decides on tokens. */
+/** Verifies tokens. */
 export interface Authenticator {
-  /** Judges the token of a HELLO that came from `address`. Rejects only where judging itself failed. */
+  /** Verifies the token of a HELLO that came from `address`. Rejects only if verifying itself failed. */
   verify(
     token: string | undefined,
     address: string,
   ): Promise<{ readonly accepted: Identity } | { readonly rejected: Rejection }>;
-  /** Why somebody let in before may stay no longer, if so. Cheap enough to ask of every session every second. */
+  /** Returns why a session of this identity may not stay, if so. Cheap enough to ask for every session every second. */
   check(identity: Identity): Rejection | undefined;
 }
 
-/** The rights of everybody where there is no door. The server's own channels are dealt with elsewhere. */
+/** The permissions of every session of a server without tokens. */
 export const ALL_PERMISSIONS: Permissions = {
   mayDirect: true,
   mayPublish: () => true,

@@ -10,20 +10,22 @@ import type { Authenticator } from "./authenticator.ts";
 import type { Echo } from "./echo.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import type { Router } from "./router.ts";
+import type { WorkBudget } from "./work_budget.ts";
 
 /** What all sessions of one server share. */
 export interface SessionContext {
   readonly router: Router;
   readonly echo: Echo;
+  readonly budget: WorkBudget;
   readonly limits: Readonly<Limits>;
-  /** Judges tokens; without it everybody may come in and do everything. */
+  /** Verifies tokens. Without it every client is accepted and may do everything. */
   readonly authenticator: Authenticator | undefined;
   /** A clock in milliseconds that never goes back. */
   readonly now: () => number;
+  /** The time of day, RFC 3339. */
+  readonly time: () => string;
   /** What WELCOME says of the server. */
   readonly server: { readonly name: string; readonly version: string };
-  /** Gives out session numbers, none of them twice. */
-  readonly nextNumber: () => number;
   /** Makes the UUIDs that identify sessions and internal errors in the log. */
   readonly uuid: () => string;
   readonly log: Log;
@@ -34,7 +36,7 @@ export interface Remote {
   /** Its IP address. */
   readonly address: string;
   readonly port: number;
-  /** How long ago, in milliseconds; with TLS its handshake has taken a part of the time for a HELLO. */
+  /** How long ago it connected, in milliseconds. A TLS handshake has taken a part of the time for a HELLO. */
   readonly agoMs?: number;
 }
 
@@ -44,7 +46,7 @@ export function maxRun({ pendingBytes, bytesPerSecond, messagesPerSecond }: Limi
   return Math.min(MAX_RUN_BYTES, pendingBytes, ...rates);
 }
 
-/** The rate of a new session, if the server limits it. */
+/** The rate limiter of a new session, if the server limits rates. */
 export function newRateLimiter({ limits, now }: SessionContext): RateLimiter | undefined {
   return limits.messagesPerSecond > 0 || limits.bytesPerSecond > 0 ? new RateLimiter(limits, now) : undefined;
 }

@@ -1,5 +1,5 @@
 /**
- * Frames the server writes itself without a payload of its own: PING, and answers that give back what came.
+ * Frames that the server writes without a payload of its own: PING, and answers that return the payload they got.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { Outbox, Peer } from "./peer.ts";
 export class Echo {
   readonly #header = new Uint8Array(HEADER_BYTES);
 
-  /** Asks whether somebody is there. */
+  /** Sends a PING, which a living client answers. */
   ping(outbox: Outbox): void {
     putHeader(this.#header, 0, Type.PING, 0, 0, 0, 0, 0);
     outbox.send(this.#header, 0, HEADER_BYTES);
@@ -23,7 +23,7 @@ export class Echo {
     this.#giveBack(outbox, Type.PONG, 0, 0, bytes, from, to);
   }
 
-  /** Answers the REQUEST `bytes[from, to)` of `asker`, as `$echo` does. */
+  /** Answers the REQUEST `bytes[from, to)` of `requester`, as `$echo` does. */
   reply(requester: Peer, bytes: Uint8Array, from: number, to: number): void {
     this.#giveBack(
       requester.outbox,

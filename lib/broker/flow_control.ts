@@ -1,6 +1,6 @@
 /**
- * Whether a session is listened to: not while somebody has no room for what it sent, nor while it does not read its
- * answers, nor while it has sent more than its rate.
+ * Pauses one session: while a receiver has no room for what it sent, while it does not read its own answers, while it
+ * has sent more than its rate, and when it has made the server do enough for this turn of the event loop.
  *
  * @module
  */
@@ -8,49 +8,49 @@
 import { HEADER_BYTES } from "../limits.ts";
 import type { Transport } from "./peer.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
+import type { WorkBudget } from "./work_budget.ts";
 
-/**
- * The longest a timer may wait, in milliseconds; one of 25 days would go off at once. A session that has still sent
- * too much by then waits again.
- */
+/** The longest wait for the rate limiter, in milliseconds: a longer timer overflows. Then the session waits again. */
 const MAX_WAIT_MS = 60_000;
 
-/** Holds the connection of one session back, and lets it go on. */
+/** Pauses and resumes the connection of one session. */
 export class FlowControl {
-  /** Goes on: what was not taken is offered again. To be left with whoever it is that has to be waited for. */
+  /** Resumes the session: what was not taken is offered again. Registered with whatever the session waits for. */
   readonly resume: () => void = () => {
     this.#paused = false;
     this.#transport.resume();
   };
   readonly #transport: Transport;
+  readonly #budget: WorkBudget;
   readonly #rate: RateLimiter | undefined;
   #paused = false;
-  /** Ticks that found the session held, ever. */
+  /** Ticks that found the session paused, ever. */
   #pausedTicks = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Without a rate the session may send as much as the others can take. */
-  constructor(transport: Transport, rate: RateLimiter | undefined) {
+  /** @param rate limits what the session sends; without it only back-pressure does */
+  constructor(transport: Transport, budget: WorkBudget, rate: RateLimiter | undefined) {
     this.#transport = transport;
+    this.#budget = budget;
     this.#rate = rate;
   }
 
-  /** Whether the session is not listened to at the moment. */
-  get paused(): boolean {
+  /** Whether the session is paused. */
+  get isPaused(): boolean {
     return this.#paused;
   }
 
   /**
-   * Once a second: whether a session that is held should hear from us now, which is after so many seconds of it. While
-   * it is not listened to its own PINGs are not answered, and without a sign of life it would give us up.
+   * Called once a second: whether a paused session must be sent a PING now, which is every `everySeconds`. Its own PINGs
+   * are not answered while it is paused, and without a sign of life it would give the server up.
    */
-  mustSpeak(everySeconds: number): boolean {
+  mustPing(everySeconds: number): boolean {
     return this.#paused && ++this.#pausedTicks % everySeconds === 0 &&
       this.#transport.outbox.hasRoom(HEADER_BYTES);
   }
 
-  /** Passes on whether something was taken; where it was not, nothing more is read until `resume`. */
-  taken(taken: boolean): boolean {
+  /** Pauses the session if `taken` is false, and returns `taken`. */
+  pauseUnless(taken: boolean): boolean {
     if (!taken) {
       this.#paused = true;
       this.#transport.pause();
@@ -58,28 +58,38 @@ export class FlowControl {
     return taken;
   }
 
-  /** Whether the session may be answered with `bytes`; where not, it is held until it has read what waits for it. */
+  /** Pauses the session until the next turn of the event loop. */
+  pauseForTurn(): void {
+    this.#budget.later(this.resume);
+    this.pauseUnless(false);
+  }
+
+  /** Whether the session may be sent `bytes`. If not, it is paused until it has read what waits for it. */
   hasRoom(bytes: number = HEADER_BYTES): boolean {
     if (this.#transport.outbox.hasRoom(bytes)) return true;
     this.#transport.outbox.whenRoom(this.resume);
-    return this.taken(false);
+    return this.pauseUnless(false);
   }
 
-  /** Whether the session may send more now; where not, it is held until it may. */
-  hasRate(): boolean {
+  /** Whether another frame of the session may be handled now. If not, it is paused until it may. */
+  mayHandle(): boolean {
+    if (this.#budget.isSpent) {
+      this.pauseForTurn();
+      return false;
+    }
     const waitMs = this.#rate?.waitMs() ?? 0;
     if (waitMs === 0) return true;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.resume, Math.min(waitMs, MAX_WAIT_MS));
-    return this.taken(false);
+    return this.pauseUnless(false);
   }
 
-  /** Counts what was taken against the rate. */
+  /** Counts what was handled against the rate. */
   spend(messages: number, bytes: number): void {
     this.#rate?.spend(messages, bytes);
   }
 
-  /** The session ended. */
+  /** The session has ended. */
   stop(): void {
     clearTimeout(this.#timer);
   }

@@ -1,18 +1,19 @@
 /**
- * What the broker knows of those it talks to: a peer to write to, and the connection under it.
+ * What the broker needs of a session's surroundings: the connection under it, and the session as others see it.
  *
  * @module
  */
 
 import type { EndReason, ErrorCode } from "../errors.ts";
+import type { PendingRequests } from "./pending_requests.ts";
 
-/** Where frames to one session go. */
+/** The frames that wait to be written to one session. */
 export interface Outbox {
   /** Whether `bytes` more may be sent now. */
   hasRoom(bytes: number): boolean;
-  /** Calls `waiter` when there is room again or nobody left to have room for; once, however often it was asked. */
+  /** Calls `waiter` once there is room again or the outbox is closed; once, however often it was registered. */
   whenRoom(waiter: () => void): void;
-  /** Queues `bytes[from, to)`, which may be reused afterwards. Never waits: whoever can, asks `hasRoom` first. */
+  /** Queues `bytes[from, to)`, which may be reused afterwards. Never waits: senders that can wait ask `hasRoom` first. */
   send(bytes: Uint8Array, from: number, to: number): void;
 }
 
@@ -27,46 +28,43 @@ export interface Transport {
   finish(reason: EndReason, withinMs?: number): void;
 }
 
-/** A greeted session, as the router sees it: somebody who publishes, subscribes, asks and is asked. */
+/** An established session as the router sees it. */
 export interface Peer {
   /** The session's number on the wire. */
   readonly number: number;
-  /** What it calls itself. */
+  /** The session's name. */
   readonly name: string;
   readonly outbox: Outbox;
-  /** Tells the peer which number a channel has; a channel it knows already costs a look-up. */
-  announce(name: string, number: number): void;
-  /** Takes back that `number` is known: the channel has been given up. */
-  forget(number: number): void;
-  /** Answers a frame of the peer's with a non-fatal ERROR. */
+  /** The requests it has sent and those it has yet to answer. */
+  readonly pendingRequests: PendingRequests;
+  /** Whether it has ended. It may still stand in routes, because a session that had much open is removed bit by bit. */
+  readonly isEnded: boolean;
+  /** When it was last sent a request; see `rotation.ts`. */
+  readonly requestTurn: Turn;
+  /** Whether the session has opened the channel of this number by name, and so knows the number. */
+  hasOpen(number: number): boolean;
+  /** Answers a frame of the session with a non-fatal ERROR. */
   refuse(code: ErrorCode, message: string, id: number, channel: number): void;
-  /** Whom it asked, and who waits for its answers. */
-  readonly pendingRequests: Ledger;
 }
 
-/** One peer's wish to receive what is sent on a channel, or on all that a pattern covers. */
+/** When a member of a group, or a responder, last had its turn: a count, 0 for never. */
+export interface Turn {
+  last: number;
+}
+
+/** What one session wants of a channel, or of all channels that a pattern covers. */
 export interface Subscription {
   readonly peer: Peer;
-  /** Each message goes to one member of a group; `undefined`: to this subscription. */
+  /** The name or pattern, cut into segments. */
+  readonly segments: readonly string[];
+  /** Whether the session receives messages. */
+  readonly subscribe: boolean;
+  /** Whether the session may be sent requests. */
+  readonly respond: boolean;
+  /** Each message goes to one member of the group; without a group, to this subscription. */
   readonly group: string | undefined;
-  /** Whether the peer's own messages come back to it. */
+  /** Whether the session receives its own messages. */
   readonly echo: boolean;
-}
-
-/** A REQUEST that waits for its REPLY. */
-export interface Pending {
-  readonly requester: Peer;
-  readonly responder: Peer;
-  readonly id: number;
-  readonly channel: number;
-  /** When it is given up, in milliseconds of the broker's clock. */
-  readonly deadline: number;
-}
-
-/** What one session waits for, and what is waited for from it. */
-export interface Ledger {
-  /** Its own requests by id, oldest first. */
-  readonly asking: Map<number, Pending>;
-  /** The requests it has yet to answer. */
-  readonly owing: Set<Pending>;
+  /** Of a pattern: the version of all patterns at which it was added. Channels announced before must be announced to it. */
+  since: number;
 }

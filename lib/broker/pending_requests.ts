@@ -1,51 +1,68 @@
 /**
- * The book-keeping of requests: only the one who was asked can answer, and nobody waits for one who is gone.
+ * The requests of one session that wait for their reply: those it has sent, and those it has yet to answer.
  *
- * Each session's {@linkcode Ledger} holds both sides of a debt, so asking, answering and leaving cost the same however
- * many sessions there are.
+ * A request stands in both sessions' books, so adding, finding and removing one costs the same however many sessions
+ * there are.
  *
  * @module
  */
 
-import type { Ledger, Peer, Pending } from "./peer.ts";
+import type { Peer } from "./peer.ts";
 
-/** An empty ledger. */
-export function newLedger(): Ledger {
-  return { asking: new Map(), owing: new Set() };
+/** A REQUEST that waits for its REPLY. */
+export interface PendingRequest {
+  readonly requester: Peer;
+  readonly responder: Peer;
+  readonly id: number;
+  /** The number of the channel it was sent on. */
+  readonly channel: number;
+  /** When it is given up, in milliseconds of the broker's clock. */
+  readonly deadline: number;
 }
 
-/** Notes that `pending.asked` owes `pending.asker` an answer. */
-export function owe(pending: Pending): void {
-  pending.requester.pendingRequests.asking.set(pending.id, pending);
-  pending.responder.pendingRequests.owing.add(pending);
-}
+/** The pending requests of one session. */
+export class PendingRequests {
+  /** Those it has sent by id, oldest first. */
+  readonly #sent = new Map<number, PendingRequest>();
+  /** Those it has yet to answer. */
+  readonly #received = new Set<PendingRequest>();
 
-/** What `asked` owes `asker` under `id`, if it owes it anything. */
-export function debt(requester: Peer, responder: Peer, id: number): Pending | undefined {
-  const pending = requester.pendingRequests.asking.get(id);
-  return pending?.responder === responder ? pending : undefined;
-}
-
-/** Strikes out a debt: paid, or no longer to be paid. */
-export function strike(pending: Pending): void {
-  pending.requester.pendingRequests.asking.delete(pending.id);
-  pending.responder.pendingRequests.owing.delete(pending);
-}
-
-/** Strikes out all debts of a session that ended, and calls `lost` for each request it leaves unanswered. */
-export function strikeAll(peer: Peer, lost: (pending: Pending) => void): void {
-  for (const pending of peer.pendingRequests.asking.values()) strike(pending);
-  for (const pending of peer.pendingRequests.owing) {
-    strike(pending);
-    lost(pending);
+  /** How many it has sent. */
+  get sent(): number {
+    return this.#sent.size;
   }
-}
 
-/** Strikes out what `asker` has waited for beyond its deadline, and calls `late` for it. Looks at the oldest only. */
-export function strikeLate(requester: Peer, now: number, late: (pending: Pending) => void): void {
-  for (const pending of requester.pendingRequests.asking.values()) {
-    if (pending.deadline > now) return;
-    strike(pending);
-    late(pending);
+  /** How many it has yet to answer. */
+  get received(): number {
+    return this.#received.size;
+  }
+
+  /** The request it has sent under `id`, if that waits for its reply. */
+  find(id: number): PendingRequest | undefined {
+    return this.#sent.get(id);
+  }
+
+  /** The oldest one it has sent. */
+  oldest(): PendingRequest | undefined {
+    for (const request of this.#sent.values()) return request;
+    return undefined;
+  }
+
+  /** Any one that it has sent or has yet to answer. */
+  any(): PendingRequest | undefined {
+    for (const request of this.#received) return request;
+    return this.oldest();
+  }
+
+  /** Adds `request` to the books of both its sessions. */
+  static add(request: PendingRequest): void {
+    request.requester.pendingRequests.#sent.set(request.id, request);
+    request.responder.pendingRequests.#received.add(request);
+  }
+
+  /** Removes `request` from the books of both its sessions: answered, or never to be answered. */
+  static remove(request: PendingRequest): void {
+    request.requester.pendingRequests.#sent.delete(request.id);
+    request.responder.pendingRequests.#received.delete(request);
   }
 }

@@ -21,12 +21,12 @@ export interface RateLimits {
  * import { RateLimiter } from "./rate_limiter.ts";
  *
  * let now = 0;
- * const rate = new RateLimiter({ messagesPerSecond: 10, bytesPerSecond: 0 }, () => now);
- * assertEquals(rate.waitMs(), 0);
- * rate.spend(15, 1500); // a run may overdraw; the debt is waited for
- * assertEquals(rate.waitMs(), 500);
+ * const limiter = new RateLimiter({ messagesPerSecond: 10, bytesPerSecond: 0 }, () => now);
+ * assertEquals(limiter.waitMs(), 0);
+ * limiter.spend(15, 1500); // a run may take more than there is; then the session waits
+ * assertEquals(limiter.waitMs(), 500);
  * now += 500;
- * assertEquals(rate.waitMs(), 0);
+ * assertEquals(limiter.waitMs(), 0);
  * ```
  */
 export class RateLimiter {
@@ -57,7 +57,7 @@ export class RateLimiter {
       messagesPerSecond > 0 ? -this.#messages / messagesPerSecond * 1000 : 0,
       bytesPerSecond > 0 ? -this.#bytes / bytesPerSecond * 1000 : 0,
     ];
-    // What rounding has left of a debt is none: nobody waits a whole millisecond for it.
+    // A remainder of rounding is nothing to wait a whole millisecond for.
     return Math.max(0, Math.ceil(Math.max(...waits) - ROUNDING_MS));
   }
 

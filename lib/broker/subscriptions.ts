@@ -1,5 +1,5 @@
 /**
- * The channels and patterns one session has open, and the numbers it knows.
+ * The channels and patterns that one session has open.
  *
  * @module
  */
@@ -7,12 +7,13 @@
 import { MAX_LISTED_MEMBERS } from "../limits.ts";
 import { encodeControl, type Open } from "../wire/control.ts";
 import { Type } from "../wire/header.ts";
-import { channelProblem, ECHO, isPattern, isServerOwn } from "../wire/names.ts";
-import type { Channel, Channels } from "./channels.ts";
+import { channelProblem, ECHO, isPattern, isServerOwn, overlaps } from "../wire/names.ts";
 import type { Permissions } from "./authenticator.ts";
+import type { Channel, Channels } from "./channels.ts";
 import type { Peer, Subscription } from "./peer.ts";
+import type { WorkBudget } from "./work_budget.ts";
 
-/** A channel the session has open by name. */
+/** A channel that the session has open by name. */
 export interface OpenChannel {
   readonly channel: Channel;
   /** Whether it is `$echo`, which the server answers itself. */
@@ -20,175 +21,236 @@ export interface OpenChannel {
   readonly mayPublish: boolean;
 }
 
-/** Opens and leaves channels for one session, and answers it. */
+/** Handles the OPEN and LEAVE frames of one session, and answers them. */
 export class Subscriptions {
   readonly #peer: Peer;
   readonly #channels: Channels;
   readonly #limit: number;
   readonly #permissions: Permissions;
+  readonly #budget: WorkBudget;
   readonly #opened = new Map<number, OpenChannel>();
   readonly #patterns = new Map<string, Subscription>();
-  /** Numbers the session was told of without asking, because a pattern of its covers them. */
-  readonly #announced = new Set<number>();
+  /** How many subscriptions are members of a group; overlaps need to be looked for only if there are any. */
+  #grouped = 0;
 
   /** @param limit how many channels and patterns together may be open */
-  constructor(peer: Peer, channels: Channels, limit: number, permissions: Permissions) {
+  constructor(peer: Peer, channels: Channels, limit: number, permissions: Permissions, budget: WorkBudget) {
     this.#peer = peer;
     this.#channels = channels;
     this.#limit = limit;
     this.#permissions = permissions;
+    this.#budget = budget;
   }
 
-  /** The channel the session has open under `number`. */
+  /** The channel that the session has open under `number`. */
   get(number: number): OpenChannel | undefined {
     return this.#opened.get(number);
   }
 
-  /** Deals with an OPEN. */
+  /** Handles an OPEN. */
   open(open: Open, id: number): void {
-    if (!this.#isName(open.channel, id)) return;
+    const problem = channelProblem(open.channel);
+    if (problem !== undefined) return this.#peer.refuse("bad_channel", problem, id, 0);
     if (isServerOwn(open.channel) && open.channel !== ECHO) {
-      const message = `${open.channel} is the server's own; only ${ECHO} is open to sessions`;
-      this.#peer.refuse("forbidden", message, id, 0);
-    } else if (open.presence && !open.subscribe) {
-      this.#peer.refuse("bad_payload", 'OPEN "presence" goes together with "subscribe"', id, 0);
-    } else if (isPattern(open.channel)) {
-      this.#openPattern(open, id);
-    } else {
-      this.#openName(open, id);
+      const message = `${open.channel} is the server's own; sessions may open ${ECHO} only`;
+      return this.#peer.refuse("forbidden", message, id, 0);
     }
+    const combination = combinationProblem(open);
+    if (combination !== undefined) return this.#peer.refuse("bad_payload", combination, id, 0);
+    if (open.producer !== undefined || open.consumer !== undefined) {
+      const what = open.producer === undefined ? "a consumer" : "a producer";
+      return this.#peer.refuse(
+        "not_durable",
+        `${open.channel} is not durable, so it has no place for ${what}`,
+        id,
+        0,
+      );
+    }
+    if (isPattern(open.channel)) this.#openPattern(open, id);
+    else this.#openName(open, id);
   }
 
-  /** Deals with a LEAVE. */
+  /** Handles a LEAVE. */
   leave(name: string, id: number): void {
-    if (!this.#isName(name, id)) return;
-    const subscription = this.#patterns.get(name);
+    const problem = channelProblem(name);
+    if (problem !== undefined) return this.#peer.refuse("bad_channel", problem, id, 0);
+    const pattern = this.#patterns.get(name);
     const number = this.#channels.find(name)?.number ?? 0;
     const open = this.#opened.get(number);
-    if (subscription !== undefined) {
-      this.#patterns.delete(name);
-      this.#channels.patterns.remove(name, subscription);
-      // Which of these another pattern still covers would take long to find out; saying them again is cheap.
-      this.#announced.clear();
-    } else if (open !== undefined) {
-      this.#opened.delete(number);
-      this.#release(open.channel);
-    } else {
-      this.#peer.refuse("not_open", `${name} is not open; nothing to leave`, id, 0);
-      return;
-    }
+    if (pattern !== undefined) this.#leavePattern(name, pattern);
+    else if (open !== undefined) this.#leaveName(open.channel, this.#isCovered(open.channel));
+    else return this.#peer.refuse("not_open", `${name} is not open; there is nothing to leave`, id, 0);
     this.#send(encodeControl({ type: Type.LEFT, id, channel: number }, { channel: name }));
   }
 
-  /** The session ended: leaves everything, without a word to it. */
-  leaveAll(): void {
-    for (const { channel } of this.#opened.values()) this.#release(channel);
-    this.#opened.clear();
-    for (const [pattern, subscription] of this.#patterns) {
-      this.#channels.patterns.remove(pattern, subscription);
+  /** The session has ended: leaves everything, as much as the work budget allows, the rest in later turns. */
+  readonly leaveAll = () => {
+    for (const { channel } of this.#opened.values()) {
+      if (this.#budget.isSpent) return this.#budget.later(this.leaveAll);
+      this.#budget.spend(1);
+      this.#leaveName(channel, false);
     }
-    this.#patterns.clear();
-  }
-
-  /** Tells the session which number a channel has that only a pattern of its covers; see `Peer.announce`. */
-  announce(name: string, number: number): void {
-    if (this.#opened.has(number) || this.#announced.has(number)) return;
-    this.#announced.add(number);
-    const payload = { channel: name, number, publish: false, subscribe: true };
-    this.#send(encodeControl({ type: Type.OPENED, channel: number }, payload));
-  }
-
-  /** The channel of that number has been given up; see `Peer.forget`. */
-  forget(number: number): void {
-    this.#announced.delete(number);
-  }
+    for (const [pattern, subscription] of this.#patterns) {
+      if (this.#budget.isSpent) return this.#budget.later(this.leaveAll);
+      this.#budget.spend(subscription.segments.length);
+      this.#patterns.delete(pattern);
+      this.#channels.removePattern(subscription);
+    }
+  };
 
   #openPattern(open: Open, id: number): void {
-    if (!open.subscribe || open.presence) {
-      const message = `${open.channel} is a pattern, which is only for subscribing; name one channel`;
-      this.#peer.refuse("bad_channel", message, id, 0);
-      return;
+    if (open.presence || !(open.subscribe || open.respond)) {
+      const message =
+        `${open.channel} is a pattern, which is only for subscribing and responding; name one channel`;
+      return this.#peer.refuse("bad_channel", message, id, 0);
     }
-    if (!this.#permissions.maySubscribe(open.channel)) {
-      return this.#forbid("subscribe to all of", open.channel, id);
-    }
-    const { patterns } = this.#channels;
+    if (!this.#isPermitted(open, id)) return;
     const before = this.#patterns.get(open.channel);
     if (before === undefined && !this.#mayOpenMore(id)) return;
-    if (before !== undefined) patterns.remove(open.channel, before);
-    const subscription: Subscription = { peer: this.#peer, group: open.group, echo: open.echo };
+    const subscription = this.#subscription(open);
+    if (!this.#isApart(subscription, before, id)) return;
+    if (before !== undefined) this.#channels.removePattern(before);
+    this.#count(before, subscription);
     this.#patterns.set(open.channel, subscription);
-    patterns.add(open.channel, subscription);
-    const opened = { channel: open.channel, number: 0, publish: false, subscribe: true };
-    this.#send(encodeControl({ type: Type.OPENED, id }, opened));
+    this.#channels.addPattern(subscription);
+    const { channel, subscribe, respond } = open;
+    this.#send(
+      encodeControl({ type: Type.OPENED, id }, { channel, number: 0, publish: false, subscribe, respond }),
+    );
   }
 
   #openName(open: Open, id: number): void {
     const isEcho = open.channel === ECHO;
     const mayPublish = isEcho || this.#permissions.mayPublish(open.channel);
-    // What is asked for and not granted is refused, and never half done: that would look like success.
-    if (open.subscribe && !isEcho && !this.#permissions.maySubscribe(open.channel)) {
-      return this.#forbid("subscribe to", open.channel, id);
+    if (isEcho && open.respond) {
+      return this.#peer.refuse("forbidden", `only the server responds on ${ECHO}`, id, 0);
     }
-    if (!open.subscribe && !mayPublish) return this.#forbid("publish on", open.channel, id);
+    if (!isEcho && !this.#isPermitted(open, id)) return;
+    if (!open.subscribe && !open.respond && !mayPublish) return this.#forbid("publish on", open.channel, id);
     const known = this.#channels.find(open.channel);
-    const before = known === undefined ? undefined : this.#opened.get(known.number);
-    if (before === undefined && !this.#mayOpenMore(id)) return;
-    const channel = before?.channel ?? this.#channels.open(open.channel);
-    if (before === undefined) this.#opened.set(channel.number, { channel, isEcho, mayPublish });
-    // Everybody is alone on $echo: nobody to receive from there, and nobody to see.
-    if (!isEcho) this.#subscribe(channel, open);
-    const presence = open.presence
-      ? { members: listMembers(channel, MAX_LISTED_MEMBERS), count: channel.subscribers.size }
-      : {};
-    const opened = {
-      channel: channel.name,
-      number: channel.number,
-      publish: mayPublish,
-      subscribe: open.subscribe,
-      ...presence,
-    };
-    this.#send(encodeControl({ type: Type.OPENED, id, channel: channel.number }, opened));
+    const opened = known === undefined ? undefined : this.#opened.get(known.number);
+    if (opened === undefined && !this.#mayOpenMore(id)) return;
+    const before = known?.subscription(this.#peer);
+    const subscription = this.#subscription(open);
+    if (!isEcho && !this.#isApart(subscription, before, id)) return;
+    const channel = opened?.channel ?? this.#channels.open(open.channel);
+    if (opened === undefined) this.#opened.set(channel.number, { channel, isEcho, mayPublish });
+    // On $echo each session is alone: there is no other to receive from, nor to see.
+    if (!isEcho) this.#subscribe(channel, open, before, subscription);
+    this.#answer(channel, open, id, mayPublish);
+  }
+
+  #answer(channel: Channel, { subscribe, respond, presence }: Open, id: number, publish: boolean): void {
+    const { name, number } = channel;
+    const opened = { channel: name, number, publish, subscribe, respond };
+    if (!presence) return this.#send(encodeControl({ type: Type.OPENED, id, channel: number }, opened));
+    const members = channel.members(MAX_LISTED_MEMBERS);
+    this.#budget.spend(members.length * UNITS_PER_MEMBER);
+    const payload = { ...opened, members, count: channel.memberCount };
+    this.#send(encodeControl({ type: Type.OPENED, id, channel: number }, payload));
   }
 
   /** Makes the subscription by name what `open` asks for, and tells the watchers if that is news. */
-  #subscribe(channel: Channel, open: Open): void {
-    const was = channel.subscribers.has(this.#peer);
-    if (open.subscribe) channel.subscribe({ peer: this.#peer, group: open.group, echo: open.echo });
+  #subscribe(
+    channel: Channel,
+    open: Open,
+    before: Subscription | undefined,
+    subscription: Subscription,
+  ): void {
+    this.#count(before, subscription);
+    if (open.subscribe || open.respond) channel.subscribe(subscription);
     else channel.unsubscribe(this.#peer);
-    if (open.presence) channel.watchers.add(this.#peer);
-    else channel.watchers.delete(this.#peer);
-    if (open.subscribe !== was) this.#tellWatchers(channel, open.subscribe ? Type.JOINED : Type.PARTED);
+    if (open.presence) this.#channels.presenceOf(channel).add(this.#peer);
+    else channel.presence?.delete(this.#peer);
+    if (open.subscribe === (before?.subscribe ?? false)) return;
+    channel.presence?.tell(open.subscribe ? Type.JOINED : Type.PARTED, this.#peer);
   }
 
-  #release(channel: Channel): void {
-    const was = channel.subscribers.has(this.#peer);
-    channel.unsubscribe(this.#peer);
-    channel.watchers.delete(this.#peer);
-    // A pattern of this session may still cover it, and must then say its number anew.
-    this.#announced.delete(channel.number);
-    channel.changed();
-    if (was) this.#tellWatchers(channel, Type.PARTED);
+  #leaveName(channel: Channel, isCovered: boolean): void {
+    const before = channel.subscription(this.#peer);
+    this.#count(before, undefined);
+    this.#opened.delete(channel.number);
+    channel.leave(this.#peer, isCovered);
+    if (before?.subscribe) channel.presence?.tell(Type.PARTED, this.#peer);
     this.#channels.release(channel);
   }
 
-  #tellWatchers(channel: Channel, type: typeof Type.JOINED | typeof Type.PARTED): void {
-    if (channel.watchers.size === 0) return;
-    const { number, name } = this.#peer;
-    const frame = encodeControl({ type, channel: channel.number }, { number, name });
-    for (const watcher of channel.watchers) {
-      if (watcher !== this.#peer) watcher.outbox.send(frame, 0, frame.length);
+  #leavePattern(name: string, subscription: Subscription): void {
+    this.#count(subscription, undefined);
+    this.#patterns.delete(name);
+    this.#channels.removePattern(subscription);
+    // The client may have forgotten the numbers of what the pattern covered. Other patterns say them again.
+    for (const other of this.#patterns.values()) {
+      if (overlaps(other.segments, subscription.segments)) this.#channels.patterns.announceAgain(other);
     }
   }
 
-  #forbid(what: string, channel: string, id: number): void {
-    this.#peer.refuse("forbidden", `this session's token does not allow to ${what} ${channel}`, id, 0);
+  /** Whether a pattern of this session covers `channel`. */
+  #isCovered(channel: Channel): boolean {
+    if (this.#patterns.size === 0) return false;
+    const segments = channel.name.split(".");
+    this.#budget.spend(this.#patterns.size);
+    for (const pattern of this.#patterns.values()) if (overlaps(pattern.segments, segments)) return true;
+    return false;
   }
 
-  #isName(channel: string, id: number): boolean {
-    const problem = channelProblem(channel);
-    if (problem !== undefined) this.#peer.refuse("bad_channel", problem, id, 0);
-    return problem === undefined;
+  /**
+   * Whether `subscription` overlaps no other of the session, if one of the two is in a group: the session could not tell
+   * which of the two a message is for. Otherwise answers `overlap`.
+   */
+  #isApart(subscription: Subscription, before: Subscription | undefined, id: number): boolean {
+    if (!subscription.subscribe) return true;
+    if (subscription.group === undefined && this.#grouped === 0) return true;
+    this.#budget.spend(this.#opened.size + this.#patterns.size);
+    for (const other of this.#subscriptions()) {
+      if (other === before || !other.subscribe) continue;
+      if (subscription.group === undefined && other.group === undefined) continue;
+      if (!overlaps(other.segments, subscription.segments)) continue;
+      const [one, two] = [subscription, other].map(({ segments, group }) =>
+        segments.join(".") + (group === undefined ? "" : ` in group ${group}`)
+      );
+      this.#peer.refuse(
+        "overlap",
+        `${one} overlaps ${two}, which this session has open; leave that first`,
+        id,
+        0,
+      );
+      return false;
+    }
+    return true;
+  }
+
+  *#subscriptions(): Iterable<Subscription> {
+    yield* this.#patterns.values();
+    for (const { channel } of this.#opened.values()) {
+      const subscription = channel.subscription(this.#peer);
+      if (subscription !== undefined) yield subscription;
+    }
+  }
+
+  #subscription({ channel, subscribe, respond, group, echo }: Open): Subscription {
+    return { peer: this.#peer, segments: channel.split("."), subscribe, respond, group, echo, since: 0 };
+  }
+
+  #count(before: Subscription | undefined, after: Subscription | undefined): void {
+    if (before?.subscribe && before.group !== undefined) this.#grouped--;
+    if (after?.subscribe && after.group !== undefined) this.#grouped++;
+  }
+
+  /** Whether all that `open` asks for is permitted. What is not is refused as a whole: half of it looks like success. */
+  #isPermitted({ channel, subscribe, respond }: Open, id: number): boolean {
+    const what = isPattern(channel) ? "all of " : "";
+    if (subscribe && !this.#permissions.maySubscribe(channel)) {
+      this.#forbid(`subscribe to ${what}`, channel, id);
+    } else if (respond && !this.#permissions.mayRespond(channel)) {
+      this.#forbid(`respond on ${what}`, channel, id);
+    } else return true;
+    return false;
+  }
+
+  #forbid(what: string, channel: string, id: number): void {
+    const message = `this session's token does not allow to ${what.trim()} ${channel}`;
+    this.#peer.refuse("forbidden", message, id, 0);
   }
 
   #mayOpenMore(id: number): boolean {
@@ -202,11 +264,16 @@ export class Subscriptions {
   }
 }
 
-function listMembers(channel: Channel, atMost: number): { number: number; name: string }[] {
-  const members: { number: number; name: string }[] = [];
-  for (const { number, name } of channel.subscribers.keys()) {
-    if (members.length === atMost) break;
-    members.push({ number, name });
-  }
-  return members;
+/** Encoding one member of a list takes about as long as so many units of work. */
+const UNITS_PER_MEMBER = 4;
+
+/** What is wrong with the options of `open` taken together, if anything is. */
+function combinationProblem(open: Open): string | undefined {
+  const { subscribe, presence, group, consumer, exclusive } = open;
+  if (presence && !subscribe) return 'OPEN "presence" needs "subscribe"';
+  if (exclusive && consumer === undefined) return 'OPEN "exclusive" needs "consumer"';
+  if (consumer === undefined) return undefined;
+  if (!subscribe) return 'OPEN "consumer" needs "subscribe"';
+  if (group !== undefined) return 'OPEN "consumer" does not go together with "group"';
+  return isPattern(open.channel) ? 'OPEN "consumer" needs the name of one channel, not a pattern' : undefined;
 }

@@ -19,8 +19,9 @@ import type { SessionContext } from "../broker/context.ts";
 import { Echo } from "../broker/echo.ts";
 import { Router } from "../broker/router.ts";
 import { Session } from "../broker/session.ts";
+import { WorkBudget } from "../broker/work_budget.ts";
 import { ParleyError } from "../errors.ts";
-import { type Limits, MAX_NUMBER, MAX_REJECTED_CONNECTIONS, RENEWAL_CHECK_MS, SWEEP_MS } from "../limits.ts";
+import { type Limits, MAX_REJECTED_CONNECTIONS, RENEWAL_CHECK_MS, SWEEP_MS } from "../limits.ts";
 import { type Log, loggable } from "../logging/log.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { Connection } from "../net/connection.ts";
@@ -114,7 +115,6 @@ class Assembly implements Server {
   readonly #limiter: ConnectionLimiter;
   /** Connections that are only still there to be told that there is no place. */
   #rejectedConnections = 0;
-  #lastNumber = 0;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -126,16 +126,18 @@ class Assembly implements Server {
     this.authority = certificate?.authority;
     this.#limiter = new ConnectionLimiter(limits.connections, limits.connectionsPerAddress);
     const now = () => performance.now();
-    const router = new Router(limits, now);
+    const budget = new WorkBudget((error) => this.#log.error("internal error", { error: loggable(error) }));
+    const router = new Router(limits, now, budget);
     this.#context = {
       router,
       echo: new Echo(),
+      budget,
       now,
+      time: () => new Date().toISOString(),
       authenticator: authService?.authenticator,
       limits,
       log,
       server: { name: "parley", version: VERSION },
-      nextNumber: () => this.#nextNumber(),
       uuid: () => crypto.randomUUID(),
     };
     this.#listeners = listenAll(hostname, port, this.#opener(certificate));
@@ -280,10 +282,5 @@ class Assembly implements Server {
       if (listener instanceof TlsListener) listener.renew({ cert: certificate, key });
     }
     this.#log.info("certificate renewed; sessions go on", details);
-  }
-
-  #nextNumber(): number {
-    if (this.#lastNumber === MAX_NUMBER) throw new Error("all 2,147,483,647 session numbers are used up");
-    return ++this.#lastNumber;
   }
 }

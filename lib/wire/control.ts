@@ -8,9 +8,9 @@
  */
 
 import * as v from "valibot";
-import type { ErrorCode } from "../errors.ts";
+import { type ErrorCode, FATAL } from "../errors.ts";
 import { HEADER_BYTES, MAX_NAME_LENGTH, MAX_NUMBER } from "../limits.ts";
-import { encodeFrame, type Header } from "./header.ts";
+import { encodeFrame, type Header, Type } from "./header.ts";
 
 /** The protocol version this library speaks. */
 export const PROTOCOL = "parley/1";
@@ -42,7 +42,12 @@ const welcome = v.object({
   heartbeat: v.pipe(v.number(), v.minValue(0)),
   time: v.optional(v.string()),
 });
-const error = v.object({ code: v.string(), message: v.string(), fatal: v.boolean() });
+const error = v.object({
+  code: v.string(),
+  message: v.string(),
+  fatal: v.boolean(),
+  time: v.optional(v.string()),
+});
 const bye = v.object({ reason: v.string() });
 const open = v.object({
   channel: v.string(),
@@ -90,7 +95,7 @@ export type Hello = v.InferOutput<typeof hello>;
 /** The payload of WELCOME. */
 export type Welcome = v.InferOutput<typeof welcome>;
 /** The payload of ERROR. Its `code` may be one that this version does not know. */
-export type ErrorPayload = { code: ErrorCode; message: string; fatal: boolean };
+export type ErrorPayload = { code: ErrorCode; message: string; fatal: boolean; time?: string };
 /** The payload of OPEN, with defaults filled in. */
 export type Open = v.InferOutput<typeof open>;
 /** The payload of OPENED. */
@@ -161,4 +166,15 @@ export function encodeControl(
   payload: unknown,
 ): Uint8Array<ArrayBuffer> {
   return encodeFrame(header, encoder.encode(JSON.stringify(payload)));
+}
+
+/** Makes an ERROR frame. `time` is the server's clock, RFC 3339, for errors that depend on it. */
+export function encodeError(
+  code: ErrorCode,
+  message: string,
+  id: number,
+  channel: number,
+  time?: string,
+): Uint8Array<ArrayBuffer> {
+  return encodeControl({ type: Type.ERROR, id, channel }, { code, message, fatal: FATAL[code], time });
 }

@@ -1,35 +1,65 @@
 /**
- * A peer without a session: it has room or not as the test says, and keeps what it is sent and told.
+ * A session without a connection. The test decides how much room it has, and reads what it was sent.
  *
  * @module
  */
 
+import type { Outbox, Peer, Subscription, Turn } from "../../lib/broker/peer.ts";
+import { PendingRequests } from "../../lib/broker/pending_requests.ts";
 import type { ErrorCode } from "../../lib/errors.ts";
-import type { Outbox, Peer } from "../../lib/broker/peer.ts";
-import { newLedger } from "../../lib/broker/pending_requests.ts";
+import { HEADER_BYTES } from "../../lib/limits.ts";
+import { readHeader, RULES, Type } from "../../lib/wire/header.ts";
+
+/** A frame that a session was sent. */
+export interface Sent {
+  readonly type: number;
+  readonly id: number;
+  readonly channel: number;
+  readonly text: string;
+}
 
 /** See the module's comment. */
 export class FakePeer implements Peer, Outbox {
   readonly number: number;
   readonly name: string;
   readonly outbox: Outbox = this;
-  readonly pendingRequests = newLedger();
-  /** What it was sent, each as text without the header. */
-  readonly sent: string[] = [];
-  /** The channels it was told the number of. */
-  readonly announced: string[] = [];
-  /** The numbers it was told to forget. */
-  readonly forgotten: number[] = [];
+  readonly pendingRequests = new PendingRequests();
+  readonly requestTurn: Turn = { last: 0 };
+  isEnded = false;
+  /** The numbers of the channels it has open by name. */
+  hasOpen: (number: number) => boolean = () => false;
+  /** Every frame it was sent. */
+  readonly frames: Sent[] = [];
+  /** How many slices the frames came in. */
+  slices = 0;
   /** The errors it got: `code id`. */
   readonly refused: string[] = [];
-  lastTaken = 0;
+  /** The message of the last of them. */
+  lastRefusal = "";
   /** How many bytes it has room for. */
   room = Infinity;
-  waiters: (() => void)[] = [];
+  readonly waiters = new Set<() => void>();
+  #partial = new Uint8Array(0);
 
   constructor(number: number) {
     this.number = number;
     this.name = `guest-${number}`;
+  }
+
+  /** The texts of the messages, requests and replies it was sent. */
+  get sent(): string[] {
+    return this.frames.filter(({ type }) => RULES[type]?.payload === "content").map(({ text }) => text);
+  }
+
+  /** The control payloads of this type that it was sent. */
+  control(type: number): Record<string, unknown>[] {
+    return this.frames.filter((frame) => frame.type === type).map(({ text }) => JSON.parse(text));
+  }
+
+  /** The channels that were announced to it. */
+  get announced(): string[] {
+    return this.frames.filter(({ type, id }) => type === Type.OPENED && id === 0)
+      .map(({ text }) => JSON.parse(text).channel);
   }
 
   hasRoom(bytes: number): boolean {
@@ -37,23 +67,51 @@ export class FakePeer implements Peer, Outbox {
   }
 
   whenRoom(waiter: () => void): void {
-    this.waiters.push(waiter);
+    this.waiters.add(waiter);
   }
 
   send(bytes: Uint8Array, from: number, to: number): void {
-    this.sent.push(new TextDecoder().decode(bytes.subarray(from + 16, to)));
+    this.slices++;
     this.room -= to - from;
+    const stream = new Uint8Array(this.#partial.length + to - from); // a frame may come in several slices
+    stream.set(this.#partial);
+    stream.set(bytes.subarray(from, to), this.#partial.length);
+    let at = 0;
+    while (stream.length - at >= HEADER_BYTES) {
+      const { type, id, channel, length } = readHeader(stream, at);
+      const end = at + HEADER_BYTES + length;
+      if (end > stream.length) break;
+      const text = new TextDecoder().decode(stream.subarray(at + HEADER_BYTES, end));
+      this.frames.push({ type, id, channel, text });
+      at = end;
+    }
+    this.#partial = stream.slice(at);
   }
 
-  announce(name: string): void {
-    this.announced.push(name);
-  }
-
-  forget(number: number): void {
-    this.forgotten.push(number);
-  }
-
-  refuse(code: ErrorCode, _message: string, id: number): void {
+  refuse(code: ErrorCode, message: string, id: number): void {
     this.refused.push(`${code} ${id}`);
+    this.lastRefusal = message;
   }
+
+  /** Reads what it was sent: has `room` again, and calls the sessions that wait for it. */
+  drain(room: number = Infinity): void {
+    this.room = room;
+    const waiters = [...this.waiters];
+    this.waiters.clear();
+    for (const waiter of waiters) waiter();
+  }
+}
+
+/** What a subscription asks for; subscribes, without a group and with its own messages, unless it says otherwise. */
+export type Wants = Partial<Pick<Subscription, "subscribe" | "respond" | "group" | "echo">>;
+
+/** A subscription of `peer` to a name or pattern. */
+export function subscriptionOf(peer: Peer, channel: string, wants: Wants = {}): Subscription {
+  const { subscribe = true, respond = false, group, echo = true } = wants;
+  return { peer, segments: channel.split("."), subscribe, respond, group, echo, since: 0 };
+}
+
+/** So many sessions, numbered from 1. */
+export function peers(count: number): FakePeer[] {
+  return Array.from({ length: count }, (_, i) => new FakePeer(i + 1));
 }

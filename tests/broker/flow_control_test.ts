@@ -1,99 +1,111 @@
-/** Flow: a session is held for want of room or rate, and let go on. */
+/** Flow control: what pauses a session, and what resumes it. */
 
 import { assertEquals } from "@std/assert";
 import { FlowControl } from "../../lib/broker/flow_control.ts";
 import type { Transport } from "../../lib/broker/peer.ts";
 import { RateLimiter } from "../../lib/broker/rate_limiter.ts";
+import { FakePeer } from "./fake_peer.ts";
+import { newBudget, turnOfLoop } from "./test_broker.ts";
 
-/** A link that writes down what it is told. */
-function makeLink() {
+/** Flow control over a transport that notes what it is told. */
+function make(rate?: RateLimiter, budget = newBudget()) {
   const calls: string[] = [];
-  const waiters: (() => void)[] = [];
-  const harness = { calls, waiters, room: Infinity, transport: undefined as unknown as Transport };
-  harness.transport = {
-    outbox: {
-      hasRoom: (bytes) => bytes <= harness.room,
-      whenRoom: (waiter) => void waiters.push(waiter),
-      send: () => {},
-    },
+  const outbox = new FakePeer(0);
+  const resumed = Promise.withResolvers<void>();
+  const transport: Transport = {
+    outbox,
     pause: () => void calls.push("pause"),
-    resume: () => void calls.push("resume"),
+    resume: () => {
+      calls.push("resume");
+      resumed.resolve();
+    },
     finish: () => {},
   };
-  return harness;
+  return { calls, outbox, resumed: resumed.promise, budget, flow: new FlowControl(transport, budget, rate) };
 }
 
-Deno.test("what is taken holds nobody, what is not holds until resume", () => {
-  const { transport, calls } = makeLink();
-  const flow = new FlowControl(transport, undefined);
-  assertEquals([flow.taken(true), flow.paused, calls], [true, false, []]);
-  assertEquals([flow.taken(false), flow.paused, calls], [false, true, ["pause"]]);
+/** Allows so many messages a second, or so many bytes. */
+function rateOf(messagesPerSecond: number, bytesPerSecond: number, now: () => number = () => 0) {
+  return new RateLimiter({ messagesPerSecond, bytesPerSecond }, now);
+}
+
+Deno.test("a frame that was not taken pauses the session until resume", () => {
+  const { flow, calls } = make();
+  assertEquals([flow.pauseUnless(true), flow.isPaused, calls], [true, false, []]);
+  assertEquals([flow.pauseUnless(false), flow.isPaused, calls], [false, true, ["pause"]]);
   flow.resume();
-  assertEquals([flow.paused, calls], [false, ["pause", "resume"]]);
+  assertEquals([flow.isPaused, calls], [false, ["pause", "resume"]]);
 });
 
-Deno.test("without room for the answer the session waits for its own outlet", () => {
-  const harness = makeLink();
-  const flow = new FlowControl(harness.transport, undefined);
-  harness.room = 100;
+Deno.test("a session without room for its own answer is paused until it has read", () => {
+  const { flow, calls, outbox } = make();
+  outbox.room = 100;
   assertEquals([flow.hasRoom(100), flow.hasRoom(101)], [true, false]);
-  assertEquals([flow.paused, harness.waiters.length], [true, 1]);
-  harness.waiters[0]();
-  assertEquals([flow.paused, harness.calls], [false, ["pause", "resume"]]);
+  assertEquals([flow.isPaused, outbox.waiters.size], [true, 1]);
+  outbox.drain();
+  assertEquals([flow.isPaused, calls], [false, ["pause", "resume"]]);
 });
 
-Deno.test("without a rate there is always more", () => {
-  const { transport } = makeLink();
-  const flow = new FlowControl(transport, undefined);
+Deno.test("without a rate limiter any number of frames may be handled", () => {
+  const { flow } = make();
   flow.spend(1e9, 1e12);
-  assertEquals(flow.hasRate(), true);
+  assertEquals([flow.mayHandle(), flow.isPaused], [true, false]);
 });
 
-Deno.test("beyond the rate the session is held, and goes on by itself", async () => {
-  const harness = makeLink();
-  const went = Promise.withResolvers<void>();
-  const transport = { ...harness.transport, resume: () => went.resolve() };
-  const flow = new FlowControl(
-    transport,
-    new RateLimiter({ messagesPerSecond: 1000, bytesPerSecond: 0 }, () => performance.now()),
-  );
+Deno.test("a session that has sent more than its rate is paused, and resumes by itself", async () => {
+  const { flow, resumed } = make(rateOf(1000, 0, () => performance.now()));
   flow.spend(1020, 0);
-  assertEquals([flow.hasRate(), flow.paused], [false, true]);
-  await went.promise;
-  assertEquals([flow.paused, flow.hasRate()], [false, true]);
+  assertEquals([flow.mayHandle(), flow.isPaused], [false, true]);
+  await resumed;
+  assertEquals([flow.isPaused, flow.mayHandle()], [false, true]);
 });
 
-Deno.test("asked again while it waits, it has one timer; stopped, it has none", () => {
-  const { transport } = makeLink();
-  const flow = new FlowControl(
-    transport,
-    new RateLimiter({ messagesPerSecond: 1, bytesPerSecond: 0 }, () => 0),
-  );
+Deno.test("a session that waits for its rate has one timer, and none once it has ended", () => {
+  const { flow } = make(rateOf(1, 0));
   flow.spend(100, 0);
-  for (let count = 0; count < 3; count++) assertEquals(flow.hasRate(), false);
+  for (let count = 0; count < 3; count++) assertEquals(flow.mayHandle(), false);
   flow.stop(); // the sanitizers see a timer that is left
 });
 
-Deno.test("a debt of months is no timer that goes off at once", async () => {
-  const { transport, calls } = makeLink();
-  const flow = new FlowControl(
-    transport,
-    new RateLimiter({ messagesPerSecond: 0, bytesPerSecond: 1 }, () => 0),
-  );
+Deno.test("a wait of months is no timer that goes off at once", async () => {
+  const { flow, calls } = make(rateOf(0, 1));
   flow.spend(1, 64 * 1024 * 1024);
-  assertEquals(flow.hasRate(), false);
+  assertEquals(flow.mayHandle(), false);
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve));
   assertEquals(calls, ["pause"]);
   flow.stop();
 });
 
-Deno.test("a session that is held hears from us now and then, if it reads", () => {
-  const harness = makeLink();
-  const flow = new FlowControl(harness.transport, undefined);
-  const ticks = (count: number) => Array.from({ length: count }, () => flow.mustSpeak(3));
+Deno.test("once the turn's budget is spent, the session is paused until the next turn", async () => {
+  const { flow, calls, budget } = make(undefined, newBudget(10));
+  budget.spend(9);
+  assertEquals(flow.mayHandle(), true);
+  budget.spend(1);
+  assertEquals([flow.mayHandle(), flow.isPaused, calls], [false, true, ["pause"]]);
+  await turnOfLoop();
+  assertEquals([flow.isPaused, calls, flow.mayHandle()], [false, ["pause", "resume"], true]);
+});
+
+Deno.test("sessions that wait for the next turn resume in the order in which they were paused", async () => {
+  const budget = newBudget(10);
+  const order: number[] = [];
+  const flows = [1, 2, 3].map((number) => {
+    const resume = () => void order.push(number);
+    const transport = { outbox: new FakePeer(0), pause: () => {}, resume, finish: () => {} };
+    return new FlowControl(transport, budget, undefined);
+  });
+  budget.spend(10);
+  for (const flow of flows) flow.mayHandle();
+  await turnOfLoop();
+  assertEquals(order, [1, 2, 3]);
+});
+
+Deno.test("a paused session is to be sent a PING now and then, if it reads", () => {
+  const { flow, outbox } = make();
+  const ticks = (count: number) => Array.from({ length: count }, () => flow.mustPing(3));
   assertEquals(ticks(4), [false, false, false, false]);
-  flow.taken(false);
+  flow.pauseUnless(false);
   assertEquals(ticks(7), [false, false, true, false, false, true, false]);
-  harness.room = 0;
+  outbox.room = 0;
   assertEquals(ticks(3), [false, false, false]);
 });

@@ -1,118 +1,128 @@
-/** Greetings: the HELLO is judged, at once or a moment later, and whoever fails to judge is heard of. */
+/** Handshake: a HELLO is accepted or rejected, at once or when its token has been verified. */
 
 import { assert, assertEquals } from "@std/assert";
 import type { Authenticator, Identity } from "../../lib/broker/authenticator.ts";
 import { ALL_PERMISSIONS } from "../../lib/broker/authenticator.ts";
-import { Handshake, welcome } from "../../lib/broker/handshake.ts";
-import { DEFAULT_LIMITS } from "../../lib/limits.ts";
-import { decodeControl, encodeControl, PROTOCOL } from "../../lib/wire/control.ts";
+import { Handshake } from "../../lib/broker/handshake.ts";
+import { encodeControl, PROTOCOL } from "../../lib/wire/control.ts";
 import { Type } from "../../lib/wire/header.ts";
 
-const fails = (error: unknown): never => {
-  throw error;
-};
+const IDENTITY: Identity = { id: "5f0c", name: "Ada", grants: { ...ALL_PERMISSIONS, mayDirect: false } };
+
+function unexpected(what: unknown): never {
+  throw new Error(`unexpected: ${what}`);
+}
+
+/** A handshake whose deadline does not outlive the test. */
+class TestHandshake extends Handshake implements Disposable {
+  constructor(
+    verify?: Authenticator["verify"],
+    {
+      withinMs = 60_000,
+      late = (): void => unexpected("late"),
+      failed = unexpected as (error: unknown) => void,
+    } = {},
+  ) {
+    const authenticator = verify && { verify, check: () => undefined };
+    super(authenticator, "192.0.2.1", withinMs, { late, failed });
+  }
+
+  /** Offers `frame`. */
+  offer(frame: Uint8Array, decided: () => void = () => unexpected("decided")) {
+    return this.decide(frame, 0, frame.length, decided);
+  }
+
+  /** Offers `frame` until there is a decision. */
+  async result(frame: Uint8Array) {
+    const decided = Promise.withResolvers<void>();
+    const atOnce = this.offer(frame, decided.resolve);
+    if (atOnce !== undefined) return atOnce;
+    await decided.promise;
+    return this.offer(frame);
+  }
+
+  [Symbol.dispose](): void {
+    this.stop();
+  }
+}
 
 function helloFrame(hello: { name?: string; token?: string; protocol?: string } = {}): Uint8Array {
   return encodeControl({ type: Type.HELLO }, { protocol: PROTOCOL, ...hello });
 }
 
-/** Judges `frame` until there is a verdict. */
-async function judged(greeting: Handshake, frame: Uint8Array) {
-  const again = Promise.withResolvers<void>();
-  const now = greeting.judge(frame, 0, frame.length, again.resolve);
-  if (now !== undefined) return now;
-  await again.promise;
-  return greeting.judge(frame, 0, frame.length, () => fails(new Error("asked twice")));
-}
-
-const ADMISSION: Identity = { id: "5f0c", name: "Ada", grants: { ...ALL_PERMISSIONS, mayDirect: false } };
-
-function makeDoor(verify: Authenticator["verify"]): Authenticator {
-  return { verify, check: () => undefined };
-}
-
-Deno.test("without a door everybody may come in, at once", () => {
-  const greeting = new Handshake(undefined, "192.0.2.1", fails);
+Deno.test("without an authenticator every client is accepted at once", () => {
   for (const name of ["Ada", undefined]) {
-    const frame = helloFrame(name === undefined ? {} : { name });
-    assertEquals(greeting.judge(frame, 0, frame.length, () => fails("judged twice")), {
-      name,
-      permissions: ALL_PERMISSIONS,
-    });
+    using handshake = new TestHandshake();
+    const accepted = handshake.offer(helloFrame(name === undefined ? {} : { name }));
+    assertEquals(accepted, { name, permissions: ALL_PERMISSIONS });
   }
 });
 
-Deno.test("a HELLO that is none is refused before anybody is asked", () => {
-  const authenticator = makeDoor(() => fails(new Error("asked")));
-  const verdict = (frame: Uint8Array) =>
-    new Handshake(authenticator, "192.0.2.1", fails).judge(frame, 0, frame.length, () => {});
-  const broken = verdict(encodeControl({ type: Type.HELLO }, { reason: "no hello" } as never));
+Deno.test("a malformed HELLO is rejected before its token is verified", () => {
+  using handshake = new TestHandshake(() => unexpected("verified"));
+  const broken = handshake.offer(encodeControl({ type: Type.HELLO }, { reason: "no hello" }));
   assert(broken !== undefined && "code" in broken);
   assertEquals(broken.code, "bad_hello");
-  assertEquals(verdict(helloFrame({ protocol: "parley/9" })), {
+  assertEquals(handshake.offer(helloFrame({ protocol: "parley/9" })), {
     code: "unsupported_protocol",
     message: `this server speaks ${PROTOCOL}`,
   });
 });
 
-Deno.test("who is let in goes by the token's name and has its rights", async () => {
-  const responder: unknown[] = [];
-  const authenticator = makeDoor((...args) =>
-    Promise.resolve((responder.push(args), { accepted: ADMISSION }))
-  );
-  const accepted = await judged(
-    new Handshake(authenticator, "192.0.2.1", fails),
-    helloFrame({ name: "Mallory", token: "a.b.c" }),
-  );
-  assertEquals(accepted, { name: "Ada", permissions: ADMISSION.grants, identity: ADMISSION });
-  assertEquals(responder, [["a.b.c", "192.0.2.1"]], "once");
+Deno.test("an accepted client has the name and the permissions of its token", async () => {
+  const verified: unknown[] = [];
+  using handshake = new TestHandshake((...args) => {
+    verified.push(args);
+    return Promise.resolve({ accepted: IDENTITY });
+  });
+  const accepted = await handshake.result(helloFrame({ name: "Mallory", token: "a.b.c" }));
+  assertEquals(accepted, { name: "Ada", permissions: IDENTITY.grants, identity: IDENTITY });
+  assertEquals(verified, [["a.b.c", "192.0.2.1"]], "once");
 });
 
-Deno.test("who is not is told what it may know; the rest is for the log", async () => {
+Deno.test("a rejected client is told what it may know; the detail is for the log", async () => {
   const rejected = { message: "token expired: ask for a new one", detail: "it ended yesterday" };
-  const authenticator = makeDoor(() => Promise.resolve({ rejected }));
-  assertEquals(await judged(new Handshake(authenticator, "192.0.2.1", fails), helloFrame()), {
+  using handshake = new TestHandshake(() => Promise.resolve({ rejected }));
+  assertEquals(await handshake.result(helloFrame()), {
     code: "unauthorized",
     message: rejected.message,
     detail: rejected.detail,
   });
 });
 
-Deno.test("while the door judges there is no verdict, and it is asked once", async () => {
-  const verdict = Promise.withResolvers<{ accepted: Identity }>();
-  let responder = 0;
-  const authenticator = makeDoor(() => (responder++, verdict.promise));
-  const greeting = new Handshake(authenticator, "192.0.2.1", fails);
-  const frame = helloFrame();
-  const told = Promise.withResolvers<void>();
-  for (let count = 0; count < 3; count++) {
-    assertEquals(greeting.judge(frame, 0, frame.length, told.resolve), undefined);
-  }
-  verdict.resolve({ accepted: ADMISSION });
-  await told.promise;
-  const accepted = greeting.judge(frame, 0, frame.length, told.resolve);
-  assertEquals([accepted !== undefined && "permissions" in accepted, responder], [true, 1]);
+Deno.test("while a token is being verified there is no decision, and it is verified once", async () => {
+  const verification = Promise.withResolvers<{ accepted: Identity }>();
+  let count = 0;
+  using handshake = new TestHandshake(() => {
+    count++;
+    return verification.promise;
+  });
+  const decided = Promise.withResolvers<void>();
+  for (let i = 0; i < 3; i++) assertEquals(handshake.offer(helloFrame(), decided.resolve), undefined);
+  verification.resolve({ accepted: IDENTITY });
+  await decided.promise;
+  const accepted = handshake.offer(helloFrame());
+  assertEquals([accepted !== undefined && "permissions" in accepted, count], [true, 1]);
 });
 
-Deno.test("a door that cannot judge lets nobody in, and is heard of", async () => {
+Deno.test("a failure to verify accepts no client, and is reported", async () => {
   const failed = Promise.withResolvers<unknown>();
-  const authenticator = makeDoor(() => Promise.reject(new Error("the disk is gone")));
-  const greeting = new Handshake(authenticator, "192.0.2.1", failed.resolve);
-  const frame = helloFrame();
-  assertEquals(greeting.judge(frame, 0, frame.length, () => fails(new Error("judged"))), undefined);
+  using handshake = new TestHandshake(() => Promise.reject(new Error("the disk is gone")), {
+    failed: failed.resolve,
+  });
+  assertEquals(handshake.offer(helloFrame()), undefined);
   assertEquals(String(await failed.promise), "Error: the disk is gone");
-  assertEquals(greeting.judge(frame, 0, frame.length, () => {}), undefined);
+  assertEquals(handshake.offer(helloFrame()), undefined);
 });
 
-Deno.test("a WELCOME says who one is and what one may send, and is as the protocol has it", () => {
-  const who = { uuid: crypto.randomUUID(), number: 7, name: "Ada" };
-  const said = welcome(who, { name: "parley", version: "1" }, DEFAULT_LIMITS);
-  assertEquals([said.session, said.number, said.name, said.limits.payload], [
-    who.uuid,
-    7,
-    "Ada",
-    DEFAULT_LIMITS.payloadBytes,
-  ]);
-  const frame = encodeControl({ type: Type.WELCOME }, said);
-  assertEquals(decodeControl("WELCOME", frame, 0, frame.length), { value: said });
+Deno.test("a HELLO that does not come in time is late", async () => {
+  const late = Promise.withResolvers<void>();
+  using _handshake = new TestHandshake(undefined, { withinMs: 1, late: late.resolve });
+  await late.promise;
+});
+
+Deno.test("a handshake that is over is never late", async () => {
+  const handshake = new TestHandshake(undefined, { withinMs: 0 });
+  handshake.stop();
+  await new Promise((resolve) => setTimeout(resolve, 5));
 });

@@ -1,71 +1,71 @@
+/** Pending requests: known to both sessions, found by id, the oldest first. */
+
 import { assertEquals } from "@std/assert";
-import type { Pending } from "../../lib/broker/peer.ts";
-import { debt, owe, strike, strikeAll, strikeLate } from "../../lib/broker/pending_requests.ts";
-import { FakePeer } from "./fake_peer.ts";
+import { type PendingRequest, PendingRequests } from "../../lib/broker/pending_requests.ts";
+import { type FakePeer, peers } from "./fake_peer.ts";
 
-/** Notes that `asked` owes `asker` an answer under `id`. */
-function ask(requester: FakePeer, responder: FakePeer, id: number, deadline = 1000): Pending {
-  const pending: Pending = { requester, responder, id, channel: 5, deadline };
-  owe(pending);
-  return pending;
+/** Adds a request under `id`. */
+function add(requester: FakePeer, responder: FakePeer, id: number, deadline = 1000): PendingRequest {
+  const request = { requester, responder, id, channel: 5, deadline };
+  PendingRequests.add(request);
+  return request;
 }
 
-/** How many debts `peer` has: its own requests, and those of others to it. */
-function debts({ pendingRequests }: FakePeer): [number, number] {
-  return [pendingRequests.asking.size, pendingRequests.owing.size];
+/** How many requests of a session wait for a reply, and how many it has yet to answer. */
+function counts({ pendingRequests }: FakePeer): [number, number] {
+  return [pendingRequests.sent, pendingRequests.received];
 }
 
-Deno.test("a debt is between the two, under its id, until it is struck out", () => {
-  const [ada, grace, alan] = [1, 2, 3].map((number) => new FakePeer(number));
-  const pending = ask(ada, grace, 7);
-  assertEquals(debt(ada, grace, 7), pending);
-  assertEquals([debt(ada, grace, 8), debt(ada, alan, 7), debt(grace, ada, 7)], [
-    undefined,
-    undefined,
-    undefined,
-  ]);
-  strike(pending);
-  assertEquals(debt(ada, grace, 7), undefined);
-  assertEquals([debts(ada), debts(grace)], [[0, 0], [0, 0]]);
+Deno.test("a request is known to both its sessions, under its id, until it is removed", () => {
+  const [ada, grace] = peers(2);
+  const request = add(ada, grace, 7);
+  assertEquals(ada.pendingRequests.find(7), request);
+  assertEquals([ada.pendingRequests.find(8), grace.pendingRequests.find(7)], [undefined, undefined]);
+  assertEquals([counts(ada), counts(grace)], [[1, 0], [0, 1]]);
+  PendingRequests.remove(request);
+  assertEquals(ada.pendingRequests.find(7), undefined);
+  assertEquals([counts(ada), counts(grace)], [[0, 0], [0, 0]]);
 });
 
-Deno.test("the same id may be owed to different askers", () => {
-  const [ada, grace, alan] = [1, 2, 3].map((number) => new FakePeer(number));
-  const toAda = ask(ada, alan, 7);
-  const toGrace = ask(grace, alan, 7);
-  strike(toAda);
-  assertEquals([debt(ada, alan, 7), debt(grace, alan, 7)], [undefined, toGrace]);
+Deno.test("different requesters may use the same id", () => {
+  const [ada, grace, alan] = peers(3);
+  const ofAda = add(ada, alan, 7);
+  const ofGrace = add(grace, alan, 7);
+  PendingRequests.remove(ofAda);
+  assertEquals([ada.pendingRequests.find(7), grace.pendingRequests.find(7)], [undefined, ofGrace]);
+  assertEquals(counts(alan), [0, 1]);
 });
 
-Deno.test("when a session ends, its own requests are forgotten, and those it owed an answer are named", () => {
-  const [ada, grace, alan] = [1, 2, 3].map((number) => new FakePeer(number));
-  ask(grace, ada, 1);
-  const lostByAda = [ask(ada, grace, 2), ask(alan, grace, 3)];
-  const lost: Pending[] = [];
-  strikeAll(grace, (pending) => lost.push(pending));
-  assertEquals(lost, lostByAda);
-  assertEquals([ada, grace, alan].map(debts), [[0, 0], [0, 0], [0, 0]]);
+Deno.test("a session may send itself a request", () => {
+  const [ada] = peers(1);
+  const request = add(ada, ada, 1);
+  assertEquals(counts(ada), [1, 1]);
+  PendingRequests.remove(request);
+  assertEquals(counts(ada), [0, 0]);
 });
 
-Deno.test("those over their deadline are named and struck out, the others stay", () => {
-  const [ada, grace] = [1, 2].map((number) => new FakePeer(number));
-  for (const [id, deadline] of [[1, 100], [2, 200], [3, 300]]) ask(ada, grace, id, deadline);
-  const late: number[] = [];
-  const look = (now: number) => strikeLate(ada, now, ({ id }) => late.push(id));
-  look(99);
-  assertEquals(late, []);
-  look(200);
-  assertEquals([late, debts(ada), debts(grace)], [[1, 2], [1, 0], [0, 1]]);
-  look(1000);
-  assertEquals([late, debts(ada), debts(grace)], [[1, 2, 3], [0, 0], [0, 0]]);
+Deno.test("the oldest request is the one that was sent first, also if its id was used before", () => {
+  const [ada, grace] = peers(2);
+  PendingRequests.remove(add(ada, grace, 1, 100));
+  const second = add(ada, grace, 2, 200);
+  const again = add(ada, grace, 1, 300);
+  assertEquals(ada.pendingRequests.oldest(), second);
+  PendingRequests.remove(second);
+  assertEquals(ada.pendingRequests.oldest(), again);
+  PendingRequests.remove(again);
+  assertEquals(ada.pendingRequests.oldest(), undefined);
 });
 
-Deno.test("an id used again waits for its own time", () => {
-  const [ada, grace] = [1, 2].map((number) => new FakePeer(number));
-  strike(ask(ada, grace, 1, 100));
-  ask(ada, grace, 2, 200);
-  ask(ada, grace, 1, 300);
-  const late: number[] = [];
-  strikeLate(ada, 250, ({ id }) => late.push(id));
-  assertEquals(late, [2]);
+Deno.test("removing any request until there is none removes all, sent and received", () => {
+  const [ada, grace, alan] = peers(3);
+  for (const id of [1, 2]) add(ada, grace, id);
+  for (const id of [1, 2, 3]) add(alan, ada, id);
+  add(ada, ada, 3);
+  const removed: PendingRequest[] = [];
+  for (let any = ada.pendingRequests.any(); any !== undefined; any = ada.pendingRequests.any()) {
+    PendingRequests.remove(any);
+    removed.push(any);
+  }
+  assertEquals(removed.length, 6);
+  assertEquals([ada, grace, alan].map(counts), [[0, 0], [0, 0], [0, 0]]);
 });

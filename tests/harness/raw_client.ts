@@ -30,6 +30,7 @@ export interface Rejection {
 export interface OpenOptions {
   /** Default: true, because most tests subscribe. */
   subscribe?: boolean;
+  respond?: boolean;
   group?: string;
   echo?: boolean;
   presence?: boolean;
@@ -161,6 +162,11 @@ export class RawClient implements Disposable {
   /** Opens a channel without subscribing, and gives its number. */
   async openToPublish(channel: string): Promise<number> {
     return (await this.open(channel, { subscribe: false })).number;
+  }
+
+  /** Opens a channel or pattern to respond on, without subscribing. */
+  respond(channel: string): Promise<Opening> {
+    return this.open(channel, { subscribe: false, respond: true });
   }
 
   /** Leaves a channel or pattern; gives the number LEFT names. */

@@ -209,8 +209,8 @@ Deno.test("a responder without room is passed over", async () => {
   using publisher = await RawClient.greet(server);
   using requester = await RawClient.greet(server);
   const { number: flooded } = await slow.open("slow");
-  const { number: jobs } = await slow.open("jobs");
-  await quick.open("jobs");
+  const { number: jobs } = await slow.respond("jobs");
+  await quick.respond("jobs");
   await publisher.openToPublish("slow");
   await requester.openToPublish("jobs");
   const flood = floodChannel(publisher, flooded);

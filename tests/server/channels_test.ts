@@ -10,10 +10,22 @@ Deno.test("OPENED tells the number to use, and what the session may do and does"
   await using server = await serve();
   using ada = await RawClient.greet(server);
   const lobby = await ada.open("chat.lobby");
-  assertEquals(lobby, { channel: "chat.lobby", number: lobby.number, publish: true, subscribe: true });
+  assertEquals(lobby, {
+    channel: "chat.lobby",
+    number: lobby.number,
+    publish: true,
+    subscribe: true,
+    respond: false,
+  });
   assert(lobby.number > 0);
   const quiet = await ada.open("chat.quiet", { subscribe: false });
-  assertEquals(quiet, { channel: "chat.quiet", number: quiet.number, publish: true, subscribe: false });
+  assertEquals(quiet, {
+    channel: "chat.quiet",
+    number: quiet.number,
+    publish: true,
+    subscribe: false,
+    respond: false,
+  });
 });
 
 Deno.test("OPEN alone does not subscribe", async () => {
@@ -287,6 +299,8 @@ Deno.test("presence is of subscribers by name only, and of changes only", async 
   await ada.open("chat", { presence: true });
   await grace.openToPublish("chat"); // does not subscribe
   await grace.open("*"); // is no name
+  await grace.respond("chat"); // is asked, and receives no messages
+  await grace.leave("*");
   assertEquals(await grace.barrier(), []);
   assertEquals(await ada.barrier(), []);
   await grace.open("chat");
@@ -300,7 +314,7 @@ Deno.test("opening again without presence ends JOINED and PARTED", async () => {
   using ada = await RawClient.greet(server);
   using grace = await RawClient.greet(server);
   await ada.open("chat", { presence: true });
-  assertEquals(Object.keys(await ada.open("chat")), ["channel", "number", "publish", "subscribe"]);
+  assertEquals(Object.keys(await ada.open("chat")), ["channel", "number", "publish", "subscribe", "respond"]);
   await grace.open("chat");
   assertEquals(await ada.barrier(), []);
 });

@@ -16,7 +16,7 @@ async function pass(from: RawClient, channel: number, payload: string, to: RawCl
   return (await to.barrier()).map(short);
 }
 
-Deno.test("OPENED of a pattern has number 0 and says that it is for subscribing only", async () => {
+Deno.test("OPENED of a pattern has number 0 and cannot be published on", async () => {
   await using server = await serve();
   using ada = await RawClient.greet(server);
   assertEquals(await ada.open("chat.*"), {
@@ -24,11 +24,12 @@ Deno.test("OPENED of a pattern has number 0 and says that it is for subscribing 
     number: 0,
     publish: false,
     subscribe: true,
+    respond: false,
   });
   assertEquals(await ada.leave("chat.*"), 0);
 });
 
-Deno.test("a pattern can only be subscribed to", async () => {
+Deno.test("a pattern must subscribe or respond", async () => {
   await using server = await serve();
   using ada = await RawClient.greet(server);
   await ada.send(ada.frame(Type.OPEN, { id: 2 }, { channel: "chat.*" }));
@@ -71,7 +72,13 @@ Deno.test("a channel only a pattern matched is announced before its first messag
   await grace.send(grace.message(lobby, "hello"));
   const announcement = await ada.expect(Type.OPENED);
   assertEquals([announcement.id, announcement.channel, announcement.sender], [0, lobby, 0]);
-  assertEquals(json(announcement), { channel: "chat.lobby", number: lobby, publish: false, subscribe: true });
+  assertEquals(json(announcement), {
+    channel: "chat.lobby",
+    number: lobby,
+    publish: false,
+    subscribe: true,
+    respond: false,
+  });
   assertEquals(short(await ada.next()), `MESSAGE ${lobby} hello`);
   assertEquals(await pass(grace, lobby, "again", ada), [`MESSAGE ${lobby} again`]);
   const other = await grace.openToPublish("chat.other");

@@ -20,7 +20,7 @@ Deno.test("a HELLO is answered with a WELCOME that has session, server and limit
   await ada.send(ada.frame(Type.HELLO, {}, { protocol: "parley/1", name: "Ada" }));
   const frame = await ada.expect(Type.WELCOME);
   assertEquals([frame.flags, frame.id, frame.channel, frame.sender], [0, 0, 0, 0]);
-  const { session, number, message, server: about, ...rest } = json<Record<string, string>>(frame);
+  const { session, number, message, server: about, time, ...rest } = json<Record<string, string>>(frame);
   assertMatch(session, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   assertEquals(number as unknown, 1);
   assertStringIncludes(message, "Ada");
@@ -31,6 +31,7 @@ Deno.test("a HELLO is answered with a WELCOME that has session, server and limit
     limits: { payload: payloadBytes, channels, pending: pendingBytes },
     heartbeat: heartbeatSeconds,
   });
+  assert(Math.abs(Date.parse(time) - Date.now()) < 5000, time);
 });
 
 Deno.test("WELCOME has the limits of this server", async () => {

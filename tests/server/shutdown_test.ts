@@ -163,7 +163,7 @@ Deno.test("a requester whose request is pending when the server stops gets an ER
   const server = await serve();
   using ada = await RawClient.greet(server);
   using grace = await RawClient.greet(server);
-  const { number } = await grace.open("jobs");
+  const { number } = await grace.respond("jobs");
   await ada.openToPublish("jobs");
   await ada.send(ada.request(1, number));
   await grace.expect(Type.REQUEST);

@@ -1,0 +1,228 @@
+/**
+ * An established session: it opens and leaves channels, publishes, sends requests and replies.
+ *
+ * It checks everything that concerns one client against the protocol, and leaves to the router what concerns others.
+ *
+ * @module
+ */
+
+import type { ErrorCode } from "../errors.ts";
+import { HEADER_BYTES } from "../limits.ts";
+import { type ControlName, decodeControl, encodeError } from "../wire/control.ts";
+import { INBOX, Type, typeName, u16, u32 } from "../wire/header.ts";
+import type { FrameHandler } from "../wire/scanner.ts";
+import type { Identity, Permissions } from "./authenticator.ts";
+import type { SessionContext } from "./context.ts";
+import type { FlowControl } from "./flow_control.ts";
+import type { AcceptedClient } from "./handshake.ts";
+import type { Outbox, Peer, Transport, Turn } from "./peer.ts";
+import { PendingRequests } from "./pending_requests.ts";
+import { type OpenChannel, Subscriptions } from "./subscriptions.ts";
+
+/** A session from its WELCOME to its end. */
+export class ActiveSession implements Peer, FrameHandler {
+  readonly number: number;
+  readonly name: string;
+  /** The identity that the client's token proved, if the server asks for tokens. */
+  readonly identity: Identity | undefined;
+  readonly outbox: Outbox;
+  readonly requestTurn: Turn = { last: 0 };
+  isEnded = false;
+
+  readonly #context: SessionContext;
+  readonly #transport: Transport;
+  readonly #flow: FlowControl;
+  readonly #permissions: Permissions;
+  // Made when first needed: most of many sessions are idle, and each should cost little.
+  #subscriptions: Subscriptions | undefined;
+  #pendingRequests: PendingRequests | undefined;
+
+  constructor(context: SessionContext, transport: Transport, flow: FlowControl, client: AcceptedClient) {
+    this.#context = context;
+    this.#transport = transport;
+    this.#flow = flow;
+    this.outbox = transport.outbox;
+    this.number = context.router.nextNumber();
+    this.name = client.name ?? `guest-${this.number}`;
+    this.identity = client.identity;
+    this.#permissions = client.permissions;
+  }
+
+  get pendingRequests(): PendingRequests {
+    return this.#pendingRequests ??= new PendingRequests();
+  }
+
+  hasOpen(number: number): boolean {
+    return this.#subscriptions?.get(number) !== undefined;
+  }
+
+  refuse(code: ErrorCode, message: string, id: number, channel: number): void {
+    const frame = encodeError(code, message, id, channel);
+    this.outbox.send(frame, 0, frame.length);
+  }
+
+  /** The session has ended: other sessions can no longer reach it. */
+  end(): void {
+    this.isEnded = true;
+    this.#context.router.leave(this);
+    this.#subscriptions?.leaveAll();
+  }
+
+  run(bytes: Uint8Array, from: number, to: number, count: number, channel: number): number {
+    if (!this.#flow.mayHandle()) return from;
+    const taken = this.#publish(bytes, from, to, channel);
+    if (taken === to) this.#flow.spend(count, to - from);
+    else {
+      this.#flow.pauseUnless(false);
+      if (taken > from) this.#flow.spend(countMessages(bytes, from, taken), taken - from);
+    }
+    return taken;
+  }
+
+  /** Handles a run of messages. Returns the offset up to which it did; if that is not `to`, `resume` will be called. */
+  #publish(bytes: Uint8Array, from: number, to: number, channel: number): number {
+    if (channel >= INBOX) return this.#direct(bytes, from, to, channel) ? to : from;
+    const open = this.#subscriptions?.get(channel);
+    if (open === undefined || !open.mayPublish) {
+      if (!this.#flow.hasRoom()) return from;
+      this.#refuseUse(open, 0, channel);
+      return to;
+    }
+    if (open.isEcho) {
+      if (!this.#flow.hasRoom(to - from)) return from;
+      this.outbox.send(bytes, from, to);
+      return to;
+    }
+    const { router, budget } = this.#context;
+    const passed = router.publish(open.channel, this, bytes, from, to, this.#flow.resume);
+    if (passed > from && passed < to) budget.later(this.#flow.resume);
+    return passed;
+  }
+
+  #direct(bytes: Uint8Array, from: number, to: number, channel: number): boolean {
+    if (!this.#flow.hasRoom()) return false;
+    const number = channel - INBOX;
+    if (!this.#permissions.mayDirect && number !== this.number) {
+      this.refuse("forbidden", "this session's token does not allow to write to others' inboxes", 0, channel);
+      return true;
+    }
+    return this.#context.router.direct(number, this, bytes, from, to, this.#flow.resume);
+  }
+
+  frame(bytes: Uint8Array, from: number, to: number): boolean {
+    // Each of these may be answered: a session that does not read its answers is paused.
+    if (!this.#flow.hasRoom(to - from) || !this.#flow.mayHandle()) return false;
+    if (!this.#flow.pauseUnless(this.#handle(bytes, from, to))) return false;
+    this.#flow.spend(1, to - from);
+    return true;
+  }
+
+  skip(bytes: number): boolean {
+    if (!this.#flow.mayHandle()) return false;
+    this.#flow.spend(1, bytes);
+    return true;
+  }
+
+  /** Handles a frame. Returns false if the same frame must be offered again, once `resume` is called. */
+  #handle(bytes: Uint8Array, from: number, to: number): boolean {
+    const type = bytes[from];
+    const id = u16(bytes, from + 2);
+    const channel = u32(bytes, from + 8);
+    switch (type) {
+      case Type.PING:
+        this.#context.echo.pong(this.outbox, bytes, from, to);
+        return true;
+      case Type.PONG:
+        return true;
+      case Type.BYE:
+        if (this.#decode("BYE", bytes, from, to, 0) !== undefined) this.#transport.finish("bye");
+        return true;
+      case Type.OPEN: {
+        const open = this.#decode("OPEN", bytes, from, to, id);
+        if (open !== undefined) this.#openSubscriptions().open(open, id);
+        return true;
+      }
+      case Type.LEAVE: {
+        const leave = this.#decode("LEAVE", bytes, from, to, id);
+        if (leave !== undefined) this.#openSubscriptions().leave(leave.channel, id);
+        return true;
+      }
+      case Type.REQUEST:
+        return this.#request(bytes, from, to, id, channel);
+      case Type.REPLY:
+        this.#context.router.reply(channel - INBOX, this, id, bytes, from, to);
+        return true;
+      case Type.MESSAGE: // with the receipt flag; others come as runs
+      case Type.ACK:
+      case Type.NAK:
+      case Type.RENEW:
+        this.#refuseReceipt(type, id, channel);
+        return true;
+      default:
+        throw new Error(`the scanner let ${typeName(type)} pass`);
+    }
+  }
+
+  #openSubscriptions(): Subscriptions {
+    const { router, limits, budget } = this.#context;
+    return this.#subscriptions ??= new Subscriptions(
+      this,
+      router.channels,
+      limits.channels,
+      this.#permissions,
+      budget,
+    );
+  }
+
+  #request(bytes: Uint8Array, from: number, to: number, id: number, channel: number): boolean {
+    const open = this.#subscriptions?.get(channel);
+    if (open === undefined || !open.mayPublish) {
+      this.#refuseUse(open, id, channel);
+      return true;
+    }
+    if (open.isEcho) {
+      this.#context.echo.reply(this, bytes, from, to);
+      return true;
+    }
+    return this.#context.router.request(open.channel, this, id, bytes, from, to, this.#flow.resume);
+  }
+
+  /** Refuses to use a channel that is not open, or not for this session to publish on. */
+  #refuseUse(open: OpenChannel | undefined, id: number, channel: number): void {
+    if (open === undefined) {
+      this.refuse("not_open", `channel ${channel} is not open; OPEN it first`, id, channel);
+    } else this.refuse("forbidden", `not permitted to publish on ${open.channel.name}`, id, channel);
+  }
+
+  /** No channel is durable yet, so there is nothing to acknowledge in either direction. */
+  #refuseReceipt(type: number, id: number, channel: number): void {
+    const open = this.#subscriptions?.get(channel);
+    const needsPublish = type === Type.MESSAGE;
+    if (channel < INBOX && (open === undefined || (needsPublish && !open.mayPublish))) {
+      return this.#refuseUse(open, id, channel);
+    }
+    const where = open?.channel.name ?? "an inbox";
+    const what = needsPublish ? "MESSAGE with a receipt" : typeName(type);
+    this.refuse("not_durable", `${what} needs a durable channel, and ${where} is not one`, id, channel);
+  }
+
+  /** Decodes a control payload. If it is malformed, answers `bad_payload` and returns nothing. */
+  #decode<N extends Exclude<ControlName, "HELLO">>(
+    name: N,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    id: number,
+  ) {
+    const decoded = decodeControl(name, bytes, from, to);
+    if ("value" in decoded) return decoded.value;
+    this.refuse("bad_payload", decoded.problem, id, 0);
+    return undefined;
+  }
+}
+
+function countMessages(bytes: Uint8Array, from: number, to: number): number {
+  let count = 0;
+  for (let at = from; at < to; at += HEADER_BYTES + u32(bytes, at + 4)) count++;
+  return count;
+}

@@ -1,0 +1,112 @@
+/**
+ * The order in which the members of a group, or the responders of a channel, take turns.
+ *
+ * A turn belongs to the member, not to the channel: next is the member whose last turn is longest ago, whatever channel
+ * it was on. So members share the load evenly even if each channel carries a single message.
+ *
+ * @module
+ */
+
+import type { Peer, Turn } from "./peer.ts";
+import type { WorkBudget } from "./work_budget.ts";
+
+/** Counts the turns of one group, or of all responders of a server. */
+export interface TurnCounter {
+  count: number;
+}
+
+/** A member of a rotation. */
+export interface Member {
+  readonly peer: Peer;
+  readonly turn: Turn;
+  /** Whether the member receives what its own session sends. */
+  readonly echo: boolean;
+}
+
+/** The members of one group, or the responders, on one channel or on several that are covered alike. */
+export class Rotation {
+  readonly #counter: TurnCounter;
+  readonly #members: Member[];
+  readonly #budget: WorkBudget;
+  /** Whether a member may be given something, apart from having room. */
+  readonly accepts: (peer: Peer) => boolean;
+  /** The member to begin with; from here on, once around, members stand in the order of their last turns. */
+  #first = 0;
+  /** The counter when that order was last made or kept; if it has moved since, members had turns elsewhere. */
+  #inOrderAt = -1;
+
+  constructor(
+    counter: TurnCounter,
+    members: Member[],
+    budget: WorkBudget,
+    accepts: (peer: Peer) => boolean = () => true,
+  ) {
+    this.accepts = accepts;
+    this.#counter = counter;
+    this.#members = members;
+    this.#budget = budget;
+  }
+
+  /** How many members there are. */
+  get size(): number {
+    return this.#members.length;
+  }
+
+  /** The members, in no particular order. */
+  get members(): readonly Member[] {
+    return this.#members;
+  }
+
+  /** Whether some member that `from` can reach has room for `bytes`, or there is no such member. */
+  hasRoom(from: Peer, bytes: number): boolean {
+    let isEmpty = true;
+    for (let i = 0; i < this.#members.length; i++) {
+      if (!receives(this.#members[i], from)) continue;
+      if (this.#members[i].peer.outbox.hasRoom(bytes)) return true;
+      isEmpty = false;
+    }
+    return isEmpty;
+  }
+
+  /** Registers `waiter` with every member that `from` can reach and that lacks room: the first to have some will do. */
+  whenRoom(from: Peer, bytes: number, waiter: () => void): void {
+    for (const member of this.#members) {
+      const { outbox } = member.peer;
+      if (receives(member, from) && !outbox.hasRoom(bytes)) outbox.whenRoom(waiter);
+    }
+  }
+
+  /**
+   * Gives the turn to the next member that `from` can reach and that has room for `bytes`.
+   *
+   * Costs a comparison while all have room and no turns were given elsewhere; otherwise once a look at every member.
+   */
+  next(from: Peer, bytes: number): Peer | undefined {
+    const members = this.#members;
+    if (this.#counter.count !== this.#inOrderAt) {
+      members.sort((one, other) => one.turn.last - other.turn.last);
+      this.#first = 0;
+      this.#inOrderAt = this.#counter.count;
+      this.#budget.spend(members.length);
+    }
+    for (let i = 0; i < members.length; i++) {
+      const at = (this.#first + i) % members.length;
+      const member = members[at];
+      if (!receives(member, from) || !member.peer.outbox.hasRoom(bytes) || !this.accepts(member.peer)) {
+        continue;
+      }
+      member.turn.last = ++this.#counter.count;
+      if (i === 0) {
+        this.#first = at + 1 === members.length ? 0 : at + 1;
+        this.#inOrderAt = this.#counter.count;
+      }
+      return member.peer;
+    }
+    this.#budget.spend(members.length);
+    return undefined;
+  }
+}
+
+function receives({ peer, echo }: Member, from: Peer): boolean {
+  return !peer.isEnded && (echo || peer !== from);
+}

@@ -1,0 +1,96 @@
+/**
+ * The sessions that receive what is sent on a channel, in the form in which the router needs them.
+ *
+ * @module
+ */
+
+import { MAX_RECEIVED_REQUESTS } from "../limits.ts";
+import type { Peer, Subscription, Turn } from "./peer.ts";
+import { type Member, Rotation, type TurnCounter } from "./rotation.ts";
+import type { WorkBudget } from "./work_budget.ts";
+
+/** A subscription whose session receives each message. */
+export interface Receiver {
+  readonly peer: Peer;
+  /** Whether the session receives its own messages. */
+  readonly echo: boolean;
+}
+
+/** Where the messages and requests of a channel go. */
+export interface Route {
+  /** Each of them receives each message. */
+  readonly all: readonly Receiver[];
+  /** One member of each group receives a message. */
+  readonly groups: readonly Rotation[];
+  /** One of them is sent a request. */
+  readonly responders: Rotation;
+}
+
+/** A group as the whole server knows it: its members keep their turns whatever channels come and go. */
+interface Group {
+  readonly counter: TurnCounter;
+  readonly turns: Map<Peer, { readonly turn: Turn; subscriptions: number }>;
+}
+
+/** Makes routes, and knows the turns of every group and responder. */
+export class Routes {
+  readonly #budget: WorkBudget;
+  readonly #groups = new Map<string, Group>();
+  readonly #requests: TurnCounter = { count: 0 };
+
+  constructor(budget: WorkBudget) {
+    this.#budget = budget;
+  }
+
+  /** A subscription begins. */
+  add({ peer, group, subscribe }: Subscription): void {
+    if (group === undefined || !subscribe) return;
+    let known = this.#groups.get(group);
+    if (known === undefined) this.#groups.set(group, known = { counter: { count: 0 }, turns: new Map() });
+    const member = known.turns.get(peer);
+    if (member === undefined) known.turns.set(peer, { turn: { last: 0 }, subscriptions: 1 });
+    else member.subscriptions++;
+  }
+
+  /** A subscription ends. */
+  remove({ peer, group, subscribe }: Subscription): void {
+    if (group === undefined || !subscribe) return;
+    const known = this.#groups.get(group)!;
+    const member = known.turns.get(peer)!;
+    if (--member.subscriptions > 0) return;
+    known.turns.delete(peer);
+    if (known.turns.size === 0) this.#groups.delete(group);
+  }
+
+  /** Makes the route of a channel that `subscriptions` match. Costs a look at each of them. */
+  make(subscriptions: readonly Subscription[]): Route {
+    this.#budget.spend(subscriptions.length);
+    const all = new Map<Peer, Receiver>();
+    const groups = new Map<string, Member[]>();
+    const responders = new Map<Peer, Member>();
+    for (const subscription of subscriptions) {
+      const { peer, group, echo } = subscription;
+      if (subscription.respond) responders.set(peer, { peer, turn: peer.requestTurn, echo: true });
+      if (!subscription.subscribe) continue;
+      if (group === undefined) {
+        // A session that matches twice receives once; its own messages too, if one of the two wants them.
+        if (!all.get(peer)?.echo) all.set(peer, { peer, echo });
+        continue;
+      }
+      let members = groups.get(group);
+      if (members === undefined) groups.set(group, members = []);
+      members.push({ peer, echo, turn: this.#groups.get(group)!.turns.get(peer)!.turn });
+    }
+    return {
+      all: [...all.values()],
+      groups: [...groups].map(([name, members]) =>
+        new Rotation(this.#groups.get(name)!.counter, members, this.#budget)
+      ),
+      responders: new Rotation(this.#requests, [...responders.values()], this.#budget, mayAnswerMore),
+    };
+  }
+}
+
+function mayAnswerMore(responder: Peer): boolean {
+  return responder.pendingRequests.received < MAX_RECEIVED_REQUESTS;
+}

@@ -1,0 +1,161 @@
+/**
+ * A router with sessions that have no connections.
+ *
+ * @module
+ */
+
+import { setImmediate } from "node:timers";
+import { ALL_PERMISSIONS } from "../../lib/broker/authenticator.ts";
+import type { Channel } from "../../lib/broker/channels.ts";
+import { Router } from "../../lib/broker/router.ts";
+import { Subscriptions } from "../../lib/broker/subscriptions.ts";
+import { WorkBudget } from "../../lib/broker/work_budget.ts";
+import { DEFAULT_LIMITS, HEADER_BYTES, WORK_PER_TURN } from "../../lib/limits.ts";
+import type { Open } from "../../lib/wire/control.ts";
+import { encodeFrame, INBOX, Type, u32 } from "../../lib/wire/header.ts";
+import { concat } from "../harness/raw_client.ts";
+import { FakePeer } from "./fake_peer.ts";
+
+/** A budget that rethrows what a call throws. */
+export function newBudget(perTurn: number = WORK_PER_TURN): WorkBudget {
+  return new WorkBudget((error) => {
+    throw error;
+  }, perTurn);
+}
+
+/** Resolves in the next turn, once the budget is whole again and what waited before has had its chance. */
+export function nextTurn(budget: WorkBudget): Promise<void> {
+  return new Promise((resolve) => budget.later(resolve));
+}
+
+/** One turn of the event loop. */
+export function turnOfLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** What a test may choose. */
+export interface Options {
+  readonly sessions: number;
+  readonly perTurn?: number;
+  readonly requests?: number;
+  readonly requestMs?: number;
+}
+
+/** A session of the test. */
+export class TestSession extends FakePeer {
+  readonly subscriptions: Subscriptions;
+  readonly #router: Router;
+
+  constructor(number: number, router: Router, budget: WorkBudget, channels: number) {
+    super(number);
+    this.#router = router;
+    this.subscriptions = new Subscriptions(this, router.channels, channels, ALL_PERMISSIONS, budget);
+    this.hasOpen = (number) => this.subscriptions.get(number) !== undefined;
+    router.join(this);
+  }
+
+  /** Sends OPEN, by default with `"subscribe":true`. Returns the error that answered it, if one did. */
+  open(channel: string, options: Partial<Open> = {}): string | undefined {
+    const before = this.refused.length;
+    const defaults = { subscribe: true, respond: false, echo: true, presence: false, exclusive: false };
+    this.subscriptions.open({ channel, ...defaults, ...options }, 1);
+    return this.refused[before];
+  }
+
+  /** Sends LEAVE. */
+  leave(channel: string): void {
+    this.subscriptions.leave(channel, 1);
+  }
+
+  /** Ends as `ActiveSession` does. */
+  end(): void {
+    this.isEnded = true;
+    this.#router.leave(this);
+    this.subscriptions.leaveAll();
+  }
+}
+
+/** See the module's comment. */
+export class TestBroker {
+  now = 0;
+  readonly budget: WorkBudget;
+  readonly router: Router;
+  readonly sessions: TestSession[];
+  /** How often a session that had to wait was called. */
+  calls = 0;
+  readonly #waiter = () => void this.calls++;
+
+  constructor({ sessions, perTurn, requests = DEFAULT_LIMITS.requests, requestMs = 1000 }: Options) {
+    this.budget = newBudget(perTurn);
+    this.router = new Router({ requests, requestMs }, () => this.now, this.budget);
+    this.sessions = Array.from(
+      { length: sessions },
+      () => new TestSession(this.router.nextNumber(), this.router, this.budget, 10_000),
+    );
+  }
+
+  /** The channel of that name, which some session must have open. */
+  channel(name: string): Channel {
+    const channel = this.router.channels.find(name);
+    if (channel === undefined) throw new Error(`no session has ${name} open`);
+    return channel;
+  }
+
+  /** Publishes a run of messages. Returns how many of them were passed on. */
+  publish(from: FakePeer, name: string, ...texts: string[]): number {
+    const channel = this.channel(name);
+    const run = concat(texts.map((text) => frame(Type.MESSAGE, channel.number, from, text)));
+    const end = this.router.publish(channel, from, run, 0, run.length, this.#waiter);
+    let count = 0;
+    for (let at = 0; at < end; at += HEADER_BYTES + u32(run, at + 4)) count++;
+    return count;
+  }
+
+  /** Publishes all of `texts`, in as many turns as that takes. Returns how often it was cut. */
+  async publishAll(from: FakePeer, name: string, ...texts: string[]): Promise<number> {
+    let cuts = 0;
+    for (let at = 0; at < texts.length;) {
+      const passed = this.publish(from, name, ...texts.slice(at));
+      if (passed === 0) throw new Error("a receiver has no room");
+      at += passed;
+      if (at === texts.length) break;
+      cuts++;
+      await nextTurn(this.budget);
+    }
+    return cuts;
+  }
+
+  /** Sends a message to an inbox. Returns false if the sender must wait. */
+  direct(from: FakePeer, to: number, text: string): boolean {
+    const bytes = frame(Type.MESSAGE, (to | INBOX) >>> 0, from, text);
+    return this.router.direct(to, from, bytes, 0, bytes.length, this.#waiter);
+  }
+
+  /** Sends a request. Returns false if the requester must wait. */
+  request(from: FakePeer, name: string, id: number, text = "what"): boolean {
+    const channel = this.channel(name);
+    const bytes = frame(Type.REQUEST, channel.number, from, text, id);
+    return this.router.request(channel, from, id, bytes, 0, bytes.length, this.#waiter);
+  }
+
+  /** Replies to a request. */
+  reply(from: FakePeer, to: number, id: number, text = "that"): void {
+    const bytes = frame(Type.REPLY, (to | INBOX) >>> 0, from, text, id);
+    this.router.reply(to, from, id, bytes, 0, bytes.length);
+  }
+
+  /** The numbers of the sessions that others wait for. */
+  get waitedFor(): number[] {
+    return this.sessions.filter(({ waiters }) => waiters.size > 0).map(({ number }) => number);
+  }
+
+  /** The texts that each session was sent. */
+  get sent(): string[][] {
+    return this.sessions.map(({ sent }) => sent);
+  }
+}
+
+/** A message, request or reply. */
+export function frame(type: number, channel: number, from: FakePeer, text: string, id = 0): Uint8Array {
+  return encodeFrame({ type, id, channel, sender: from.number }, new TextEncoder().encode(text));
+}
