@@ -100,7 +100,8 @@ function peer(number: number): Peer {
     pendingRequests: new PendingRequests(),
     isEnded: false,
     requestTurn: { last: 0 },
-    hasOpen: () => true,
+    knows: () => true,
+    told: nothing,
     refuse: nothing,
   };
 }
@@ -114,6 +115,7 @@ function fanOut(subscribers: number, group?: string) {
     channel.subscribe({
       peer: peer(number),
       segments,
+      isPattern: false,
       subscribe: true,
       respond: false,
       group,

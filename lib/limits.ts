@@ -82,6 +82,9 @@ export const MAX_SHARED_ROUTES = 1024;
 /** Channels looked at in each sweep for a route that no longer holds. */
 export const CHANNELS_PER_SWEEP = 4096;
 
+/** Channel numbers a session is remembered to have been told without opening the channel. Beyond it is told again. */
+export const MAX_TOLD_NUMBERS = 1024;
+
 /** Names nobody has open, whose numbers the server still remembers; 65,536 of 128 bytes are some 16 MiB. */
 export const MAX_IDLE_CHANNELS = 65_536;
 

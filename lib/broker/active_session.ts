@@ -35,7 +35,7 @@ export class ActiveSession implements Peer, FrameHandler {
   readonly #permissions: Permissions;
   // Made when first needed: most of many sessions are idle, and each should cost little.
   #subscriptions: Subscriptions | undefined;
-  #pendingRequests: PendingRequests | undefined;
+  #pendingRequests: PendingRequests<Peer> | undefined;
 
   constructor(context: SessionContext, transport: Transport, flow: FlowControl, client: AcceptedClient) {
     this.#context = context;
@@ -48,12 +48,16 @@ export class ActiveSession implements Peer, FrameHandler {
     this.#permissions = client.permissions;
   }
 
-  get pendingRequests(): PendingRequests {
-    return this.#pendingRequests ??= new PendingRequests();
+  get pendingRequests(): PendingRequests<Peer> {
+    return this.#pendingRequests ??= new PendingRequests<Peer>();
   }
 
-  hasOpen(number: number): boolean {
-    return this.#subscriptions?.get(number) !== undefined;
+  knows(number: number): boolean {
+    return this.#subscriptions?.knows(number) === true;
+  }
+
+  told(number: number): void {
+    this.#openSubscriptions().told(number);
   }
 
   refuse(code: ErrorCode, message: string, id: number, channel: number): void {
@@ -184,7 +188,7 @@ export class ActiveSession implements Peer, FrameHandler {
       this.#context.echo.reply(this, bytes, from, to);
       return true;
     }
-    return this.#context.router.request(open.channel, this, id, bytes, from, to, this.#flow.resume);
+    return this.#context.router.requests.request(open.channel, this, id, bytes, from, to, this.#flow.resume);
   }
 
   /** Refuses to use a channel that is not open, or not for this session to publish on. */

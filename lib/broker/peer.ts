@@ -11,8 +11,11 @@ import type { PendingRequests } from "./pending_requests.ts";
 export interface Outbox {
   /** Whether `bytes` more may be sent now. */
   hasRoom(bytes: number): boolean;
-  /** Calls `waiter` once there is room again or the outbox is closed; once, however often it was registered. */
-  whenRoom(waiter: () => void): void;
+  /**
+   * Calls `waiter` once there is room again or the outbox is closed; once, however often it was registered. A session
+   * that makes it wait too long is closed as a slow consumer, unless the waiter is patient.
+   */
+  whenRoom(waiter: () => void, isPatient?: boolean): void;
   /** Queues `bytes[from, to)`, which may be reused afterwards. Never waits: senders that can wait ask `hasRoom` first. */
   send(bytes: Uint8Array, from: number, to: number): void;
 }
@@ -36,13 +39,15 @@ export interface Peer {
   readonly name: string;
   readonly outbox: Outbox;
   /** The requests it has sent and those it has yet to answer. */
-  readonly pendingRequests: PendingRequests;
+  readonly pendingRequests: PendingRequests<Peer>;
   /** Whether it has ended. It may still stand in routes, because a session that had much open is removed bit by bit. */
   readonly isEnded: boolean;
   /** When it was last sent a request; see `rotation.ts`. */
   readonly requestTurn: Turn;
-  /** Whether the session has opened the channel of this number by name, and so knows the number. */
-  hasOpen(number: number): boolean;
+  /** Whether the session knows the number of this channel: it has it open by name, or was told. */
+  knows(number: number): boolean;
+  /** The session has been told the number of a channel. */
+  told(number: number): void;
   /** Answers a frame of the session with a non-fatal ERROR. */
   refuse(code: ErrorCode, message: string, id: number, channel: number): void;
 }
@@ -57,6 +62,7 @@ export interface Subscription {
   readonly peer: Peer;
   /** The name or pattern, cut into segments. */
   readonly segments: readonly string[];
+  readonly isPattern: boolean;
   /** Whether the session receives messages. */
   readonly subscribe: boolean;
   /** Whether the session may be sent requests. */

@@ -7,12 +7,10 @@
  * @module
  */
 
-import type { Peer } from "./peer.ts";
-
 /** A REQUEST that waits for its REPLY. */
-export interface PendingRequest {
-  readonly requester: Peer;
-  readonly responder: Peer;
+export interface PendingRequest<P> {
+  readonly requester: P;
+  readonly responder: P;
   readonly id: number;
   /** The number of the channel it was sent on. */
   readonly channel: number;
@@ -20,12 +18,29 @@ export interface PendingRequest {
   readonly deadline: number;
 }
 
+/** A session, as far as it has pending requests. */
+interface Owner<P> {
+  readonly pendingRequests: PendingRequests<P>;
+}
+
+/** Adds `request` to the books of both its sessions. */
+export function addRequest<P extends Owner<P>>(request: PendingRequest<P>): void {
+  request.requester.pendingRequests.addSent(request);
+  request.responder.pendingRequests.addReceived(request);
+}
+
+/** Removes `request` from the books of both its sessions: it is answered, or never will be. */
+export function removeRequest<P extends Owner<P>>(request: PendingRequest<P>): void {
+  request.requester.pendingRequests.remove(request);
+  request.responder.pendingRequests.remove(request);
+}
+
 /** The pending requests of one session. */
-export class PendingRequests {
+export class PendingRequests<P> {
   /** Those it has sent by id, oldest first. */
-  readonly #sent = new Map<number, PendingRequest>();
+  readonly #sent = new Map<number, PendingRequest<P>>();
   /** Those it has yet to answer. */
-  readonly #received = new Set<PendingRequest>();
+  readonly #received = new Set<PendingRequest<P>>();
 
   /** How many it has sent. */
   get sent(): number {
@@ -38,31 +53,35 @@ export class PendingRequests {
   }
 
   /** The request it has sent under `id`, if that waits for its reply. */
-  find(id: number): PendingRequest | undefined {
+  find(id: number): PendingRequest<P> | undefined {
     return this.#sent.get(id);
   }
 
   /** The oldest one it has sent. */
-  oldest(): PendingRequest | undefined {
+  oldest(): PendingRequest<P> | undefined {
     for (const request of this.#sent.values()) return request;
     return undefined;
   }
 
   /** Any one that it has sent or has yet to answer. */
-  any(): PendingRequest | undefined {
+  any(): PendingRequest<P> | undefined {
     for (const request of this.#received) return request;
     return this.oldest();
   }
 
-  /** Adds `request` to the books of both its sessions. */
-  static add(request: PendingRequest): void {
-    request.requester.pendingRequests.#sent.set(request.id, request);
-    request.responder.pendingRequests.#received.add(request);
+  /** See {@linkcode addRequest}. */
+  addSent(request: PendingRequest<P>): void {
+    this.#sent.set(request.id, request);
   }
 
-  /** Removes `request` from the books of both its sessions: answered, or never to be answered. */
-  static remove(request: PendingRequest): void {
-    request.requester.pendingRequests.#sent.delete(request.id);
-    request.responder.pendingRequests.#received.delete(request);
+  /** See {@linkcode addRequest}. */
+  addReceived(request: PendingRequest<P>): void {
+    this.#received.add(request);
+  }
+
+  /** See {@linkcode removeRequest}. */
+  remove(request: PendingRequest<P>): void {
+    if (this.#sent.get(request.id) === request) this.#sent.delete(request.id);
+    this.#received.delete(request);
   }
 }

@@ -10,6 +10,9 @@
 import type { Peer, Turn } from "./peer.ts";
 import type { WorkBudget } from "./work_budget.ts";
 
+/** In place of a number of bytes: a member is given its turn even if it has no room. */
+export const EVEN_IF_FULL = -1;
+
 /** Counts the turns of one group, or of all responders of a server. */
 export interface TurnCounter {
   count: number;
@@ -21,6 +24,14 @@ export interface Member {
   readonly turn: Turn;
   /** Whether the member receives what its own session sends. */
   readonly echo: boolean;
+  /** What its session wants, if a pattern made it a member: it may not know the number of the channel yet. */
+  readonly wants?: Wants;
+}
+
+/** What a session that a pattern brings to a channel does there. */
+export interface Wants {
+  readonly subscribe: boolean;
+  readonly respond: boolean;
 }
 
 /** The members of one group, or the responders, on one channel or on several that are covered alike. */
@@ -69,10 +80,10 @@ export class Rotation {
   }
 
   /** Registers `waiter` with every member that `from` can reach and that lacks room: the first to have some will do. */
-  whenRoom(from: Peer, bytes: number, waiter: () => void): void {
+  whenRoom(from: Peer, bytes: number, waiter: () => void, isPatient: boolean): void {
     for (const member of this.#members) {
       const { outbox } = member.peer;
-      if (receives(member, from) && !outbox.hasRoom(bytes)) outbox.whenRoom(waiter);
+      if (receives(member, from) && !outbox.hasRoom(bytes)) outbox.whenRoom(waiter, isPatient);
     }
   }
 
@@ -81,7 +92,7 @@ export class Rotation {
    *
    * Costs a comparison while all have room and no turns were given elsewhere; otherwise once a look at every member.
    */
-  next(from: Peer, bytes: number): Peer | undefined {
+  next(from: Peer, bytes: number): Member | undefined {
     const members = this.#members;
     if (this.#counter.count !== this.#inOrderAt) {
       members.sort((one, other) => one.turn.last - other.turn.last);
@@ -92,15 +103,14 @@ export class Rotation {
     for (let i = 0; i < members.length; i++) {
       const at = (this.#first + i) % members.length;
       const member = members[at];
-      if (!receives(member, from) || !member.peer.outbox.hasRoom(bytes) || !this.accepts(member.peer)) {
-        continue;
-      }
+      if (!receives(member, from) || !this.accepts(member.peer)) continue;
+      if (bytes !== EVEN_IF_FULL && !member.peer.outbox.hasRoom(bytes)) continue;
       member.turn.last = ++this.#counter.count;
       if (i === 0) {
         this.#first = at + 1 === members.length ? 0 : at + 1;
         this.#inOrderAt = this.#counter.count;
       }
-      return member.peer;
+      return member;
     }
     this.#budget.spend(members.length);
     return undefined;

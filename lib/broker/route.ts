@@ -6,7 +6,7 @@
 
 import { MAX_RECEIVED_REQUESTS } from "../limits.ts";
 import type { Peer, Subscription, Turn } from "./peer.ts";
-import { type Member, Rotation, type TurnCounter } from "./rotation.ts";
+import { type Member, Rotation, type TurnCounter, type Wants } from "./rotation.ts";
 import type { WorkBudget } from "./work_budget.ts";
 
 /** A subscription whose session receives each message. */
@@ -68,18 +68,19 @@ export class Routes {
     const all = new Map<Peer, Receiver>();
     const groups = new Map<string, Member[]>();
     const responders = new Map<Peer, Member>();
+    for (const { peer, subscribe, group, echo } of subscriptions) {
+      // A session that matches twice receives once; its own messages too, if one of the two wants them.
+      if (subscribe && group === undefined && !all.get(peer)?.echo) all.set(peer, { peer, echo });
+    }
     for (const subscription of subscriptions) {
-      const { peer, group, echo } = subscription;
-      if (subscription.respond) responders.set(peer, { peer, turn: peer.requestTurn, echo: true });
-      if (!subscription.subscribe) continue;
-      if (group === undefined) {
-        // A session that matches twice receives once; its own messages too, if one of the two wants them.
-        if (!all.get(peer)?.echo) all.set(peer, { peer, echo });
-        continue;
-      }
+      const { peer, subscribe, respond, group, echo, isPattern } = subscription;
+      // Plain subscribers are told the number before the first message, all of them at once.
+      const wants = isPattern && !all.has(peer) ? { subscribe, respond } : undefined;
+      if (respond) responders.set(peer, { peer, turn: peer.requestTurn, echo: true, wants });
+      if (!subscribe || group === undefined) continue;
       let members = groups.get(group);
       if (members === undefined) groups.set(group, members = []);
-      members.push({ peer, echo, turn: this.#groups.get(group)!.turns.get(peer)!.turn });
+      members.push({ peer, echo, turn: this.#groups.get(group)!.turns.get(peer)!.turn, wants });
     }
     return {
       all: [...all.values()],

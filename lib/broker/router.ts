@@ -9,28 +9,24 @@
  * @module
  */
 
-import { HEADER_BYTES, type Limits, MAX_NUMBER, MAX_RECEIVED_REQUESTS, MAX_REQUESTS } from "../limits.ts";
+import { HEADER_BYTES, type Limits, MAX_NUMBER } from "../limits.ts";
 import { INBOX, u32 } from "../wire/header.ts";
-import { type Channel, Channels } from "./channels.ts";
+import type { Channel } from "./channel.ts";
+import { Channels } from "./channels.ts";
 import type { Outbox, Peer } from "./peer.ts";
-import { type PendingRequest, PendingRequests } from "./pending_requests.ts";
-import type { Rotation } from "./rotation.ts";
+import { Requests } from "./requests.ts";
+import { EVEN_IF_FULL, type Rotation } from "./rotation.ts";
 import type { WorkBudget } from "./work_budget.ts";
 
 /** Routes messages between the sessions of one server. */
 export class Router {
   /** The channels of this server. */
   readonly channels: Channels;
+  /** The requests between its sessions. */
+  readonly requests: Requests;
   readonly #peers = new Map<number, Peer>();
-  /** Sessions that wait for a reply, and some that no longer do. */
-  readonly #requesters = new Set<Peer>();
-  /** How many requests wait for their reply, of all sessions together. */
-  #requests = 0;
-  readonly #limits: Pick<Limits, "requests" | "requestMs">;
-  readonly #now: () => number;
   readonly #budget: WorkBudget;
   #lastNumber: number;
-  #isSweeping = false;
 
   /**
    * @param now a clock in milliseconds that never goes back
@@ -43,10 +39,9 @@ export class Router {
     firstNumber: number = 1,
   ) {
     this.#lastNumber = firstNumber - 1;
-    this.#limits = limits;
-    this.#now = now;
     this.#budget = budget;
     this.channels = new Channels(budget);
+    this.requests = new Requests(limits, now, budget);
   }
 
   /** A number for a new session. It has not been given out for as long as it takes to give out all others. */
@@ -63,61 +58,13 @@ export class Router {
   /** A session has ended: its inbox is gone, and the sessions that wait for its replies are told. */
   leave(peer: Peer): void {
     this.#peers.delete(peer.number);
-    this.#requesters.delete(peer);
-    this.#abandonRequests(peer);
+    this.requests.abandon(peer);
   }
 
-  /** Removes the requests of a session that has ended: as many as this turn's budget allows, the rest later. */
-  #abandonRequests(peer: Peer): void {
-    for (
-      let request = peer.pendingRequests.any();
-      request !== undefined;
-      request = peer.pendingRequests.any()
-    ) {
-      if (this.#budget.isSpent) {
-        this.#budget.later(() => this.#abandonRequests(peer));
-        return;
-      }
-      this.#settle(request);
-      this.#budget.spend(1);
-      if (request.responder === peer && request.requester !== peer) {
-        const message = `session ${peer.number} ended before it answered; ask again`;
-        request.requester.refuse("responder_gone", message, request.id, request.channel);
-      }
-    }
-  }
-
-  /** Ends the requests that have waited too long, and drops what is no longer needed. To be called once a second. */
+  /** Drops what is no longer needed, and ends requests that have waited too long. To be called once a second. */
   sweep(): void {
     this.channels.sweep();
-    if (this.#isSweeping) return; // the last one is still at it
-    this.#isSweeping = true;
-    this.#expireRequests([...this.#requesters]);
-  }
-
-  #expireRequests(requesters: Peer[]): void {
-    const now = this.#now();
-    for (let peer = requesters.pop(); peer !== undefined; peer = requesters.pop()) {
-      let request = peer.pendingRequests.oldest();
-      if (request === undefined) this.#requesters.delete(peer);
-      for (; request !== undefined && request.deadline <= now; request = peer.pendingRequests.oldest()) {
-        if (this.#budget.isSpent) {
-          this.#budget.later(() => this.#expireRequests([...requesters, peer]));
-          return;
-        }
-        const { responder, id, channel } = request;
-        this.#settle(request);
-        this.#budget.spend(1);
-        const seconds = this.#limits.requestMs / 1000;
-        peer.refuse(
-          "no_reply",
-          `session ${responder.number} did not answer within ${seconds} s`,
-          id,
-          channel,
-        );
-      }
-    }
-    this.#isSweeping = false;
+    this.requests.sweep();
   }
 
   /**
@@ -149,11 +96,13 @@ export class Router {
     }
     for (let i = 0; i < groups.length; i++) {
       if (groups[i].hasRoom(from, size)) continue;
-      groups[i].whenRoom(from, size, waiter);
+      groups[i].whenRoom(from, size, waiter, false);
       room = false;
     }
     if (!room) return start;
-    const passed = groups.length === 0 ? end : this.#publishToGroups(groups, from, bytes, start, end);
+    const passed = groups.length === 0
+      ? end
+      : this.#publishToGroups(channel, groups, from, bytes, start, end);
     for (let i = 0; i < all.length; i++) {
       const { peer, echo } = all[i];
       if (echo || peer !== from) peer.outbox.send(bytes, start, passed);
@@ -161,7 +110,7 @@ export class Router {
     return passed;
   }
 
-  /** Tells sessions that a pattern brought to `channel` its number. Returns whether all of them had room. */
+  /** Tells sessions that a pattern subscribes to `channel` its number. Returns whether all of them had room. */
   #announce(channel: Channel, waiter: () => void): boolean {
     const { announcements } = channel;
     if (announcements.length === 0) return true;
@@ -178,6 +127,7 @@ export class Router {
 
   /** Gives each message of a run to one member of each group. Returns the offset up to which it did. */
   #publishToGroups(
+    channel: Channel,
     groups: readonly Rotation[],
     from: Peer,
     bytes: Uint8Array,
@@ -190,7 +140,7 @@ export class Router {
     while (at < end) {
       const next = at + HEADER_BYTES + u32(bytes, at + 4);
       for (let i = 0; i < groups.length; i++) {
-        if (groups[i].size > 1) groups[i].next(from, next - at)?.outbox.send(bytes, at, next);
+        if (groups[i].size > 1) this.#sendToNext(groups[i], channel, from, bytes, at, next);
       }
       at = next;
       this.#budget.spend(shared);
@@ -198,9 +148,24 @@ export class Router {
     }
     // A group with a single member takes all of it as one slice.
     for (let i = 0; shared < groups.length && i < groups.length; i++) {
-      if (groups[i].size === 1) groups[i].next(from, at - start)?.outbox.send(bytes, start, at);
+      if (groups[i].size === 1) this.#sendToNext(groups[i], channel, from, bytes, start, at);
     }
     return at;
+  }
+
+  #sendToNext(
+    group: Rotation,
+    channel: Channel,
+    from: Peer,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    // Room for the whole run was there. An introduction may have taken some of it since, which must lose no message.
+    const member = group.next(from, end - start) ?? group.next(from, EVEN_IF_FULL);
+    if (member === undefined) return;
+    if (member.wants !== undefined) channel.introduce(member.peer, member.wants);
+    member.peer.outbox.send(bytes, start, end);
   }
 
   /** Passes `bytes[start, end)` to the inbox of session `number`. Returns false if `waiter` will be called. */
@@ -222,102 +187,11 @@ export class Router {
     return true;
   }
 
-  /** Passes a REQUEST to the responder of `channel` whose turn it is. Returns false if `waiter` will be called. */
-  request(
-    channel: Channel,
-    from: Peer,
-    id: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    waiter: () => void,
-  ): boolean {
-    const { sent } = from.pendingRequests;
-    if (from.pendingRequests.find(id) !== undefined) {
-      const message = `request ${id} still waits for its reply; use another id`;
-      from.refuse("id_in_use", message, id, channel.number);
-      return true;
-    }
-    if (sent >= this.#limits.requests || this.#requests >= MAX_REQUESTS) {
-      const owner = sent >= this.#limits.requests ? "of this session" : "of all sessions";
-      const count = sent >= this.#limits.requests ? sent : this.#requests;
-      const message =
-        `${count} requests ${owner} wait for a reply, the limit; ask again when one is answered`;
-      from.refuse("limit", message, id, channel.number);
-      return true;
-    }
-    const { responders } = channel.route;
-    if (!this.#announce(channel, waiter)) return false;
-    const responder = responders.next(from, end - start);
-    if (responder !== undefined) {
-      const deadline = this.#now() + this.#limits.requestMs;
-      this.#requesters.add(from);
-      this.#requests++;
-      PendingRequests.add({ requester: from, responder, id, channel: channel.number, deadline });
-      responder.outbox.send(bytes, start, end);
-      return true;
-    }
-    return this.#refuseRequest(channel, responders, from, id, end - start, waiter);
-  }
-
-  /** No responder took a request: there is none, or all have enough to do, or none has room and the session must wait. */
-  #refuseRequest(
-    channel: Channel,
-    responders: Rotation,
-    from: Peer,
-    id: number,
-    size: number,
-    waiter: () => void,
-  ): boolean {
-    const alive = responders.members.filter(({ peer }) => !peer.isEnded);
-    if (alive.length === 0) {
-      from.refuse("no_responders", `no session responds on ${channel.name}`, id, channel.number);
-      return true;
-    }
-    if (alive.some(({ peer }) => responders.accepts(peer) && !peer.outbox.hasRoom(size))) {
-      responders.whenRoom(from, size, waiter);
-      return false;
-    }
-    const most = `${MAX_RECEIVED_REQUESTS} requests to answer, the limit`;
-    from.refuse(
-      "limit",
-      `each responder on ${channel.name} has ${most}; ask again later`,
-      id,
-      channel.number,
-    );
-    return true;
-  }
-
-  /**
-   * Passes a REPLY to the inbox of session `number`, if `from` was sent the request.
-   *
-   * A requester without room gets `no_reply` instead: waiting for it would hold up the responder and all its other
-   * requesters.
-   */
+  /** Passes a REPLY to the inbox of session `number`, if `from` was sent the request. */
   reply(number: number, from: Peer, id: number, bytes: Uint8Array, start: number, end: number): void {
-    const inbox = (number | INBOX) >>> 0;
     const requester = this.#peers.get(number);
-    if (requester === undefined) {
-      from.refuse("no_such_session", `session ${number}, which asked, is gone`, id, inbox);
-      return;
-    }
-    const request = requester.pendingRequests.find(id);
-    if (request?.responder !== from) {
-      const message = `session ${number} does not wait for a reply ${id} from this session`;
-      from.refuse("forbidden", message, id, inbox);
-      return;
-    }
-    this.#settle(request);
-    if (requester.outbox.hasRoom(end - start)) requester.outbox.send(bytes, start, end);
-    else {
-      const message = "the reply came while this session did not read; it was dropped";
-      requester.refuse("no_reply", message, id, request.channel);
-    }
-  }
-
-  #settle(request: PendingRequest): void {
-    PendingRequests.remove(request);
-    this.#requests--;
+    if (requester !== undefined) return this.requests.reply(requester, from, id, bytes, start, end);
+    from.refuse("no_such_session", `session ${number}, which asked, is gone`, id, (number | INBOX) >>> 0);
   }
 }
 

@@ -4,12 +4,13 @@
  * @module
  */
 
-import { MAX_LISTED_MEMBERS } from "../limits.ts";
+import { MAX_LISTED_MEMBERS, MAX_TOLD_NUMBERS } from "../limits.ts";
 import { encodeControl, type Open } from "../wire/control.ts";
 import { Type } from "../wire/header.ts";
 import { channelProblem, ECHO, isPattern, isServerOwn, overlaps } from "../wire/names.ts";
 import type { Permissions } from "./authenticator.ts";
-import type { Channel, Channels } from "./channels.ts";
+import type { Channel } from "./channel.ts";
+import type { Channels } from "./channels.ts";
 import type { Peer, Subscription } from "./peer.ts";
 import type { WorkBudget } from "./work_budget.ts";
 
@@ -30,6 +31,8 @@ export class Subscriptions {
   readonly #budget: WorkBudget;
   readonly #opened = new Map<number, OpenChannel>();
   readonly #patterns = new Map<string, Subscription>();
+  /** Numbers of channels that it has been told without having them open by name. */
+  readonly #told = new Set<number>();
   /** How many subscriptions are members of a group; overlaps need to be looked for only if there are any. */
   #grouped = 0;
 
@@ -45,6 +48,17 @@ export class Subscriptions {
   /** The channel that the session has open under `number`. */
   get(number: number): OpenChannel | undefined {
     return this.#opened.get(number);
+  }
+
+  /** Whether the session knows the number of a channel. */
+  knows(number: number): boolean {
+    return this.#opened.has(number) || this.#told.has(number);
+  }
+
+  /** The session has been told the number of a channel. If it has been told many, it will be told them again. */
+  told(number: number): void {
+    if (this.#told.size === MAX_TOLD_NUMBERS) this.#told.clear();
+    this.#told.add(number);
   }
 
   /** Handles an OPEN. */
@@ -109,10 +123,10 @@ export class Subscriptions {
     if (before === undefined && !this.#mayOpenMore(id)) return;
     const subscription = this.#subscription(open);
     if (!this.#isApart(subscription, before, id)) return;
-    if (before !== undefined) this.#channels.removePattern(before);
     this.#count(before, subscription);
     this.#patterns.set(open.channel, subscription);
-    this.#channels.addPattern(subscription);
+    this.#channels.addPattern(subscription); // before the other is removed: a member of a group keeps its turn
+    if (before !== undefined) this.#channels.removePattern(before);
     const { channel, subscribe, respond } = open;
     this.#send(
       encodeControl({ type: Type.OPENED, id }, { channel, number: 0, publish: false, subscribe, respond }),
@@ -170,6 +184,7 @@ export class Subscriptions {
     const before = channel.subscription(this.#peer);
     this.#count(before, undefined);
     this.#opened.delete(channel.number);
+    this.#told.delete(channel.number); // a client may forget the number now
     channel.leave(this.#peer, isCovered);
     if (before?.subscribe) channel.presence?.tell(Type.PARTED, this.#peer);
     this.#channels.release(channel);
@@ -179,7 +194,8 @@ export class Subscriptions {
     this.#count(subscription, undefined);
     this.#patterns.delete(name);
     this.#channels.removePattern(subscription);
-    // The client may have forgotten the numbers of what the pattern covered. Other patterns say them again.
+    // A client may forget the numbers of what the pattern covered, so it is told again what other patterns cover.
+    this.#told.clear();
     for (const other of this.#patterns.values()) {
       if (overlaps(other.segments, subscription.segments)) this.#channels.patterns.announceAgain(other);
     }
@@ -229,7 +245,9 @@ export class Subscriptions {
   }
 
   #subscription({ channel, subscribe, respond, group, echo }: Open): Subscription {
-    return { peer: this.#peer, segments: channel.split("."), subscribe, respond, group, echo, since: 0 };
+    const segments = channel.split(".");
+    const peer = this.#peer;
+    return { peer, segments, isPattern: isPattern(channel), subscribe, respond, group, echo, since: 0 };
   }
 
   #count(before: Subscription | undefined, after: Subscription | undefined): void {

@@ -23,11 +23,13 @@ export class FakePeer implements Peer, Outbox {
   readonly number: number;
   readonly name: string;
   readonly outbox: Outbox = this;
-  readonly pendingRequests = new PendingRequests();
+  readonly pendingRequests = new PendingRequests<Peer>();
   readonly requestTurn: Turn = { last: 0 };
   isEnded = false;
-  /** The numbers of the channels it has open by name. */
-  hasOpen: (number: number) => boolean = () => false;
+  /** The numbers of the channels it knows: has open by name, or was told. */
+  knows: (number: number) => boolean = (number) => this.#told.has(number);
+  told: (number: number) => void = (number) => void this.#told.add(number);
+  readonly #told = new Set<number>();
   /** Every frame it was sent. */
   readonly frames: Sent[] = [];
   /** How many slices the frames came in. */
@@ -39,6 +41,8 @@ export class FakePeer implements Peer, Outbox {
   /** How many bytes it has room for. */
   room = Infinity;
   readonly waiters = new Set<() => void>();
+  /** Whether every waiter so far was patient, so that no slow consumer timeout runs. */
+  isPatient = true;
   #partial = new Uint8Array(0);
 
   constructor(number: number) {
@@ -66,7 +70,8 @@ export class FakePeer implements Peer, Outbox {
     return bytes <= this.room;
   }
 
-  whenRoom(waiter: () => void): void {
+  whenRoom(waiter: () => void, isPatient: boolean = false): void {
+    this.isPatient &&= isPatient;
     this.waiters.add(waiter);
   }
 
@@ -108,7 +113,8 @@ export type Wants = Partial<Pick<Subscription, "subscribe" | "respond" | "group"
 /** A subscription of `peer` to a name or pattern. */
 export function subscriptionOf(peer: Peer, channel: string, wants: Wants = {}): Subscription {
   const { subscribe = true, respond = false, group, echo = true } = wants;
-  return { peer, segments: channel.split("."), subscribe, respond, group, echo, since: 0 };
+  const isPattern = /[*>]/.test(channel);
+  return { peer, segments: channel.split("."), isPattern, subscribe, respond, group, echo, since: 0 };
 }
 
 /** So many sessions, numbered from 1. */

@@ -1,13 +1,14 @@
 /** Pending requests: known to both sessions, found by id, the oldest first. */
 
 import { assertEquals } from "@std/assert";
-import { type PendingRequest, PendingRequests } from "../../lib/broker/pending_requests.ts";
+import type { Peer } from "../../lib/broker/peer.ts";
+import { addRequest, type PendingRequest, removeRequest } from "../../lib/broker/pending_requests.ts";
 import { type FakePeer, peers } from "./fake_peer.ts";
 
 /** Adds a request under `id`. */
-function add(requester: FakePeer, responder: FakePeer, id: number, deadline = 1000): PendingRequest {
-  const request = { requester, responder, id, channel: 5, deadline };
-  PendingRequests.add(request);
+function add(requester: FakePeer, responder: FakePeer, id: number, deadline = 1000): PendingRequest<Peer> {
+  const request: PendingRequest<Peer> = { requester, responder, id, channel: 5, deadline };
+  addRequest(request);
   return request;
 }
 
@@ -22,7 +23,7 @@ Deno.test("a request is known to both its sessions, under its id, until it is re
   assertEquals(ada.pendingRequests.find(7), request);
   assertEquals([ada.pendingRequests.find(8), grace.pendingRequests.find(7)], [undefined, undefined]);
   assertEquals([counts(ada), counts(grace)], [[1, 0], [0, 1]]);
-  PendingRequests.remove(request);
+  removeRequest(request);
   assertEquals(ada.pendingRequests.find(7), undefined);
   assertEquals([counts(ada), counts(grace)], [[0, 0], [0, 0]]);
 });
@@ -31,7 +32,7 @@ Deno.test("different requesters may use the same id", () => {
   const [ada, grace, alan] = peers(3);
   const ofAda = add(ada, alan, 7);
   const ofGrace = add(grace, alan, 7);
-  PendingRequests.remove(ofAda);
+  removeRequest(ofAda);
   assertEquals([ada.pendingRequests.find(7), grace.pendingRequests.find(7)], [undefined, ofGrace]);
   assertEquals(counts(alan), [0, 1]);
 });
@@ -40,19 +41,19 @@ Deno.test("a session may send itself a request", () => {
   const [ada] = peers(1);
   const request = add(ada, ada, 1);
   assertEquals(counts(ada), [1, 1]);
-  PendingRequests.remove(request);
+  removeRequest(request);
   assertEquals(counts(ada), [0, 0]);
 });
 
 Deno.test("the oldest request is the one that was sent first, also if its id was used before", () => {
   const [ada, grace] = peers(2);
-  PendingRequests.remove(add(ada, grace, 1, 100));
+  removeRequest(add(ada, grace, 1, 100));
   const second = add(ada, grace, 2, 200);
   const again = add(ada, grace, 1, 300);
   assertEquals(ada.pendingRequests.oldest(), second);
-  PendingRequests.remove(second);
+  removeRequest(second);
   assertEquals(ada.pendingRequests.oldest(), again);
-  PendingRequests.remove(again);
+  removeRequest(again);
   assertEquals(ada.pendingRequests.oldest(), undefined);
 });
 
@@ -61,9 +62,9 @@ Deno.test("removing any request until there is none removes all, sent and receiv
   for (const id of [1, 2]) add(ada, grace, id);
   for (const id of [1, 2, 3]) add(alan, ada, id);
   add(ada, ada, 3);
-  const removed: PendingRequest[] = [];
+  const removed: PendingRequest<Peer>[] = [];
   for (let any = ada.pendingRequests.any(); any !== undefined; any = ada.pendingRequests.any()) {
-    PendingRequests.remove(any);
+    removeRequest(any);
     removed.push(any);
   }
   assertEquals(removed.length, 6);

@@ -1,7 +1,8 @@
 /** Requests: which responder gets one, and what its requester learns if no reply comes. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { PendingRequests } from "../../lib/broker/pending_requests.ts";
+import type { Peer } from "../../lib/broker/peer.ts";
+import { addRequest } from "../../lib/broker/pending_requests.ts";
 import { MAX_RECEIVED_REQUESTS, MAX_REQUESTS } from "../../lib/limits.ts";
 import { FakePeer } from "./fake_peer.ts";
 import { nextTurn, TestBroker, type TestSession, turnOfLoop } from "./test_broker.ts";
@@ -12,7 +13,7 @@ const RESPOND = { subscribe: false, respond: true };
 function burden(responder: TestSession, count = MAX_RECEIVED_REQUESTS): void {
   const requester = new FakePeer(1000);
   for (let id = 1; id <= count; id++) {
-    PendingRequests.add({ requester, responder, id, channel: 1, deadline: Infinity });
+    addRequest<Peer>({ requester, responder, id, channel: 1, deadline: Infinity });
   }
 }
 
@@ -219,7 +220,7 @@ Deno.test("the requests of all sessions together are limited, and each that ends
   let sent = 0;
   for (const session of requesters) {
     for (let id = 1; id <= 65_535 && sent < MAX_REQUESTS; id++, sent++) {
-      broker.router.request(broker.channel("jobs"), session, id, EMPTY, 0, EMPTY.length, () => {});
+      broker.router.requests.request(broker.channel("jobs"), session, id, EMPTY, 0, EMPTY.length, () => {});
     }
   }
   const last = broker.sessions[65];

@@ -18,7 +18,7 @@ function rotation(members: Member[], counter: TurnCounter = { count: 0 }): Rotat
 
 /** The numbers of the members that get the next `count` turns. */
 function turns(rotation: Rotation, count: number, bytes = 20, from = PUBLISHER): (number | undefined)[] {
-  return Array.from({ length: count }, () => rotation.next(from, bytes)?.number);
+  return Array.from({ length: count }, () => rotation.next(from, bytes)?.peer.number);
 }
 
 Deno.test("members take turns", () => {
@@ -60,7 +60,7 @@ Deno.test("with all members on all channels, no member is ever two turns ahead",
   const rotations = Array.from({ length: 4 }, () => rotation(members, counter));
   const counts = new Map(members.map(({ peer }) => [peer.number, 0]));
   for (let i = 0; i < 500; i++) {
-    const { number } = random.pick(rotations).next(PUBLISHER, 20)!;
+    const { number } = random.pick(rotations).next(PUBLISHER, 20)!.peer;
     counts.set(number, counts.get(number)! + 1);
     assert(Math.max(...counts.values()) - Math.min(...counts.values()) <= 1, JSON.stringify([...counts]));
   }
@@ -111,7 +111,7 @@ Deno.test("a group has room if one member that can be reached has", () => {
   const group = rotation([member(ada, false), member(grace), member(alan)]);
   for (const peer of [grace, alan]) peer.room = 10;
   assertEquals([group.hasRoom(PUBLISHER, 20), group.hasRoom(ada, 20)], [true, false]);
-  group.whenRoom(ada, 20, () => {});
+  group.whenRoom(ada, 20, () => {}, true);
   assertEquals(all.map(({ waiters }) => waiters.size), [0, 1, 1]);
   grace.drain();
   assertEquals([group.hasRoom(ada, 20), turns(group, 1, 20, ada)], [true, [2]]);

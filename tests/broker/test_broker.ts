@@ -6,7 +6,7 @@
 
 import { setImmediate } from "node:timers";
 import { ALL_PERMISSIONS } from "../../lib/broker/authenticator.ts";
-import type { Channel } from "../../lib/broker/channels.ts";
+import type { Channel } from "../../lib/broker/channel.ts";
 import { Router } from "../../lib/broker/router.ts";
 import { Subscriptions } from "../../lib/broker/subscriptions.ts";
 import { WorkBudget } from "../../lib/broker/work_budget.ts";
@@ -50,7 +50,8 @@ export class TestSession extends FakePeer {
     super(number);
     this.#router = router;
     this.subscriptions = new Subscriptions(this, router.channels, channels, ALL_PERMISSIONS, budget);
-    this.hasOpen = (number) => this.subscriptions.get(number) !== undefined;
+    this.knows = (number) => this.subscriptions.knows(number);
+    this.told = (number) => this.subscriptions.told(number);
     router.join(this);
   }
 
@@ -135,7 +136,7 @@ export class TestBroker {
   request(from: FakePeer, name: string, id: number, text = "what"): boolean {
     const channel = this.channel(name);
     const bytes = frame(Type.REQUEST, channel.number, from, text, id);
-    return this.router.request(channel, from, id, bytes, 0, bytes.length, this.#waiter);
+    return this.router.requests.request(channel, from, id, bytes, 0, bytes.length, this.#waiter);
   }
 
   /** Replies to a request. */

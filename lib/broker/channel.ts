@@ -1,0 +1,225 @@
+/**
+ * One channel: its name and number, the sessions that have it open, and where its messages go.
+ *
+ * @module
+ */
+
+import { encodeControl } from "../wire/control.ts";
+import { Type } from "../wire/header.ts";
+import type { PatternNode, Patterns } from "./patterns.ts";
+import type { Peer, Subscription } from "./peer.ts";
+import type { Presence } from "./presence.ts";
+import type { Wants } from "./rotation.ts";
+import type { Route, Routes } from "./route.ts";
+
+/** What a channel needs of the channels of its server. */
+export interface RouteSource {
+  readonly patterns: Patterns;
+  readonly routes: Routes;
+  /** The route of a channel that these patterns cover and these sessions are subscribed to by name. */
+  makeRoute(nodes: readonly PatternNode[], subscribers: ReadonlyMap<Peer, Subscription> | undefined): Route;
+}
+
+/** A session that must be told the number of a channel before its next message, and the frame that does. */
+export interface Announcement {
+  readonly peer: Peer;
+  readonly frame: Uint8Array;
+}
+
+const NONE: readonly Announcement[] = Object.freeze([]);
+
+/** A route, and what it was made from. */
+interface Current {
+  readonly route: Route;
+  /** The nodes of the patterns that cover the name. */
+  readonly nodes: readonly PatternNode[];
+  /** The version of the patterns when it was made. */
+  readonly madeAt: number;
+  /** The latest version of the patterns for which it is known to hold. */
+  checkedAt: number;
+}
+
+/** A channel that a session has open, or had open lately. */
+export class Channel {
+  readonly name: string;
+  readonly number: number;
+  /** How many sessions have it open. */
+  opened = 0;
+  /** How many sessions receive messages by subscribing to the name. */
+  memberCount = 0;
+  /** Tells watchers which sessions come and go; made when a session first watches. */
+  presence: Presence | undefined;
+  /**
+   * Sessions that a pattern subscribes here and that are yet to be told the number. Members of groups and responders
+   * are told one by one, when they are first sent something.
+   */
+  announcements: readonly Announcement[] = NONE;
+
+  readonly #source: RouteSource;
+  /** The subscriptions by this very name. */
+  #subscribers: Map<Peer, Subscription> | undefined;
+  /** Sessions that left the name since the route was made, but are still brought here by a pattern. */
+  #left: Set<Peer> | undefined;
+  /** The version of the patterns up to which sessions have been told the number. */
+  #announcedAt = 0;
+  #current: Current | undefined;
+
+  constructor(name: string, number: number, source: RouteSource) {
+    this.name = name;
+    this.number = number;
+    this.#source = source;
+  }
+
+  /** The subscription by name of `peer`, if it has one. */
+  subscription(peer: Peer): Subscription | undefined {
+    return this.#subscribers?.get(peer);
+  }
+
+  /** The first `most` sessions that are subscribed by name. */
+  members(most: number): { number: number; name: string }[] {
+    const members: { number: number; name: string }[] = [];
+    for (const [{ number, name }, { subscribe }] of this.#subscribers ?? []) {
+      if (members.length === most) break;
+      if (subscribe) members.push({ number, name });
+    }
+    return members;
+  }
+
+  /** Adds a subscription by name, in place of an earlier one of the same session. */
+  subscribe(subscription: Subscription): void {
+    this.#source.routes.add(subscription); // before the other is removed: a member of a group keeps its turn
+    this.unsubscribe(subscription.peer);
+    this.#subscribers ??= new Map();
+    this.#subscribers.set(subscription.peer, subscription);
+    if (subscription.subscribe) this.memberCount++;
+    this.#current = undefined;
+  }
+
+  /** Ends the subscription by name of `peer`, if it has one. */
+  unsubscribe(peer: Peer): void {
+    const subscription = this.#subscribers?.get(peer);
+    if (subscription === undefined) return;
+    this.#subscribers!.delete(peer);
+    if (subscription.subscribe) this.memberCount--;
+    this.#source.routes.remove(subscription);
+    this.#current = undefined;
+  }
+
+  /**
+   * `peer` has the channel open no longer.
+   *
+   * @param isCovered whether a pattern of the session covers the name: then it is announced to the session again
+   */
+  leave(peer: Peer, isCovered: boolean): void {
+    this.unsubscribe(peer);
+    this.presence?.delete(peer);
+    if (!isCovered) return;
+    this.#left ??= new Set();
+    this.#left.add(peer);
+    this.#current = undefined;
+  }
+
+  /** The last session has left: only name and number are kept. */
+  rest(): void {
+    // Some sessions are yet to be told: all of them are, if the channel is opened again.
+    if (this.#left !== undefined || this.announcements.length > 0) this.#announcedAt = 0;
+    this.#left =
+      this.#subscribers =
+      this.presence =
+      this.#current =
+        undefined;
+    this.announcements = NONE;
+  }
+
+  /**
+   * Where what is sent here goes now.
+   *
+   * Costs a comparison while nothing changes. After a change of any pattern it costs finding those that cover the name;
+   * after a change that concerns this channel, also a look at every subscription.
+   */
+  get route(): Route {
+    const { patterns } = this.#source;
+    if (this.#current?.checkedAt !== patterns.version) this.#refresh(patterns);
+    return this.#current!.route;
+  }
+
+  /** All of `announcements` have been sent. */
+  announced(): void {
+    this.announcements = NONE;
+  }
+
+  /** Tells `peer`, which is about to be sent something, the number of the channel if it does not know it. */
+  introduce(peer: Peer, wants: Wants | undefined): void {
+    const pending = this.announcements.find((announcement) => announcement.peer === peer);
+    if (pending !== undefined) {
+      this.announcements = this.announcements.filter((announcement) => announcement !== pending);
+      peer.outbox.send(pending.frame, 0, pending.frame.length);
+    } else if (wants !== undefined && !peer.knows(this.number)) {
+      const frame = this.#encodeAnnouncement(wants);
+      peer.outbox.send(frame, 0, frame.length);
+      peer.told(this.number);
+    }
+  }
+
+  /** Forgets a route that no longer holds, and with it the sessions that have left it. */
+  dropStaleRoute(): void {
+    if (this.#current?.checkedAt !== this.#source.patterns.version) this.#current = undefined;
+  }
+
+  #refresh(patterns: Patterns): void {
+    const nodes = patterns.covering(this.name);
+    const current = this.#current;
+    if (
+      current !== undefined && current.nodes.length === nodes.length &&
+      nodes.every((node, i) => node === current.nodes[i] && node.changedAt <= current.madeAt)
+    ) {
+      current.checkedAt = patterns.version;
+      return;
+    }
+    this.#announce(nodes);
+    const { version } = patterns;
+    const route = this.#source.makeRoute(nodes, this.#subscribers);
+    this.#current = { route, nodes, madeAt: version, checkedAt: version };
+    this.#announcedAt = version;
+    this.#left = undefined;
+  }
+
+  /** Notes which sessions must be told the number: those that patterns brought here since the last time. */
+  #announce(nodes: readonly PatternNode[]): void {
+    const added = new Map<Peer, Wants>();
+    // Those that wait are looked at again: they may have left the pattern, or opened the name, or want something else.
+    const waiting = new Set(this.announcements.map(({ peer }) => peer));
+    this.announcements = NONE;
+    for (const node of nodes) {
+      if (node.changedAt <= this.#announcedAt && this.#left === undefined && waiting.size === 0) continue;
+      node.forEach((subscription) => {
+        const { peer, subscribe, respond, group } = subscription;
+        if (group !== undefined) return;
+        const isNew = subscription.since > this.#announcedAt || this.#left?.has(peer) || waiting.has(peer);
+        if (!isNew || peer.knows(this.number)) return;
+        const known = added.get(peer);
+        added.set(peer, {
+          subscribe: subscribe || known?.subscribe === true,
+          respond: respond || known?.respond === true,
+        });
+      });
+    }
+    for (const [peer, { subscribe }] of added) if (!subscribe) added.delete(peer);
+    if (added.size === 0) return;
+    const frames = new Map<string, Uint8Array>(); // one for all sessions that are told the same
+    const announcements: Announcement[] = [];
+    for (const [peer, wants] of added) {
+      const key = `${wants.subscribe} ${wants.respond}`;
+      let frame = frames.get(key);
+      if (frame === undefined) frames.set(key, frame = this.#encodeAnnouncement(wants));
+      announcements.push({ peer, frame });
+    }
+    this.announcements = announcements;
+  }
+
+  #encodeAnnouncement(wants: Wants): Uint8Array {
+    const { name, number } = this;
+    const payload = { channel: name, number, publish: false, ...wants };
+    return encodeControl({ type: Type.OPENED, channel: number }, payload);
+  }
+}

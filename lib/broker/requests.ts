@@ -1,0 +1,171 @@
+/**
+ * Requests between sessions: each goes to one responder, and ends with its reply or an ERROR that says why there is none.
+ *
+ * @module
+ */
+
+import { type Limits, MAX_RECEIVED_REQUESTS, MAX_REQUESTS } from "../limits.ts";
+import { INBOX } from "../wire/header.ts";
+import type { Channel } from "./channel.ts";
+import type { Peer } from "./peer.ts";
+import { addRequest, type PendingRequest, removeRequest } from "./pending_requests.ts";
+import type { Rotation } from "./rotation.ts";
+import type { WorkBudget } from "./work_budget.ts";
+
+/** The requests of one server. */
+export class Requests {
+  readonly #limits: Pick<Limits, "requests" | "requestMs">;
+  readonly #now: () => number;
+  readonly #budget: WorkBudget;
+  /** Sessions that wait for a reply, and some that no longer do. */
+  readonly #requesters = new Set<Peer>();
+  /** How many requests wait for their reply. */
+  #pending = 0;
+  #isExpiring = false;
+
+  /** @param now a clock in milliseconds that never goes back */
+  constructor(limits: Pick<Limits, "requests" | "requestMs">, now: () => number, budget: WorkBudget) {
+    this.#limits = limits;
+    this.#now = now;
+    this.#budget = budget;
+  }
+
+  /** Passes a REQUEST to the responder of `channel` whose turn it is. Returns false if `waiter` will be called. */
+  request(
+    channel: Channel,
+    from: Peer,
+    id: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    waiter: () => void,
+  ): boolean {
+    const own = from.pendingRequests;
+    if (own.find(id) !== undefined) {
+      const message = `request ${id} still waits for its reply; use another id`;
+      from.refuse("id_in_use", message, id, channel.number);
+      return true;
+    }
+    if (own.sent >= this.#limits.requests || this.#pending >= MAX_REQUESTS) {
+      const [count, whose] = own.sent >= this.#limits.requests
+        ? [own.sent, "of this session"]
+        : [this.#pending, "of all sessions"];
+      const message =
+        `${count} requests ${whose} wait for a reply, the limit; ask again when one is answered`;
+      from.refuse("limit", message, id, channel.number);
+      return true;
+    }
+    const { responders } = channel.route;
+    const member = responders.next(from, end - start);
+    if (member === undefined) return this.#refuse(channel, responders, from, id, end - start, waiter);
+    const responder = member.peer;
+    const deadline = this.#now() + this.#limits.requestMs;
+    const request = { requester: from, responder, id, channel: channel.number, deadline };
+    addRequest(request);
+    this.#requesters.add(from);
+    this.#pending++;
+    if (member.wants !== undefined || channel.announcements.length > 0) {
+      channel.introduce(responder, member.wants);
+    }
+    responder.outbox.send(bytes, start, end);
+    return true;
+  }
+
+  /** No responder took a request: there is none, or all have enough to do, or none has room and the session must wait. */
+  #refuse(
+    channel: Channel,
+    responders: Rotation,
+    from: Peer,
+    id: number,
+    size: number,
+    waiter: () => void,
+  ): boolean {
+    const alive = responders.members.filter(({ peer }) => !peer.isEnded);
+    if (alive.length === 0) {
+      from.refuse("no_responders", `no session responds on ${channel.name}`, id, channel.number);
+      return true;
+    }
+    if (alive.some(({ peer }) => responders.accepts(peer) && !peer.outbox.hasRoom(size))) {
+      // However long it takes: no session is closed as a slow consumer because of requests alone.
+      responders.whenRoom(from, size, waiter, true);
+      return false;
+    }
+    const most = `${MAX_RECEIVED_REQUESTS} requests to answer, the limit`;
+    from.refuse(
+      "limit",
+      `each responder on ${channel.name} has ${most}; ask again later`,
+      id,
+      channel.number,
+    );
+    return true;
+  }
+
+  /**
+   * Passes a REPLY to `requester`, if `from` was sent the request.
+   *
+   * A requester without room gets `no_reply` instead: waiting for it would hold up the responder and all its other
+   * requesters.
+   */
+  reply(requester: Peer, from: Peer, id: number, bytes: Uint8Array, start: number, end: number): void {
+    const request = requester.pendingRequests.find(id);
+    if (request?.responder !== from) {
+      const message = `session ${requester.number} does not wait for a reply ${id} from this session`;
+      from.refuse("forbidden", message, id, (requester.number | INBOX) >>> 0);
+      return;
+    }
+    this.#settle(request);
+    if (requester.outbox.hasRoom(end - start)) requester.outbox.send(bytes, start, end);
+    else {
+      const message = "the reply came while this session did not read; it was dropped";
+      requester.refuse("no_reply", message, id, request.channel);
+    }
+  }
+
+  /** A session has ended: ends its requests, as many as this turn's budget allows, and the rest later. */
+  abandon(peer: Peer): void {
+    this.#requesters.delete(peer);
+    for (let request = peer.pendingRequests.any(); request; request = peer.pendingRequests.any()) {
+      if (this.#budget.isSpent) return this.#budget.later(() => this.abandon(peer));
+      this.#budget.spend(1);
+      this.#settle(request);
+      const { requester, id, channel } = request;
+      if (requester === peer) continue;
+      const message = `session ${peer.number} ended before it answered; ask again`;
+      requester.refuse("responder_gone", message, id, channel);
+    }
+  }
+
+  /** Ends the requests that have waited too long, as many a turn as the budget allows. To be called once a second. */
+  sweep(): void {
+    if (this.#isExpiring) return; // the last sweep is not done yet
+    this.#isExpiring = true;
+    this.#expire([...this.#requesters]);
+  }
+
+  #expire(requesters: Peer[]): void {
+    const now = this.#now();
+    for (let peer = requesters.pop(); peer !== undefined; peer = requesters.pop()) {
+      let request = peer.pendingRequests.oldest();
+      if (request === undefined) this.#requesters.delete(peer);
+      for (; request !== undefined && request.deadline <= now; request = peer.pendingRequests.oldest()) {
+        if (this.#budget.isSpent) {
+          requesters.push(peer);
+          return this.#budget.later(() => this.#expire(requesters));
+        }
+        this.#budget.spend(1);
+        this.#settle(request);
+        const { responder, id, channel } = request;
+        const message = `session ${responder.number} did not answer within ${
+          this.#limits.requestMs / 1000
+        } s`;
+        peer.refuse("no_reply", message, id, channel);
+      }
+    }
+    this.#isExpiring = false;
+  }
+
+  #settle(request: PendingRequest<Peer>): void {
+    removeRequest(request);
+    this.#pending--;
+  }
+}
