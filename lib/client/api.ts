@@ -102,7 +102,7 @@ export interface Message {
   readonly headers: MessageHeaders;
   /** The payload, without the message headers. */
   readonly payload: Uint8Array;
-  /** Whether the sender waits for an answer; see `reply`. */
+  /** Whether the sender waits for a reply: true in a handler, see `Client.respond`. */
   readonly isRequest: boolean;
   /** The payload as text; bytes that are not UTF-8 become U+FFFD. */
   text(): string;
@@ -175,8 +175,6 @@ export type Handler = (request: Message) => Payload | void | Promise<Payload | v
 
 /** How requests are answered. */
 export interface RespondOptions {
-  /** Shares the messages of the channel with other members of the group; requests are shared in any case. */
-  readonly group?: string;
   /** How many requests are handled at once; 64 by default. */
   readonly concurrency?: number;
   /** Called with each error that the handler throws; `console.error` by default, as in `Deno.serve`. */
@@ -239,8 +237,9 @@ export interface Client extends AsyncDisposable {
    */
   request(channel: string, payload: Payload, options?: RequestOptions): Promise<Message>;
   /**
-   * Answers the requests of `channel`, which this client must not have open otherwise; messages that are not requests
-   * are ignored.
+   * Answers the requests of `channel`, or of the channels that a pattern covers; `open` receives messages only. Each
+   * request goes to one of the sessions that respond on its channel, in turn, which may be the one that sent it. This
+   * client must not have `channel` open otherwise.
    *
    * If the handler throws, the requester's `request` fails with `no_reply`, without the details, which may be private.
    * If it throws a `ParleyError`, `request` fails with the code and message of that error.

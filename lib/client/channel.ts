@@ -46,6 +46,8 @@ export class OpenChannel implements Channel {
   number = 0;
   mayPublish = false;
   subscribed = false;
+  /** Whether requests are received. */
+  responding = false;
   memberCount = 0;
   readonly members = new Map<number, string>();
 
@@ -77,6 +79,7 @@ export class OpenChannel implements Channel {
     this.number = answer.number;
     this.mayPublish = answer.publish;
     this.subscribed = answer.subscribe;
+    this.responding = answer.respond ?? false;
     this.queue.skippedSender = options.echo === false ? this.#owner.number : 0;
     this.members.clear();
     for (const { number, name } of answer.members ?? []) this.members.set(number, name);
@@ -121,7 +124,7 @@ export class OpenChannel implements Channel {
       if (this.isConnected) await this.#owner.leave(this);
     } finally {
       this.queue.end();
-      this.subscribed = false;
+      this.subscribed = this.responding = false;
     }
   }
 

@@ -12,7 +12,9 @@ export interface Route {
   /** The channel's name. */
   readonly name: string;
   /** Subscribed by the channel's name, or by a pattern that covers it. */
-  readonly receivers: readonly OpenChannel[];
+  readonly subscribers: readonly OpenChannel[];
+  /** Responds by the channel's name, or else by a pattern that covers it. */
+  readonly responder: OpenChannel | undefined;
 }
 
 /** The channels, patterns and channel numbers of one session. */
@@ -63,10 +65,13 @@ export class Channels {
   #findRoute(number: number): Route | undefined {
     const name = this.#names.get(number);
     if (name === undefined) return undefined;
-    const receivers = [...this.#byName.values()].filter((channel) =>
-      channel.subscribed && (channel.name === name || isPattern(channel.name) && covers(channel.name, name))
+    const matching = [...this.#byName.values()].filter((channel) =>
+      channel.name === name || isPattern(channel.name) && covers(channel.name, name)
     );
-    const route = { name, receivers };
+    const subscribers = matching.filter(({ subscribed }) => subscribed);
+    const responders = matching.filter(({ responding }) => responding);
+    const responder = responders.find((channel) => channel.name === name) ?? responders[0];
+    const route = { name, subscribers, responder };
     this.#routes.set(number, route);
     return route;
   }

@@ -8,11 +8,18 @@ import { ParleyError } from "../errors.ts";
 import { channelProblem, isPattern } from "../wire/names.ts";
 import type { OpenOptions } from "./api.ts";
 
-/** @throws {ParleyError} `bad_channel`, or `bad_argument` if the options contradict each other */
-export function checkOpen(name: string, { subscribe = true, group, presence }: OpenOptions): void {
+/** @throws {ParleyError} `bad_channel` unless `name` names a channel or a pattern */
+export function checkNameOrPattern(name: string): void {
   const problem = channelProblem(name);
   if (problem !== undefined) throw new ParleyError("bad_channel", problem);
-  if (isPattern(name) && !subscribe) throw badArgument(`${name} is a pattern, which can only be subscribed`);
+}
+
+/** @throws {ParleyError} `bad_channel`, or `bad_argument` if the options contradict each other */
+export function checkOpen(name: string, { subscribe = true, group, presence }: OpenOptions): void {
+  checkNameOrPattern(name);
+  if (isPattern(name) && !subscribe) {
+    throw badArgument(`${name} is a pattern: it cannot be published on, so leave subscribe true`);
+  }
   if (presence && (!subscribe || isPattern(name))) {
     throw badArgument("presence needs a channel's own name, and subscribe");
   }

@@ -24,7 +24,7 @@ import type {
 import { callSafely } from "./callback.ts";
 import { type ChannelOwner, OpenChannel, type Purpose } from "./channel.ts";
 import { Channels } from "./channels.ts";
-import { badArgument, checkName, checkOpen, checkPositive } from "./checks.ts";
+import { badArgument, checkName, checkNameOrPattern, checkOpen, checkPositive } from "./checks.ts";
 import type { ClientConnection, ClientConnectionEvents } from "./client_connection.ts";
 import { Delivery } from "./delivery.ts";
 import { errorOf } from "./error_reply.ts";
@@ -118,10 +118,10 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
   }
 
   async respond(name: string, handler: Handler, options: RespondOptions = {}): Promise<Responder> {
-    const { group, concurrency } = options;
-    checkOpen(name, { group });
+    const { concurrency } = options;
+    checkNameOrPattern(name);
     if (concurrency !== undefined) checkPositive("concurrency", concurrency);
-    return new ChannelResponder(await this.#open(name, { group }, "respond"), handler, options);
+    return new ChannelResponder(await this.#open(name, {}, "respond"), handler, options);
   }
 
   direct(number: number, payload: Payload, options?: PublishOptions): Promise<void> {
@@ -187,8 +187,11 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
   }
 
   #sendOpen(channel: OpenChannel, options: OpenOptions): Promise<void> {
-    const { subscribe = true, group, echo, presence } = options;
-    const open = { channel: channel.name, subscribe, group, echo, presence: presence ? true : undefined };
+    const { group, echo } = options;
+    const subscribe = channel.purpose === "program" && (options.subscribe ?? true);
+    const respond = channel.purpose === "respond";
+    const presence = options.presence ? true : undefined;
+    const open = { channel: channel.name, subscribe, respond, group, echo, presence };
     return this.connection.call(
       Type.OPENED,
       (writer, id) => writer.control(Type.OPEN, id, open),
@@ -210,7 +213,7 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
       channel = this.#channels.get(name);
     }
     if (channel !== undefined && !channel.isLeft) return channel;
-    return await this.#open(name, { subscribe: false }, "request");
+    return await this.#open(name, {}, "request");
   }
 
   async leave(channel: OpenChannel): Promise<void> {
@@ -262,7 +265,7 @@ function inboxOf(session: number): number {
 
 function alreadyOpen(name: string): ParleyError {
   return badArgument(
-    `${name} is open on this client already, and a session has one subscription to a channel; leave it first, or ` +
-      "answer its requests with reply() in the loop that iterates it",
+    `${name} is open on this client already, and a client either subscribes to a channel or responds on it; ` +
+      "leave it first, or use a second client",
   );
 }

@@ -46,11 +46,11 @@ export class Delivery implements ChannelEvents {
       );
       return false;
     }
-    const { name, receivers } = route; // empty if the channel was left and the server does not know yet
-    for (const { queue } of receivers) {
+    const { name, subscribers } = route; // empty if the channel was left and the server does not know yet
+    for (const { queue } of subscribers) {
       if (queue.isFull && this.#mustPause()) return false;
     }
-    for (const { queue } of receivers) queue.push(bytes.slice(from, to), name, channel);
+    for (const { queue } of subscribers) queue.push(bytes.slice(from, to), name, channel);
     return true;
   }
 
@@ -91,11 +91,10 @@ export class Delivery implements ChannelEvents {
     return true;
   }
 
-  /** Queues a request for a responder, or, if there is none, for the first subscription. */
+  /** Queues a request for its responder. */
   #request(header: Header, bytes: Uint8Array, from: number, to: number): boolean {
     const route = this.#channels.routeOf(header.channel);
-    const receiver = route?.receivers.find(({ purpose }) => purpose === "respond") ?? route?.receivers[0];
-    if (route === undefined || receiver === undefined) {
+    if (route?.responder === undefined) {
       const error = new ParleyError("no_responders", "the responder has just left; send the request again");
       return this.#rejectRequest(header, error);
     }
@@ -107,8 +106,9 @@ export class Delivery implements ChannelEvents {
         return this.#rejectRequest(header, error);
       }
     }
-    if (receiver.queue.isFull && this.#mustPause()) return false;
-    receiver.queue.push(bytes.slice(from, to), route.name, header.channel);
+    const { queue } = route.responder;
+    if (queue.isFull && this.#mustPause()) return false;
+    queue.push(bytes.slice(from, to), route.name, header.channel);
     return true;
   }
 

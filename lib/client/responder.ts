@@ -46,7 +46,6 @@ export class ChannelResponder implements Responder {
   async #run(): Promise<void> {
     try {
       for await (const request of this.#channel) {
-        if (!request.isRequest) continue;
         this.#running++;
         this.#answer(request);
         if (this.#running >= this.#concurrency) await this.#handlerFinished();

@@ -88,12 +88,13 @@ export class FakePeer implements Disposable {
   /** Reads an OPEN and answers it with `number`. */
   async open(number: number): Promise<Record<string, unknown>> {
     const open = await this.expect(Type.OPEN);
-    const { channel, subscribe } = open.json();
+    const { channel, subscribe, respond } = open.json();
     await this.control({ type: Type.OPENED, id: open.header.id, channel: number }, {
       channel,
       number,
       publish: true,
       subscribe,
+      respond,
     });
     return open.json();
   }

@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { Trace } from "../../lib/client/api.ts";
 import { serve } from "../../lib/server/serve.ts";
 import { connect } from "../../lib/client/connect.ts";
 import { ParleyError } from "../../lib/errors.ts";
 import { encodeFrame, INBOX, Type } from "../../lib/wire/header.ts";
 import { playServer } from "./fake_server.ts";
+import { next } from "./messages.ts";
 
 Deno.test("a request gets the handler's reply, of any kind", async () => {
   await using server = await serve({ port: 0 });
@@ -124,33 +126,81 @@ Deno.test("a handler whose result cannot be sent has failed", async () => {
   assertEquals(codes, ["bad_argument"]);
 });
 
-Deno.test("a loop over a channel receives requests too, and can answer each once", async () => {
+Deno.test("a handler may reply by itself, once", async () => {
   await using server = await serve({ port: 0 });
   await using worker = await connect({ port: server.port });
   await using requester = await connect({ port: server.port });
-  const jobs = await worker.open("jobs");
-  const reply = requester.request("jobs", "2");
-  for await (const message of jobs) {
-    assert(message.isRequest);
-    await message.reply(`${Number(message.text()) * 2}`);
-    assertEquals((await assertRejects(() => message.reply("again"), ParleyError)).code, "bad_argument");
-    break;
-  }
-  assertEquals((await reply).text(), "4");
-  await jobs.publish("not a request");
-  for await (const message of jobs) {
-    assertEquals((await assertRejects(() => message.reply("x"), ParleyError)).code, "bad_argument");
-    break;
-  }
+  const errors: unknown[] = [];
+  await using _responder = await worker.respond("jobs", async (request) => {
+    assert(request.isRequest);
+    await request.reply(`${Number(request.text()) * 2}`);
+    await request.reply("again");
+  }, { onError: (error) => errors.push((error as ParleyError).code) });
+  assertEquals((await requester.request("jobs", "2")).text(), "4");
+  await worker.ping();
+  assertEquals(errors, ["bad_argument"]);
 });
 
-Deno.test("a responder answers by pattern, and ignores messages that are not requests", async () => {
+Deno.test("a message that is not a request has no reply", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ port: server.port });
+  await using jobs = await client.open("jobs");
+  await jobs.publish("not a request");
+  const message = await next(jobs);
+  assertEquals(message.isRequest, false);
+  assertEquals((await assertRejects(() => message.reply("x"), ParleyError)).code, "bad_argument");
+});
+
+Deno.test("subscribing does not make a responder, neither by name nor by pattern", async () => {
+  await using server = await serve({ port: 0 });
+  await using subscriber = await connect({ port: server.port });
+  await using requester = await connect({ port: server.port });
+  await using jobs = await subscriber.open("jobs");
+  await using _all = await subscriber.open(">");
+  const error = await assertRejects(() => requester.request("jobs", "?"), ParleyError);
+  assertEquals(error.code, "no_responders");
+  await (await requester.open("jobs", { subscribe: false })).publish(
+    "the next one, so no request came before",
+  );
+  assertEquals((await next(jobs)).isRequest, false);
+});
+
+Deno.test("responding does not make a subscriber", async () => {
+  await using server = await serve({ port: 0 });
+  const received: number[] = [];
+  const trace: Trace = (way, { type }) => way === "in" && received.push(type);
+  await using worker = await connect({ port: server.port, trace });
+  await using requester = await connect({ port: server.port });
+  await using _responder = await worker.respond("jobs", () => "done");
+  await (await requester.open("jobs", { subscribe: false })).publish("a message");
+  await requester.request("jobs", "");
+  assertEquals(received, [Type.WELCOME, Type.OPENED, Type.REQUEST]);
+});
+
+Deno.test("a client answers its own requests, by name and by pattern", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ port: server.port });
+  await using _upper = await client.respond("text.upper", (request) => request.text().toUpperCase());
+  await using _any = await client.respond("shop.*", (request) => request.channel);
+  const reply = await client.request("text.upper", "quiet");
+  assertEquals([reply.text(), reply.sender], ["QUIET", client.number]);
+  assertEquals((await client.request("shop.shoes", "")).text(), "shop.shoes");
+});
+
+Deno.test("a handler that responds by name takes precedence over one by pattern", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ port: server.port });
+  await using _pattern = await client.respond("shop.*", () => "by pattern");
+  await using _name = await client.respond("shop.shoes", () => "by name");
+  assertEquals((await client.request("shop.shoes", "")).text(), "by name");
+  assertEquals((await client.request("shop.hats", "")).text(), "by pattern");
+});
+
+Deno.test("a responder answers by pattern", async () => {
   await using server = await serve({ port: 0 });
   await using worker = await connect({ port: server.port });
   await using requester = await connect({ port: server.port });
   await using _responder = await worker.respond("shop.*", (request) => request.channel);
-  const shop = await requester.open("shop.shoes", { subscribe: false });
-  await shop.publish("closing soon");
   assertEquals((await requester.request("shop.shoes", "?")).text(), "shop.shoes");
 });
 
@@ -179,7 +229,7 @@ Deno.test("stop answers the requests received before, and takes no more", async 
   );
 });
 
-Deno.test("a channel is either iterated or responded on", async () => {
+Deno.test("a client either subscribes to a channel or responds on it", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ port: server.port });
   await client.open("one");
