@@ -263,7 +263,7 @@ export interface Client extends AsyncDisposable {
   /**
    * Says goodbye once the server has taken everything published, and closes. Calls under way fail with `closed`.
    *
-   * @throws {ParleyError} if the server did not confirm, or rejected a message and no call has reported that yet; the
+   * @throws {ParleyError} if the server did not confirm, or had rejected a message that no call has reported yet; the
    * client is closed all the same
    */
   close(reason?: string): Promise<void>;

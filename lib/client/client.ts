@@ -172,6 +172,7 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
       if (channel.purpose !== "request") throw alreadyOpen(name);
     }
     channel ??= new OpenChannel(name, this, purpose);
+    const previous = channel.purpose;
     channel.purpose = purpose;
     this.#requestChannels.remove(channel);
     this.#channels.add(channel);
@@ -179,7 +180,10 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
     channel.ready = opening;
     try {
       await opening;
+      channel.purpose = purpose;
     } catch (error) {
+      // A channel that was open before stays open, for its earlier purpose.
+      channel.purpose = previous;
       if (!channel.isOpen) this.#channels.remove(channel);
       throw error;
     }

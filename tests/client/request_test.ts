@@ -239,6 +239,31 @@ Deno.test("a client either subscribes to a channel or responds on it", async () 
   await assertRejects(() => client.respond("two", () => {}), ParleyError, "open on this client already");
 });
 
+Deno.test("a channel can be opened after the server has refused to let the client respond on it", async () => {
+  await playServer(async (server) => {
+    using peer = await server.greet();
+    await peer.open(5);
+    const { id } = (await peer.expect(Type.REQUEST)).header;
+    await peer.control({ type: Type.ERROR, id, channel: 5 }, {
+      code: "no_responders",
+      message: "none",
+      fatal: false,
+    });
+    const respond = await peer.expect(Type.OPEN);
+    assertEquals([respond.json().subscribe, respond.json().respond], [false, true]);
+    const rejection = { code: "forbidden", message: "not allowed", fatal: false };
+    await peer.control({ type: Type.ERROR, id: respond.header.id }, rejection);
+    const open = await peer.open(5);
+    assertEquals([open.subscribe, open.respond], [true, false]);
+    await peer.drain();
+  }, async (port) => {
+    await using client = await connect({ port });
+    await assertRejects(() => client.request("jobs", "?"), ParleyError, "none");
+    await assertRejects(() => client.respond("jobs", () => {}), ParleyError, "not allowed");
+    assertEquals((await client.open("jobs")).subscribed, true);
+  });
+});
+
 Deno.test("a request on a channel that is being subscribed does not end the subscription", async () => {
   await using server = await serve({ port: 0 });
   await using worker = await connect({ port: server.port });
