@@ -90,7 +90,13 @@ for (const [slices, bytes] of SENDS) {
 
 // Router
 
-const nullOutbox: Peer["outbox"] = { hasRoom: () => true, whenRoom: nothing, send: nothing };
+const nullOutbox: Peer["outbox"] = {
+  hasRoom: () => true,
+  whenRoom: nothing,
+  send: nothing,
+  tick: nothing,
+  dropFrames: nothing,
+};
 
 function peer(number: number): Peer {
   return {

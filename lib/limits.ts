@@ -106,6 +106,12 @@ export const HANDSHAKE_MS = 5_000;
 /** How long a full outbox may hold its publishers back before its peer is closed as `slow_consumer`. */
 export const SLOW_CONSUMER_TIMEOUT_MS = 5_000;
 
+/** The part of the pending limit that a session must take within the slow consumer timeout while a publisher waits. */
+export const MIN_PROGRESS_SHARE = 16;
+
+/** How long after a deadline it is confirmed, when what had arrived by then has been read; see `deadline.ts`. */
+export const DEADLINE_CONFIRM_MS = 50;
+
 /** How long the asked session has to REPLY. */
 export const REQUEST_MS = 60_000;
 

@@ -114,8 +114,10 @@ export class ActiveSession implements Peer, FrameHandler {
   }
 
   frame(bytes: Uint8Array, from: number, to: number): boolean {
-    // Each of these may be answered: a session that does not read its answers is paused.
-    if (!this.#flow.hasRoom(to - from) || !this.#flow.mayHandle()) return false;
+    // Most of these are answered: a session that does not read its answers is paused. A REPLY is not, and must not wait
+    // until the responder has read the requests behind it.
+    if (bytes[from] !== Type.REPLY && !this.#flow.hasRoom(to - from)) return false;
+    if (!this.#flow.mayHandle()) return false;
     if (!this.#flow.pauseUnless(this.#handle(bytes, from, to))) return false;
     this.#flow.spend(1, to - from);
     return true;
@@ -154,8 +156,7 @@ export class ActiveSession implements Peer, FrameHandler {
       case Type.REQUEST:
         return this.#request(bytes, from, to, id, channel);
       case Type.REPLY:
-        this.#context.router.reply(channel - INBOX, this, id, bytes, from, to);
-        return true;
+        return this.#reply(bytes, from, to, id, channel);
       case Type.MESSAGE: // with the receipt flag; others come as runs
       case Type.ACK:
       case Type.NAK:
@@ -189,6 +190,25 @@ export class ActiveSession implements Peer, FrameHandler {
       return true;
     }
     return this.#context.router.requests.request(open.channel, this, id, bytes, from, to, this.#flow.resume);
+  }
+
+  #reply(bytes: Uint8Array, from: number, to: number, id: number, channel: number): boolean {
+    const { router } = this.#context;
+    const number = channel - INBOX;
+    const requester = router.find(number);
+    if (requester !== undefined && router.requests.reply(requester, this, id, bytes, from, to)) return true;
+    if (!this.#flow.hasRoom()) return false;
+    if (requester === undefined) {
+      this.refuse("no_such_session", `session ${number}, which asked, is gone`, id, channel);
+    } else {
+      this.refuse(
+        "forbidden",
+        `session ${number} does not wait for a reply ${id} from this session`,
+        id,
+        channel,
+      );
+    }
+    return true;
   }
 
   /** Refuses to use a channel that is not open, or not for this session to publish on. */

@@ -1,53 +1,40 @@
 /**
  * Frames that the server writes without a payload of its own: PING, and answers that return the payload they got.
  *
+ * An answer is made from the frame it answers, by writing over its header: no other session is sent that frame, and the
+ * payload stays where it is.
+ *
  * @module
  */
 
-import { HEADER_BYTES } from "../limits.ts";
-import { INBOX, putHeader, Type, u16 } from "../wire/header.ts";
+import { encodeFrame, INBOX, putU32, Type } from "../wire/header.ts";
 import type { Outbox, Peer } from "./peer.ts";
+
+const CHANNEL = 8;
+const SENDER = 12;
 
 /** Writes such frames for all sessions of a server; allocates nothing. */
 export class Echo {
-  readonly #header = new Uint8Array(HEADER_BYTES);
+  readonly #ping = encodeFrame({ type: Type.PING });
 
   /** Sends a PING, which a living client answers. */
   ping(outbox: Outbox): void {
-    putHeader(this.#header, 0, Type.PING, 0, 0, 0, 0, 0);
-    outbox.send(this.#header, 0, HEADER_BYTES);
+    outbox.send(this.#ping, 0, this.#ping.length, true); // silence is judged by itself
   }
 
-  /** Answers the PING `bytes[from, to)`. */
+  /** Answers the PING `bytes[from, to)`, and overwrites its header. */
   pong(outbox: Outbox, bytes: Uint8Array, from: number, to: number): void {
-    this.#giveBack(outbox, Type.PONG, 0, 0, bytes, from, to);
+    bytes[from] = Type.PONG;
+    bytes[from + 1] = 0;
+    putU32(bytes, from + SENDER, 0);
+    outbox.send(bytes, from, to);
   }
 
-  /** Answers the REQUEST `bytes[from, to)` of `requester`, as `$echo` does. */
+  /** Answers the REQUEST `bytes[from, to)` of `requester` as `$echo` does, and overwrites its header. */
   reply(requester: Peer, bytes: Uint8Array, from: number, to: number): void {
-    this.#giveBack(
-      requester.outbox,
-      Type.REPLY,
-      bytes[from + 1],
-      (requester.number | INBOX) >>> 0,
-      bytes,
-      from,
-      to,
-    );
-  }
-
-  #giveBack(
-    outbox: Outbox,
-    type: number,
-    flags: number,
-    channel: number,
-    bytes: Uint8Array,
-    from: number,
-    to: number,
-  ): void {
-    const id = u16(bytes, from + 2);
-    putHeader(this.#header, 0, type, flags, id, to - from - HEADER_BYTES, channel, 0);
-    outbox.send(this.#header, 0, HEADER_BYTES);
-    outbox.send(bytes, from + HEADER_BYTES, to);
+    bytes[from] = Type.REPLY;
+    putU32(bytes, from + CHANNEL, (requester.number | INBOX) >>> 0);
+    putU32(bytes, from + SENDER, 0);
+    requester.outbox.send(bytes, from, to);
   }
 }

@@ -67,7 +67,8 @@ export class FlowControl {
   /** Whether the session may be sent `bytes`. If not, it is paused until it has read what waits for it. */
   hasRoom(bytes: number = HEADER_BYTES): boolean {
     if (this.#transport.outbox.hasRoom(bytes)) return true;
-    this.#transport.outbox.whenRoom(this.resume);
+    // It holds up no other session, so there is no hurry.
+    this.#transport.outbox.whenRoom(this.resume, true);
     return this.pauseUnless(false);
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Deadline } from "../deadline.ts";
 import type { ErrorCode } from "../errors.ts";
 import { decodeControl, PROTOCOL } from "../wire/control.ts";
 import { ALL_PERMISSIONS, type Authenticator, type Identity, type Permissions } from "./authenticator.ts";
@@ -31,7 +32,7 @@ export class Handshake {
   readonly #authenticator: Authenticator | undefined;
   readonly #address: string;
   readonly #failed: (error: unknown) => void;
-  readonly #deadline: ReturnType<typeof setTimeout>;
+  readonly #deadline: Deadline;
   #result: AcceptedClient | RejectedClient | undefined;
   #isVerifying = false;
 
@@ -49,7 +50,7 @@ export class Handshake {
     this.#authenticator = authenticator;
     this.#address = address;
     this.#failed = failed;
-    this.#deadline = setTimeout(late, withinMs);
+    this.#deadline = new Deadline(withinMs, late);
   }
 
   /**
@@ -77,7 +78,7 @@ export class Handshake {
 
   /** The handshake is over. */
   stop(): void {
-    clearTimeout(this.#deadline);
+    this.#deadline.stop();
   }
 
   async #verify(authenticator: Authenticator, token: string | undefined): Promise<void> {

@@ -17,7 +17,11 @@ export interface Outbox {
    */
   whenRoom(waiter: () => void, isPatient?: boolean): void;
   /** Queues `bytes[from, to)`, which may be reused afterwards. Never waits: senders that can wait ask `hasRoom` first. */
-  send(bytes: Uint8Array, from: number, to: number): void;
+  send(bytes: Uint8Array, from: number, to: number, isRequest?: boolean): void;
+  /** Called once a second: closes the session as a slow consumer if it takes nothing of what waits for it. */
+  tick(): void;
+  /** Drops every whole frame that is not yet being written, so that what is sent next is read soon. */
+  dropFrames(): void;
 }
 
 /** The connection under a session. */

@@ -5,7 +5,6 @@
  */
 
 import { type Limits, MAX_RECEIVED_REQUESTS, MAX_REQUESTS } from "../limits.ts";
-import { INBOX } from "../wire/header.ts";
 import type { Channel } from "./channel.ts";
 import type { Peer } from "./peer.ts";
 import { addRequest, type PendingRequest, removeRequest } from "./pending_requests.ts";
@@ -67,7 +66,7 @@ export class Requests {
     if (member.wants !== undefined || channel.announcements.length > 0) {
       channel.introduce(responder, member.wants);
     }
-    responder.outbox.send(bytes, start, end);
+    responder.outbox.send(bytes, start, end, true);
     return true;
   }
 
@@ -101,24 +100,21 @@ export class Requests {
   }
 
   /**
-   * Passes a REPLY to `requester`, if `from` was sent the request.
+   * Passes a REPLY to `requester`, if `from` was sent the request. Returns false if it was not.
    *
    * A requester without room gets `no_reply` instead: waiting for it would hold up the responder and all its other
    * requesters.
    */
-  reply(requester: Peer, from: Peer, id: number, bytes: Uint8Array, start: number, end: number): void {
+  reply(requester: Peer, from: Peer, id: number, bytes: Uint8Array, start: number, end: number): boolean {
     const request = requester.pendingRequests.find(id);
-    if (request?.responder !== from) {
-      const message = `session ${requester.number} does not wait for a reply ${id} from this session`;
-      from.refuse("forbidden", message, id, (requester.number | INBOX) >>> 0);
-      return;
-    }
+    if (request?.responder !== from) return false;
     this.#settle(request);
     if (requester.outbox.hasRoom(end - start)) requester.outbox.send(bytes, start, end);
     else {
       const message = "the reply came while this session did not read; it was dropped";
       requester.refuse("no_reply", message, id, request.channel);
     }
+    return true;
   }
 
   /** A session has ended: ends its requests, as many as this turn's budget allows, and the rest later. */

@@ -187,11 +187,9 @@ export class Router {
     return true;
   }
 
-  /** Passes a REPLY to the inbox of session `number`, if `from` was sent the request. */
-  reply(number: number, from: Peer, id: number, bytes: Uint8Array, start: number, end: number): void {
-    const requester = this.#peers.get(number);
-    if (requester !== undefined) return this.requests.reply(requester, from, id, bytes, start, end);
-    from.refuse("no_such_session", `session ${number}, which asked, is gone`, id, (number | INBOX) >>> 0);
+  /** The established session of that number, if there is one. */
+  find(number: number): Peer | undefined {
+    return this.#peers.get(number);
   }
 }
 

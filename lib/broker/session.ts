@@ -88,6 +88,7 @@ export class Session implements FrameHandler {
   tick(): void {
     if (this.#active === undefined || this.#isEnded) return;
     const { identity, outbox } = this.#active;
+    outbox.tick();
     const { authenticator, echo, limits } = this.#context;
     const rejection = identity && authenticator?.check(identity);
     if (rejection !== undefined) {
@@ -128,16 +129,17 @@ export class Session implements FrameHandler {
     this.#fail("internal", `the server failed; its log has the details under ${reference}`);
   }
 
-  /** The outbox has been full for the slow consumer timeout. */
+  /** The client has read too little of what waits for it; see `lib/net/slow_consumer.ts`. */
   onSlowConsumer(): void {
     if (this.#isEnded) return;
     const { pendingBytes, slowConsumerTimeoutMs } = this.#context.limits;
     this.#log.warn("slow consumer", { number: this.#active?.number, pendingBytes, slowConsumerTimeoutMs });
     const seconds = slowConsumerTimeoutMs / 1000;
+    this.#transport.outbox.dropFrames(); // or it would never get to read the reason
     // Less than the full drain time, because the backlog of a slow consumer holds memory.
     this.#fail(
       "slow_consumer",
-      `${pendingBytes} bytes waited to be read for ${seconds} s`,
+      `this session read too little for ${seconds} s of what waits for it, at most ${pendingBytes} bytes`,
       0,
       0,
       undefined,

@@ -8,6 +8,7 @@
 import { BUFFER_BYTES, CONTROL_RESERVE_BYTES, HEADER_BYTES } from "../limits.ts";
 import { u32 } from "../wire/header.ts";
 import type { Buffer, BufferPool, Follower } from "./buffers.ts";
+import { SlowConsumerDetector } from "./slow_consumer.ts";
 import type { Socket } from "./socket.ts";
 
 /** Up to this many bytes a loop is faster than `set`, which needs a view. Measured with `deno task bench:core`. */
@@ -44,15 +45,15 @@ export interface OutboxOwner {
  * buffer is on offer, adjacent slices of it are merged into one, at next to no cost.
  *
  * A sender that can wait calls `hasRoom` first and `whenRoom` if there is none. From then on the outbox counts as full
- * until it has drained to half, so that the waiters resume in batches rather than one by one. If that takes longer
- * than the slow consumer timeout, the owner is told.
+ * until it has drained to half, so that the waiters resume in batches rather than one by one. Whether the peer takes too
+ * long over it is decided in `slow_consumer.ts`.
  */
 export class Outbox implements Follower {
   readonly #socket: Socket;
   readonly #pool: BufferPool;
   readonly #owner: OutboxOwner;
   readonly #limit: number;
-  readonly #slowConsumerTimeoutMs: number;
+  readonly #slowConsumer: SlowConsumerDetector;
   #segments: Segment[] = [];
   #pending = 0;
   /** A buffer on offer. `[#sliceFrom, #sliceTo)` of it comes after all segments, and may still grow. */
@@ -69,12 +70,14 @@ export class Outbox implements Follower {
   #isFull = false;
   /** Callbacks that wait for room; created with the first one. */
   #waiters: Set<() => void> | undefined;
-  /** Runs while the outbox is full and a waiter counts the time. */
-  #fullTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Bytes written, ever. */
+  #taken = 0;
+  /** Whether anything but requests was sent since the outbox was last empty. */
+  #isOwed = false;
 
   /**
    * @param limit pending bytes allowed; sends without `hasRoom` may exceed it by `CONTROL_RESERVE_BYTES`
-   * @param slowConsumerTimeoutMs how long the outbox may stay full, in milliseconds
+   * @param slowConsumerTimeoutMs see {@linkcode SlowConsumerDetector}
    */
   constructor(
     socket: Socket,
@@ -86,7 +89,7 @@ export class Outbox implements Follower {
     this.#socket = socket;
     this.#pool = pool;
     this.#limit = limit;
-    this.#slowConsumerTimeoutMs = slowConsumerTimeoutMs;
+    this.#slowConsumer = new SlowConsumerDetector(limit, slowConsumerTimeoutMs, () => owner.onSlowConsumer());
     this.#owner = owner;
   }
 
@@ -103,18 +106,28 @@ export class Outbox implements Follower {
   /**
    * Calls `waiter` once, when there is room again or the outbox is closed.
    *
-   * Starts the slow consumer timeout, unless the waiter is patient: it may wait for as long as the peer likes.
+   * Has the peer watched as a slow consumer, unless the waiter is patient: it may wait for as long as the peer likes.
    */
   whenRoom(waiter: () => void, isPatient: boolean = false): void {
     this.#waiters ??= new Set();
     this.#waiters.add(waiter);
     this.#isFull = true;
-    if (!isPatient) this.#fullTimer ??= setTimeout(this.#timedOut, this.#slowConsumerTimeoutMs);
+    if (!isPatient) this.#slowConsumer.senderWaits(this.#takenSoFar);
   }
 
-  /** Queues `bytes[from, to)`, which may be reused afterwards. A closed outbox drops them. */
-  send(bytes: Uint8Array, from: number, to: number): void {
+  /** Called once a second: reports a peer that takes nothing of what is pending. */
+  tick(): void {
+    this.#slowConsumer.tick(this.#taken, this.#pending > 0 && this.#isOwed);
+  }
+
+  /**
+   * Queues `bytes[from, to)`, which may be reused afterwards. A closed outbox drops them.
+   *
+   * @param isRequest whether they are a request, which alone makes no slow consumer
+   */
+  send(bytes: Uint8Array, from: number, to: number, isRequest: boolean = false): void {
     if (this.#closed) return;
+    if (!isRequest) this.#isOwed = true;
     this.#pending += to - from;
     if (bytes === this.#followed && from === this.#sliceTo) {
       this.#sliceTo = to;
@@ -136,7 +149,7 @@ export class Outbox implements Follower {
     // Deferred, because the sender may be iterating over its receivers, and the owner removes this one.
     if (this.#pending > this.#limit + CONTROL_RESERVE_BYTES && !this.#isOverfull) {
       this.#isOverfull = true;
-      queueMicrotask(this.#timedOut);
+      queueMicrotask(this.#overfull);
     }
   }
 
@@ -218,8 +231,7 @@ export class Outbox implements Follower {
 
   /** Calls all waiters, whether or not there is room: the peer no longer holds them back. */
   releaseWaiters(): void {
-    clearTimeout(this.#fullTimer);
-    this.#fullTimer = undefined;
+    this.#slowConsumer.stop();
     this.#isFull = false;
     const waiters = this.#waiters;
     if (waiters === undefined) return;
@@ -227,7 +239,8 @@ export class Outbox implements Follower {
     for (const waiter of waiters) waiter();
   }
 
-  readonly #timedOut = () => this.#owner.onSlowConsumer();
+  readonly #overfull = () => this.#owner.onSlowConsumer();
+  readonly #takenSoFar = () => this.#taken;
 
   readonly #write = () => {
     const head = this.#segments[0];
@@ -248,6 +261,7 @@ export class Outbox implements Follower {
     const head = this.#segments[0];
     head.start += count;
     this.#pending -= count;
+    this.#taken += count;
     if (head.start === head.end) {
       this.#segments.shift();
       this.#giveBack(head);
@@ -258,6 +272,7 @@ export class Outbox implements Follower {
       return;
     }
     this.#writing = false;
+    this.#isOwed = false;
     this.#lastBurst = this.#sinceEmpty;
     this.#sinceEmpty = 0;
     this.#owner.drained();

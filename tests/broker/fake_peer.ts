@@ -93,6 +93,15 @@ export class FakePeer implements Peer, Outbox {
     this.#partial = stream.slice(at);
   }
 
+  /** How often unread frames were dropped. */
+  dropped = 0;
+
+  tick(): void {}
+
+  dropFrames(): void {
+    this.dropped++;
+  }
+
   refuse(code: ErrorCode, message: string, id: number): void {
     this.refused.push(`${code} ${id}`);
     this.lastRefusal = message;

@@ -139,10 +139,13 @@ export class TestBroker {
     return this.router.requests.request(channel, from, id, bytes, 0, bytes.length, this.#waiter);
   }
 
-  /** Replies to a request. */
+  /** Replies to a request; refused, as a session would refuse it, if it was not sent to `from`. */
   reply(from: FakePeer, to: number, id: number, text = "that"): void {
     const bytes = frame(Type.REPLY, (to | INBOX) >>> 0, from, text, id);
-    this.router.reply(to, from, id, bytes, 0, bytes.length);
+    const requester = this.router.find(to);
+    if (requester === undefined || !this.router.requests.reply(requester, from, id, bytes, 0, bytes.length)) {
+      from.refuse(requester === undefined ? "no_such_session" : "forbidden", "", id);
+    }
   }
 
   /** The numbers of the sessions that others wait for. */

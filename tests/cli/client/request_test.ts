@@ -31,7 +31,7 @@ for (const operands of [["$echo", "-"], ["$echo"]]) {
 processTest("a request without responder is exit code 5", async () => {
   await using server = await serve({ port: 0 });
   const ended = await parley(["request", "nobody.there", "hello?", "--url", server.url]);
-  assertFailure(ended, 5, /nobody to answer on nobody\.there; start one with parley respond/);
+  assertFailure(ended, 5, /no session responds on nobody\.there; start one with parley respond/);
 });
 
 processTest("no reply in time is exit code 5", async () => {

@@ -94,7 +94,7 @@ processTest("a failure is logged with its details to --log-file, and stays one l
   const file = await Deno.makeTempFile();
   try {
     const args = ["request", "nobody", "x", "--token", "t0p-secret", "--log-file", file, "--url", server.url];
-    assertFailure(await parley(args), 5, /nobody to answer/);
+    assertFailure(await parley(args), 5, /no session responds/);
     const log = await Deno.readTextFile(file);
     const { level, message, command, exitCode, error } = JSON.parse(log);
     assertEquals([level, message, command, exitCode, error.code], [

@@ -10,6 +10,7 @@ import type { SessionContext } from "../../../lib/broker/context.ts";
 import { Echo } from "../../../lib/broker/echo.ts";
 import { Router } from "../../../lib/broker/router.ts";
 import { Session } from "../../../lib/broker/session.ts";
+import { WorkBudget } from "../../../lib/broker/work_budget.ts";
 import { DEFAULT_LIMITS, type Limits, SWEEP_MS } from "../../../lib/limits.ts";
 import type { Log } from "../../../lib/logging/log.ts";
 import { Connection } from "../../../lib/net/connection.ts";
@@ -54,11 +55,11 @@ export class Model implements Disposable {
   readonly #instrumentation = new Instrumentation();
   readonly #pool = new CountingPool();
   readonly #limiter = new ConnectionLimiter(MODEL_LIMITS.connections, MODEL_LIMITS.connectionsPerAddress);
-  readonly #router = new Router(MODEL_LIMITS, () => this.#clock.now);
+  readonly #budget = new WorkBudget((error) => this.expectations.violated(String(error)));
+  readonly #router = new Router(MODEL_LIMITS, () => this.#clock.now, this.#budget);
   readonly #context: SessionContext;
   readonly #sessions = new Set<Session>();
   readonly #connections = new Set<Connection>();
-  #lastNumber = 0;
   #nextSweep = SWEEP_MS;
   readonly #onUncaught = (event: ErrorEvent | PromiseRejectionEvent) => {
     event.preventDefault();
@@ -72,12 +73,13 @@ export class Model implements Disposable {
     this.#context = {
       router: this.#router,
       echo: new Echo(),
+      budget: this.#budget,
       now: () => this.#clock.now,
+      time: () => new Date(this.#clock.now).toISOString(),
       authenticator: undefined,
       limits: MODEL_LIMITS,
       log: this.#log(),
       server: { name: "parley", version: "model" },
-      nextNumber: () => ++this.#lastNumber,
       uuid: () => "00000000-0000-4000-8000-000000000000",
     };
   }

@@ -1,0 +1,37 @@
+/**
+ * A deadline that a process which was stopped for a while does not miss.
+ *
+ * After SIGSTOP and SIGCONT, or a machine that slept, every timer is overdue at once: before the event loop has read
+ * what arrived in the meantime. So an overdue deadline is confirmed a moment later, when that has been read.
+ *
+ * @module
+ */
+
+import { DEADLINE_CONFIRM_MS } from "./limits.ts";
+
+/**
+ * Calls back once a time is over, unless it is stopped before.
+ *
+ * @example
+ * ```ts
+ * import { Deadline } from "./deadline.ts";
+ *
+ * const deadline = new Deadline(5_000, () => console.log("too late"));
+ * deadline.stop(); // in time
+ * ```
+ */
+export class Deadline {
+  #timer: ReturnType<typeof setTimeout>;
+
+  /** Calls `late` in `ms` milliseconds, and `DEADLINE_CONFIRM_MS` more. */
+  constructor(ms: number, late: () => void) {
+    this.#timer = setTimeout(() => {
+      this.#timer = setTimeout(late, DEADLINE_CONFIRM_MS);
+    }, ms);
+  }
+
+  /** The time is no longer counted. */
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+}
