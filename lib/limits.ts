@@ -243,7 +243,7 @@ export const MAX_LOCK_POLL_MS = 50;
 /** How often a server checks for a new certificate. SIGHUP makes it check at once. */
 export const RENEWAL_CHECK_MS = 60_000;
 
-/** What one server may choose for itself. */
+/** What one server may choose for itself; the ranges are in `lib/config/limit_ranges.ts`. All are whole numbers. */
 export interface Limits {
   /** Largest payload of a message, in bytes. */
   payloadBytes: number;
@@ -305,8 +305,8 @@ export function contradictions(limits: Limits): string[] {
   const found: string[] = [];
   if (limits.pendingBytes < limits.payloadBytes + HEADER_BYTES) {
     found.push(
-      `pending of ${limits.pendingBytes} bytes cannot hold one message of ${limits.payloadBytes} and its header; ` +
-        `allow at least ${limits.payloadBytes + HEADER_BYTES}`,
+      `limits.pendingBytes must be at least limits.payloadBytes and one header, ` +
+        `${limits.payloadBytes + HEADER_BYTES} bytes, not ${limits.pendingBytes}`,
     );
   }
   return found;

@@ -114,9 +114,13 @@ async function renewalReason(
   if (found === undefined || await pairProblem({ certificate, key }) !== undefined) {
     return "the one there was could not be used";
   }
+  const endsWithAuthority = (await describeCertificate(authority)).notAfter <= found.notAfter;
   const left = (found.notAfter.getTime() - nowMs) / DAY_MS;
   // A certificate of few days would otherwise always count as about to end.
-  if (left < Math.min(RENEW_BELOW_DAYS, (days ?? MAX_CERTIFICATE_DAYS) / 3)) {
+  // One that ends with its authority would be no longer valid if it were made again.
+  if (
+    left < Math.min(RENEW_BELOW_DAYS, (days ?? MAX_CERTIFICATE_DAYS) / 3) && !(endsWithAuthority && left > 0)
+  ) {
     return left > 0 ? `it had ${Math.floor(left)} days left` : "it had ended";
   }
   if (!sameHosts(found.hosts, hosts)) return "it was for other hosts";

@@ -227,12 +227,15 @@ Deno.test({
   },
 });
 
-Deno.test("an authority signs until it ends", async () => {
+Deno.test("an authority signs until it ends, and a certificate that ends with it is not made again and again", async () => {
   const storage = new MemoryStorage();
   const old = await makeAuthority(START - 3640 * DAY_MS);
   await storage.write("ca.pem", old.certificate);
   await storage.write("ca-key.pem", old.key);
   await ensure(storage);
+  for (const days of [0, 5, 9]) {
+    assertEquals((await ensure(storage, { nowMs: START + days * DAY_MS })).made, undefined);
+  }
   await assertRejects(
     () => ensure(storage, { nowMs: START + 11 * DAY_MS }),
     ParleyError,
