@@ -2,6 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { serve } from "../../../lib/server/serve.ts";
 import type { Client } from "../../../lib/client/api.ts";
 import { connect } from "../../../lib/client/connect.ts";
+import { ParleyError } from "../../../lib/errors.ts";
 import { encodeFrame, MESSAGE_HEADERS, Type } from "../../../lib/wire/header.ts";
 import { playServer } from "../../client/fake_server.ts";
 import { assertFailure, LOGGED, parley, processTest, Program } from "../../harness/program.ts";
@@ -112,6 +113,23 @@ processTest("thousands of messages all arrive, in order", async () => {
   const numbers = stdout.trim().split("\n").map((line) => Number(line.split(" ")[2]));
   assertEquals([code, numbers.length], [0, 20_000]);
   assertEquals(numbers.findIndex((number, at) => number !== at), -1);
+});
+
+processTest("subscribe never answers a request, and takes none from a responder", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ url: server.url });
+  await using program = await subscribe(server.url, "shop.>", "shop.price");
+  const error = await client.request("shop.price", "shoes").catch((error) => error);
+  assertEquals([error instanceof ParleyError, error.code], [true, "no_responders"]);
+  await using worker = await connect({ url: server.url });
+  await using _responder = await worker.respond("shop.price", (request) => `${request.text()}: 12`);
+  for (const item of ["hat", "coat", "scarf"]) {
+    assertEquals((await client.request("shop.price", item)).text(), `${item}: 12`);
+  }
+  await say(client, "shop.price", "a message");
+  await program.stdout.until(/a message/);
+  program.kill("SIGINT");
+  assertEquals((await program.ended()).stdout, "shop.price 1 a message\n");
 });
 
 processTest("a message with malformed headers is reported, and subscribe goes on", async () => {
