@@ -9,7 +9,7 @@
  */
 
 import { encodeControl } from "../wire/control.ts";
-import { Type } from "../wire/header.ts";
+import type { Type } from "../wire/header.ts";
 import type { Peer } from "./peer.ts";
 import type { WorkBudget } from "./work_budget.ts";
 

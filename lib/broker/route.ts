@@ -6,7 +6,7 @@
 
 import { MAX_RECEIVED_REQUESTS } from "../limits.ts";
 import type { Peer, Subscription, Turn } from "./peer.ts";
-import { type Member, Rotation, type TurnCounter, type Wants } from "./rotation.ts";
+import { type Member, Rotation, type TurnCounter } from "./rotation.ts";
 import type { WorkBudget } from "./work_budget.ts";
 
 /** A subscription whose session receives each message. */

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Presence } from "../../lib/broker/presence.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { seeded, seedFrom } from "../harness/seeded.ts";
-import { FakePeer, peers } from "./fake_peer.ts";
+import { type FakePeer, peers } from "./fake_peer.ts";
 import { newBudget } from "./test_broker.ts";
 
 const { JOINED, PARTED } = Type;

@@ -115,12 +115,12 @@ Deno.test("what a client sends while its token is being verified waits, and is t
 });
 
 Deno.test("an identity that is no longer valid ends the session with unauthorized and the server's time", async () => {
-  let rejection: { message: string; detail: string } | undefined;
-  const context = newContext({ authenticator: { ...acceptWith({}), check: () => rejection } });
+  const rejections: { message: string; detail: string }[] = [];
+  const context = newContext({ authenticator: { ...acceptWith({}), check: () => rejections[0] } });
   using connection = await greeted(context);
   connection.tick(1);
   assertEquals(connection.calls, []);
-  rejection = { message: "token revoked", detail: "by the operator" };
+  rejections.push({ message: "token revoked", detail: "by the operator" });
   connection.tick(1);
   const [error] = connection.outbox.control(Type.ERROR);
   assertEquals([error.code, error.message, error.time], ["unauthorized", "token revoked", context.time()]);
