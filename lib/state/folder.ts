@@ -20,8 +20,8 @@ const LOCK = ".lock";
  * Keeps files in one folder. The folder is made at the first write with mode 0700; secret files get 0600 and public
  * ones 0644.
  *
- * Files that other users can change, and secrets that they can read, are refused, as ssh does: another user who reads a
- * signing key can make tokens, and a warning in the log would not stop that. A folder that others can only list is
+ * Files that other users can change, and secrets that they can read, are refused, as ssh does: with a signing key
+ * another user could make tokens, and a warning in the log would not stop that. A folder that others can only list is
  * accepted, because they cannot open the secrets in it. So is what root owns; anything else must belong to the user
  * that runs this process, because an owner can change a file in spite of its mode. On Windows, which has no modes,
  * nothing is checked. The owner is not checked without the permission to know the user (`--allow-sys=uid`).
