@@ -53,7 +53,7 @@ export function failingRequests(channel: string): Workload {
     while (!harness.isOver) {
       await failsWith(harness, client.request(channel, "no responder"), "no_responders");
       const responder = await harness.connect("responder that closes");
-      await responder.open(channel);
+      await responder.respond(channel, () => new Promise<never>(() => {}));
       const request = failsWith(harness, client.request(channel, "responder closes"), "responder_gone");
       await harness.pause(20);
       await responder.close();

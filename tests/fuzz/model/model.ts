@@ -43,6 +43,8 @@ const ADDRESS = "192.0.2.1";
 const SETTLE_MS = 2 * MODEL_LIMITS.requestMs + 5_000;
 /** Turns in which sockets make progress while a millisecond passes; a machine has more. */
 const TURNS_PER_MS = 5;
+/** Turns without progress after which nothing is left to do: what the server defers comes in the next turn. */
+const IDLE_TURNS = 3;
 /** Turns after which a model that still makes progress counts as one that never stops. */
 const MAX_SETTLE_TURNS = 20_000;
 
@@ -183,7 +185,11 @@ export class Model implements Disposable {
 
   /** Runs turns until nothing makes progress, or `turns` are over. Whether it came to rest. */
   async #quiesce(turns: number): Promise<boolean> {
-    for (let left = turns; left > 0; left--) if (!await this.turn()) return true;
+    let idle = 0;
+    for (let left = turns; left > 0; left--) {
+      idle = await this.turn() ? 0 : idle + 1;
+      if (idle === IDLE_TURNS) return true;
+    }
     return false;
   }
 
