@@ -45,7 +45,7 @@ export class ControlClient {
   static async start(random: Random, dial: Dial): Promise<ControlClient> {
     const [requester, responder] = [await connect(dial), await connect(dial)];
     const { number } = await requester.open(CHANNEL, { echo: false });
-    await responder.open(CHANNEL, { echo: false });
+    await responder.open(CHANNEL, { echo: false, respond: true });
     return new ControlClient(random, requester, responder, number);
   }
 
