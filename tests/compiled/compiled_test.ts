@@ -78,3 +78,17 @@ compiledTest("help, version and config need no server", async (site) => {
   }
   assertMatch(await site.ok("config", "--port", "7000"), /^ {2}port +7000 +flag$/m);
 });
+
+compiledTest(
+  "nothing is read from the folder for temporary files, in which any user can write",
+  async (site) => {
+    const folder = await site.folder("tmp");
+    // Deno's code cache for a compiled program is a file of a name that can be guessed. A FIFO there is a read without end.
+    const caches = ["parley-server", "parley"].map((name) => `${folder}/deno-compile-${name}.cache`);
+    assertEquals((await new Deno.Command("mkfifo", { args: caches }).output()).code, 0);
+    const env = { TMPDIR: folder };
+    const runs = [site.server(["--version"], { env }), site.parley(["--version"], { env })];
+    for (const { code, stderr } of await Promise.all(runs)) assertEquals([code, stderr], [0, ""]);
+    await Deno.remove(folder, { recursive: true });
+  },
+);
