@@ -61,11 +61,11 @@ export const FATAL: Readonly<Record<ErrorCode, boolean>> = {
   internal: true,
 };
 
-/** What can go wrong on the client's side alone; never on the wire. */
+/** A code of an error that arises at the client itself. It never crosses the wire. */
 export type LocalCode =
   /** Nothing answered at the address. */
   | "unreachable"
-  /** The server's certificate does not hold: another CA, another name, or not its time. */
+  /** The server's certificate is not valid: another authority, another name, expired, or not valid yet. */
   | "untrusted"
   /** Something answered, but it does not speak Parley. */
   | "not_parley"
@@ -84,16 +84,16 @@ export function isErrorCode(code: string): code is ErrorCode {
 /**
  * The error every failing Parley call throws.
  *
- * @example Telling refusals apart
+ * @example Telling errors apart
  * ```ts
  * import { ParleyError } from "@parley/parley";
  *
- * const error = new ParleyError("no_responders", "nobody answers on jobs.resize; start a responder, then ask again");
+ * const error = new ParleyError("no_responders", "no session responds on jobs.resize; start a responder, then ask again");
  * console.log(error.code, error.fatal); // no_responders false
  * ```
  */
 export class ParleyError extends Error {
-  /** What went wrong: the protocol's code, or a local one where nothing crossed the wire. */
+  /** What went wrong: the protocol's code, or one that arose at the client itself. */
   readonly code: ErrorCode | LocalCode;
   /** Whether the connection ended with this error. */
   readonly fatal: boolean;

@@ -1,8 +1,8 @@
 /**
- * Every bound and deadline of Parley, with its unit in its name and its reason beside it.
+ * Every limit and deadline of Parley, with its unit in its name and its reason beside it.
  *
- * Constants are part of the protocol or follow from it; {@linkcode Limits} holds what one server may choose for
- * itself, {@linkcode DEFAULT_LIMITS} what it gets when it chooses nothing.
+ * Constants are part of the protocol or follow from it. {@linkcode Limits} are those that a server can be configured
+ * with, {@linkcode DEFAULT_LIMITS} their defaults.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export const HEADER_BYTES = 16;
  */
 export const MAX_CONTROL_BYTES = 16 * KiB;
 
-/** What a PING may carry: enough for a clock and a nonce, small enough to answer without thinking. */
+/** The payload of a PING: enough for a clock and a nonce, and too small to abuse the answer. */
 export const MAX_PING_BYTES = 125;
 
 /** A sequence of a stored channel, a u64. */
@@ -40,21 +40,21 @@ export const MAX_MESSAGE_HEADERS_BYTES = 65_535;
 /** The highest session or channel number: the top bit of the channel field marks an inbox. */
 export const MAX_NUMBER = 0x7fff_ffff;
 
-/** How many members an OPENED lists; `count` tells the rest. 1,000 names of 64 characters stay under 1 MiB. */
+/** How many members an OPENED lists; `count` has all. 1,000 names of 64 characters stay under 1 MiB. */
 export const MAX_LISTED_MEMBERS = 1000;
 
-/** Nobody has registered it for anything else one is likely to meet. */
+/** The port of Parley. No service that is in common use is registered for it. */
 export const DEFAULT_PORT = 7253;
 
-/** The largest payload of a message. Larger things belong in a store, and their address in a message. */
+/** The largest payload of a message. Larger things belong in a file store, and their address in a message. */
 export const MAX_PAYLOAD_BYTES = 1 * MiB;
 
-/** What may wait for one peer that reads slowly: some seconds of a fast publisher, and not the server's memory. */
+/** Bytes that may be pending for one session: some seconds of a fast publisher, but not the memory of the server. */
 export const MAX_PENDING_BYTES = 16 * MiB;
 
 /**
- * Above the pending bound, for what is sent to a peer without asking it first: ERROR, JOINED, PONG, BYE. Room for what
- * one event causes at most: `responder_gone` for each of 4,096 requests, or an OPENED with 1,000 long names.
+ * Bytes above the pending limit for frames that are sent without checking for room: ERROR, OPENED, PONG, BYE. One event
+ * causes at most `responder_gone` for each request of a session, or an OPENED with 1,000 long names.
  */
 export const CONTROL_RESERVE_BYTES = 1 * MiB;
 
@@ -85,25 +85,25 @@ export const CHANNELS_PER_SWEEP = 4096;
 /** Channel numbers a session is remembered to have been told without opening the channel. Beyond it is told again. */
 export const MAX_TOLD_NUMBERS = 1024;
 
-/** Names nobody has open, whose numbers the server still remembers; 65,536 of 128 bytes are some 16 MiB. */
+/** Names that no session has open, but that keep their numbers; 65,536 of 128 bytes are some 16 MiB. */
 export const MAX_IDLE_CHANNELS = 65_536;
 
-/** Connections in all, greeted or not. Each costs a descriptor and some 10 KiB. */
+/** Connections in all, before and after HELLO. Each costs a descriptor and some 10 KiB. */
 export const MAX_CONNECTIONS = 10_000;
 
-/** Connections of one address, so that one machine cannot take all the places; several may share one behind a NAT. */
+/** Connections of one address, so that one machine cannot take them all. Behind a NAT many machines share one. */
 export const MAX_CONNECTIONS_PER_ADDRESS = 4096;
 
-/** Connections turned away that may still be read from, so that they learn why; beyond that they are just closed. */
+/** Rejected connections that are still read from, so that the client learns why. Further ones are just closed. */
 export const MAX_REJECTED_CONNECTIONS = 128;
 
-/** Silence after which a PING asks whether the other side is there; twice that ends the session. */
+/** Silence after which a side sends PING. Twice that ends the session. */
 export const HEARTBEAT_SECONDS = 30;
 
-/** From accepting a connection to its whole HELLO. Slow links manage it, and a silent stranger is soon gone. */
+/** From accepting a connection to its whole HELLO: enough for a slow network, and a silent client is soon gone. */
 export const HANDSHAKE_MS = 5_000;
 
-/** How long a full outbox may hold its publishers back before its peer is closed as `slow_consumer`. */
+/** The time in which a slow consumer must make progress; see {@linkcode MIN_PROGRESS_SHARE}. */
 export const SLOW_CONSUMER_TIMEOUT_MS = 5_000;
 
 /** The part of the pending limit that a session must take within the slow consumer timeout while a publisher waits. */
@@ -112,30 +112,30 @@ export const MIN_PROGRESS_SHARE = 16;
 /** How long after a deadline it is confirmed, when what had arrived by then has been read; see `deadline.ts`. */
 export const DEADLINE_CONFIRM_MS = 50;
 
-/** How long the asked session has to REPLY. */
+/** How long a responder has to REPLY. */
 export const REQUEST_MS = 60_000;
 
-/** How long a shutdown waits for what is still to be written. */
+/** How long a shutdown waits until pending bytes are written. */
 export const DRAIN_MS = 5_000;
 
 /**
- * After the last frame to a peer we refuse, how long and how much we still read from it and throw away: closing with
- * unread bytes makes TCP reset the connection, and the peer would never see why it was refused.
+ * How long a connection is read from after its last frame was written. What comes is thrown away: closing with unread
+ * bytes would make TCP reset the connection, and the client would not see why it was closed.
  */
 export const LINGER_MS = 1_000;
-/** See {@linkcode LINGER_MS}. */
+/** How many bytes are read and thrown away meanwhile; see {@linkcode LINGER_MS}. */
 export const LINGER_BYTES = 4 * MiB;
 
-/** How long operations on a socket that was closed may take to say so: forever, on runtimes older than 2.9.5. */
+/** How long operations on a closed socket may take to fail. On runtimes older than 2.9.5 they never do. */
 export const CANCEL_MS = 100;
 
 /**
- * The sizes of read and write buffers. The smallest is what an idle session costs; the largest makes one system call
- * move 16 thousand small messages, and is where a larger one stopped paying.
+ * The sizes of read and write buffers. The smallest is what an idle session costs. With the largest, one system call
+ * moves 16 thousand small messages; a larger one brought nothing more.
  */
 export const BUFFER_BYTES: readonly number[] = [512, 4 * KiB, 16 * KiB, 64 * KiB, 256 * KiB];
 
-/** Smaller read buffers are not shared with outboxes: copying them costs less than keeping the books. */
+/** Smaller read buffers are not shared with outboxes: copying them costs less than counting their users. */
 export const MIN_SHARED_BYTES = 16 * KiB;
 
 /** Free buffers kept per size: 64 of each are at most some 22 MiB. */
@@ -148,26 +148,26 @@ export const MAX_LENT_BYTES = 64 * MiB;
 export const MAX_RUN_BYTES = 256 * KiB;
 
 /**
- * So many operations that finish in one turn of the loop make it crowded (the runtime's own bound is 128); see
- * `lib/net/read_scheduler.ts`. Below that everybody who is ready is served in each turn.
+ * A turn of the event loop in which so many operations finish is crowded (the runtime finishes at most 128); see
+ * `lib/net/read_scheduler.ts`. In other turns every connection that is ready is read from.
  */
 export const CROWDED_OPERATIONS = 120;
 
 /**
- * So many connections are read from at once while turns are crowded: their reads and writes are half of what the
- * runtime finishes in a turn, so that there is as much left for everything else. Measured: 20 to 40 are alike.
+ * Connections that are read from at once while turns are crowded. Their reads and writes are half of what the runtime
+ * finishes in a turn, so the other half is left for everything else. Measured: 20 to 40 perform alike.
  */
 export const SLICE_READERS = 30;
 
-/** After so many turns without a wait the runtime has polled the sockets: its scheduler does after 61. */
+/** Turns without a wait after which the runtime has polled the sockets: its scheduler does so after 61. */
 export const TURNS_TO_POLL = 64;
 
-/** Accepting failed, most likely for want of descriptors: wait before trying again, doubling up to the second. */
+/** The wait after accepting has failed, most likely because descriptors have run out. It doubles each time. */
 export const ACCEPT_BACKOFF_MS = 20;
-/** See {@linkcode ACCEPT_BACKOFF_MS}. */
+/** The longest such wait; see {@linkcode ACCEPT_BACKOFF_MS}. */
 export const MAX_ACCEPT_BACKOFF_MS = 1_000;
 
-/** How often deadlines of seconds (heartbeat, requests) are looked at. */
+/** How often deadlines of several seconds (heartbeat, requests) are checked. */
 export const SWEEP_MS = 1_000;
 
 /* Tokens, keys and certificates. */
@@ -243,11 +243,11 @@ export const MAX_LOCK_POLL_MS = 50;
 /** How often a server checks for a new certificate. SIGHUP makes it check at once. */
 export const RENEWAL_CHECK_MS = 60_000;
 
-/** What one server may choose for itself; the ranges are in `lib/config/limit_ranges.ts`. All are whole numbers. */
+/** What one server can be configured with; the ranges are in `lib/config/limit_ranges.ts`. All are whole numbers. */
 export interface Limits {
   /** Largest payload of a message, in bytes. */
   payloadBytes: number;
-  /** What may wait to be written to one session, in bytes; at least one whole frame. */
+  /** Bytes that may be pending for one session; at least one whole frame. */
   pendingBytes: number;
   /** Channels and patterns one session may have open. */
   channels: number;
@@ -257,15 +257,15 @@ export interface Limits {
   connections: number;
   /** Connections of one address. */
   connectionsPerAddress: number;
-  /** What one session may send a second, in messages; 0 is any number. Kept by reading more slowly. */
+  /** Messages that one session may send in a second; 0 is no limit. Enforced by reading more slowly. */
   messagesPerSecond: number;
-  /** What one session may send a second, in bytes, headers included; 0 is any number. */
+  /** Bytes that one session may send in a second, headers included; 0 is no limit. */
   bytesPerSecond: number;
   /** Silence before a PING, in seconds. */
   heartbeatSeconds: number;
   /** Time for a whole HELLO, in milliseconds. */
   handshakeMs: number;
-  /** Time a full outbox has to drain to half, in milliseconds. */
+  /** Time in which a slow consumer must make progress, in milliseconds; see {@linkcode MIN_PROGRESS_SHARE}. */
   slowConsumerTimeoutMs: number;
   /** Time for a REPLY, in milliseconds. */
   requestMs: number;
@@ -273,7 +273,7 @@ export interface Limits {
   drainMs: number;
 }
 
-/** What a server gets when it chooses nothing. */
+/** The default limits. */
 export const DEFAULT_LIMITS: Readonly<Limits> = {
   payloadBytes: MAX_PAYLOAD_BYTES,
   pendingBytes: MAX_PENDING_BYTES,
@@ -291,7 +291,7 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
 };
 
 /**
- * Returns what is wrong with `limits`, or nothing: relations between limits that single ranges cannot express.
+ * Returns how `limits` contradict each other: relations that the range of a single limit cannot express.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Tells the sessions that watch a channel who comes and goes.
+ * Tells the sessions that watch a channel which others come and go.
  *
  * JOINED and PARTED are caused by sessions that cannot be made to wait, least of all by one that ends. So a watcher
  * without room is told later, and only what has changed by then: a session that came and went meanwhile is never

@@ -46,12 +46,12 @@ export function addressOf(
   const parsed = parseJoinUrl(url);
   // The text is not quoted: it may hold a token.
   if ("problem" in parsed) throw badArgument(`the server's URL: ${parsed.problem}`);
-  const { link } = parsed;
+  const { joinUrl } = parsed;
   return {
-    ...checked(link.hostname, link.port ?? DEFAULT_PORT),
-    tls: link.tls || tls || ca !== undefined,
-    ca: ca ?? link.ca,
-    token: token ?? link.token,
+    ...checked(joinUrl.hostname, joinUrl.port ?? DEFAULT_PORT),
+    tls: joinUrl.tls || tls || ca !== undefined,
+    ca: ca ?? joinUrl.ca,
+    token: token ?? joinUrl.token,
   };
 }
 

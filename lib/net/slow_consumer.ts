@@ -3,8 +3,8 @@
  *
  * There are two measures. While a sender waits for room, the peer must take a sixteenth of what may be pending within
  * each timeout: slower, and it would hold its publishers up for good. While anything is pending, it must take at least
- * something within the timeout, or the memory would never come back. Requests alone do not count: they hold up nobody
- * but the sessions that sent them, which get an answer when the request time is over.
+ * something within the timeout, or the memory would never come back. Requests alone do not count: they hold up only
+ * the sessions that sent them, which get an answer when the request time is over.
  *
  * @module
  */

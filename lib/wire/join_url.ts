@@ -1,5 +1,5 @@
 /**
- * Join links: the address of a server, and what it takes to get in, in one line that can be sent to somebody.
+ * Join links: one line that can be sent to a person, with the address of a server and all that a client needs to connect.
  *
  * `parley://host:port` is plain TCP, `parleys://host:port` is TLS. `?ca=` holds the authority to trust (its certificate,
  * DER in base64url), `?token=` a token. A link with a token is a secret like the token itself.
@@ -7,13 +7,13 @@
  * @module
  */
 
-/** What a link says. */
-export interface Link {
+/** The parts of a join URL. */
+export interface JoinUrl {
   readonly hostname: string;
-  /** 1 to 65535; `undefined`: the usual one. */
+  /** 1 to 65535; `undefined`: the default one. */
   readonly port: number | undefined;
   readonly tls: boolean;
-  /** The authority to trust, as PEM; `undefined`: the system's. */
+  /** The authority to trust, as PEM; `undefined`: those of the system. */
   readonly ca: string | undefined;
   readonly token: string | undefined;
 }
@@ -21,19 +21,19 @@ export interface Link {
 const KNOWN_KEYS = ["ca", "token"];
 
 /**
- * Writes a link.
+ * Formats a join URL.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { formatJoinUrl, parseJoinUrl } from "./join_url.ts";
  *
- * const link = { hostname: "192.0.2.7", port: 7253, tls: true, ca: undefined, token: "a.b.c" };
- * assertEquals(formatJoinUrl(link), "parleys://192.0.2.7:7253?token=a.b.c");
- * assertEquals(parseJoinUrl("parleys://192.0.2.7:7253?token=a.b.c"), { link });
+ * const joinUrl = { hostname: "192.0.2.7", port: 7253, tls: true, ca: undefined, token: "a.b.c" };
+ * assertEquals(formatJoinUrl(joinUrl), "parleys://192.0.2.7:7253?token=a.b.c");
+ * assertEquals(parseJoinUrl("parleys://192.0.2.7:7253?token=a.b.c"), { joinUrl });
  * ```
  */
-export function formatJoinUrl({ hostname, port, tls, ca, token }: Link): string {
+export function formatJoinUrl({ hostname, port, tls, ca, token }: JoinUrl): string {
   const query = [
     ...(ca === undefined ? [] : [`ca=${toBase64Url(ca)}`]),
     ...(token === undefined ? [] : [`token=${token}`]),
@@ -44,8 +44,8 @@ export function formatJoinUrl({ hostname, port, tls, ca, token }: Link): string 
   }`;
 }
 
-/** Reads a link, or says what is wrong with it, without quoting what may be secret. */
-export function parseJoinUrl(text: string): { readonly link: Link } | { readonly problem: string } {
+/** Parses a join URL, or says what is wrong with it, without quoting what may be secret. */
+export function parseJoinUrl(text: string): { readonly joinUrl: JoinUrl } | { readonly problem: string } {
   let url: URL;
   try {
     url = new URL(text);
@@ -80,7 +80,7 @@ export function parseJoinUrl(text: string): { readonly link: Link } | { readonly
     return { problem: "?token= is no token; copy the whole link, without line breaks or spaces in it" };
   }
   const port = url.port === "" ? undefined : Number(url.port);
-  return { link: { hostname, port, tls: protocol === "parleys:", ca: pem, token: token ?? undefined } };
+  return { joinUrl: { hostname, port, tls: protocol === "parleys:", ca: pem, token: token ?? undefined } };
 }
 
 /** A host as one connects to it: the parser leaves those of schemes it does not know as they were written. */

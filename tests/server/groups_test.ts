@@ -64,7 +64,7 @@ Deno.test("the turn goes on from run to run, and from publisher to publisher", a
   assertEquals(await workers.received(), [["0", "3"], ["1", "4"], ["2", "5"]]);
 });
 
-Deno.test("each group gets every message, and so does who is in none", async () => {
+Deno.test("each group gets every message, and so does each session in none", async () => {
   await using server = await serve();
   using all = await crew(server, "jobs", ["a", "a", "b", "b", undefined]);
   using boss = await publisher(server, "jobs");
@@ -81,7 +81,7 @@ Deno.test("groups of the same name on different channels are different groups", 
   assertEquals([await one.received(), await two.received()], [[["0", "1"]], [[]]]);
 });
 
-Deno.test("a group goes on with who is left", async () => {
+Deno.test("a group goes on with the members that are left", async () => {
   await using server = await serve();
   using workers = await crew(server, "jobs", ["w", "w", "w"]);
   using boss = await publisher(server, "jobs");
@@ -107,7 +107,7 @@ Deno.test("a member with echo false is passed over with its own messages", async
   assertEquals(await ada.barrier(), []);
   assertEquals(texts(await grace.barrier()), ["0", "1", "2"]);
   await grace.leave("jobs");
-  await ada.send(ada.message(number, "nobody else there"));
+  await ada.send(ada.message(number, "no other member"));
   assertEquals(await ada.barrier(), []);
 });
 

@@ -92,7 +92,7 @@ Deno.test("OPENED says whether the session responds; opening again changes it", 
   assertEquals((await grace.refused("forbidden")).id, 9);
 });
 
-Deno.test("a requester that does not read its replies gets no_reply, and holds up nobody", async () => {
+Deno.test("a requester that does not read its replies gets no_reply, and holds up no other session", async () => {
   await using server = await serve({ limits: { payloadBytes: 64 * 1024, pendingBytes: 128 * 1024 } });
   using deaf = await RawClient.greet(server);
   using ada = await RawClient.greet(server);

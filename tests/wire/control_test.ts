@@ -178,7 +178,7 @@ Deno.test("a value of the wrong type is named with the type that came", () => {
   });
 });
 
-Deno.test("keys nobody knows are ignored, wherever they stand", () => {
+Deno.test("unknown keys are ignored at any depth", () => {
   forEachKey((type, sample, _path, owner) => {
     if (Array.isArray(owner)) return;
     owner.unheard = { of: ["anything"] };
@@ -186,7 +186,7 @@ Deno.test("keys nobody knows are ignored, wherever they stand", () => {
   });
 });
 
-Deno.test("a __proto__ key is one that nobody knows, and lends no others", () => {
+Deno.test("a __proto__ key is an unknown key, and lends no others", () => {
   assertEquals(decode("BYE", '{"__proto__":{"reason":1},"reason":"done"}'), { value: { reason: "done" } });
   assertEquals(problemOf("BYE", '{"__proto__":{"reason":"done"}}'), 'BYE lacks "reason"');
 });

@@ -48,7 +48,7 @@ Deno.test("each type has its rule, and no other byte has one", () => {
   assertEquals(Object.fromEntries(ruled), Type);
 });
 
-Deno.test("golden frames are from whom the rules say", () => {
+Deno.test("golden frames come from the side that the rules name", () => {
   for (const { name, from, header } of VALID) {
     const allowed = RULES[header.type]?.from ?? "both";
     assertEquals(allowed === "both" ? from : allowed, from, name);

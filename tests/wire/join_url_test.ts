@@ -1,7 +1,7 @@
 /** Join links: written, read back, and refused in words that quote no secret. */
 
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { formatJoinUrl, type Link, parseJoinUrl } from "../../lib/wire/join_url.ts";
+import { formatJoinUrl, type JoinUrl, parseJoinUrl } from "../../lib/wire/join_url.ts";
 
 /** DER that is as long as it says; what is in it is TLS's business. */
 function der(length: number): Uint8Array {
@@ -16,15 +16,15 @@ function pem(bytes: Uint8Array): string {
 }
 
 const TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJBZGEifQ.c2ln-_";
-const PLAIN: Link = { hostname: "hub.example", port: 7253, tls: false, ca: undefined, token: undefined };
+const PLAIN: JoinUrl = { hostname: "hub.example", port: 7253, tls: false, ca: undefined, token: undefined };
 
 function problemOf(text: string): string {
   const parsed = parseJoinUrl(text);
-  return "problem" in parsed ? parsed.problem : `none: ${JSON.stringify(parsed.link)}`;
+  return "problem" in parsed ? parsed.problem : `none: ${JSON.stringify(parsed.joinUrl)}`;
 }
 
 for (
-  const link of [
+  const joinUrl of [
     PLAIN,
     { ...PLAIN, port: undefined },
     { ...PLAIN, tls: true, token: TOKEN },
@@ -34,32 +34,32 @@ for (
     { ...PLAIN, hostname: "xn--mller-kva.example", port: 65_535 },
   ]
 ) {
-  const text = formatJoinUrl(link);
+  const text = formatJoinUrl(joinUrl);
   Deno.test(`what is written is read back: ${text.slice(0, 60)}`, () => {
-    assertEquals(parseJoinUrl(text), { link });
+    assertEquals(parseJoinUrl(text), { joinUrl });
     assertMatch(text, /^[\w.:/?=&[\]-]+$/, "no character that a mail or a chat would break it at");
   });
 }
 
 Deno.test("a link may have been wrapped, surrounded by spaces, or written in capitals", () => {
-  const link = { ...PLAIN, tls: true, hostname: "192.0.2.7", ca: pem(der(256)), token: TOKEN };
-  const text = formatJoinUrl(link);
+  const joinUrl = { ...PLAIN, tls: true, hostname: "192.0.2.7", ca: pem(der(256)), token: TOKEN };
+  const text = formatJoinUrl(joinUrl);
   const wrapped = text.match(/.{1,70}/g)!.join("\r\n");
   for (
     const same of [` ${text}\n`, wrapped, text.replace("parleys://", "PARLEYS://"), text.replace("?", "/?")]
   ) {
-    assertEquals(parseJoinUrl(same), { link });
+    assertEquals(parseJoinUrl(same), { joinUrl });
   }
-  assertEquals(parseJoinUrl("parley://Hub.Example"), { link: { ...PLAIN, port: undefined } });
+  assertEquals(parseJoinUrl("parley://Hub.Example"), { joinUrl: { ...PLAIN, port: undefined } });
   assertEquals(parseJoinUrl("parley://müller.example:7253"), {
-    link: { ...PLAIN, hostname: "xn--mller-kva.example" },
+    joinUrl: { ...PLAIN, hostname: "xn--mller-kva.example" },
   });
 });
 
 Deno.test("of several certificates the first is the authority", () => {
   const [one, two] = [pem(der(256)), pem(der(300))];
   const text = formatJoinUrl({ ...PLAIN, tls: true, ca: `# comment\n${one}${two}` });
-  assertEquals(parseJoinUrl(text), { link: { ...PLAIN, tls: true, ca: one } });
+  assertEquals(parseJoinUrl(text), { joinUrl: { ...PLAIN, tls: true, ca: one } });
   assertThrows(() => formatJoinUrl({ ...PLAIN, tls: true, ca: "none" }), Error, "certificate in PEM");
 });
 
@@ -101,6 +101,6 @@ Deno.test("a link cut short anywhere is either refused or still says where to co
   const whole = formatJoinUrl({ ...PLAIN, tls: true, ca: pem(der(256)), token: TOKEN });
   for (let length = 0; length < whole.length; length++) {
     const parsed = parseJoinUrl(whole.slice(0, length));
-    if ("link" in parsed) assertEquals(parsed.link.ca ?? pem(der(256)), pem(der(256)), `${length}`);
+    if ("joinUrl" in parsed) assertEquals(parsed.joinUrl.ca ?? pem(der(256)), pem(der(256)), `${length}`);
   }
 });

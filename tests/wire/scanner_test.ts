@@ -9,7 +9,7 @@ import { seeded, seedFrom } from "../harness/seeded.ts";
 import { concat, conversation, headerOnly, message, ping, Recorder } from "./recorder.ts";
 import { INVALID, type RefusedVector, SESSION, VALID } from "./vectors.ts";
 
-/** The two ends of a connection, each with who writes what it reads. */
+/** The two ends of a connection, each with the side that writes what it reads. */
 const ENDS: readonly { reader: Role; writer: Role }[] = [
   { reader: "server", writer: "client" },
   { reader: "client", writer: "server" },
@@ -407,7 +407,7 @@ Deno.test("each golden frame is taken by the side it is for, extensions skipped"
   }
 });
 
-/** The code under which the frame is refused: by the scanner, or by who reads the payload of what it hands on. */
+/** The code under which the frame is refused: by the scanner, or by the reader of the payload that it hands on. */
 function rejection({ phase, hex }: RefusedVector): string | undefined {
   const bytes = Uint8Array.fromHex(hex);
   const recorder = new Recorder("server");
