@@ -7,6 +7,7 @@
 import { toCamelCase } from "@std/text";
 import type { Loaded } from "../config/load.ts";
 import {
+  formatMilliseconds,
   formatSeconds,
   formatSize,
   namesSetBy,
@@ -18,13 +19,15 @@ import {
 
 /**
  * Formats the output of `parley-server config`: a line for each option with its value and origin. Options with problems
- * are marked with `!`, and their problems follow. Problems that concern no option come last. Secrets are not shown.
+ * are marked with `!`, and their problems follow. Problems that concern no option come last, then the warnings, marked
+ * with `?`. Secrets are not shown.
  */
 export function formatConfig<T extends Options>(program: Program<T>, loaded: Loaded<T>): string {
   const values = loaded.values as Record<string, unknown>;
   const rows = namesSetBy(program.options, "variable").map((name) => {
-    const show = program.options[name].secret ? () => "(secret)" : formatValue;
-    const text = [values[toCamelCase(name)] ?? []].flat().map(show).join(",") || "-";
+    const option = program.options[name];
+    const show = (value: Value) => option.secret ? "(secret)" : formatValue(option, value);
+    const text = ([values[toCamelCase(name)] ?? []].flat() as Value[]).map(show).join(",") || "-";
     return { name, text, origin: loaded.origins[name] };
   });
   const nameWidth = Math.max(...rows.map(({ name }) => name.length));
@@ -37,22 +40,35 @@ export function formatConfig<T extends Options>(program: Program<T>, loaded: Loa
     lines.push(...problems.map((problem) => `!   ${problem.text}`));
   }
   const others = loaded.problems.filter(({ options }) => options.length === 0);
-  return [...lines, ...others.map(({ text }) => `! ${text}`)].join("\n");
+  const warnings = loaded.warnings.map((text) => `? ${text}`);
+  return [...lines, ...others.map(({ text }) => `! ${text}`), ...warnings].join("\n");
 }
 
 /** Formats a value as a user can type it; quoted if spaces or control characters would break the columns. */
-function formatValue(value: unknown): string {
-  return /^[\x21-\x7e]+$/.test(String(value)) ? String(value) : JSON.stringify(value);
+function formatValue({ kind }: Option, value: Value): string {
+  switch (kind) {
+    case "bytes":
+      return formatSize(Number(value));
+    case "ms":
+      return formatMilliseconds(Number(value));
+    case "seconds":
+      return formatSeconds(Number(value));
+    default:
+      return /^[\x21-\x7e]+$/.test(String(value)) ? String(value) : JSON.stringify(value);
+  }
 }
 
 /** What `--help` shows in place of a value, unless the row of the option says otherwise. */
 const PLACEHOLDERS: Record<Option["kind"], string> = {
   string: "TEXT",
+  word: "TEXT",
+  host: "NAME",
   path: "FILE",
   choice: "WORD",
   integer: "NUMBER",
   bytes: "SIZE",
   seconds: "TIME",
+  ms: "TIME",
   boolean: "",
 };
 
@@ -72,10 +88,7 @@ export function formatHelp<T extends Options>(program: Program<T>): string {
 
 /** Formats range and default: ` (0 to 65535; default 7253)`. */
 function details(option: Option): string {
-  const format = (value: Value | undefined) => {
-    if (option.kind === "bytes") return formatSize(Number(value));
-    return option.kind === "seconds" ? formatSeconds(Number(value)) : String(value);
-  };
+  const format = (value: Value) => formatValue(option, value);
   const parts: string[] = [];
   if (option.kind === "choice") parts.push(option.choices.join(", "));
   if ("range" in option) parts.push(option.range.map(format).join(" to "));

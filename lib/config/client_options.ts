@@ -11,13 +11,13 @@ import { SERVER_OPTIONS } from "./server_options.ts";
 /** The client's options, in the order in which `--help` lists them. */
 export const CLIENT_OPTIONS = {
   "url": {
-    kind: "string",
+    kind: "word",
     placeholder: "URL",
     help: "the server as parley://host:port, or its join link; replaces --host and --port",
     secret: true,
   },
   "host": {
-    kind: "string",
+    kind: "host",
     default: "127.0.0.1",
     placeholder: "ADDRESS",
     help: "name or address of the server",
@@ -25,8 +25,9 @@ export const CLIENT_OPTIONS = {
   "port": { kind: "integer", range: [1, 65535], default: DEFAULT_PORT, help: "port of the server" },
   "name": { kind: "string", help: "your name as others see it, 1 to 64 characters" },
   "token": {
-    kind: "string",
+    kind: "word",
     secret: true,
+    indirect: true,
     placeholder: "TOKEN",
     help: "token that the server requires; @FILE reads it from a file, - asks for it",
   },
@@ -42,9 +43,9 @@ export const CLIENT_OPTIONS = {
     help: "send the token to another machine even without TLS",
   },
   "timeout": {
-    kind: "string",
-    placeholder: "TIME",
-    help: "how long to wait: 10, 10s or 500ms (default 5s to connect, 30s for a reply)",
+    kind: "ms",
+    range: [1, 86_400_000],
+    help: "how long to wait: 10, 10s or 500ms; default 5s to connect, 30s for a reply",
   },
   "count": {
     kind: "integer",
@@ -92,22 +93,6 @@ export function clientProgram(taken: readonly CommandOption[]): Program<typeof C
     options: Object.fromEntries(rows) as unknown as typeof CLIENT_OPTIONS,
     knownElsewhere: KNOWN_ELSEWHERE.filter((variable) => !own.includes(variable)),
     takesOperands: true,
-    crossChecks: [{
-      options: ["timeout"],
-      problem: ({ timeout }) =>
-        timeout !== undefined && parseMilliseconds(timeout) === undefined
-          ? `timeout must be a time from 1ms to 24h, such as 10, 10s or 500ms, not ${JSON.stringify(timeout)}`
-          : undefined,
-    }],
+    crossChecks: [],
   };
-}
-
-const DAY_MS = 86_400_000;
-const UNITS_MS: Record<string, number> = { "": 1000, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-/** Parses a time such as `10` (seconds), `500ms`, `1.5s`, `5m` or `24h`; undefined unless it is from 1 ms to 24 h. */
-export function parseMilliseconds(text: string): number | undefined {
-  const [, digits, unit = ""] = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(text) ?? [];
-  const ms = Number(digits) * (UNITS_MS[unit.toLowerCase()] ?? NaN);
-  return ms >= 1 && ms <= DAY_MS ? ms : undefined;
 }

@@ -5,7 +5,7 @@
  */
 
 import { CERTIFICATE_DAYS, KEY_OVERLAP_SECONDS, MAX_CERTIFICATE_DAYS, MAX_TOKEN_SECONDS } from "../limits.ts";
-import { formatName, type Options, type Program } from "./option.ts";
+import { formatName, namesSetBy, type Options, type Program } from "./option.ts";
 import { SERVER, SERVER_OPTIONS } from "./server_options.ts";
 
 /** The options of `parley-server token`. */
@@ -68,7 +68,7 @@ export const TOKEN: Program<typeof TOKEN_OPTIONS> = {
 /** The options of `parley-server certs`. */
 export const CERTS_OPTIONS = {
   "host": {
-    kind: "string",
+    kind: "host",
     only: ["flag"],
     repeatable: true,
     placeholder: "NAME",
@@ -107,8 +107,9 @@ export const CERTS: Program<typeof CERTS_OPTIONS> = {
 
 /** Variables that a command with the options `own` ignores: those of `parley-server` itself and of other programs. */
 function variablesOfOthers(own: Options): string[] {
+  const settable = namesSetBy(own, "variable").map(formatName.variable);
   return [
     ...SERVER.knownElsewhere,
-    ...Object.keys(SERVER_OPTIONS).filter((name) => !(name in own)).map(formatName.variable),
-  ];
+    ...namesSetBy(SERVER_OPTIONS, "variable").map(formatName.variable),
+  ].filter((variable) => !settable.includes(variable));
 }

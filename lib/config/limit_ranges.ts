@@ -25,8 +25,3 @@ export const LIMIT_RANGES = {
   requestMs: [100, 3_600_000],
   drainMs: [0, 600_000],
 } as const satisfies Record<keyof Limits, readonly [min: number, max: number]>;
-
-/** A range of milliseconds in whole seconds. */
-export function inSeconds([min, max]: readonly [min: number, max: number]): [min: number, max: number] {
-  return [Math.ceil(min / 1000), Math.floor(max / 1000)];
-}

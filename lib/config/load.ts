@@ -11,8 +11,7 @@
 import { toCamelCase } from "@std/text";
 import {
   defaultOf,
-  describeAllowed,
-  describeValue,
+  describeInvalid,
   type Option,
   type Options,
   parseValue,
@@ -26,7 +25,7 @@ import { type RawValue, readFile, readFlags, readVariables, type Report } from "
 export interface ConfigSources {
   /** The command line, without program and command. */
   readonly args: readonly string[];
-  /** The environment. An empty variable counts as not set. */
+  /** The environment. An empty variable counts as not set: Compose and CI leave a variable out that way. */
   readonly env: Readonly<Record<string, string>>;
   /** Reads a file; throws `Deno.errors.NotFound` if there is none. */
   readonly readTextFile: (path: string) => string;
@@ -50,6 +49,8 @@ export interface Loaded<T extends Options> {
   readonly origins: Readonly<Record<keyof T & string, string>>;
   /** All problems, in the order flags, variables, file. */
   readonly problems: readonly Problem[];
+  /** Variables that are ignored although they may have been meant for Parley, one line each. */
+  readonly warnings: readonly string[];
   /** The arguments that are not options. */
   readonly operands: readonly string[];
 }
@@ -76,6 +77,7 @@ export interface Loaded<T extends Options> {
  */
 export function loadConfig<T extends Options>(program: Program<T>, sources: ConfigSources): Loaded<T> {
   const problems: Problem[] = [];
+  const warnings: string[] = [];
   const report: Report = (text, ...options) => problems.push({ text, options });
   const found = new Map<string, { value: unknown; from: RawValue }>();
   const add = (from: RawValue) => {
@@ -85,7 +87,7 @@ export function loadConfig<T extends Options>(program: Program<T>, sources: Conf
 
   const { flags, operands } = readFlags(program, sources.args, report);
   flags.forEach(add);
-  readVariables(program, sources.env, report).forEach(add);
+  readVariables(program, sources.env, (text) => warnings.push(text)).forEach(add);
   const named = found.get("config");
   const path = named?.value ?? program.options.config?.default;
   const file = { path: String(path), namedBy: named?.from.label, read: sources.readTextFile };
@@ -98,7 +100,7 @@ export function loadConfig<T extends Options>(program: Program<T>, sources: Conf
     values[toCamelCase(name)] = entry ? entry.value : defaultOf(option, sources.isTerminal);
     origins[name] = entry?.from.origin ?? "default";
   }
-  const loaded = { values, origins, problems, operands } as unknown as Loaded<T>;
+  const loaded = { values, origins, problems, warnings, operands } as unknown as Loaded<T>;
   for (const { options, problem } of program.crossChecks) {
     if (problems.some((known) => known.options.some((name) => options.includes(name)))) continue;
     const text = problem(loaded.values);
@@ -110,14 +112,17 @@ export function loadConfig<T extends Options>(program: Program<T>, sources: Conf
 
 /** Parses a value; undefined, with a problem reported, if the option does not allow it. */
 function parse(option: Option, from: RawValue, report: Report): Value | Value[] | undefined {
-  const { name, raw, source, label } = from;
+  const { name, raw, label } = from;
   const raws = option.repeatable && Array.isArray(raw) ? raw : [raw];
-  const values = raws.map((each) => parseValue(option, each, source));
+  const values = raws.map((each) => isIndirect(option, each) ? each.trim() : parseValue(option, each));
   for (const [at, value] of values.entries()) {
-    if (value !== undefined) continue;
-    const given = option.secret ? " (its value is secret and not shown)" : `, not ${describeValue(raws[at])}`;
-    report(`${label} must be ${describeAllowed(option)}${given}`, name);
+    if (value === undefined) report(describeInvalid(option, raws[at], label), name);
   }
   if (values.includes(undefined)) return undefined;
   return option.repeatable ? values as Value[] : values[0];
+}
+
+/** Whether `raw` only says where the value is; see {@linkcode Option.indirect}. */
+function isIndirect(option: Option, raw: unknown): raw is string {
+  return option.indirect === true && typeof raw === "string" && /^\s*(@|-\s*$)/.test(raw);
 }

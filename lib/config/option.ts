@@ -12,7 +12,12 @@ export type Source = "flag" | "variable" | "file";
 /** A single value after parsing. */
 export type Value = string | number | boolean;
 
-/** A row of a table. Sizes are in bytes and may be written `64KiB`; times are in seconds, or `30s`, `5m`, `1h`, `1d`. */
+/**
+ * A row of a table. Sizes are in bytes and may be written `64KiB`. A time is written as seconds or with a unit, `500ms`,
+ * `1.5s`, `5m`, `1h`, `1d`; the value of kind `ms` is in milliseconds, that of kind `seconds` in whole seconds. A `word`
+ * has no white space within, and a `host` is a name or an address without a port, an IPv6 address with or without
+ * brackets.
+ */
 export type Option =
   & {
     /** Its description in `--help`, one line. Range and default are added to it. */
@@ -25,15 +30,20 @@ export type Option =
     readonly secret?: true;
     /** May be set several times: repeated flags, a comma between values in a variable, an array in the file. */
     readonly repeatable?: true;
+    /** Whether `@FILE` stands for the content of a file, and `-` for what is typed at the terminal. */
+    readonly indirect?: true;
     /** Its one-letter flag. */
     readonly short?: string;
     /** What `--help` shows in place of the value, if its kind does not say enough: `DIR`. */
     readonly placeholder?: string;
   }
   & (
-    | { readonly kind: "string" | "path" | "boolean" }
+    | { readonly kind: "string" | "word" | "host" | "path" | "boolean" }
     | { readonly kind: "choice"; readonly choices: readonly string[] }
-    | { readonly kind: "integer" | "bytes" | "seconds"; readonly range: readonly [min: number, max: number] }
+    | {
+      readonly kind: "integer" | "bytes" | "seconds" | "ms";
+      readonly range: readonly [min: number, max: number];
+    }
   );
 
 /** A table of options by name. Names are written as in flags and in the file: `log-level`. */
@@ -41,7 +51,7 @@ export type Options = { readonly [name: string]: Option };
 
 /** The type of an option's value: a string, unless its row says otherwise. */
 export type ValueOf<O extends Option> = O extends { kind: "boolean" } ? boolean
-  : O extends { kind: "integer" | "bytes" | "seconds" } ? number
+  : O extends { kind: "integer" | "bytes" | "seconds" | "ms" } ? number
   : O extends { choices: readonly (infer Choice)[] } ? Choice
   : string;
 
@@ -85,35 +95,58 @@ export function namesSetBy(options: Options, source: Source): string[] {
   return Object.keys(options).filter((name) => options[name].only?.includes(source) ?? true);
 }
 
+/** Milliseconds of each unit of a time. */
+const TIME_UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
 /** The units of a number, by kind of option. The empty string stands for a number without a unit. */
-const UNITS: Record<string, Record<string, number>> = {
+const UNITS: Record<"integer" | "bytes" | "seconds" | "ms", Record<string, number>> = {
   integer: { "": 1 },
   bytes: { "": 1, b: 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3 },
-  seconds: { "": 1, s: 1, m: 60, h: 3600, d: 86_400 },
+  seconds: {
+    "": 1,
+    ...Object.fromEntries(Object.entries(TIME_UNITS).map(([unit, ms]) => [unit, ms / 1000])),
+  },
+  ms: { "": 1000, ...TIME_UNITS },
 };
 
 /**
- * Parses a single value; undefined if the option does not allow it. Flags and variables are text. Values in the file
- * have a JSON type, which must be right too.
+ * Parses a single value; undefined if the option does not allow it. This is the one reader of values: whether a text
+ * comes from a flag, a variable, a key, a file that the value names or the terminal, white space around it is dropped,
+ * and what is allowed is the same. In the file, numbers and booleans may also have their JSON type.
  */
-export function parseValue(option: Option, raw: unknown, source: Source): Value | undefined {
+export function parseValue(option: Option, raw: unknown): Value | undefined {
+  if (option.kind === "boolean" && typeof raw === "boolean") return raw;
+  const isNumber = typeof raw === "number" && "range" in option;
+  const text = isNumber ? String(raw) : typeof raw === "string" ? raw.trim() : "";
+  if (text === "") return undefined;
   switch (option.kind) {
     case "string":
     case "path":
-      return typeof raw === "string" && raw !== "" ? raw : undefined;
+      return text;
+    case "word":
+      return /\s/.test(text) ? undefined : text;
+    case "host":
+      return parseHost(text);
     case "choice":
-      return option.choices.find((choice) => choice === raw);
+      return option.choices.find((choice) => choice === text);
     case "boolean":
-      if (source === "variable") return raw === "true" ? true : raw === "false" ? false : undefined;
-      return typeof raw === "boolean" ? raw : undefined;
+      return text === "true" ? true : text === "false" ? false : undefined;
     default: {
-      const isText = typeof raw === "string" && (source !== "file" || option.kind !== "integer");
-      if (!isText && typeof raw !== "number") return undefined;
-      const [, digits, unit = ""] = /^(\d+) ?([a-z]*)$/i.exec(String(raw)) ?? [];
-      const value = Number(digits) * (UNITS[option.kind][unit.toLowerCase()] ?? NaN);
-      return value >= option.range[0] && value <= option.range[1] ? value : undefined;
+      const [, digits, unit = ""] = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(text) ?? [];
+      const exact = Number(digits) * (UNITS[option.kind][unit.toLowerCase()] ?? NaN);
+      const value = Number(exact.toFixed(6)); // 1.1 * 1000 is a little more than 1100
+      const [min, max] = option.range;
+      return Number.isInteger(value) && value >= min && value <= max ? value : undefined;
     }
   }
+}
+
+/** A host without the brackets of `[::1]`; undefined if it holds white space, a path or a port. */
+function parseHost(text: string): string | undefined {
+  const [, bracketed] = /^\[([^[\]]*:[^[\]]*)\]$/.exec(text) ?? [];
+  const host = bracketed ?? text;
+  const colons = host.split(":").length - 1; // an IPv6 address has at least two
+  return /[\s/[\]]/.test(host) || colons === 1 ? undefined : host;
 }
 
 /** The value of an option that is not set. */
@@ -132,18 +165,37 @@ export function describeAllowed(option: Option): string {
     case "bytes":
       return `a size from ${option.range.map(formatSize).join(" to ")}, such as 65536, 64KiB or 1MiB`;
     case "seconds":
-      return `a time from ${option.range.map(formatSeconds).join(" to ")}, such as 30, 30s or 5m`;
+      return `a time from ${
+        option.range.map(formatSeconds).join(" to ")
+      } in whole seconds, such as 30, 30s or 5m`;
+    case "ms":
+      return `a time from ${option.range.map(formatMilliseconds).join(" to ")}, such as 10, 10s or 500ms`;
     case "boolean":
       return "true or false";
+    case "word":
+      return "one word, without white space";
+    case "host":
+      return "a name or an address, without a port";
     default:
       return option.kind === "path" ? "a path" : "text that is not empty";
   }
 }
 
-/** Formats a time in the largest unit that leaves no remainder: `5m` for 300. */
+/** Describes why `raw` is not a value of `option`, without the value if it is a secret; `label` says where it stands. */
+export function describeInvalid(option: Option, raw: unknown, label: string): string {
+  const given = option.secret ? " (its value is secret and not shown)" : `, not ${describeValue(raw)}`;
+  return `${label} must be ${describeAllowed(option)}${given}`;
+}
+
+/** Formats a time in the largest unit that leaves no remainder: `5m` for 300 000. */
+export function formatMilliseconds(ms: number): string {
+  const unit = (["d", "h", "m", "s"] as const).find((unit) => ms % TIME_UNITS[unit] === 0) ?? "ms";
+  return ms === 0 ? "0s" : `${ms / TIME_UNITS[unit]}${unit}`;
+}
+
+/** As {@linkcode formatMilliseconds}, of seconds. */
 export function formatSeconds(seconds: number): string {
-  const unit = (["d", "h", "m"] as const).find((unit) => seconds > 0 && seconds % UNITS.seconds[unit] === 0);
-  return unit ? `${seconds / UNITS.seconds[unit]}${unit}` : `${seconds}s`;
+  return formatMilliseconds(seconds * 1000);
 }
 
 /** Describes a value that an option does not allow: at most about 60 characters, control characters escaped. */

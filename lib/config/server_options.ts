@@ -19,7 +19,7 @@ import {
   REQUEST_MS,
   SLOW_CONSUMER_TIMEOUT_MS,
 } from "../limits.ts";
-import { inSeconds, LIMIT_RANGES } from "./limit_ranges.ts";
+import { LIMIT_RANGES } from "./limit_ranges.ts";
 import type { Options, Program, Values } from "./option.ts";
 
 const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -29,7 +29,7 @@ const logFormat = (isTerminal: boolean) => isTerminal ? "pretty" : "json";
 /** The server's options, in the order in which help and `parley-server config` list them. */
 export const SERVER_OPTIONS = {
   "host": {
-    kind: "string",
+    kind: "host",
     default: "127.0.0.1",
     placeholder: "ADDRESS",
     help: "address to listen on; localhost is 127.0.0.1 and ::1",
@@ -135,27 +135,27 @@ export const SERVER_OPTIONS = {
     help: "bytes per second of one session; 0 for no limit",
   },
   "handshake-time": {
-    kind: "seconds",
-    range: inSeconds(LIMIT_RANGES.handshakeMs),
-    default: HANDSHAKE_MS / 1000,
+    kind: "ms",
+    range: LIMIT_RANGES.handshakeMs,
+    default: HANDSHAKE_MS,
     help: "time for the TLS handshake and the HELLO",
   },
   "slow-consumer-timeout": {
-    kind: "seconds",
-    range: inSeconds(LIMIT_RANGES.slowConsumerTimeoutMs),
-    default: SLOW_CONSUMER_TIMEOUT_MS / 1000,
+    kind: "ms",
+    range: LIMIT_RANGES.slowConsumerTimeoutMs,
+    default: SLOW_CONSUMER_TIMEOUT_MS,
     help: "how long a session that does not read may delay its publishers",
   },
   "request-time": {
-    kind: "seconds",
-    range: inSeconds(LIMIT_RANGES.requestMs),
-    default: REQUEST_MS / 1000,
+    kind: "ms",
+    range: LIMIT_RANGES.requestMs,
+    default: REQUEST_MS,
     help: "time a responder has to reply",
   },
   "drain-time": {
-    kind: "seconds",
-    range: inSeconds(LIMIT_RANGES.drainMs),
-    default: DRAIN_MS / 1000,
+    kind: "ms",
+    range: LIMIT_RANGES.drainMs,
+    default: DRAIN_MS,
     help: "how long a shutdown waits for pending output",
   },
   "heartbeat": {

@@ -12,6 +12,7 @@ import {
   describeValue,
   formatName,
   namesSetBy,
+  type Option,
   type Options,
   type Program,
   type Source,
@@ -21,7 +22,6 @@ import {
 export interface RawValue {
   readonly name: string;
   readonly raw: unknown;
-  readonly source: Source;
   /** Its origin, as in `Loaded.origins`. */
   readonly origin: string;
   /** How problems name it: `--port`, `PARLEY_PORT`, `parley.jsonc:3: "port"`. */
@@ -74,7 +74,7 @@ export function readFlags(
     } else if (raws.length > 1 && !repeatable) {
       report(`${label} is given ${raws.length} times, but takes one value`, name);
     } else if (raws.length > 0) {
-      flags.push({ name, raw: repeatable ? raws : raws[0], source: "flag", origin: "flag", label });
+      flags.push({ name, raw: repeatable ? raws : raws[0], origin: "flag", label });
     }
   }
   const operands = (parsed._ as unknown[]).map(String);
@@ -99,29 +99,54 @@ function invalidBoolean(name: string, args: readonly string[]): string | undefin
   );
 }
 
-/** Kubernetes sets these in every container beside a service called `parley`. They are not options, and no typos. */
-const SERVICE_LINK = /^PARLEY_(SERVICE_(HOST|PORT)|PORT_\d+_)/;
+/**
+ * Names of variables that a container platform sets, for every service and every container whose name begins with parley:
+ * Kubernetes PARLEY_SERVICE_HOST and PARLEY_PORT_7253_TCP, Docker's links also PARLEY_ENV_PATH.
+ */
+const SERVICE_LINK =
+  /^PARLEY_(.+_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?|ENV_.+)$/;
 
-/** Reads the `PARLEY_*` variables. An empty one counts as not set: Compose and CI leave a variable out that way. */
+/** Whether a container platform has set `variable`. Some of its names are also ours: then the form of the value tells. */
+function isServiceLink(variable: string, text: string): boolean {
+  if (variable === "PARLEY_NAME") return /^\/[\w.-]+\/[\w.-]+$/.test(text); // of a link: /CONTAINER/ALIAS
+  return SERVICE_LINK.test(variable) ||
+    (/^PARLEY_(.+_)?PORT$/.test(variable) && /^(tcp|udp|sctp):\/\//.test(text));
+}
+
+/**
+ * Reads the `PARLEY_*` variables. An empty one counts as not set. What is plainly not ours is ignored, because images and
+ * platforms set variables under the same prefix; `warn` is told of a name that is close to one of ours.
+ */
 export function readVariables(
   { options, knownElsewhere }: Pick<Program<Options>, "options" | "knownElsewhere">,
   env: Readonly<Record<string, string>>,
-  report: Report,
+  warn: (text: string) => void,
 ): RawValue[] {
   const names = new Map(namesSetBy(options, "variable").map((name) => [formatName.variable(name), name]));
   const found: RawValue[] = [];
   for (const [variable, text] of Object.entries(env)) {
-    if (!variable.startsWith("PARLEY_") || text === "") continue;
-    if (knownElsewhere.includes(variable) || SERVICE_LINK.test(variable)) continue;
+    if (!variable.startsWith("PARLEY_") || text.trim() === "") continue;
+    if (knownElsewhere.includes(variable) || isServiceLink(variable, text)) continue;
     const name = names.get(variable);
     if (name === undefined) {
-      reportUnknown(variable, variable, "variable", options, report);
+      const reason = reasonToWarn(variable, options);
+      if (reason !== undefined) warn(`${variable} is ignored: ${reason}`);
     } else {
       const raw = options[name].repeatable ? text.split(",") : text;
-      found.push({ name, raw, source: "variable", origin: variable, label: variable });
+      found.push({ name, raw, origin: variable, label: variable });
     }
   }
   return found;
+}
+
+/** Why an unknown variable may have been meant for Parley; undefined if it plainly was not. */
+function reasonToWarn(variable: string, options: Options): string | undefined {
+  const name = Object.keys(options).find((name) => formatName.variable(name) === variable);
+  // PARLEY_VERSION is the image's. A flag such as --help is nothing that a variable is expected to set.
+  if (name !== undefined && options[name].kind === "boolean") return undefined;
+  if (name !== undefined) return `it ${onlyElsewhere(options[name], name)}`;
+  const guess = nearest(variable, namesSetBy(options, "variable").map(formatName.variable));
+  return guess && `it is not an option; did you mean ${guess}?`;
 }
 
 /** Reads the keys of the JSONC file. A missing file is a problem only if a flag or variable names it. */
@@ -171,7 +196,7 @@ export function readFile(
     const earlier = found.get(name);
     if (!known.includes(name)) reportUnknown(label, formatName.file(name), "file", options, report);
     else if (earlier) report(`${label} is already set at ${earlier.origin}; keep one`, name);
-    else found.set(name, { name, raw: getNodeValue(value), source: "file", origin, label });
+    else found.set(name, { name, raw: getNodeValue(value), origin, label });
   }
   return [...found.values()];
 }
@@ -183,18 +208,25 @@ export function readFile(
 function reportUnknown(label: string, written: string, source: Source, options: Options, report: Report) {
   const name = Object.keys(options).find((name) => formatName[source](name) === written);
   if (name !== undefined && options[name].only?.includes(source) === false) {
-    const others = options[name].only.map((other) => formatName[other](name));
-    return report(`${label} cannot be set here, only as ${others.join(" or ")}`, name);
+    return report(`${label} ${onlyElsewhere(options[name], name)}`, name);
   }
   const guess = nearest(written, namesSetBy(options, source).map(formatName[source]));
   report(`${label} is not an option; ${guess ? `did you mean ${guess}?` : "--help lists them all"}`);
 }
 
+function onlyElsewhere({ only = [] }: Option, name: string): string {
+  return `cannot be set here, only as ${only.map((other) => formatName[other](name)).join(" or ")}`;
+}
+
 /** The one of `names` that `written` is most likely a misspelling of; undefined if none is close. */
 export function nearest(written: string, names: string[]): string | undefined {
+  if (names.length === 0) return undefined;
   const guess = closestString(written, names);
-  // Two letters, as when they are swapped, and three in long names. A guess further away confuses more than it helps.
-  const length = written.replace(/^--|^PARLEY_|"/g, "").length;
-  const limit = length < 6 ? Math.min(2, length - 1) : 3;
-  return levenshteinDistance(written.toLowerCase(), guess.toLowerCase()) <= limit ? guess : undefined;
+  // In a short name one letter, or two that are swapped; three letters in a long one. A guess further away confuses more
+  // than it helps.
+  const [given, meant] = [written, guess].map((name) => name.toLowerCase().replace(/^--|^parley_|"/g, ""));
+  const distance = levenshteinDistance(given, meant);
+  const sorted = (name: string) => [...name].sort().join("");
+  const isClose = given.length < 6 ? distance < 2 || sorted(given) === sorted(meant) : distance <= 3;
+  return isClose && given.length > 1 ? guess : undefined;
 }

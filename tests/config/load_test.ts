@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { formatConfig, formatHelp } from "../../lib/cli/settings.ts";
 import { loadConfig } from "../../lib/config/load.ts";
-import { formatSeconds, formatSize, type Options, type Program } from "../../lib/config/option.ts";
+import { formatMilliseconds, formatSize, type Options, type Program } from "../../lib/config/option.ts";
 import { SERVER, SERVER_OPTIONS } from "../../lib/config/server_options.ts";
 
 /** Options of the kinds that the server's table does not have. */
@@ -67,10 +67,10 @@ Deno.test("an option that is not set has its default", () => {
     maxConnectionsPerAddress: 4096,
     maxMessageRate: 0,
     maxByteRate: 0,
-    handshakeTime: 5,
-    slowConsumerTimeout: 5,
-    requestTime: 60,
-    drainTime: 5,
+    handshakeTime: 5000,
+    slowConsumerTimeout: 5000,
+    requestTime: 60_000,
+    drainTime: 5000,
     heartbeat: 30,
     help: false,
     version: false,
@@ -101,8 +101,8 @@ Deno.test("flags win over variables, variables over the file, the file over defa
 
 Deno.test("a value may follow its flag or an equals sign", () => {
   for (const args of [["--port", "0"], ["--port=0"]]) assertEquals(load({ args }).values.port, 0);
-  assertEquals(load({ args: ["--host=a=b"] }).values.host, "a=b");
-  assertEquals(load({ args: ["--host", "0.10"] }).values.host, "0.10");
+  assertEquals(load({ args: ["--state=a=b"] }).values.state, "a=b");
+  assertEquals(load({ args: ["--state", "0.10"] }).values.state, "0.10");
   assertEquals(load({ args: ["-h"] }).values.help, true);
 });
 
@@ -127,7 +127,15 @@ Deno.test("help and errors show sizes and times in the largest unit without a re
     "1MiB",
     "1GiB",
   ]);
-  assertEquals([0, 45, 60, 90, 3600, 86_400].map(formatSeconds), ["0s", "45s", "1m", "90s", "1h", "1d"]);
+  assertEquals([0, 1500, 45_000, 60_000, 90_000, 3_600_000, 86_400_000].map(formatMilliseconds), [
+    "0s",
+    "1500ms",
+    "45s",
+    "1m",
+    "90s",
+    "1h",
+    "1d",
+  ]);
   assertMatch(formatHelp(SERVER), /--drain-time TIME [^-]+\(0s to\s+10m;\s+default\s+5s\)/);
 });
 
@@ -136,14 +144,111 @@ Deno.test("the ends of a range are allowed, values beyond them are not", () => {
     if (!("range" in option)) continue;
     const [min, max] = option.range;
     const isWrong = (value: number) =>
-      load({ args: [`--${name}=${value}`] }).problems.some(({ text }) => text.startsWith(`--${name} must`));
+      load({ args: [`--${name}=${value}${option.kind === "ms" ? "ms" : ""}`] }).problems.some(({ text }) =>
+        text.startsWith(`--${name} must`)
+      );
     assertEquals([min - 1, min, max, max + 1].map(isWrong), [true, false, false, true], name);
   }
 });
 
 Deno.test("an empty variable counts as not set", () => {
-  const { values, origins, problems } = load({ env: { PARLEY_PORT: "", PARLEY_PROT: "" } });
-  assertEquals([values.port, origins.port, problems], [7253, "default", []]);
+  for (const empty of ["", "  \n"]) {
+    const { values, origins, problems } = load({ env: { PARLEY_PORT: empty, PARLEY_PROT: empty } });
+    assertEquals([values.port, origins.port, problems], [7253, "default", []]);
+  }
+});
+
+Deno.test("a text is read in the same way from a flag, a variable and the file", () => {
+  const cases: [name: keyof typeof SERVER_OPTIONS, text: string, value: unknown][] = [
+    ["port", "7", 7],
+    ["max-payload", "1.5KiB", 1536],
+    ["heartbeat", "5m", 300],
+    ["heartbeat", "2000ms", 2],
+    ["drain-time", "0.5", 500],
+    ["log-level", "warn", "warn"],
+    ["state", "my data", "my data"],
+    ["host", "[::1]", "::1"],
+  ];
+  for (const [name, text, value] of cases) {
+    for (const written of [text, ` ${text}\n`, `\t${text}\r\n`]) {
+      const variable = `PARLEY_${name.toUpperCase().replaceAll("-", "_")}`;
+      const ways = [
+        { args: [`--${name}`, written] },
+        { env: { [variable]: written } },
+        { file: JSON.stringify({ [name]: written }) },
+      ];
+      for (const way of ways) {
+        const { values, problems } = load(way);
+        const camel = name.replace(/-(.)/g, (_, letter) => letter.toUpperCase());
+        assertEquals(
+          [(values as Record<string, unknown>)[camel], problems],
+          [value, []],
+          JSON.stringify(way),
+        );
+      }
+    }
+  }
+  for (const tls of ['"true"', '" true "', "true"]) {
+    assertEquals(load({ file: `{ "tls": ${tls} }` }).values.tls, true);
+  }
+});
+
+Deno.test("what a container platform sets for a service called parley is ignored", () => {
+  const { values, origins, problems, warnings } = load({
+    env: {
+      PARLEY_PORT: "tcp://10.0.0.11:7253",
+      PARLEY_SERVICE_HOST: "10.0.0.11",
+      PARLEY_SERVICE_PORT: "7253",
+      PARLEY_SERVICE_PORT_WEB: "8080",
+      PARLEY_PORT_7253_TCP: "tcp://10.0.0.11:7253",
+      PARLEY_PORT_7253_TCP_PROTO: "tcp",
+      PARLEY_PORT_7253_TCP_PORT: "7253",
+      PARLEY_PORT_7253_TCP_ADDR: "10.0.0.11",
+      // For a service called parley-state.
+      PARLEY_STATE_SERVICE_HOST: "10.0.0.12",
+      PARLEY_STATE_PORT: "udp://10.0.0.12:1",
+      PARLEY_STATE_PORT_1_UDP: "udp://10.0.0.12:1",
+      // A link between containers.
+      PARLEY_NAME: "/web/parley",
+      PARLEY_ENV_HOST: "x",
+    },
+  });
+  assertEquals([values.port, origins.port, problems, warnings], [7253, "default", [], []]);
+  assertEquals(
+    texts(load({ env: { PARLEY_PORT: "10.0.0.11:7253" } })).length,
+    1,
+    "this is no platform's form",
+  );
+});
+
+Deno.test("variables that images set under the prefix are ignored, those close to a known name with a warning", () => {
+  const { problems, warnings } = load({
+    env: {
+      PARLEY_VERSION: "1.2.3",
+      PARLEY_HOME: "/opt/parley",
+      PARLEY_USER: "parley",
+      PARLEY_UID: "1000",
+      PARLEY_VERBOSE: "7",
+      PARLEY_PROT: "7",
+      PARLEY_port: "7",
+      PARLEY_MAX_PAYLAOD: "7",
+    },
+  });
+  const warning = (given: string, meant: string) =>
+    `PARLEY_${given} is ignored: it is not an option; did you mean PARLEY_${meant}?`;
+  assertEquals(problems, []);
+  assertEquals(warnings, [
+    warning("PROT", "PORT"),
+    warning("port", "PORT"),
+    warning("MAX_PAYLAOD", "MAX_PAYLOAD"),
+  ]);
+  assertEquals(loadOther({ env: { PARLEY_CONFIG: "x" } }).warnings, [
+    "PARLEY_CONFIG is ignored: it cannot be set here, only as --config",
+  ]);
+  assertEquals(
+    formatConfig(SERVER, load({ env: { PARLEY_PROT: "7" } })).split("\n").at(-1),
+    `? ${warning("PROT", "PORT")}`,
+  );
 });
 
 Deno.test("variables of the client and of other programs are accepted", () => {
@@ -175,7 +280,7 @@ const mistakes: [what: string, given: Given, problems: string[]][] = [
     "--state needs a value: a path; write a value that begins with - as --state=-...",
   ]],
   ["no value after =", { args: ["--host="] }, [
-    "--host needs a value: text that is not empty; write a value that begins with - as --host=-...",
+    "--host needs a value: a name or an address, without a port; write a value that begins with - as --host=-...",
   ]],
   ["an argument", { args: ["7253"] }, ['unexpected argument "7253"; options are written --name VALUE']],
   ["an argument after --", { args: ["--", "--port"] }, [
@@ -198,7 +303,13 @@ const mistakes: [what: string, given: Given, problems: string[]][] = [
     '--max-payload must be a size from 1KiB to 64MiB, such as 65536, 64KiB or 1MiB, not "64KB"',
   ]],
   ["a time", { args: ["--heartbeat=2h"] }, [
-    '--heartbeat must be a time from 1s to 1h, such as 30, 30s or 5m, not "2h"',
+    '--heartbeat must be a time from 1s to 1h in whole seconds, such as 30, 30s or 5m, not "2h"',
+  ]],
+  ["a part of a second", { args: ["--heartbeat=1.5"] }, [
+    '--heartbeat must be a time from 1s to 1h in whole seconds, such as 30, 30s or 5m, not "1.5"',
+  ]],
+  ["an address with a port", { args: ["--host=127.0.0.1:7253"] }, [
+    '--host must be a name or an address, without a port, not "127.0.0.1:7253"',
   ]],
   ["a choice", { env: { PARLEY_LOG_LEVEL: "INFO" } }, [
     'PARLEY_LOG_LEVEL must be one of debug, info, warn, error, not "INFO"',
@@ -209,19 +320,6 @@ const mistakes: [what: string, given: Given, problems: string[]][] = [
   ["control characters", { args: ["--port=\x1b[31m\n"] }, [
     `--port must be ${PORTS}, not "\\u001b[31m\\n"`,
   ]],
-  // Variables
-  ["an unknown variable", { env: { PARLEY_PROT: "7" } }, [
-    "PARLEY_PROT is not an option; did you mean PARLEY_PORT?",
-  ]],
-  ["a far variable", { env: { PARLEY_VERBOSE: "7" } }, [
-    "PARLEY_VERBOSE is not an option; --help lists them all",
-  ]],
-  ["small letters", { env: { PARLEY_port: "7" } }, [
-    "PARLEY_port is not an option; did you mean PARLEY_PORT?",
-  ]],
-  ["a flag as a variable", { env: { PARLEY_HELP: "true" } }, [
-    "PARLEY_HELP cannot be set here, only as --help",
-  ]],
   // The file
   ["an unknown key", { file: '{\n  // a comment\n  "prot": 7 /* and\n another */ }' }, [
     'parley.jsonc:3: "prot" is not an option; did you mean "port"?',
@@ -229,13 +327,15 @@ const mistakes: [what: string, given: Given, problems: string[]][] = [
   ["a wrong value below comments", { file: '/* one\ntwo\n*/\n{\n  // five\n  "port": 99999,\n}\n' }, [
     `parley.jsonc:6: "port" must be ${PORTS}, not 99999`,
   ]],
-  ["a number as text", { file: '{ "port": "7" }' }, [`parley.jsonc:1: "port" must be ${PORTS}, not "7"`]],
+  ["a text that is no number", { file: '{ "port": "7 8" }' }, [
+    `parley.jsonc:1: "port" must be ${PORTS}, not "7 8"`,
+  ]],
   ["a text as number", { file: '{ "host": 7 }' }, [
-    'parley.jsonc:1: "host" must be text that is not empty, not 7',
+    'parley.jsonc:1: "host" must be a name or an address, without a port, not 7',
   ]],
   ["an empty text", { file: '{ "log-file": "" }' }, ['parley.jsonc:1: "log-file" must be a path, not ""']],
   ["null, an array, an object", { file: '{ "host": null,\n "port": [7],\n "state": {} }' }, [
-    'parley.jsonc:1: "host" must be text that is not empty, not null',
+    'parley.jsonc:1: "host" must be a name or an address, without a port, not null',
     `parley.jsonc:2: "port" must be ${PORTS}, not an array`,
     'parley.jsonc:3: "state" must be a path, not an object',
   ]],
@@ -295,10 +395,10 @@ Deno.test("a file that exists but cannot be read is a problem, whether or not an
 });
 
 Deno.test("the file that --config names is read", () => {
-  const readTextFile = (path: string) => `{ "host": "${path}", "prot": 1 }`;
+  const readTextFile = (path: string) => `{ "state": "${path}", "prot": 1 }`;
   const given = { args: ["--config=a.jsonc"], env: { PARLEY_CONFIG: "b.jsonc" } };
   const loaded = loadConfig(SERVER, { ...sourcesOf(given), readTextFile });
-  assertEquals([loaded.values.host, loaded.origins.host], ["a.jsonc", "a.jsonc:1"]);
+  assertEquals([loaded.values.state, loaded.origins.state], ["a.jsonc", "a.jsonc:1"]);
   assertEquals(texts(loaded), ['a.jsonc:1: "prot" is not an option; did you mean "port"?']);
 });
 
@@ -309,14 +409,14 @@ Deno.test("every problem is reported at once, also for values that another sourc
     file: `{ "port": "x",\n "heartbeat": 0, "hearbeat": 1 }`,
   });
   assertEquals(loaded.values.port, 1);
+  assertEquals(loaded.warnings, ["PARLEY_STAT is ignored: it is not an option; did you mean PARLEY_STATE?"]);
   assertEquals(texts(loaded), [
     "--hots is not an option; did you mean --host?",
     'unexpected argument "extra"; options are written --name VALUE',
-    "PARLEY_STAT is not an option; did you mean PARLEY_STATE?",
     `PARLEY_PORT must be ${PORTS}, not "x"`,
     'parley.jsonc:2: "hearbeat" is not an option; did you mean "heartbeat"?',
     `parley.jsonc:1: "port" must be ${PORTS}, not "x"`,
-    'parley.jsonc:2: "heartbeat" must be a time from 1s to 1h, such as 30, 30s or 5m, not 0',
+    'parley.jsonc:2: "heartbeat" must be a time from 1s to 1h in whole seconds, such as 30, 30s or 5m, not 0',
   ]);
 });
 
@@ -337,22 +437,22 @@ Deno.test("boolean flags take no argument", () => {
   }
   assertEquals(loadOther({ env: { PARLEY_TLS: "true" } }).values.tls, true);
   assertEquals(loadOther({ file: '{ "tls": true }' }).values.tls, true);
-  assertEquals(texts(loadOther({ env: { PARLEY_TLS: "1" }, file: '{ "tls": "true" }' })), [
+  assertEquals(texts(loadOther({ env: { PARLEY_TLS: "1" }, file: '{ "tls": 1 }' })), [
     'PARLEY_TLS must be true or false, not "1"',
-    'parley.jsonc:1: "tls" must be true or false, not "true"',
+    'parley.jsonc:1: "tls" must be true or false, not 1',
   ]);
 });
 
 Deno.test("a repeatable option has all values of the source that wins", () => {
   assertEquals(loadOther({}).values.publish, []);
   assertEquals(loadOther({ args: ["--publish=a", "--publish", "1"] }).values.publish, ["a", "1"]);
-  assertEquals(loadOther({ env: { PARLEY_PUBLISH: "a,b" } }).values.publish, ["a", "b"]);
+  assertEquals(loadOther({ env: { PARLEY_PUBLISH: "a, b" } }).values.publish, ["a", "b"]);
   assertEquals(loadOther({ file: '{ "publish": ["a", "b"], "limit": 3 }' }).values.limit, [3]);
-  const both = loadOther({ args: ["--limit=1"], file: '{ "limit": [2, 10, "3"] }' });
+  const both = loadOther({ args: ["--limit=1"], file: '{ "limit": [2, 10, "3", "x"] }' });
   assertEquals(both.values.limit, [1]);
   assertEquals(texts(both), [
     'parley.jsonc:1: "limit" must be a whole number from 1 to 9, not 10',
-    'parley.jsonc:1: "limit" must be a whole number from 1 to 9, not "3"',
+    'parley.jsonc:1: "limit" must be a whole number from 1 to 9, not "x"',
   ]);
 });
 
@@ -388,7 +488,7 @@ Deno.test("formatConfig() shows each value and its origin", () => {
   assertEquals(lines.map((line) => line.trim().split(" ")[0]), configurable);
   const cells = lines.map((line) => line.trim().split(/ {2,}/));
   for (const row of [["port", "0", "flag"], ["state", '"my data"', "PARLEY_STATE"]]) assert(has(cells, row));
-  for (const row of [["log-file", "-", "default"], ["heartbeat", "300", "parley.jsonc:2"]]) {
+  for (const row of [["log-file", "-", "default"], ["heartbeat", "5m", "parley.jsonc:2"]]) {
     assert(has(cells, row));
   }
 });

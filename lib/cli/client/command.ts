@@ -31,8 +31,6 @@ export interface Command {
 export interface Context {
   readonly values: ClientConfig;
   readonly operands: readonly string[];
-  /** `--timeout` in milliseconds. */
-  readonly timeoutMs: number | undefined;
   readonly output: Output;
   readonly log: Logger;
   /** Closed in reverse order when the command ends, fails or is interrupted. */

@@ -5,7 +5,7 @@
  */
 
 import { closestString, levenshteinDistance } from "@std/text";
-import { type ClientConfig, clientProgram, parseMilliseconds } from "../../config/client_options.ts";
+import { type ClientConfig, clientProgram } from "../../config/client_options.ts";
 import type { ConnectOptions } from "../../client/api.ts";
 import { type ConfigSources, loadConfig, type Loaded } from "../../config/load.ts";
 import type { Command } from "./command.ts";
@@ -26,7 +26,10 @@ export type CommandLine =
     readonly values: ClientConfig;
     readonly operands: readonly string[];
     readonly address: ServerAddress;
-    readonly timeoutMs: number | undefined;
+    /** The origin of the token, as in `Loaded.origins`. */
+    readonly tokenOrigin: string;
+    /** Variables that are ignored although they may have been meant for Parley, one line each. */
+    readonly warnings: readonly string[];
   };
 
 /** Parses the command line. If it names no command, the first of `commands` runs. */
@@ -51,8 +54,8 @@ export function parseCommandLine(
   const countProblem = checkOperandCount(command, operands);
   if (countProblem !== undefined) problems.push(countProblem);
   if (address === undefined || problems.length > 0) return { kind: "invalid", problems };
-  const timeoutMs = values.timeout === undefined ? undefined : parseMilliseconds(values.timeout);
-  return { kind: "run", command, values, operands, address, timeoutMs };
+  const { warnings, origins: { token: tokenOrigin } } = loaded;
+  return { kind: "run", command, values, operands, address, tokenOrigin, warnings };
 }
 
 /** The client reads no option file. */

@@ -68,6 +68,7 @@ async function run(commandLine: CommandLine & { kind: "run" }, output: Output): 
   const log = new ClientLog(values.logLevel === "debug");
   try {
     await log.open({ level: values.logLevel, format: values.logFormat, file: values.logFile });
+    for (const text of commandLine.warnings) printError(`parley: ${text}`);
     const { isConnected, failure } = await perform(commandLine, output, log, interrupts);
     if (interrupts.exitCode !== undefined) {
       log.logger.info("interrupted", { command: command.name });
@@ -88,7 +89,7 @@ async function run(commandLine: CommandLine & { kind: "run" }, output: Output): 
 
 /** Runs the command until it ends, fails or is interrupted; then closes what it opened. Never rejects. */
 async function perform(
-  { command, values, operands, address, timeoutMs }: CommandLine & { kind: "run" },
+  { command, values, operands, address, tokenOrigin }: CommandLine & { kind: "run" },
   output: Output,
   { logger: log }: ClientLog,
   interrupts: Interrupts,
@@ -98,7 +99,6 @@ async function perform(
   const context: Context = {
     values,
     operands,
-    timeoutMs,
     output,
     log,
     resources,
@@ -107,11 +107,11 @@ async function perform(
       const client = await connect({
         ...address,
         name,
-        token: await readToken(values.token),
+        token: await readToken(values.token, tokenOrigin),
         tls,
         ca: await readAuthority(values.ca),
         insecure,
-        timeoutMs,
+        timeoutMs: values.timeout,
         onError,
         trace: trace ? traceToStderr() : undefined,
       });

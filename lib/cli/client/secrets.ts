@@ -5,35 +5,44 @@
  */
 
 import { ParleyError } from "../../errors.ts";
+import { CLIENT_OPTIONS } from "../../config/client_options.ts";
+import { describeInvalid, parseValue } from "../../config/option.ts";
 import { readOptionFile } from "../../config/option_file.ts";
 import { printError } from "../output.ts";
 
 /**
  * Reads the token that `--token` or PARLEY_TOKEN gives. `@FILE` reads it from a file, and `-` asks for it at the
- * terminal: neither shows it in a process list or a shell history.
+ * terminal: neither shows it in a process list or a shell history. All are checked in the same way.
  *
+ * @param origin the origin of `given`, as in `Loaded.origins`
  * @throws {ParleyError} `bad_argument` if there is no token to read
  */
-export async function readToken(given: string | undefined): Promise<string | undefined> {
+export async function readToken(given: string | undefined, origin: string): Promise<string | undefined> {
   if (given === "-") {
-    const typed = (await ask("token: "))?.trim();
-    if (typed) return typed;
-    const problem = typed === undefined
-      ? "cannot ask for the token: stdin is not a terminal; give it in PARLEY_TOKEN, or as --token @FILE"
-      : "no token was entered";
-    throw new ParleyError("bad_argument", problem);
-  }
-  if (!given?.startsWith("@")) return given;
-  const path = given.slice(1);
-  const token = (await readFile(path, "token")).trim();
-  if (token === "") throw new ParleyError("bad_argument", `${path} holds no token: it is empty`);
-  if (/\s/.test(token)) {
+    const typed = await ask("token: ");
+    if (typed !== undefined) return checkedToken(typed, "the token typed");
     throw new ParleyError(
       "bad_argument",
-      `${path} must hold only a token, but has several words or lines`,
+      "cannot ask for the token: stdin is not a terminal; give it in PARLEY_TOKEN, or as --token @FILE",
     );
   }
-  return token;
+  if (!given?.startsWith("@")) return given; // checked when it was loaded
+  const label = origin === "flag" ? "--token" : origin;
+  const path = given.slice(1).trim();
+  if (path === "") throw new ParleyError("bad_argument", `${label}: @ must be followed by a file: @FILE`);
+  return checkedToken(
+    await readOptionFile(path, `${label}: cannot read`),
+    `${label}: the content of ${path}`,
+  );
+}
+
+/** Reads `text` as the value of the option would be read. */
+function checkedToken(text: string, label: string): string {
+  const token = parseValue(CLIENT_OPTIONS.token, text);
+  if (token === undefined) {
+    throw new ParleyError("bad_argument", describeInvalid(CLIENT_OPTIONS.token, text, label));
+  }
+  return String(token);
 }
 
 /**
@@ -42,12 +51,7 @@ export async function readToken(given: string | undefined): Promise<string | und
  * @throws {ParleyError} `bad_argument` if it cannot be read
  */
 export async function readAuthority(path: string | undefined): Promise<string | undefined> {
-  return path === undefined ? undefined : await readFile(path, "ca");
-}
-
-async function readFile(path: string, option: string): Promise<string> {
-  if (path === "") throw new ParleyError("bad_argument", `--${option}: @ must be followed by a file: @FILE`);
-  return await readOptionFile(path, `--${option}: cannot read`);
+  return path === undefined ? undefined : await readOptionFile(path, "--ca: cannot read");
 }
 
 /**

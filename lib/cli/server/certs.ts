@@ -12,9 +12,9 @@ import { type ConfigSources, loadConfig } from "../../config/load.ts";
 import { ParleyError } from "../../errors.ts";
 import { MAX_HOSTS } from "../../limits.ts";
 import { CERTS } from "../../config/command_options.ts";
-import { SERVER } from "../../config/server_options.ts";
 import { Exit } from "../failures.ts";
 import { printError } from "../output.ts";
+import { folderOfServer } from "./folders.ts";
 import { checkClock, hostsOf } from "./security.ts";
 import { formatHelp } from "../settings.ts";
 
@@ -28,24 +28,25 @@ before it expires, and loads one made here within a minute, or at once on SIGHUP
 
 /** Runs `parley-server certs ARGS`; resolves to the exit code. */
 export async function certsCommand(configSources: ConfigSources): Promise<number> {
-  const { values, origins, problems } = loadConfig(CERTS, configSources);
+  const { values, origins, problems, warnings } = loadConfig(CERTS, configSources);
   if (values.help) {
     console.log(USAGE + formatHelp(CERTS));
     return Exit.DONE;
   }
   const { host, days, renew } = values;
-  const usageProblems = [...problems.map(({ text }) => text), ...host.flatMap(hostProblem)];
+  const server = origins.out === "default" ? folderOfServer("certs", configSources) : undefined;
+  const usageProblems = [
+    ...problems.map(({ text }) => text),
+    ...host.flatMap(hostProblem),
+    ...server?.problems ?? [],
+  ];
   if (host.length > MAX_HOSTS) usageProblems.push(`--host may be given at most ${MAX_HOSTS} times`);
   if (usageProblems.length > 0) {
     for (const text of usageProblems) printError(`parley-server: ${text}`);
     return Exit.WRONG_USAGE;
   }
   checkClock(Date.now());
-  // By default, the folder that a server started here would use, as set by its variable or its option file.
-  const out = origins.out === "default"
-    ? loadConfig(SERVER, { ...configSources, args: [] }).values.certs
-    : values.out;
-  const storage = new FolderStorage(out);
+  const storage = new FolderStorage(server?.path ?? values.out);
   const { certificate, made } = await ensureCertificate(storage, {
     hosts: host.length > 0 ? host : hostsOf("0.0.0.0"),
     days,

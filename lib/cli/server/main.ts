@@ -16,7 +16,7 @@ import { certsCommand } from "./certs.ts";
 import { Exit } from "../failures.ts";
 import { checkJoin, join } from "./join.ts";
 import { printError } from "../output.ts";
-import { bareHost, checkClock, explainSecurity, hostsOf, logSecurity, securityOf } from "./security.ts";
+import { checkClock, explainSecurity, hostsOf, logSecurity, securityOf } from "./security.ts";
 import { formatConfig, formatHelp } from "../settings.ts";
 import { tokenCommand } from "./token.ts";
 
@@ -78,7 +78,7 @@ function configCommand(sources: ConfigSources): number {
 }
 
 async function serveCommand(sources: ConfigSources): Promise<number> {
-  const { values, problems } = loadConfig(SERVER, sources);
+  const { values, problems, warnings } = loadConfig(SERVER, sources);
   if (values.help) return printHelp();
   if (values.version) {
     console.log(VERSION);
@@ -95,6 +95,7 @@ async function serveCommand(sources: ConfigSources): Promise<number> {
     file: values.logFile,
   });
   const log = logging.logger;
+  for (const reason of warnings) log.warn("a variable is ignored", { reason });
   // From here on, a signal during the start stops the server as soon as it runs, instead of killing it halfway.
   const signals = new Signals(log);
   const security = securityOf(values);
@@ -115,7 +116,7 @@ function serveOptions(values: ServerConfig): ServeOptions {
   const { auth, tls } = securityOf(values);
   const isGiven = tlsCert !== undefined;
   return {
-    hostname: bareHost(values.host),
+    hostname: values.host,
     port: values.port,
     auth,
     state: values.state,
@@ -133,10 +134,10 @@ function serveOptions(values: ServerConfig): ServeOptions {
       messagesPerSecond: values.maxMessageRate,
       bytesPerSecond: values.maxByteRate,
       heartbeatSeconds: values.heartbeat,
-      handshakeMs: values.handshakeTime * 1000,
-      slowConsumerTimeoutMs: values.slowConsumerTimeout * 1000,
-      requestMs: values.requestTime * 1000,
-      drainMs: values.drainTime * 1000,
+      handshakeMs: values.handshakeTime,
+      slowConsumerTimeoutMs: values.slowConsumerTimeout,
+      requestMs: values.requestTime,
+      drainMs: values.drainTime,
     },
   };
 }

@@ -24,7 +24,7 @@ type SecurityConfig = Pick<ServerConfig, "host" | "auth" | "tls" | "tlsCert" | "
 
 /** Determines the protection from the options and the address the server listens on. */
 export function securityOf(config: SecurityConfig): Security {
-  const isPublic = !isLoopback(bareHost(config.host));
+  const isPublic = !isLoopback(config.host);
   const isRequired = isPublic && !config.insecure;
   return {
     auth: config.auth || isRequired,
@@ -93,15 +93,10 @@ export function checkClock(nowMs: number): void {
 
 const MIN_CLOCK_MS = Date.UTC(2026, 0, 1);
 
-/** `host` without the brackets of `[::1]`. */
-export function bareHost(host: string): string {
-  return host.replace(/^\[(.*)\]$/, "$1");
-}
-
 /** The names and addresses that clients may use for a server on `host`; at most as many as a certificate holds. */
 export function hostsOf(host: string): string[] {
   const loopback = ["localhost", "127.0.0.1", "::1"];
-  if (!isAnyAddress(host)) return [...new Set([bareHost(host), ...loopback])];
+  if (!isAnyAddress(host)) return [...new Set([host, ...loopback])];
   const addresses = interfaces().map(({ address }) => address);
   // Drop hostnames that a certificate cannot hold: that of a container, such as 3f9a1b2c4d5e, may be one.
   return [...new Set([hostname(), ...loopback, ...addresses])].filter(isHost).slice(0, MAX_HOSTS);
@@ -109,7 +104,7 @@ export function hostsOf(host: string): string[] {
 
 /** The address at which other machines most likely reach a server on `host`. */
 export function addressForOthers(host: string): string {
-  if (!isAnyAddress(host)) return bareHost(host);
+  if (!isAnyAddress(host)) return host;
   const outside = interfaces().filter(({ address }) => !isLoopback(address));
   const score = ({ name, family }: Deno.NetworkInterfaceInfo) =>
     (VIRTUAL.test(name) ? 2 : 0) + (family === "IPv4" ? 0 : 1);
@@ -121,7 +116,7 @@ const VIRTUAL = /^(docker|br-|veth|virbr|vmnet|vboxnet|cni|flannel|cali|lxc|podm
 
 /** Whether `host` stands for every address of this machine: 0.0.0.0, ::, and the other ways to write them. */
 function isAnyAddress(host: string): boolean {
-  return host === "0.0.0.0" || /^[0:]+$/.test(bareHost(host));
+  return host === "0.0.0.0" || /^[0:]+$/.test(host);
 }
 
 /** The interfaces of this machine, without link-local addresses: those mean nothing on other machines. */

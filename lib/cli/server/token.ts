@@ -16,9 +16,9 @@ import { ParleyError } from "../../errors.ts";
 import { MAX_NAME_LENGTH } from "../../limits.ts";
 import type { Values } from "../../config/option.ts";
 import { TOKEN, type TOKEN_OPTIONS } from "../../config/command_options.ts";
-import { SERVER } from "../../config/server_options.ts";
 import { Exit } from "../failures.ts";
 import { printError } from "../output.ts";
+import { folderOfServer } from "./folders.ts";
 import { checkClock } from "./security.ts";
 import { formatHelp } from "../settings.ts";
 import { visible, visibleJson } from "../terminal.ts";
@@ -70,11 +70,14 @@ export async function tokenCommand(sources: ConfigSources): Promise<number> {
     return Exit.DONE;
   }
   const problems = usageProblems(loaded);
+  const server = loaded.origins.state === "default" ? folderOfServer("state", sources) : undefined;
+  problems.push(...server?.problems ?? []);
+  for (const text of (server ?? loaded).warnings) printError(`parley-server: ${text}`);
   if (problems.length > 0) {
     for (const text of problems) printError(`parley-server: ${text}`);
     return Exit.WRONG_USAGE;
   }
-  const state = loaded.origins.state === "default" ? serverState(sources) : values.state;
+  const state = server?.path ?? values.state;
   const hasState = exists(state);
   if (!hasState && command !== "issue") {
     if (command === "list") {
@@ -141,11 +144,6 @@ function usageProblems(
     if (problem !== undefined) found.push(`--${option}: ${problem}`);
   }
   return found;
-}
-
-/** The state folder that a server started here would use, as set by its variable or its option file. */
-function serverState(sources: ConfigSources): string {
-  return loadConfig(SERVER, { ...sources, args: [] }).values.state;
 }
 
 async function issue({ tokens }: TokenStore, values: TokenValues): Promise<void> {

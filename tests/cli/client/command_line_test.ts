@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type CommandLine, parseCommandLine } from "../../../lib/cli/client/command_line.ts";
 import { COMMANDS } from "../../../lib/cli/client/main.ts";
-import { CLIENT_OPTIONS, clientProgram, parseMilliseconds } from "../../../lib/config/client_options.ts";
+import { CLIENT_OPTIONS, clientProgram } from "../../../lib/config/client_options.ts";
 
 function read(line: string, env: Record<string, string> = {}): CommandLine {
   const args = line.split(" ").filter((arg) => arg !== "");
@@ -46,25 +46,52 @@ Deno.test("times are seconds, or have a unit", () => {
     "10": 10_000,
     "500ms": 500,
     "1.5s": 1500,
+    "1.1": 1100,
     "2m": 120_000,
     "1h": 3_600_000,
     "24 h": 86_400_000,
+    "1d": 86_400_000,
   };
-  for (const [text, ms] of Object.entries(cases)) assertEquals(parseMilliseconds(text), ms, text);
-  for (const text of ["", "0", "-1", "0.1ms", "25h", "s", "1d", "1e3", "Infinity"]) {
-    assertEquals(parseMilliseconds(text), undefined, text);
+  for (const [text, ms] of Object.entries(cases)) {
+    assertEquals(run("ping", { PARLEY_TIMEOUT: text }).values.timeout, ms, text);
   }
-  assertEquals(run("ping --timeout 500ms").timeoutMs, 500);
+  for (const text of ["0", "-1", "0.1ms", "25h", "s", "1e3", "Infinity"]) {
+    assertEquals(read(`ping --timeout=${text}`).kind, "invalid", text);
+  }
 });
 
 Deno.test("every problem is reported, without secrets", () => {
-  const parsed = read("ping --prot 1 --timeout x", { PARLEY_TOKE: "hush", PARLEY_STATE: "server's own" });
+  const parsed = read("ping --prot 1 --timeout x --token=hush\nhush", { PARLEY_STATE: "server's own" });
   assert(parsed.kind === "invalid");
   assertEquals(parsed.problems, [
     "--prot is not an option; did you mean --port?",
-    "PARLEY_TOKE is not an option; did you mean PARLEY_TOKEN?",
-    'timeout must be a time from 1ms to 24h, such as 10, 10s or 500ms, not "x" (timeout: flag)',
+    "--token must be one word, without white space (its value is secret and not shown)",
+    '--timeout must be a time from 1ms to 1d, such as 10, 10s or 500ms, not "x"',
   ]);
+});
+
+Deno.test("a variable that is close to a known one is a warning, without its value", () => {
+  const { warnings } = run("ping", { PARLEY_TOKE: "hush", PARLEY_COUNT: "3", PARLEY_FLAVOUR: "mint" });
+  assertEquals(warnings, [
+    "PARLEY_TOKE is ignored: it is not an option; did you mean PARLEY_TOKEN?",
+    "PARLEY_COUNT is ignored: it cannot be set here, only as --count",
+  ]);
+});
+
+Deno.test("what a container platform sets for a service called parley is ignored", () => {
+  const { values, warnings } = run("ping", {
+    PARLEY_PORT: "tcp://10.0.0.11:7253",
+    PARLEY_NAME: "/web/parley", // of a link between containers
+    PARLEY_SERVICE_HOST: "10.0.0.11",
+  });
+  assertEquals([values.port, values.name, warnings], [7253, undefined, []]);
+  assertEquals(run("ping", { PARLEY_NAME: "Ada" }).values.name, "Ada");
+});
+
+Deno.test("an IPv6 address may have its brackets", () => {
+  for (const host of ["::1", "[::1]"]) {
+    assertEquals(run(`ping --host ${host}`).address, { hostname: "::1", port: 7253 });
+  }
 });
 
 Deno.test("a command refuses the options of others, but ignores their variables", () => {

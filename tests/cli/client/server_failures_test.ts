@@ -139,7 +139,7 @@ for (
     [["ping", "now"], /ping takes no arguments, but got "now"/],
     [["ping", "--prot", "1"], /--prot is not an option; did you mean --port\?/],
     [["ping", "--port", "0"], /--port must be a whole number from 1 to 65535, not "0"/],
-    [["ping", "--timeout", "soon"], /timeout must be a time from 1ms to 24h, .* not "soon"/],
+    [["ping", "--timeout", "soon"], /timeout must be a time from 1ms to 1d, .* not "soon"/],
     [["ping", "--exec", "ls"], /--exec is not an option/],
     [["ping", "--url", "http://a"], /begins with http:/],
     [["ping", "--url", "parley://a", "--port", "1"], /either --url, or --host and --port, not both/],

@@ -44,7 +44,7 @@ siteTest("certs without --host is for this machine", async (site) => {
 
 for (
   const [args, words] of [
-    [["--host", "a b"], /--host: a host is a name or an address.*not "a b"/],
+    [["--host", "a b"], /--host must be a name or an address, without a port, not "a b"/],
     [["--host", "0.0.0.0"], /--host: clients cannot connect to 0\.0\.0\.0; name the addresses/],
     [["--days", "1000"], /--days must be a whole number from 1 to 397/],
     [["now"], /unexpected argument "now"/],

@@ -40,6 +40,7 @@ siteTest("a token from PARLEY_TOKEN or @FILE is in no process list", async (site
     [[], { PARLEY_TOKEN: token }],
     [["--token", `@${file}`], {}],
     [[], { PARLEY_TOKEN: `@${file}` }],
+    [[], { PARLEY_TOKEN: `${token}\n` }],
   ];
   for (const [args, env] of ways) {
     const program = startKnown(site, ["subscribe", "chat", ...at, ...args], env);
@@ -60,8 +61,15 @@ siteTest("a token that cannot be read", async (site) => {
   const cases: [string, RegExp][] = [
     ["@gone", /^parley: --token: cannot read gone: there is no such file$/m],
     ["@", /^parley: --token: @ must be followed by a file: @FILE$/m],
-    ["@empty", /^parley: empty holds no token: it is empty$/m],
-    ["@two", /^parley: two must hold only a token, but has several words or lines$/m],
+    [
+      "@empty",
+      /^parley: --token: the content of empty must be one word, without white space \(its value is secret/m,
+    ],
+    [
+      "@two",
+      /^parley: --token: the content of two must be one word, without white space \(its value is secret/m,
+    ],
+    [`${token} ${token}`, /^parley: --token must be one word, without white space \(its value is secret/m],
     [
       "-",
       /^parley: cannot ask for the token: stdin is not a terminal; give it in PARLEY_TOKEN, or as --token @FILE$/m,
@@ -130,14 +138,14 @@ siteTest("the prompt for a token is not in the output, and Ctrl-C cancels it", a
   const { token, at } = await guarded(site);
   const out = `${site.path}/out`;
   const redirected = ["sh", "-c", `exec "$@" >${out}`, "sh", ...site.programs.client];
-  const typed = await atTerminal(site, `${token}\\n`, ["ping", "--token=-", ...at], redirected);
+  const typed = await atTerminal(site, ` ${token} \\n`, ["ping", "--token=-", ...at], redirected);
   assertEquals(typed.code, 0);
   assertMatch(await Deno.readTextFile(out), /^connected to parley/);
   const interrupted = await atTerminal(site, "\\x03", ["ping", "--token=-", ...at]);
   assertEquals(interrupted.code, 130, interrupted.screen);
   const nothing = await atTerminal(site, "\\r", ["ping", "--token=-", ...at]);
   assertEquals(nothing.code, 2);
-  assertMatch(nothing.screen, /parley: no token was entered/);
+  assertMatch(nothing.screen, /parley: the token typed must be one word, without white space/);
 }, { ignore: !HAS_PYTHON });
 
 siteTest("no token, key or payload is in any log, not even at debug", async (site) => {

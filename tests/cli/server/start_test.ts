@@ -187,6 +187,32 @@ siteTest("IPv6 works from first start to ping", async (site) => {
   assertEquals((await site.parley(["ping", "--url", link])).code, 0);
 });
 
+siteTest(
+  "the programs start beside a service called parley, and warn of a misspelled variable",
+  async (site) => {
+    const env = {
+      PARLEY_PORT: "tcp://10.0.0.11:7253",
+      PARLEY_SERVICE_HOST: "10.0.0.11",
+      PARLEY_PORT_7253_TCP: "tcp://10.0.0.11:7253",
+      PARLEY_VERSION: "1.2.3",
+      PARLEY_HOTS: "0.0.0.0",
+    };
+    await using server = site.start("server", ["--port", "0", "--log-format", "json"], { env });
+    const [, port] = await server.stderr.until(/"message":"listening".*"port":(\d+)/);
+    const meant = "PARLEY_HOTS is ignored: it is not an option; did you mean PARLEY_HOST?";
+    assertStringIncludes(
+      server.stderr.text,
+      `"level":"warn","message":"a variable is ignored","reason":"${meant}"`,
+    );
+    const ping = await site.parley(["ping", "--port", port], { env });
+    assertEquals([ping.code, ping.stderr], [0, `parley: ${meant}\n`]);
+    const certs = await site.server(["certs", "--host", "[::1]"], {
+      env: { ...env, PARLEY_HOST: "0.0.0.0" },
+    });
+    assertEquals(certs.code, 0, certs.stderr);
+  },
+);
+
 siteTest("config shows the security in effect, and why", async (site) => {
   const config = (...args: string[]) => site.ok("config", ...args);
   assertMatch(await config(), /tokens +off\n +TLS +off\n +result +open to this machine/);

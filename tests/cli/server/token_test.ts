@@ -206,3 +206,22 @@ siteTest("list shows when a token was last used", async (site) => {
   await server.stop();
   assertMatch(await site.ok("token", "list"), / Ada .*Z +\d{4}-\d\d-\d\dT\d\d:\d\dZ$/m);
 });
+
+siteTest("a mistake in the server's option file is an error, not another folder", async (site) => {
+  const broken = ['{ "state": "mine" "certs": "mine" }', '{ "stat": "mine" }', '{ "state": 7, "certs": 7 }'];
+  for (const file of broken) {
+    await site.write("parley.jsonc", file);
+    for (const command of [["token", "issue", "--name", "Ada"], ["token", "list"], ["certs"]]) {
+      const { code, stdout, stderr } = await site.server(command);
+      assertEquals([code, stdout], [2, ""], `${file} ${command.join(" ")}`);
+      assertMatch(stderr, /^parley-server: parley\.jsonc:1.*\n/);
+    }
+  }
+  // What the file says of other options is the server's affair.
+  await site.write("parley.jsonc", '{ "state": "mine", "certs": "mine-too", "port": "x" }');
+  await site.issue("--name", "Ada");
+  await site.ok("certs", "--host", "localhost");
+  assertMatch(await site.ok("token", "list", "--state", "mine"), /Ada/);
+  const names = [...Deno.readDirSync(site.path)].map(({ name }) => name).sort();
+  assertEquals(names, ["mine", "mine-too", "parley.jsonc"]);
+});

@@ -21,7 +21,7 @@ export const PING: Command = {
   run: ping,
 };
 
-async function ping({ values, output, connect, timeoutMs }: Context): Promise<void> {
+async function ping({ values, output, connect }: Context): Promise<void> {
   const client = await connect();
   const { session, number, name, server } = client;
   if (!values.json) {
@@ -32,7 +32,7 @@ async function ping({ values, output, connect, timeoutMs }: Context): Promise<vo
   const times: number[] = [];
   for (let at = 1; at <= count; at++) {
     if (at > 1) await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
-    const ms = await client.ping(timeoutMs);
+    const ms = await client.ping(values.timeout);
     times.push(ms);
     const json = () => visibleJson({ ms: Number(ms.toFixed(3)), session, number, name, server });
     await output.line(values.json ? json() : `pong ${at}: ${ms.toFixed(3)} ms`);

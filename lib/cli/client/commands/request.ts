@@ -21,7 +21,7 @@ export const REQUEST: Command = {
   run: request,
 };
 
-async function request({ values, operands, output, connect, timeoutMs }: Context): Promise<void> {
+async function request({ values, operands, output, connect }: Context): Promise<void> {
   const [name, text] = operands;
   const client = await connect();
   const input = text === "-" || text === undefined && !Deno.stdin.isTerminal()
@@ -29,7 +29,7 @@ async function request({ values, operands, output, connect, timeoutMs }: Context
       await Promise.race([readAll(Deno.stdin.readable, client.limits.payload), connectionLost(client)]),
     )
     : { payload: text ?? "", kind: "text" as const };
-  const reply = await client.request(name, input.payload, { timeoutMs, kind: input.kind });
+  const reply = await client.request(name, input.payload, { timeoutMs: values.timeout, kind: input.kind });
   if (values.json) await output.line(formatJson(reply));
   else await print(reply, output);
 }
