@@ -41,6 +41,7 @@ export async function certsCommand(configSources: ConfigSources): Promise<number
     ...server?.problems ?? [],
   ];
   if (host.length > MAX_HOSTS) usageProblems.push(`--host may be given at most ${MAX_HOSTS} times`);
+  for (const text of server?.warnings ?? warnings) printError(`parley-server: ${text}`);
   if (usageProblems.length > 0) {
     for (const text of usageProblems) printError(`parley-server: ${text}`);
     return Exit.WRONG_USAGE;
