@@ -68,7 +68,13 @@ const nullSocket: Socket = {
 const SENDS: readonly [number, number][] = [[8192, 32], [1024, 256], [256, 1024], [4, 64 * 1024]];
 for (const [slices, bytes] of SENDS) {
   let drained = nothing;
-  const owner = { writeFailed: nothing, written: nothing, onSlowConsumer: nothing, drained: () => drained() };
+  const owner = {
+    writeFailed: nothing,
+    written: nothing,
+    waiterFailed: nothing,
+    onSlowConsumer: nothing,
+    drained: () => drained(),
+  };
   const outbox = new Outbox(
     nullSocket,
     new BufferPool(),

@@ -76,6 +76,12 @@ export const MAX_REQUESTS = 1_048_576;
  */
 export const WORK_PER_TURN = 262_144;
 
+/**
+ * Paused sessions that resume in one turn of the event loop, about as many as may finish an operation in it: each may
+ * bring a whole read buffer to pass on, which the work budget does not count.
+ */
+export const CALLS_PER_TURN = 128;
+
 /** Routes kept for channels that patterns alone cover; each holds as many entries as sessions receive there. */
 export const MAX_SHARED_ROUTES = 1024;
 

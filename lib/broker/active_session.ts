@@ -97,9 +97,8 @@ export class ActiveSession implements Peer, FrameHandler {
       this.outbox.send(bytes, from, to);
       return to;
     }
-    const { router, budget } = this.#context;
-    const passed = router.publish(open.channel, this, bytes, from, to, this.#flow.resume);
-    if (passed > from && passed < to) budget.later(this.#flow.resume);
+    const passed = this.#context.router.publish(open.channel, this, bytes, from, to, this.#flow.resume);
+    if (passed > from && passed < to) this.#flow.resume(); // the budget is spent
     return passed;
   }
 

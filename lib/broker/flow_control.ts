@@ -15,15 +15,23 @@ const MAX_WAIT_MS = 60_000;
 
 /** Pauses and resumes the connection of one session. */
 export class FlowControl {
-  /** Resumes the session: what was not taken is offered again. Registered with whatever the session waits for. */
+  /**
+   * Resumes the session in a later turn of the event loop: what was not taken is offered again. Registered with whatever
+   * the session waits for.
+   *
+   * Never at once: a session that resumes may end others or fill their outboxes, which calls the sessions that wait for
+   * those, and so on, for as long as the stack lasts.
+   */
   readonly resume: () => void = () => {
-    this.#paused = false;
-    this.#transport.resume();
+    if (this.#isResuming) return;
+    this.#isResuming = true;
+    this.#budget.later(this.#resumeNow);
   };
   readonly #transport: Transport;
   readonly #budget: WorkBudget;
   readonly #rate: RateLimiter | undefined;
   #paused = false;
+  #isResuming = false;
   /** Ticks that found the session paused, ever. */
   #pausedTicks = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -60,7 +68,7 @@ export class FlowControl {
 
   /** Pauses the session until the next turn of the event loop. */
   pauseForTurn(): void {
-    this.#budget.later(this.resume);
+    this.resume();
     this.pauseUnless(false);
   }
 
@@ -94,4 +102,10 @@ export class FlowControl {
   stop(): void {
     clearTimeout(this.#timer);
   }
+
+  readonly #resumeNow = () => {
+    this.#isResuming = false;
+    this.#paused = false;
+    this.#transport.resume();
+  };
 }

@@ -10,7 +10,7 @@
  */
 
 import { setImmediate } from "node:timers";
-import { WORK_PER_TURN } from "../limits.ts";
+import { CALLS_PER_TURN, WORK_PER_TURN } from "../limits.ts";
 
 /** Below this much work nothing is scheduled: what light turns leave adds up, and is forgotten when it gets here. */
 const NEGLIGIBLE = WORK_PER_TURN / 8;
@@ -62,7 +62,7 @@ export class WorkBudget {
     const waiting = this.#waiting;
     let made = 0;
     // What these calls add comes after them, in another turn.
-    for (const due = waiting.length; made < due && !this.isSpent; made++) {
+    for (const due = Math.min(waiting.length, CALLS_PER_TURN); made < due && !this.isSpent; made++) {
       try {
         waiting[made]();
       } catch (error) {

@@ -19,7 +19,7 @@ import type { Reader, ReadScheduler } from "./read_scheduler.ts";
 export interface Receiver {
   /** Takes the whole frames of `bytes[0, end)` and returns how many bytes they are. The buffer is reused afterwards. */
   receive(bytes: Uint8Array, end: number): number;
-  /** `receive` threw, which is a bug. The receiver decides what the peer learns of it. */
+  /** `receive` or a waiter of the outbox threw, which is a bug. The receiver decides what the peer learns of it. */
   failed(error: unknown): void;
   /** The outbox has been full for the slow consumer timeout. */
   onSlowConsumer(): void;
@@ -142,7 +142,11 @@ export class Connection implements OutboxOwner, Reader {
   #end(reason: EndReason): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#receiver.ended(reason);
+    try {
+      this.#receiver.ended(reason);
+    } catch (error) {
+      this.#receiver.failed(error);
+    }
   }
 
   /**
@@ -176,6 +180,11 @@ export class Connection implements OutboxOwner, Reader {
   /** See {@linkcode OutboxOwner.drained}. */
   drained(): void {
     if (this.#state === "finishing") this.#linger();
+  }
+
+  /** See {@linkcode OutboxOwner.waiterFailed}. */
+  waiterFailed(error: unknown): void {
+    this.#receiver.failed(error);
   }
 
   /** See {@linkcode OutboxOwner.onSlowConsumer}. */
@@ -220,21 +229,15 @@ export class Connection implements OutboxOwner, Reader {
   /** Offers the received bytes to the receiver, keeps what it did not take, and reads on unless paused. */
   #deliver(): void {
     this.#delivering = true;
-    if (this.#state === "open") {
-      let taken = this.#filled;
-      this.#pool.offer(this.#buffer);
-      try {
-        taken = this.#receiver.receive(this.#buffer, this.#filled);
-      } catch (error) {
-        this.#receiver.failed(error);
-      }
-      this.#keepRest(taken);
-    } else {
-      this.#discarded += this.#filled;
-      this.#filled = 0;
-      if (this.#discarded > LINGER_BYTES) this.destroy("eof");
+    try {
+      if (this.#state === "open") this.#offer();
+      else this.#discard();
+    } catch {
+      // Not even the receiver's `failed` has come to its end.
+      this.destroy("internal");
+    } finally {
+      this.#delivering = false;
     }
-    this.#delivering = false;
     if (this.#state === "closed") {
       this.#release();
     } else if (!this.#paused && !this.#sawEnd) {
@@ -242,6 +245,24 @@ export class Connection implements OutboxOwner, Reader {
       if (this.#scheduler === undefined) this.read();
       else this.#scheduler.readNext(this);
     }
+  }
+
+  #offer(): void {
+    let taken = this.#filled;
+    this.#pool.offer(this.#buffer);
+    try {
+      taken = this.#receiver.receive(this.#buffer, this.#filled);
+    } catch (error) {
+      this.#receiver.failed(error);
+    } finally {
+      this.#keepRest(taken);
+    }
+  }
+
+  #discard(): void {
+    this.#discarded += this.#filled;
+    this.#filled = 0;
+    if (this.#discarded > LINGER_BYTES) this.destroy("eof");
   }
 
   /** Moves the bytes that were not taken to the front, or to another buffer if outboxes retain this one. */

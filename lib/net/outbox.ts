@@ -34,6 +34,8 @@ export interface OutboxOwner {
   written(): void;
   /** Everything that was sent has been written. */
   drained(): void;
+  /** A waiter threw, which is a bug. All others have been called. */
+  waiterFailed(error: unknown): void;
   /** The outbox stayed full for the slow consumer timeout, or unconditional sends exceeded its reserve. */
   onSlowConsumer(): void;
 }
@@ -104,7 +106,8 @@ export class Outbox implements Follower {
   }
 
   /**
-   * Calls `waiter` once, when there is room again or the outbox is closed.
+   * Calls `waiter` once, when there is room again or the outbox is closed. It may be called from within whatever closes
+   * the outbox, so it must not deliver or end anything itself, only see to it that this happens later.
    *
    * Has the peer watched as a slow consumer, unless the waiter is patient: it may wait for as long as the peer likes.
    */
@@ -236,7 +239,15 @@ export class Outbox implements Follower {
     const waiters = this.#waiters;
     if (waiters === undefined) return;
     this.#waiters = undefined; // a waiter may register again from within its call
-    for (const waiter of waiters) waiter();
+    const errors: unknown[] = [];
+    for (const waiter of waiters) {
+      try {
+        waiter();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    for (const error of errors) this.#owner.waiterFailed(error);
   }
 
   readonly #overfull = () => this.#owner.onSlowConsumer();

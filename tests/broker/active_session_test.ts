@@ -147,6 +147,7 @@ Deno.test("a publisher is paused while a subscriber has no room, and then goes o
   assert(!ada.send(MESSAGE, number, "text"));
   assertEquals([ada.calls, grace.outbox.sent], [["pause"], []]);
   grace.outbox.drain();
+  await turnOfLoop();
   assertEquals([ada.calls, grace.outbox.sent], [["pause", "resume"], ["text"]]);
 });
 

@@ -29,20 +29,24 @@ function rateOf(messagesPerSecond: number, bytesPerSecond: number, now: () => nu
   return new RateLimiter({ messagesPerSecond, bytesPerSecond }, now);
 }
 
-Deno.test("a frame that was not taken pauses the session until resume", () => {
+Deno.test("a frame that was not taken pauses the session until the turn after resume", async () => {
   const { flow, calls } = make();
   assertEquals([flow.pauseUnless(true), flow.isPaused, calls], [true, false, []]);
   assertEquals([flow.pauseUnless(false), flow.isPaused, calls], [false, true, ["pause"]]);
   flow.resume();
+  flow.resume();
+  assertEquals([flow.isPaused, calls], [true, ["pause"]], "not from within what made room");
+  await turnOfLoop();
   assertEquals([flow.isPaused, calls], [false, ["pause", "resume"]]);
 });
 
-Deno.test("a session without room for its own answer is paused until it has read", () => {
+Deno.test("a session without room for its own answer is paused until it has read", async () => {
   const { flow, calls, outbox } = make();
   outbox.room = 100;
   assertEquals([flow.hasRoom(100), flow.hasRoom(101)], [true, false]);
   assertEquals([flow.isPaused, outbox.waiters.size], [true, 1]);
   outbox.drain();
+  await turnOfLoop();
   assertEquals([flow.isPaused, calls], [false, ["pause", "resume"]]);
 });
 

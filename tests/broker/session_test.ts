@@ -5,6 +5,7 @@ import { welcome } from "../../lib/broker/session.ts";
 import { DEFAULT_LIMITS } from "../../lib/limits.ts";
 import { decodeControl, encodeControl, PROTOCOL } from "../../lib/wire/control.ts";
 import { encodeFrame, Type } from "../../lib/wire/header.ts";
+import { turnOfLoop } from "./test_broker.ts";
 import { acceptWith, newContext, TestConnection } from "./test_session.ts";
 
 const PONG = encodeFrame({ type: Type.PONG, sender: 17 });
@@ -59,6 +60,7 @@ Deno.test("the time for which a session is paused does not count as silence", as
   connection.tick(100);
   assertEquals(connection.calls, ["pause"]);
   connection.outbox.drain();
+  await turnOfLoop();
   assertEquals(connection.calls, ["pause", "resume"]);
   connection.tick(21);
   assertEquals(connection.calls.slice(2), ["finish timeout", "ended"]);

@@ -26,6 +26,7 @@ class Harness implements AsyncDisposable {
       writeFailed: () => this.#record("failed"),
       written: () => {},
       drained: () => this.#record("drained"),
+      waiterFailed: (error) => this.#record(`waiter failed: ${(error as Error).message}`),
       onSlowConsumer: () => this.#record("slow"),
     });
   }
@@ -424,4 +425,16 @@ Deno.test("a write that fails because of close is not reported", async () => {
   harness.socket.close();
   await settled();
   assertEquals(harness.events, []);
+});
+
+Deno.test("a waiter that throws is reported, after all others were called", async () => {
+  await using harness = new Harness();
+  const called: string[] = [];
+  harness.fill(1000);
+  harness.outbox.whenRoom(() => {
+    throw new Error("a bug");
+  });
+  harness.outbox.whenRoom(() => void called.push("the other"));
+  harness.outbox.close();
+  assertEquals([called, harness.events], [["the other"], ["waiter failed: a bug"]]);
 });
