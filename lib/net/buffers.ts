@@ -4,7 +4,13 @@
  * @module
  */
 
-import { BUFFER_BYTES, MAX_FREE_BUFFERS, MAX_LENT_BYTES, MIN_SHARED_BYTES } from "../limits.ts";
+import {
+  BUFFER_BYTES,
+  MAX_FREE_BUFFERS,
+  MAX_LENT_BYTES,
+  MIN_SHARED_BYTES,
+  SCARCE_READ_BYTES,
+} from "../limits.ts";
 
 const LARGEST = BUFFER_BYTES[BUFFER_BYTES.length - 1];
 
@@ -31,33 +37,50 @@ export class BufferPool {
   readonly #followers: Follower[] = [];
   /** How many outboxes retain a buffer. */
   readonly #retained = new Map<Uint8Array, number>();
-  /** Large buffers lent for reading, and their total size in bytes. */
+  #lentBytes = 0;
+  /** Large buffers lent for reading to connections that are not silent, and their total size in bytes. */
   readonly #forReading = new Set<Uint8Array>();
   #forReadingBytes = 0;
 
   /** Lends a buffer of at least `bytes`. Above the largest size it is allocated to fit and not pooled afterwards. */
   take(bytes: number): Buffer {
     const size = BUFFER_BYTES.findIndex((size) => size >= bytes);
-    return this.#free[size]?.pop() ?? new Uint8Array(size < 0 ? bytes : BUFFER_BYTES[size]);
+    const buffer = this.#free[size]?.pop() ?? new Uint8Array(size < 0 ? bytes : BUFFER_BYTES[size]);
+    this.#lentBytes += buffer.length;
+    return buffer;
+  }
+
+  /** Bytes of all buffers that are lent: what waits to be written, what has come of frames that are not whole, the rest. */
+  get lentBytes(): number {
+    return this.#lentBytes;
   }
 
   /**
-   * Lends a buffer to read into, of about `bytes`, but of the smallest size once `MAX_LENT_BYTES` are lent. A read that
-   * waits on a silent socket cannot be cancelled to change its buffer, so silent sockets must not get hold of all the
-   * large ones.
+   * Lends a buffer to read into, of about `bytes`, but of `SCARCE_READ_BYTES` at most once `MAX_LENT_BYTES` are lent to
+   * connections that are not silent.
    */
   takeForRead(bytes: number): Buffer {
     const isScarce = this.#forReadingBytes >= MAX_LENT_BYTES;
-    const buffer = this.take(isScarce ? BUFFER_BYTES[0] : Math.min(bytes, LARGEST));
-    if (buffer.length >= MIN_SHARED_BYTES) {
-      this.#forReading.add(buffer);
-      this.#forReadingBytes += buffer.length;
-    }
+    const buffer = this.take(Math.min(bytes, isScarce ? SCARCE_READ_BYTES : LARGEST));
+    this.markBusy(buffer);
     return buffer;
+  }
+
+  /** A buffer lent for reading counts again, because something has come. */
+  markBusy(buffer: Buffer): void {
+    if (buffer.length < MIN_SHARED_BYTES || this.#forReading.has(buffer)) return;
+    this.#forReading.add(buffer);
+    this.#forReadingBytes += buffer.length;
+  }
+
+  /** A buffer lent for reading counts no longer, because nothing has come for a while. It stays lent. */
+  markIdle(buffer: Buffer): void {
+    if (this.#forReading.delete(buffer)) this.#forReadingBytes -= buffer.length;
   }
 
   /** Returns a buffer that nothing refers to any more. */
   give(buffer: Buffer): void {
+    this.#lentBytes -= buffer.length;
     if (this.#forReading.delete(buffer)) this.#forReadingBytes -= buffer.length;
     const free = this.#free[BUFFER_BYTES.indexOf(buffer.length)];
     if (free !== undefined && free.length < MAX_FREE_BUFFERS) free.push(buffer);

@@ -9,9 +9,10 @@
  */
 
 import type { EndReason } from "../errors.ts";
-import { BUFFER_BYTES, LINGER_BYTES, LINGER_MS } from "../limits.ts";
-import type { Buffer, BufferPool } from "./buffers.ts";
+import { LINGER_BYTES, LINGER_MS } from "../limits.ts";
+import type { BufferPool } from "./buffers.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
+import { ReadBuffer } from "./read_buffer.ts";
 import type { Socket } from "./socket.ts";
 import type { Reader, ReadScheduler } from "./read_scheduler.ts";
 
@@ -48,16 +49,12 @@ export class Connection implements OutboxOwner, Reader {
   readonly closed: Promise<void>;
 
   readonly #socket: Socket;
-  readonly #pool: BufferPool;
   readonly #receiver: Receiver;
   readonly #drainMs: number;
   readonly #scheduler: ReadScheduler | undefined;
   #state: State = "open";
-  #buffer: Buffer;
-  /** `#buffer[0, #filled)` was read from the socket, and the receiver has not taken it yet. */
-  #filled = 0;
-  /** How large the next read should be, estimated from the last one. */
-  #wanted = BUFFER_BYTES[0];
+  /** What was read from the socket, and the receiver has not taken yet. */
+  readonly #buffer: ReadBuffer;
   #reading = false;
   #delivering = false;
   #paused = false;
@@ -81,9 +78,8 @@ export class Connection implements OutboxOwner, Reader {
   ) {
     this.#scheduler = scheduler;
     this.#socket = socket;
-    this.#pool = pool;
     this.#drainMs = limits.drainMs;
-    this.#buffer = pool.takeForRead(BUFFER_BYTES[0]);
+    this.#buffer = new ReadBuffer(pool);
     this.closed = new Promise((resolve) => this.#settled = resolve);
     this.outbox = new Outbox(socket, pool, limits.pendingBytes, limits.slowConsumerTimeoutMs, this);
     this.#receiver = receiver(this);
@@ -104,6 +100,11 @@ export class Connection implements OutboxOwner, Reader {
     if (!this.#paused) return;
     this.#paused = false;
     if (!this.#reading && !this.#delivering && this.#state !== "closed") this.#deliver();
+  }
+
+  /** Called once a second. */
+  tick(): void {
+    this.#buffer.tick();
   }
 
   /** Stops receiving, writes the pending bytes for at most `withinMs` milliseconds, then closes. */
@@ -198,10 +199,8 @@ export class Connection implements OutboxOwner, Reader {
       this.#release();
       return;
     }
-    this.#fit();
     this.#reading = true;
-    const space = this.#filled === 0 ? this.#buffer : this.#buffer.subarray(this.#filled);
-    this.#socket.read(space).then(this.#arrived, this.#broken);
+    this.#socket.read(this.#buffer.space()).then(this.#arrived, this.#broken);
   }
 
   readonly #arrived = (count: number | null) => {
@@ -213,9 +212,7 @@ export class Connection implements OutboxOwner, Reader {
       if (this.#state === "open") this.finish("eof");
       else if (this.outbox.pending === 0) this.destroy("eof");
     } else {
-      const space = this.#buffer.length - this.#filled;
-      this.#wanted = count === space ? this.#buffer.length * 4 : count * 2;
-      this.#filled += count;
+      this.#buffer.arrived(count);
       this.#deliver();
     }
   };
@@ -248,67 +245,26 @@ export class Connection implements OutboxOwner, Reader {
   }
 
   #offer(): void {
-    let taken = this.#filled;
-    this.#pool.offer(this.#buffer);
+    const buffer = this.#buffer;
+    let taken = buffer.filled;
+    buffer.offer();
     try {
-      taken = this.#receiver.receive(this.#buffer, this.#filled);
+      taken = this.#receiver.receive(buffer.bytes, buffer.filled);
     } catch (error) {
       this.#receiver.failed(error);
     } finally {
-      this.#keepRest(taken);
+      buffer.keepRest(taken);
     }
   }
 
   #discard(): void {
-    this.#discarded += this.#filled;
-    this.#filled = 0;
+    this.#discarded += this.#buffer.discard();
     if (this.#discarded > LINGER_BYTES) this.destroy("eof");
-  }
-
-  /** Moves the bytes that were not taken to the front, or to another buffer if outboxes retain this one. */
-  #keepRest(taken: number): void {
-    const rest = this.#filled - taken;
-    if (this.#pool.withdraw(this.#buffer)) {
-      const size = this.#buffer.length;
-      let next = this.#pool.takeForRead(size);
-      if (next.length < rest) {
-        this.#pool.give(next);
-        next = this.#pool.take(size);
-      }
-      next.set(this.#buffer.subarray(taken, this.#filled));
-      this.#buffer = next;
-    } else if (taken > 0 && rest > 0) {
-      this.#buffer.copyWithin(0, taken, this.#filled);
-    }
-    this.#filled = rest;
-  }
-
-  /** Replaces the buffer by one that fits the next read: larger if the last one filled it, smaller if it brought little. */
-  #fit(): void {
-    const size = this.#buffer.length;
-    let next: Buffer;
-    if (this.#filled === size) {
-      // A frame longer than the buffer. Grows with the bytes received, not with the length that the header claims.
-      next = this.#pool.take(size * 2);
-    } else if (
-      this.#wanted > size || (this.#filled === 0 && this.#wanted * 4 <= size && size > BUFFER_BYTES[0])
-    ) {
-      next = this.#pool.takeForRead(this.#wanted);
-      if (next.length <= this.#filled || next.length === size) {
-        this.#pool.give(next);
-        return;
-      }
-    } else {
-      return;
-    }
-    next.set(this.#buffer.subarray(0, this.#filled));
-    this.#pool.give(this.#buffer);
-    this.#buffer = next;
   }
 
   /** The socket is closed and no operation refers to the buffer any more. */
   #release(): void {
-    this.#pool.give(this.#buffer);
+    this.#buffer.release();
     this.#settled();
   }
 }

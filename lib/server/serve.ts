@@ -274,6 +274,7 @@ class Assembly implements Server {
   #sweep(): void {
     this.#authService?.refresh();
     for (const session of this.#sessions) session.tick();
+    for (const connection of this.#connections) connection.tick();
     this.#context.router.sweep();
   }
 

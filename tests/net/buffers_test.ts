@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { BUFFER_BYTES, MAX_FREE_BUFFERS, MAX_LENT_BYTES } from "../../lib/limits.ts";
+import { BUFFER_BYTES, MAX_FREE_BUFFERS, MAX_LENT_BYTES, SCARCE_READ_BYTES } from "../../lib/limits.ts";
 import { BufferPool } from "../../lib/net/buffers.ts";
 
 const SMALLEST = BUFFER_BYTES[0];
@@ -36,13 +36,14 @@ Deno.test("a pool keeps MAX_FREE_BUFFERS per size, and none of other sizes", () 
   assert(pool.take(LARGEST + 1) !== large);
 });
 
-Deno.test("reads get the requested size up to the largest, and the smallest once MAX_LENT_BYTES are lent", () => {
+Deno.test("reads get the requested size up to the largest, and a useful one once MAX_LENT_BYTES are lent", () => {
   const pool = new BufferPool();
   assertEquals(pool.takeForRead(5000).length, 16 * 1024);
   const large = pool.takeForRead(MAX_LENT_BYTES);
   assertEquals(large.length, LARGEST);
   const most = Array.from({ length: MAX_LENT_BYTES / LARGEST - 1 }, () => pool.takeForRead(LARGEST));
-  assertEquals(pool.takeForRead(LARGEST).length, SMALLEST);
+  assertEquals(pool.takeForRead(LARGEST).length, SCARCE_READ_BYTES);
+  assertEquals(pool.takeForRead(SMALLEST).length, SMALLEST);
   assertEquals(pool.take(LARGEST).length, LARGEST, "not a limit for `take`");
   for (const buffer of most) pool.give(buffer);
   assertEquals(pool.takeForRead(LARGEST).length, LARGEST);
@@ -86,4 +87,28 @@ Deno.test("a follower is called once when the offer ends, and may retain the buf
   pool.offer(other);
   assert(!pool.withdraw(other));
   assertEquals(retained, [true]);
+});
+
+Deno.test("buffers of silent connections do not make those of others smaller", () => {
+  const pool = new BufferPool();
+  const silent = Array.from({ length: MAX_LENT_BYTES / LARGEST }, () => pool.takeForRead(LARGEST));
+  assertEquals(pool.takeForRead(LARGEST).length, SCARCE_READ_BYTES);
+  for (const buffer of silent) pool.markIdle(buffer);
+  assertEquals(pool.takeForRead(LARGEST).length, LARGEST);
+  for (const buffer of silent) pool.markBusy(buffer);
+  assertEquals(pool.takeForRead(LARGEST).length, SCARCE_READ_BYTES);
+});
+
+Deno.test("a pool knows how many bytes it has lent", () => {
+  const pool = new BufferPool();
+  const buffers = [pool.take(100), pool.takeForRead(5000), pool.take(LARGEST + 1)];
+  assertEquals(pool.lentBytes, 512 + 16 * 1024 + LARGEST + 1);
+  pool.offer(buffers[1]);
+  pool.retain(buffers[1]);
+  pool.withdraw(buffers[1]);
+  assertEquals(pool.lentBytes, 512 + 16 * 1024 + LARGEST + 1, "an outbox retains it");
+  pool.release(buffers[1]);
+  pool.give(buffers[0]);
+  pool.give(buffers[2]);
+  assertEquals(pool.lentBytes, 0);
 });
