@@ -17,6 +17,7 @@ import {
   type Program,
   type Source,
 } from "./option.ts";
+import { reasonNotRead } from "./option_file.ts";
 
 /** A value as a source gives it, before parsing. */
 export interface RawValue {
@@ -162,8 +163,7 @@ export function readFile(
   } catch (error) {
     const isMissing = error instanceof Deno.errors.NotFound;
     if (isMissing && namedBy === undefined) return [];
-    const reason = isMissing ? "there is no such file" : (error as Error).message;
-    report(`${namedBy ?? "config"}: cannot read ${JSON.stringify(path)}: ${reason}`, "config");
+    report(`${namedBy ?? "config"}: cannot read ${JSON.stringify(path)}: ${reasonNotRead(error)}`, "config");
     return [];
   }
   const lineOf = (offset: number) => `${path}:${text.slice(0, offset).split("\n").length}`;

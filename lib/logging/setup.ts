@@ -1,8 +1,9 @@
 /**
  * Sets up logging: readable lines for a terminal, JSON lines for programs, and optionally a rotated file.
  *
- * Everything logged goes to stderr, and also to the file if there is one: a full disk never hides what happened. Text
- * from clients (a session's name, a reason) cannot forge a line or control a terminal: in both formats, everything that
+ * Everything logged goes to stderr, and also to the file if there is one: a full disk never hides what happened. Logging
+ * never waits for either of them: lines that cannot be written in time are dropped, and their number is logged. Text from
+ * clients (a session's name, a reason) cannot forge a line or control a terminal: in both formats, everything that
  * a terminal or a reader of lines would act on is escaped.
  *
  * @module
@@ -18,18 +19,11 @@ import {
   type Sink,
 } from "@logtape/logtape";
 import { ParleyError } from "../errors.ts";
+import { LineQueue } from "./line_queue.ts";
+import { LOG_FILE_BYTES, openLogFile } from "./log_file.ts";
 
-/** Size at which the log file is rotated, in bytes: some days of a typical server, and an editor can still open it. */
-const LOG_FILE_BYTES = 10 * 1024 * 1024;
-
-/** Rotated files that are kept, `FILE.1` being the newest. With the current file they take at most 60 MiB. */
-const LOG_FILES_KEPT = 5;
-
-/** How long a line may wait to be written to the file, in milliseconds. A crash loses no more; stderr loses nothing. */
-const LOG_FILE_FLUSH_MS = 1_000;
-
-/** The mode of a new log file: a log shows which sessions communicate, so only its owner may read it. */
-const LOG_FILE_MODE = 0o600;
+/** How long the end waits for lines that are still to be written, in milliseconds. */
+const FLUSH_MS = 1_000;
 
 /** The options of logging. */
 export interface LoggingOptions {
@@ -41,26 +35,33 @@ export interface LoggingOptions {
   readonly file?: string;
   /** Size at which the file is rotated, in bytes; 10 MiB if left out. */
   readonly fileBytes?: number;
-  /** Takes each line with its newline; writes to stderr if left out. */
+  /** Takes each line with its newline, and must not block; writes to stderr in the background if left out. */
   readonly write?: (line: string) => void;
   /** Whether pretty lines are coloured. If left out: if stderr is a terminal and NO_COLOR is not set. */
   readonly colour?: boolean;
 }
 
-/** The log. Disposal writes pending lines and closes the file. */
+/** The log. Disposal writes pending lines, for at most a second, and closes the file. */
 export interface Logging extends AsyncDisposable {
   /**
    * Logs; does nothing after disposal. Messages must be constant, because `{name}` in a message stands for a property:
    * text from clients belongs in properties, never in the message.
    */
   readonly logger: Logger;
+  /**
+   * Writes a line that is no log line to stderr, after everything that was logged before it. Resolves once it is written,
+   * or after a second.
+   */
+  print(line: string): Promise<void>;
+  /** Opens the log file anew if it was moved away or removed. The next line does the same. */
+  reopen(): Promise<void>;
 }
 
 /**
  * Starts logging for the whole process.
  *
- * Dispose of the result before `Deno.exit`, or the last second of the file is lost. A file needs permission to read
- * and write it and the rotated files, `FILE.1` to `FILE.5`.
+ * Dispose of the result before `Deno.exit`, or the last lines are lost. A file needs permission to read and write it and
+ * the rotated files, `FILE.1` to `FILE.5`. It may also be a pipe, a device, `/dev/stdout` or `/dev/stderr`.
  *
  * @throws {ParleyError} `bad_argument` if the file cannot be written, or if logging is already set up
  *
@@ -83,12 +84,27 @@ export async function setUpLogging(options: LoggingOptions): Promise<Logging> {
   if (getConfig() !== null) {
     throw new ParleyError("bad_argument", "logging is already set up; dispose of it first");
   }
-  const { level, format, file, fileBytes = LOG_FILE_BYTES, write = writeToStderr } = options;
+  const { level, format, file, fileBytes = LOG_FILE_BYTES } = options;
   const colour = options.colour ?? (Deno.stderr.isTerminal() && !Deno.noColor);
   const formatLine = format === "json" ? formatJson : (record: LogRecord) => formatPretty(record, colour);
 
+  const stderr = new LineQueue(Deno.stderr, {
+    describeLoss: (lines) => formatLine(recordOf(LOST, { lines })),
+  });
+  const { write = (line: string) => stderr.add(line) } = options;
   const sinks: Record<string, Sink> = { stderr: (record) => write(formatLine(record)) };
-  if (file !== undefined) sinks.file = await openLogFile(file, fileBytes);
+  let lines: LineQueue | undefined;
+  let writer: ReturnType<typeof openLogFile> | undefined;
+  if (file !== undefined) {
+    writer = openLogFile(file, fileBytes);
+    lines = new LineQueue(writer, {
+      maxWriteBytes: fileBytes,
+      describeLoss: (lines) => formatJson(recordOf(LOST, { lines })),
+      onFailure: (error) =>
+        write(formatLine(recordOf("cannot write the log file", { file, reason: reasonOf(error) }))),
+    });
+    sinks.file = (record) => lines!.add(formatJson(record));
+  }
   await configure({
     sinks,
     loggers: [
@@ -97,61 +113,38 @@ export async function setUpLogging(options: LoggingOptions): Promise<Logging> {
       { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["stderr"] },
     ],
   });
-  return { logger: getLogger("parley"), [Symbol.asyncDispose]: reset };
-}
-
-/** Writes all of `line` to stderr. If stderr is closed this throws, and LogTape catches it. */
-function writeToStderr(line: string): void {
-  let bytes: Uint8Array = new TextEncoder().encode(line);
-  while (bytes.length > 0) bytes = bytes.subarray(Deno.stderr.writeSync(bytes));
-}
-
-/** A sink that appends JSON lines to `path` and rotates the file at `bytes`. */
-async function openLogFile(path: string, bytes: number): Promise<Sink & AsyncDisposable> {
-  try {
-    Deno.openSync(path, { create: true, append: true, mode: LOG_FILE_MODE }).close();
-    const { getRotatingFileSink } = await import("@logtape/file"); // imported here because few processes log to a file
-    const sink = getRotatingFileSink(path, {
-      formatter: formatJson,
-      maxSize: bytes,
-      maxFiles: LOG_FILES_KEPT,
-      nonBlocking: true, // it syncs to disk, and no message should wait for that
-      flushInterval: LOG_FILE_FLUSH_MS,
-    }) as Sink as Sink & AsyncDisposable; // with nonBlocking it is AsyncDisposable; its types say Disposable
-    const keepMode = modeKeeper(path);
-    const write = (record: LogRecord) => {
-      sink(record);
-      keepMode();
-    };
-    const close = async () => {
-      await sink[Symbol.asyncDispose]();
-      keepMode();
-    };
-    return Object.assign(write, { [Symbol.asyncDispose]: close });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    const message =
-      `cannot write the log file: ${reason}; its directory must exist, and both must be writable`;
-    throw new ParleyError("bad_argument", message, { cause: error });
-  }
-}
-
-/**
- * Returns a function that gives a new file at `path` the mode of its predecessor. The library makes each new file
- * readable for everyone and has no option for it. Costs one `stat` per call, some microseconds.
- */
-function modeKeeper(path: string): () => void {
-  let { ino, mode } = Deno.statSync(path);
-  return () => {
-    try {
-      const now = Deno.statSync(path);
-      if (now.ino === ino || mode === null) return;
-      ino = now.ino;
-      Deno.chmodSync(path, mode & 0o777);
-    } catch {
-      // The file was moved away. The sink goes on writing to it, and there is no new file.
-    }
+  return {
+    logger: getLogger("parley"),
+    print: async (line) => {
+      write(`${line}\n`);
+      await stderr.flush(FLUSH_MS);
+    },
+    reopen: async () => await lines?.prepare(),
+    [Symbol.asyncDispose]: async () => {
+      await reset();
+      await lines?.flush(FLUSH_MS);
+      writer?.[Symbol.dispose]?.();
+      await stderr.flush(FLUSH_MS);
+    },
   };
+}
+
+const LOST = "lines of the log were lost";
+
+/** A warning about logging itself. */
+function recordOf(message: string, properties: Record<string, unknown>): LogRecord {
+  return {
+    category: ["parley"],
+    level: "warning",
+    message: [message],
+    rawMessage: message,
+    timestamp: Date.now(),
+    properties,
+  };
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Characters that end a line, control a terminal or reverse text: controls, separators, bidi marks. */

@@ -219,8 +219,12 @@ Deno.test({
     await linesOf({ file, fileBytes: 20_000 }, async (logger) => {
       for (let number = 0; number < total; number++) {
         logger.info("line", { number, padding: "x".repeat(1000) });
-        // The library writes in the background: wait until it has.
-        if (number % 10 === 9) await until(() => Deno.readTextFileSync(file).includes(`"number":${number},`));
+        // It is written in the background: wait until it has been. While it is rotated there may be no file.
+        if (number % 10 === 9) {
+          await until(() =>
+            existsWithText(file) && Deno.readTextFileSync(file).includes(`"number":${number},`)
+          );
+        }
       }
     });
     const names = [...Deno.readDirSync(directory.path)].map(({ name }) => name).sort();
@@ -236,7 +240,7 @@ Deno.test({
   },
 });
 
-/** Resolves once `condition` holds. Polls, because the library writes files by timers and reports nothing. */
+/** Resolves once `condition` holds. Polls, because files are written in the background. */
 async function until(condition: () => boolean) {
   const deadline = Date.now() + 10_000;
   while (!condition()) {
@@ -275,22 +279,117 @@ Deno.test({
   },
 });
 
+/** The messages in a file of JSON lines. */
+const messagesIn = (path: string) =>
+  Deno.readTextFileSync(path).trimEnd().split("\n").map((line) => JSON.parse(line).message);
+
 Deno.test({
-  name: "a file that fails later is reported on stderr",
+  name: "a file that was moved away or removed is made anew, at once if asked for",
   ignore: ignore || isWindows,
   async fn() {
     using directory = makeDirectory();
     const file = `${directory.path}/parley.log`;
+    const logging = await setUpLogging({ level: "info", format: "json", file, write: () => {} });
+    await using _logging = logging;
+    logging.logger.info("one");
+    await until(() => Deno.statSync(file).size > 0);
+    Deno.chmodSync(file, 0o640);
+    Deno.renameSync(file, `${file}.moved`);
+    await logging.reopen();
+    assertEquals([Deno.statSync(file).size, messagesIn(`${file}.moved`)], [0, ["one"]]);
+    logging.logger.info("two");
+    await until(() => Deno.statSync(file).size > 0);
+    Deno.removeSync(file);
+    logging.logger.info("three");
+    await until(() => existsWithText(file));
+    assertEquals(messagesIn(file), ["three"]);
+    Deno.writeTextFileSync(`${file}.other`, '{"message":"half');
+    Deno.renameSync(`${file}.other`, file);
+    logging.logger.info("four");
+    await until(() => Deno.readTextFileSync(file).endsWith("}\n"));
+    assertMatch(Deno.readTextFileSync(file), /^\{"message":"half\n\{.*"four"\}\n$/);
+  },
+});
+
+function existsWithText(path: string): boolean {
+  try {
+    return Deno.statSync(path).size > 0;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test({
+  name:
+    "a file that cannot be made anew is reported once on stderr, and the number of lost lines in the file",
+  ignore: ignore || isWindows,
+  async fn() {
+    using directory = makeDirectory();
+    const folder = `${directory.path}/logs`;
+    const file = `${folder}/parley.log`;
+    Deno.mkdirSync(folder);
     const lines: string[] = [];
-    await linesOf({ file, fileBytes: 100, write: (line) => void lines.push(line) }, async (logger) => {
-      logger.info("fine", { padding: "x".repeat(8192) });
-      Deno.removeSync(file); // so that it cannot be rotated
-      logger.info("lost in the file", { padding: "x".repeat(8192) });
+    await linesOf({ file, write: (line) => void lines.push(line) }, async (logger) => {
+      Deno.removeSync(folder, { recursive: true });
+      logger.info("lost");
+      await until(() => lines.length === 2);
+      logger.info("lost too");
       await until(() => lines.length === 3);
+      await new Promise((resolve) => setTimeout(resolve, 20)); // the second failure has come and is not reported
+      Deno.mkdirSync(folder);
+      logger.info("kept");
+      await until(() => existsWithText(file));
     });
-    const { level, message } = JSON.parse(lines[2]);
-    assertEquals(level, "warn");
-    assertMatch(message, /flush failed for .*parley.log.*: "NotFound: /);
+    const [, { level, message, reason }, ...rest] = lines.map((line) => JSON.parse(line));
+    assertEquals([level, message, rest.length], ["warn", "cannot write the log file", 2]);
+    assertMatch(reason, /No such file or directory/);
+    const [kept, loss] = Deno.readTextFileSync(file).trimEnd().split("\n").map((line) => JSON.parse(line));
+    assertEquals([kept.message, loss.message, loss.lines], ["kept", "lines of the log were lost", 2]);
+  },
+});
+
+Deno.test({
+  name: "a file that was cut short by a crash goes on with a new line",
+  ignore,
+  async fn() {
+    using directory = makeDirectory();
+    const file = `${directory.path}/parley.log`;
+    Deno.writeTextFileSync(file, '{"message":"half');
+    await linesOf({ file }, (logger) => logger.info("whole"));
+    assertMatch(Deno.readTextFileSync(file), /^\{"message":"half\n\{.*"whole"\}\n$/);
+  },
+});
+
+Deno.test({
+  name: "a file that cannot be rotated grows, and loses nothing",
+  ignore: ignore || isWindows,
+  async fn() {
+    using directory = makeDirectory();
+    const file = `${directory.path}/parley.log`;
+    Deno.mkdirSync(`${file}.5`);
+    Deno.writeTextFileSync(`${file}.4`, "cannot become a folder");
+    await linesOf({ file, fileBytes: 100 }, async (logger) => {
+      for (const text of ["one", "two", "three"]) {
+        logger.info(text);
+        await until(() => Deno.readTextFileSync(file).includes(`"${text}"`));
+      }
+    });
+    assertEquals(messagesIn(file), ["one", "two", "three"]);
+  },
+});
+
+Deno.test({
+  name: "a log file may be a pipe that nothing reads yet",
+  ignore: !MAY_RUN || isWindows,
+  async fn() {
+    using directory = makeDirectory();
+    const file = `${directory.path}/pipe`;
+    assertEquals((await new Deno.Command("mkfifo", { args: [file] }).output()).code, 0);
+    using reader = Deno.openSync(file, { read: true, write: true });
+    await linesOf({ file }, (logger) => logger.info("through the pipe"));
+    const chunk = new Uint8Array(1000);
+    const length = reader.readSync(chunk) ?? 0;
+    assertEquals(JSON.parse(new TextDecoder().decode(chunk.subarray(0, length))).message, "through the pipe");
   },
 });
 

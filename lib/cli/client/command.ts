@@ -37,6 +37,8 @@ export interface Context {
   readonly resources: AsyncDisposableStack;
   /** Connects to the server that the options name. */
   readonly connect: (onError?: (error: ParleyError) => void) => Promise<Client>;
+  /** Prints a line to stderr. */
+  readonly printLine: (line: string) => void;
   /** Prints progress to stderr, but only if stderr is a terminal. */
   readonly printStatus: (line: string) => void;
   /** Prints one line about an error that does not end the command to stderr. */

@@ -6,6 +6,7 @@
 
 import { connect } from "../../client/connect.ts";
 import { type Logging, setUpLogging } from "../../logging/setup.ts";
+import { LineQueue } from "../../logging/line_queue.ts";
 import { VERSION } from "../../version.ts";
 import type { Command, Context } from "./command.ts";
 import { type CommandLine, parseCommandLine } from "./command_line.ts";
@@ -28,6 +29,12 @@ export const COMMANDS: readonly Command[] = [CHAT, PUBLISH, SUBSCRIBE, REQUEST, 
 
 /** How long an ending command may take to say BYE and to finish the shell commands it runs, in milliseconds. */
 const CLOSE_MS = 5_000;
+
+/** Characters that may wait for stderr: a trace writes a line for each frame. */
+const STDERR_CHARACTERS = 16 * 1024 * 1024;
+
+/** How long the end waits for stderr, in milliseconds. */
+const STDERR_FLUSH_MS = 1_000;
 
 /** Runs `parley ARGS`; resolves to the exit code. */
 export async function main(args: string[]): Promise<number> {
@@ -68,7 +75,7 @@ async function run(commandLine: CommandLine & { kind: "run" }, output: Output): 
   const log = new ClientLog(values.logLevel === "debug");
   try {
     await log.open({ level: values.logLevel, format: values.logFormat, file: values.logFile });
-    for (const text of commandLine.warnings) printError(`parley: ${text}`);
+    for (const text of commandLine.warnings) log.print(`parley: ${text}`);
     const { isConnected, failure } = await perform(commandLine, output, log, interrupts);
     if (interrupts.exitCode !== undefined) {
       log.logger.info("interrupted", { command: command.name });
@@ -76,11 +83,11 @@ async function run(commandLine: CommandLine & { kind: "run" }, output: Output): 
     }
     if (failure === undefined || failure instanceof OutputClosed) return Exit.DONE;
     const exitCode = exitCodeOf(failure, isConnected);
-    printError(`parley: ${describeFailure(failure)}`);
+    log.print(`parley: ${describeFailure(failure)}`);
     log.failed({ command: command.name, exitCode, error: failure });
     return exitCode;
   } catch (error) {
-    printError(`parley: ${describeFailure(error)}`); // logging could not be set up
+    log.print(`parley: ${describeFailure(error)}`); // logging could not be set up
     return exitCodeOf(error, true);
   } finally {
     await log[Symbol.asyncDispose]();
@@ -91,10 +98,12 @@ async function run(commandLine: CommandLine & { kind: "run" }, output: Output): 
 async function perform(
   { command, values, operands, address, tokenOrigin }: CommandLine & { kind: "run" },
   output: Output,
-  { logger: log }: ClientLog,
+  clientLog: ClientLog,
   interrupts: Interrupts,
 ): Promise<Outcome> {
   const resources = new AsyncDisposableStack();
+  const log = clientLog.logger;
+  const printLine = (line: string) => clientLog.print(line);
   let isConnected = false;
   const context: Context = {
     values,
@@ -104,6 +113,7 @@ async function perform(
     resources,
     connect: async (onError) => {
       const { name, insecure, trace, tls } = values;
+      await clientLog.flush(); // the question for a token comes after what was logged
       const client = await connect({
         ...address,
         name,
@@ -113,7 +123,7 @@ async function perform(
         insecure,
         timeoutMs: values.timeout,
         onError,
-        trace: trace ? traceToStderr() : undefined,
+        trace: trace ? traceTo(printLine) : undefined,
       });
       isConnected = true;
       resources.use(client);
@@ -121,8 +131,9 @@ async function perform(
       log.info("connected", { session, number, name: client.name, server: server.version });
       return client;
     },
-    printStatus: statusPrinter(),
-    printError: (text) => printError(`parley: ${text}`),
+    printLine,
+    printStatus: statusPrinter(printLine),
+    printError: (text) => printLine(`parley: ${text}`),
   };
 
   const failures: unknown[] = [];
@@ -137,23 +148,27 @@ async function perform(
   return { isConnected, failure: failures[0] };
 }
 
-function traceToStderr(): NonNullable<Parameters<typeof connect>[0]>["trace"] {
+function traceTo(printLine: Context["printLine"]): NonNullable<Parameters<typeof connect>[0]>["trace"] {
   const start = performance.now();
-  return (direction, header) => printError(formatTrace(direction, header, performance.now() - start));
+  return (direction, header) => printLine(formatTrace(direction, header, performance.now() - start));
 }
 
-function statusPrinter(): Context["printStatus"] {
+function statusPrinter(printLine: Context["printLine"]): Context["printStatus"] {
   if (!Deno.stderr.isTerminal()) return () => {};
   const paint = painter(Deno.stderr);
-  return (line) => printError(paint("dim", line));
+  return (line) => printLine(paint("dim", line));
 }
 
 /**
- * The log of a program whose stderr is for its user. A failure is already one line there, so its record goes only to the
- * log file, unless the log level is debug.
+ * The log of a program whose stderr is for its user, and everything else that goes there. A failure is already one line
+ * there, so its record goes only to the log file, unless the log level is debug.
  */
 class ClientLog implements AsyncDisposable {
   readonly #showsFailures: boolean;
+  readonly #stderr = new LineQueue(Deno.stderr, {
+    describeLoss: (lines) => `parley: ${lines} lines were lost here, because they were not read in time\n`,
+    maxPendingCharacters: STDERR_CHARACTERS,
+  });
   #logging: Logging | undefined;
   #isMuted = false;
 
@@ -168,7 +183,7 @@ class ClientLog implements AsyncDisposable {
   /** Starts logging. There is no logger before. */
   async open(options: Omit<Parameters<typeof setUpLogging>[0], "write">): Promise<void> {
     const write = (line: string) => {
-      if (!this.#isMuted) printError(line.trimEnd());
+      if (!this.#isMuted) this.#stderr.add(line);
     };
     this.#logging = await setUpLogging({ ...options, write });
   }
@@ -180,7 +195,18 @@ class ClientLog implements AsyncDisposable {
     this.#isMuted = false;
   }
 
+  /** Prints a line to stderr, in the background. */
+  print(line: string): void {
+    this.#stderr.add(`${line}\n`);
+  }
+
+  /** Resolves once stderr has everything, or after a second. */
+  flush(): Promise<void> {
+    return this.#stderr.flush(STDERR_FLUSH_MS);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#logging?.[Symbol.asyncDispose]();
+    await this.flush();
   }
 }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type Output, printError } from "../output.ts";
+import type { Output } from "../output.ts";
 import { type Paint, painter } from "../terminal.ts";
 
 const PROMPT = "> ";
@@ -17,12 +17,14 @@ const CLEAR_LINE = "\r\x1b[K";
 /** A screen, or, without a terminal, two streams: messages go to stdout, notices to stderr. */
 export class Screen implements AsyncDisposable {
   readonly #output: Output;
+  readonly #printLine: (line: string) => void;
   readonly #paint: Paint = painter(Deno.stdout);
   readonly #isTerminal = Deno.stdout.isTerminal() && Deno.stdin.isTerminal();
   #hasPrompt = false;
 
-  constructor(output: Output) {
+  constructor(output: Output, printLine: (line: string) => void) {
     this.#output = output;
+    this.#printLine = printLine;
   }
 
   /** Shows the prompt, and keeps it at the bottom from then on. */
@@ -40,7 +42,7 @@ export class Screen implements AsyncDisposable {
   notice(text: string): void {
     // If writing fails, the next message fails too, and ends the chat.
     if (this.#isTerminal) this.#line(this.#paint("dim", `* ${text}`))?.catch(() => {});
-    else printError(`* ${text}`);
+    else this.#printLine(`* ${text}`);
   }
 
   /** Erases the prompt. */

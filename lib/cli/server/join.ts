@@ -9,12 +9,11 @@ import { ALL_GRANTS } from "../../auth/grants.ts";
 import { describeCertificate } from "../../certificates/certificates.ts";
 import { FolderStorage } from "../../state/folder.ts";
 import type { Storage } from "../../state/storage.ts";
-import type { Log } from "../../logging/log.ts";
+import type { Logging } from "../../logging/setup.ts";
 import type { Server } from "../../server/api.ts";
 import { TOKEN_OPTIONS } from "../../config/command_options.ts";
 import type { ServerConfig } from "../../config/server_options.ts";
 import { formatJoinUrl } from "../../wire/join_url.ts";
-import { printError } from "../output.ts";
 import { addressForOthers, securityOf } from "./security.ts";
 import { openTokens } from "./token.ts";
 
@@ -36,7 +35,11 @@ export async function checkJoin(config: JoinConfig): Promise<void> {
  * Issues the first token of `server` and prints the join link; does nothing if there are tokens. The link is a secret, so
  * it goes to stdout and never to the log. If stdout is the log, as under systemd, it logs how to issue a token instead.
  */
-export async function join(server: Server, config: JoinConfig, log: Log): Promise<void> {
+export async function join(
+  server: Server,
+  config: JoinConfig,
+  { logger: log, print }: Pick<Logging, "logger" | "print">,
+): Promise<void> {
   if (isJournal()) {
     if ((await openTokens(new FolderStorage(config.state)).registry.list()).length > 0) return;
     log.warn("no tokens yet, and no join link is printed, because this log would keep it; issue a token", {
@@ -57,20 +60,22 @@ export async function join(server: Server, config: JoinConfig, log: Log): Promis
   });
   const days = TOKEN_OPTIONS.expires.default / 86_400;
   const origin = isPublic ? "any machine that can reach this one" : "this machine";
-  printError(
+  await print(
     `\nTo join from ${origin}: parley ping --url 'LINK', with the link below. It is valid for ${days} days.`,
   );
   if (isPublic && !tls) {
-    printError(
+    await print(
       "The connection is not encrypted: others can read the token. Clients send it only with --insecure.",
     );
   }
   if (tls && server.authority === undefined) {
-    printError("Clients must trust the authority of your certificate, or need it with --ca.");
+    await print("Clients must trust the authority of your certificate, or need it with --ca.");
   }
-  printError("Anyone with the link has every permission. Keep it secret; it is shown only once.\n");
-  printLink(link);
-  printError(
+  await print("Anyone with the link has every permission. Keep it secret; it is shown only once.\n");
+  if (!await printLink(link)) {
+    await print("parley-server: cannot write to stdout, so the link is lost; issue a token with token issue");
+  }
+  await print(
     "\nFor tokens with fewer permissions: parley-server token issue --name NAME --publish 'PATTERN' ...\n",
   );
 }
@@ -115,13 +120,14 @@ async function hostnameOf({ host, tlsCert }: JoinConfig): Promise<string> {
   return hosts.find((name) => !name.startsWith("*.")) ?? address;
 }
 
-/** Writes `line` to stdout, synchronously. */
-function printLink(line: string): void {
+/** Writes `line` to stdout; resolves to whether that succeeded. */
+async function printLink(line: string): Promise<boolean> {
   try {
     let bytes: Uint8Array = new TextEncoder().encode(`${line}\n`);
-    while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+    while (bytes.length > 0) bytes = bytes.subarray(await Deno.stdout.write(bytes));
+    return true;
   } catch {
-    printError("parley-server: cannot write to stdout, so the link is lost; issue a token with token issue");
+    return false;
   }
 }
 

@@ -6,9 +6,9 @@
 
 import { serve } from "../../server/serve.ts";
 import { type ConfigSources, loadConfig } from "../../config/load.ts";
+import { readTextFileSync } from "../../config/option_file.ts";
 import { ParleyError } from "../../errors.ts";
-import type { Log } from "../../logging/log.ts";
-import { setUpLogging } from "../../logging/setup.ts";
+import { type Logging, setUpLogging } from "../../logging/setup.ts";
 import type { ServeOptions, Server } from "../../server/api.ts";
 import { SERVER, type ServerConfig } from "../../config/server_options.ts";
 import { VERSION } from "../../version.ts";
@@ -46,7 +46,7 @@ export async function main(args: string[]): Promise<number> {
   const sources: ConfigSources = {
     args: isNamed ? rest : args,
     env: Deno.env.toObject(),
-    readTextFile: (path) => Deno.readTextFileSync(path),
+    readTextFile: readTextFileSync,
     isTerminal: Deno.stderr.isTerminal(),
   };
   try {
@@ -97,14 +97,15 @@ async function serveCommand(sources: ConfigSources): Promise<number> {
   const log = logging.logger;
   for (const reason of warnings) log.warn("a variable is ignored", { reason });
   // From here on, a signal during the start stops the server as soon as it runs, instead of killing it halfway.
-  const signals = new Signals(log);
+  const signals = new Signals(logging);
   const security = securityOf(values);
   if (security.auth || security.tls) checkClock(Date.now());
   if (security.auth) await checkJoin(values);
   await using server = await serve({ ...serveOptions(values), log });
   signals.onReload(server);
   logSecurity(security, log);
-  if (security.auth) await join(server, values, log);
+  // The link may wait for a reader of stdout. That must not keep the server from stopping.
+  if (security.auth) await Promise.race([join(server, values, logging), signals.stopped]);
   await signals.stopped;
   await server.close();
   return Exit.DONE;
@@ -148,7 +149,7 @@ class Signals {
   readonly stopped: Promise<void>;
   #server: Server | undefined;
 
-  constructor(log: Log) {
+  constructor({ logger: log, reopen }: Logging) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.stopped = promise;
     let count = 0;
@@ -162,6 +163,7 @@ class Signals {
     Deno.addSignalListener("SIGTERM", stop("SIGTERM"));
     Deno.addSignalListener("SIGHUP", () => {
       log.info("signal", { signal: "SIGHUP" });
+      reopen();
       // During the start there is nothing to reload: certificate and tokens are being read now.
       this.#server?.reload().then(() => log.info("checked for a new certificate and changed tokens"));
     });

@@ -25,8 +25,8 @@ export const CHAT: Command = {
   run: chat,
 };
 
-async function chat({ operands, output, log, resources, connect }: Context): Promise<void> {
-  const screen = resources.use(new Screen(output));
+async function chat({ operands, output, log, resources, printLine, connect }: Context): Promise<void> {
+  const screen = resources.use(new Screen(output, printLine));
   const client = await connect((error) => screen.notice(describeFailure(error)));
   const names = new SessionNames();
   const channel = await client.open(operands[0] ?? LOBBY, {
