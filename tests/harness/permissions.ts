@@ -25,3 +25,14 @@ export const MAY_INSPECT: boolean = MAY_RUN && Deno.build.os === "linux";
 export const EXTERNAL_ADDRESS: string | undefined = isGranted("sys")
   ? Deno.networkInterfaces().find(({ address, family }) => family === "IPv4" && !isLoopback(address))?.address
   : undefined;
+
+/** Whether there is a Python that can give a program a terminal. */
+export const HAS_PYTHON: boolean = MAY_RUN && hasPython();
+
+function hasPython(): boolean {
+  try {
+    return new Deno.Command("python3", { args: ["-c", "import pty"], stderr: "null" }).outputSync().success;
+  } catch {
+    return false;
+  }
+}

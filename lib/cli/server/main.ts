@@ -8,8 +8,8 @@ import { serve } from "../../server/serve.ts";
 import { type ConfigSources, loadConfig } from "../../config/load.ts";
 import { readTextFileSync } from "../../config/option_file.ts";
 import { ParleyError } from "../../errors.ts";
-import { type Logging, setUpLogging } from "../../logging/setup.ts";
-import type { ServeOptions, Server } from "../../server/api.ts";
+import { setUpLogging } from "../../logging/setup.ts";
+import type { ServeOptions } from "../../server/api.ts";
 import { SERVER, type ServerConfig } from "../../config/server_options.ts";
 import { VERSION } from "../../version.ts";
 import { certsCommand } from "./certs.ts";
@@ -18,6 +18,7 @@ import { checkJoin, join } from "./join.ts";
 import { printError } from "../output.ts";
 import { checkClock, explainSecurity, hostsOf, logSecurity, securityOf } from "./security.ts";
 import { formatConfig, formatHelp } from "../settings.ts";
+import { Signals } from "./signals.ts";
 import { tokenCommand } from "./token.ts";
 
 const USAGE = `parley-server ${VERSION}: a message server in one file
@@ -29,7 +30,7 @@ Usage: parley-server [OPTIONS]           serve until stopped (Ctrl-C, SIGTERM)
 
 On 127.0.0.1 the server is open to every program on this machine. On any other address, such as --host
 0.0.0.0, it requires tokens and TLS: the first start makes keys and certificate, and prints a join link.
-SIGHUP makes it load a renewed certificate at once. Exit codes: 0 done, 1 failed, 2 wrong usage.
+SIGHUP makes it load a renewed certificate at once, and reopen its log file. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 `;
 
@@ -141,36 +142,4 @@ function serveOptions(values: ServerConfig): ServeOptions {
       drainMs: values.drainTime,
     },
   };
-}
-
-/** The signals of a server, for the lifetime of the process. */
-class Signals {
-  /** Resolves at the first SIGINT or SIGTERM. A second one ends the process at once. */
-  readonly stopped: Promise<void>;
-  #server: Server | undefined;
-
-  constructor({ logger: log, reopen }: Logging) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.stopped = promise;
-    let count = 0;
-    const stop = (signal: Deno.Signal) => () => {
-      log.info("signal", { signal });
-      if (++count > 1) Deno.exit(Exit.FAILED);
-      resolve();
-    };
-    Deno.addSignalListener("SIGINT", stop("SIGINT"));
-    if (Deno.build.os === "windows") return;
-    Deno.addSignalListener("SIGTERM", stop("SIGTERM"));
-    Deno.addSignalListener("SIGHUP", () => {
-      log.info("signal", { signal: "SIGHUP" });
-      reopen();
-      // During the start there is nothing to reload: certificate and tokens are being read now.
-      this.#server?.reload().then(() => log.info("checked for a new certificate and changed tokens"));
-    });
-  }
-
-  /** From now on SIGHUP makes `server` reload its certificate and tokens. */
-  onReload(server: Server): void {
-    this.#server = server;
-  }
 }

@@ -6,19 +6,8 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { assertFailure, type Program, type ProgramOptions } from "../../harness/program.ts";
+import { HAS_PYTHON } from "../../harness/permissions.ts";
 import { type Site, siteTest } from "../../harness/site.ts";
-
-const HAS_PYTHON = await hasPython();
-
-async function hasPython(): Promise<boolean> {
-  if ((await Deno.permissions.query({ name: "run" })).state !== "granted") return false;
-  try {
-    return (await new Deno.Command("python3", { args: ["-c", "import pty"], stderr: "null" }).output())
-      .success;
-  } catch {
-    return false;
-  }
-}
 
 /** A server that requires tokens, and a token for it. */
 async function guarded(site: Site, ...args: string[]) {

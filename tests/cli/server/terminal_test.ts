@@ -1,0 +1,69 @@
+/**
+ * Programs at a terminal that is closed, as by its window, and beside one.
+ *
+ * @module
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { HAS_PYTHON } from "../../harness/permissions.ts";
+import { type Site, siteTest } from "../../harness/site.ts";
+
+/**
+ * Runs a program at a terminal of its own by a shell, which writes its process id to the file pid. Closes the terminal
+ * once WORDS are on it, and prints whether the program has ended or goes on.
+ */
+const TERMINAL = `
+import os, pty, select, signal, sys, time
+words, shell = sys.argv[1].encode(), sys.argv[2]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp("sh", ["sh", "-c", shell, "sh"] + sys.argv[3:])
+screen = b""
+while words not in screen:
+    ready, _, _ = select.select([terminal], [], [], 30)
+    if not ready: sys.exit("not started: " + screen.decode())
+    screen += os.read(terminal, 4096)
+program = int(open("pid").read())
+os.close(terminal)
+deadline = time.time() + 8
+while time.time() < deadline:
+    try:
+        if open("/proc/%d/stat" % program).read().rsplit(")", 1)[1].split()[0] == "Z": break
+    except OSError: break
+    time.sleep(0.02)
+else:
+    print("goes on", flush=True)
+    os.kill(program, signal.SIGKILL)
+    sys.exit(0)
+print("ended", flush=True)
+`;
+
+/** A shell that waits for the program in the foreground. */
+const FOREGROUND = `sh -c 'echo $$ >pid; exec "$@"' sh "$@"; true`;
+
+/** A shell that starts it under nohup and is left. */
+const NOHUP = `
+nohup sh -c 'echo $$ >pid; exec "$@"' sh "$@" >out 2>&1 </dev/null &
+until grep -q listening out; do sleep 0.1; done
+cat out; wait`;
+
+async function closeTerminal(site: Site, args: readonly string[], shell = FOREGROUND): Promise<string> {
+  const program = ["python3", "-c", TERMINAL, "listening", shell, ...site.programs.server];
+  await using terminal = site.start("server", args, { program });
+  const { stdout, stderr } = await terminal.ended();
+  assertEquals(stderr, "");
+  return stdout.trim();
+}
+
+siteTest("a server whose terminal is closed drains and ends", async (site) => {
+  const file = `${site.path}/log`;
+  assertEquals(await closeTerminal(site, ["--port", "0", "--log-file", file]), "ended");
+  const log = await Deno.readTextFile(file);
+  assertMatch(log, /"signal":"SIGHUP","reason":"the terminal was closed"/);
+  assertMatch(log, /"message":"stopped"\}\n$/);
+}, { ignore: !HAS_PYTHON || Deno.build.os !== "linux", compiled: true });
+
+siteTest("a server under nohup goes on when its terminal is closed", async (site) => {
+  const file = `${site.path}/log`;
+  assertEquals(await closeTerminal(site, ["--port", "0", "--log-file", file], NOHUP), "goes on");
+}, { ignore: !HAS_PYTHON || Deno.build.os !== "linux" });
