@@ -59,6 +59,13 @@ export const CLIENT_OPTIONS = {
     placeholder: "COMMAND",
     help: "shell command to run for each request: stdin is the request, stdout the reply",
   },
+  "exec-timeout": {
+    kind: "ms",
+    range: [1, 86_400_000],
+    default: 30_000,
+    only: ["flag"],
+    help: "how long it may take for one request; then it is ended, and the requester gets an error",
+  },
   "json": { kind: "boolean", default: false, help: "print one JSON object per line" },
   "trace": { kind: "boolean", default: false, help: "print every frame to stderr, without its payload" },
   "log-level": { ...SERVER_OPTIONS["log-level"], default: "warn" },
@@ -72,9 +79,10 @@ export const CLIENT_OPTIONS = {
 export type ClientConfig = Values<typeof CLIENT_OPTIONS>;
 
 /** The options that only some commands take. */
-export type CommandOption = "count" | "exec" | "json";
+export const COMMAND_OPTIONS = ["count", "exec", "exec-timeout", "json"] as const;
 
-const COMMAND_OPTIONS: readonly string[] = ["count", "exec", "json"] satisfies CommandOption[];
+/** An option that only some commands take. */
+export type CommandOption = typeof COMMAND_OPTIONS[number];
 
 /** Variables of the server, of other commands and of Parley's tests. */
 const KNOWN_ELSEWHERE = [
@@ -86,7 +94,7 @@ const KNOWN_ELSEWHERE = [
 /** `parley` for `loadConfig`, with the options of every command and those in `taken`. */
 export function clientProgram(taken: readonly CommandOption[]): Program<typeof CLIENT_OPTIONS> {
   const isTaken = (name: string) =>
-    !COMMAND_OPTIONS.includes(name) || (taken as readonly string[]).includes(name);
+    !(COMMAND_OPTIONS as readonly string[]).includes(name) || (taken as readonly string[]).includes(name);
   const rows = Object.entries(CLIENT_OPTIONS).filter(([name]) => isTaken(name));
   const own = rows.map(([name]) => formatName.variable(name));
   return {

@@ -5,7 +5,7 @@
  */
 
 import { closestString, levenshteinDistance } from "@std/text";
-import { type ClientConfig, clientProgram } from "../../config/client_options.ts";
+import { type ClientConfig, clientProgram, COMMAND_OPTIONS } from "../../config/client_options.ts";
 import type { ConnectOptions } from "../../client/api.ts";
 import { type ConfigSources, loadConfig, type Loaded } from "../../config/load.ts";
 import type { Command } from "./command.ts";
@@ -38,7 +38,7 @@ export function parseCommandLine(
   sources: Omit<ConfigSources, "readTextFile">,
 ): CommandLine {
   // Load with the options of all commands first, to tell an option's value from the command's name.
-  const all = loadConfig(clientProgram(["count", "exec", "json"]), { ...sources, env: {}, readTextFile });
+  const all = loadConfig(clientProgram(COMMAND_OPTIONS), { ...sources, env: {}, readTextFile });
   const [first, ...operands] = all.operands;
   if (first === "help") return { kind: "help", command: findCommand(commands, operands[0]) };
   const command = first === undefined ? commands[0] : findCommand(commands, first);

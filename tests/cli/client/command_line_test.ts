@@ -98,8 +98,8 @@ Deno.test("a command refuses the options of others, but ignores their variables"
   assertEquals(read("publish chat hi --count 3").kind, "invalid");
   assertEquals(run("respond jobs --exec cat", { PARLEY_JSON: "true" }).command.name, "respond");
   const known = Object.keys(CLIENT_OPTIONS).length;
-  assertEquals(Object.keys(clientProgram([]).options).length, known - 3);
-  assertEquals(Object.keys(clientProgram(["json"]).options).length, known - 2);
+  assertEquals(Object.keys(clientProgram([]).options).length, known - 4);
+  assertEquals(Object.keys(clientProgram(["json"]).options).length, known - 3);
 });
 
 Deno.test("help and version win over problems", () => {

@@ -1,3 +1,4 @@
+import { COMMAND_OPTIONS } from "../../../lib/config/client_options.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { COMMANDS } from "../../../lib/cli/client/main.ts";
 import { commandHelp, programHelp } from "../../../lib/cli/client/help.ts";
@@ -15,7 +16,7 @@ for (const command of COMMANDS) {
   Deno.test(`the help of ${command.name} shows its usage and its own options only`, () => {
     const help = commandHelp(command);
     assert(help.startsWith(`Usage: parley ${command.name} `));
-    for (const option of ["count", "exec", "json"] as const) {
+    for (const option of COMMAND_OPTIONS) {
       assertEquals(help.includes(`      --${option} `), command.options.includes(option));
     }
     assertEquals(help.split("\n").filter((line) => line.length > 110), []);

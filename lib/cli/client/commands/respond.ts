@@ -9,6 +9,7 @@ import { ParleyError } from "../../../errors.ts";
 import { type Command, connectionLost, type Context } from "../command.ts";
 import { describeFailure } from "../../failures.ts";
 import { decodeText } from "../input.ts";
+import { CommandFailed, Shell } from "../shell.ts";
 
 /** The command. */
 export const RESPOND: Command = {
@@ -17,13 +18,17 @@ export const RESPOND: Command = {
   summary: "answer requests with the output of a shell command",
   details:
     "--exec COMMAND runs once per request: the request is its stdin, its stdout is the reply. As many run\n" +
-    "at once as this machine has processors. If the command fails, the requester gets an error without the\n" +
-    "reason (exit code 5 of parley request), and a line on stderr here gives the reason.\n" +
+    "at once as this machine has processors. If the command fails or takes longer than --exec-timeout, the\n" +
+    "requester gets an error without the reason (exit code 5 of parley request), and a line on stderr here\n" +
+    "gives the reason. The command does not get PARLEY_TOKEN and PARLEY_URL, and is ended when respond ends.\n" +
     "CHANNEL may be a pattern.",
-  options: ["exec"],
+  options: ["exec", "exec-timeout"],
   endsByInterrupt: true,
   run: respond,
 };
+
+/** How long running commands may go on when respond ends, in milliseconds: less than the program waits for them. */
+const FINISH_MS = 3_000;
 
 async function respond(
   { values, operands, resources, log, printStatus, printError, connect }: Context,
@@ -37,8 +42,10 @@ async function respond(
   }
   const client = await connect();
   const { session } = client;
+  const shell = resources.use(new Shell(command, values.execTimeout, client.limits.payload));
   const answer = async (request: Message) => {
-    const reply = await execute(command, request.payload);
+    const output = await shell.run(request.payload);
+    const reply: Payload = decodeText(output) ?? output;
     log.info("request answered", { session, channel: request.channel, requester: request.sender });
     return reply;
   };
@@ -49,45 +56,15 @@ async function respond(
   };
   const concurrency = navigator.hardwareConcurrency;
   resources.use(await client.respond(name, answer, { concurrency, onError }));
+  resources.defer(() => {
+    const timer = setTimeout(() => shell.stop(), FINISH_MS);
+    Deno.unrefTimer(timer);
+  });
   log.info("responding", { session, channel: name });
   printStatus(`answering requests on ${name} with ${command}; Ctrl-C ends`);
   await connectionLost(client);
 }
 
-/** A shell command failed. The requester does not get the reason, because it may be private. */
-class CommandFailed extends Error {}
-
 function describeReason(error: unknown): string {
   return error instanceof CommandFailed ? error.message : describeFailure(error);
-}
-
-/** Runs `command` in a shell with `input` as its stdin; resolves to its stdout. Its stderr goes to ours. */
-async function execute(command: string, input: Uint8Array): Promise<Payload> {
-  const [shell, flag] = Deno.build.os === "windows" ? ["cmd", "/c"] : ["sh", "-c"];
-  const child = new Deno.Command(shell, {
-    args: [flag, command],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const [{ success, code, signal, stdout }] = await Promise.all([
-    child.output(),
-    writeAll(child.stdin, input),
-  ]);
-  if (!success) {
-    const end = signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`;
-    throw new CommandFailed(`${command} ${end}`);
-  }
-  return decodeText(stdout) ?? stdout;
-}
-
-/** Writes `bytes`, as far as the command reads them. */
-async function writeAll(stdin: WritableStream<Uint8Array>, bytes: Uint8Array): Promise<void> {
-  const writer = stdin.getWriter();
-  try {
-    await writer.write(bytes);
-    await writer.close();
-  } catch {
-    // The command does not read all of its stdin. That is no failure: `date` reads none.
-  }
 }
