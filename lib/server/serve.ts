@@ -219,9 +219,9 @@ class Assembly implements Server {
         handshakes.release(accepted.address);
         this.#accepted(accepted);
       },
-      refused: (address, reason) => {
+      refused: (address, reason, isSilent) => {
         handshakes.release(address);
-        this.#log.warn("TLS handshake failed", { remote: address, reason });
+        this.#log[isSilent ? "debug" : "warn"]("TLS handshake failed", { remote: address, reason });
       },
       acceptFailed,
     };

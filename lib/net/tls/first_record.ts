@@ -21,6 +21,9 @@ const USUAL_BYTES = 2 * 1024;
 
 /** The connection ended before the first record was complete. */
 export class TruncatedFirstRecord extends Error {
+  /** Whether nothing had arrived: most likely a health check. */
+  readonly isEmpty: boolean;
+
   /** @param count how many bytes had arrived */
   constructor(count: number) {
     super(
@@ -28,14 +31,26 @@ export class TruncatedFirstRecord extends Error {
         ? "it closed the connection without sending anything"
         : `it closed the connection after ${count} bytes, in the middle of its TLS ClientHello`,
     );
+    this.isEmpty = count === 0;
   }
 }
+
+/** What came is the header that a proxy puts before what its client sends. */
+export class ProxyHeader extends Error {
+  constructor() {
+    super("it sent a PROXY protocol header, which Parley does not read: turn it off in the proxy");
+  }
+}
+
+/** The beginnings of a PROXY protocol header, version 1 and 2. */
+const PROXY_HEADERS = ["PROXY ", "\r\n\r\n\0\r"];
 
 /**
  * Reads from `socket` until the first TLS record is complete, or the bytes cannot be TLS. Returns everything that was
  * read, which may be more than the record. It has no deadline of its own: the caller closes the socket.
  *
  * @throws {TruncatedFirstRecord} if the connection ends before that
+ * @throws {ProxyHeader} if it is none
  */
 export async function readFirstRecord(socket: Pick<Socket, "read">): Promise<Uint8Array> {
   let bytes = new Uint8Array(USUAL_BYTES);
@@ -46,10 +61,19 @@ export async function readFirstRecord(socket: Pick<Socket, "read">): Promise<Uin
       longer.set(bytes);
       bytes = longer;
     }
-    const more = await socket.read(bytes.subarray(count));
+    let more: number | null;
+    try {
+      more = await socket.read(bytes.subarray(count));
+    } catch (error) {
+      // Health checks often end with a reset.
+      if (count === 0 && error instanceof Deno.errors.ConnectionReset) throw new TruncatedFirstRecord(0);
+      throw error;
+    }
     if (more === null) throw new TruncatedFirstRecord(count);
     count += more;
   }
+  const start = String.fromCharCode(...bytes.subarray(0, Math.min(count, 6)));
+  if (PROXY_HEADERS.includes(start)) throw new ProxyHeader();
   return bytes.subarray(0, count);
 }
 

@@ -7,7 +7,7 @@
 import { ParleyError } from "../../errors.ts";
 import { BufferPool } from "../buffers.ts";
 import { type Accepted, Listener, type ListenerEvents } from "../listener.ts";
-import { readFirstRecord } from "./first_record.ts";
+import { readFirstRecord, TruncatedFirstRecord } from "./first_record.ts";
 import { describeClientFailure } from "./reasons.ts";
 import { type TlsIdentity, TlsRelay, tryIdentity } from "./relay.ts";
 
@@ -17,8 +17,11 @@ export type { TlsIdentity } from "./relay.ts";
 export interface TlsListenerEvents extends ListenerEvents {
   /** A client connected, before its handshake. Returning `false` closes the connection unread. Optional. */
   arrived?(address: string): boolean;
-  /** The handshake failed. `reason` is for the log, after the address; it quotes nothing that the client sent. */
-  refused(address: string, reason: string): void;
+  /**
+   * The handshake failed. `reason` is for the log, after the address; it quotes nothing that the client sent. `isSilent`:
+   * the client closed the connection without having sent anything, as a health check does.
+   */
+  refused(address: string, reason: string, isSilent: boolean): void;
 }
 
 /** Accepts connections on one address until it is closed, and passes on those that complete the TLS handshake. */
@@ -88,6 +91,7 @@ export class TlsListener {
     const start = performance.now();
     let relay: TlsRelay | undefined;
     let failure: string | undefined;
+    let isSilent = false;
     const abort = (reason: string) => {
       if (failure !== undefined) return;
       failure = reason;
@@ -110,6 +114,7 @@ export class TlsListener {
     } catch (error) {
       if (failure === undefined) {
         failure = describeClientFailure(error);
+        isSilent = error instanceof TruncatedFirstRecord && error.isEmpty;
         // Closed, not aborted: the alert that tells the client the reason may still be on its way.
         if (relay === undefined) front.close();
         else relay.close();
@@ -118,7 +123,7 @@ export class TlsListener {
       clearTimeout(timer);
       this.#handshakes.delete(abort);
     }
-    if (relay === undefined || failure !== undefined) this.#events.refused(address, failure!);
+    if (relay === undefined || failure !== undefined) this.#events.refused(address, failure!, isSilent);
     else this.#events.accepted({ socket: relay, address, port, agoMs: performance.now() - start });
   }
 

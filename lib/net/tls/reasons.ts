@@ -5,7 +5,7 @@
  * @module
  */
 
-import { TruncatedFirstRecord } from "./first_record.ts";
+import { ProxyHeader, TruncatedFirstRecord } from "./first_record.ts";
 
 /** For the server's log: why the handshake of a client failed. Follows "its address: ". */
 export function describeClientFailure(error: unknown): string {
@@ -24,7 +24,8 @@ export function describeClientFailure(error: unknown): string {
   if (words.includes("peer is incompatible")) {
     return `it offers no TLS version or cipher that this server has; it must speak TLS 1.2 or later (${words})`;
   }
-  return error instanceof TruncatedFirstRecord ? words : `the handshake failed: ${words}`;
+  const isOurs = error instanceof TruncatedFirstRecord || error instanceof ProxyHeader;
+  return isOurs ? words : `the handshake failed: ${words}`;
 }
 
 /** What the alert of a client means, and what to do. The names are those of RFC 8446, section 6.2. */

@@ -122,3 +122,29 @@ siteTest("what cannot be opened is an error that says what can", async (site) =>
   assertMatch(stderr, /^parley-server: cannot write the log file: .*\/dev\/stdout or \/dev\/stderr\n$/);
   assertEquals(stderr.includes("allow-all"), false);
 }, { ignore: !isLinux });
+
+for (const tls of [false, true]) {
+  siteTest(
+    `with${tls ? "" : "out"} TLS, a health check is no warning, and a PROXY header gets a hint`,
+    async (site) => {
+      const server = await site.serve("--log-level", "debug", ...tls ? ["--tls"] : []);
+      const address = { hostname: "127.0.0.1", port: server.port };
+      (await Deno.connect(address)).close();
+      const { level } = await server.log.until(tls ? "TLS handshake failed" : "closed");
+      assertEquals(level, tls ? "debug" : "info");
+      for (const header of ["PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", "\r\n\r\n\0\r\nQUIT\n!\x11\0\x0c"]) {
+        const proxy = await Deno.connect(address); // reading all of it closes it
+        await proxy.write(new TextEncoder().encode(header));
+        const answer = await new Response(proxy.readable).text().catch(() => "");
+        if (!tls) assertStringIncludes(answer, "turn it off in the proxy");
+      }
+      await server.stop();
+      const warnings = server.log.lines.filter(({ level }) => level === "warn");
+      assertEquals(warnings.length, 2);
+      for (const warning of warnings) {
+        assertStringIncludes(String(warning.reason), "turn it off in the proxy");
+      }
+    },
+    { ignore: !isLinux },
+  );
+}
