@@ -72,9 +72,9 @@ export const MAX_REQUESTS = 1_048_576;
 
 /**
  * Work in one turn of the event loop, in units of about 50 ns: one for each outbox, tree node or entry that is touched.
- * Beyond it sessions wait for the next turn, so no session makes the others wait much longer than 15 ms.
+ * Beyond it sessions wait for the next turn, so no session makes the others wait much longer than 5 ms.
  */
-export const WORK_PER_TURN = 262_144;
+export const WORK_PER_TURN = 65_536;
 
 /**
  * Paused sessions that resume in one turn of the event loop, about as many as may finish an operation in it: each may

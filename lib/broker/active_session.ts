@@ -18,6 +18,7 @@ import type { AcceptedClient } from "./handshake.ts";
 import type { Outbox, Peer, Transport, Turn } from "./peer.ts";
 import { PendingRequests } from "./pending_requests.ts";
 import { type OpenChannel, Subscriptions } from "./subscriptions.ts";
+import { Work } from "./work_budget.ts";
 
 /** A session from its WELCOME to its end. */
 export class ActiveSession implements Peer, FrameHandler {
@@ -61,6 +62,7 @@ export class ActiveSession implements Peer, FrameHandler {
   }
 
   refuse(code: ErrorCode, message: string, id: number, channel: number): void {
+    this.#context.budget.spend(Work.CONTROL);
     const frame = encodeError(code, message, id, channel);
     this.outbox.send(frame, 0, frame.length);
   }
@@ -74,6 +76,7 @@ export class ActiveSession implements Peer, FrameHandler {
 
   run(bytes: Uint8Array, from: number, to: number, count: number, channel: number): number {
     if (!this.#flow.mayHandle()) return from;
+    this.#context.budget.spend(Work.FRAME);
     const taken = this.#publish(bytes, from, to, channel);
     if (taken === to) this.#flow.spend(count, to - from);
     else {
@@ -117,6 +120,7 @@ export class ActiveSession implements Peer, FrameHandler {
     // until the responder has read the requests behind it.
     if (bytes[from] !== Type.REPLY && !this.#flow.hasRoom(to - from)) return false;
     if (!this.#flow.mayHandle()) return false;
+    this.#context.budget.spend(Work.FRAME);
     if (!this.#flow.pauseUnless(this.#handle(bytes, from, to))) return false;
     this.#flow.spend(1, to - from);
     return true;
@@ -124,6 +128,7 @@ export class ActiveSession implements Peer, FrameHandler {
 
   skip(bytes: number): boolean {
     if (!this.#flow.mayHandle()) return false;
+    this.#context.budget.spend(1);
     this.#flow.spend(1, bytes);
     return true;
   }
@@ -237,6 +242,7 @@ export class ActiveSession implements Peer, FrameHandler {
     to: number,
     id: number,
   ) {
+    this.#context.budget.spend(2 * Work.CONTROL); // with the answer
     const decoded = decodeControl(name, bytes, from, to);
     if ("value" in decoded) return decoded.value;
     this.refuse("bad_payload", decoded.problem, id, 0);

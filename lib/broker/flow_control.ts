@@ -9,6 +9,7 @@ import { HEADER_BYTES } from "../limits.ts";
 import type { Transport } from "./peer.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
 import type { WorkBudget } from "./work_budget.ts";
+import { WorkShare } from "./work_share.ts";
 
 /** The longest wait for the rate limiter, in milliseconds: a longer timer overflows. Then the session waits again. */
 const MAX_WAIT_MS = 60_000;
@@ -25,10 +26,11 @@ export class FlowControl {
   readonly resume: () => void = () => {
     if (this.#isResuming) return;
     this.#isResuming = true;
-    this.#budget.later(this.#resumeNow);
+    this.#budget.later(this.#resumeNow, this.#share.isLight);
   };
   readonly #transport: Transport;
   readonly #budget: WorkBudget;
+  readonly #share: WorkShare;
   readonly #rate: RateLimiter | undefined;
   #paused = false;
   #isResuming = false;
@@ -40,6 +42,7 @@ export class FlowControl {
   constructor(transport: Transport, budget: WorkBudget, rate: RateLimiter | undefined) {
     this.#transport = transport;
     this.#budget = budget;
+    this.#share = new WorkShare(budget);
     this.#rate = rate;
   }
 
@@ -59,6 +62,7 @@ export class FlowControl {
 
   /** Pauses the session if `taken` is false, and returns `taken`. */
   pauseUnless(taken: boolean): boolean {
+    this.#share.end();
     if (!taken) {
       this.#paused = true;
       this.#transport.pause();
@@ -66,7 +70,7 @@ export class FlowControl {
     return taken;
   }
 
-  /** Pauses the session until the next turn of the event loop. */
+  /** Pauses the session until a later turn of the event loop: the next one, if it has made the server do little. */
   pauseForTurn(): void {
     this.resume();
     this.pauseUnless(false);
@@ -86,6 +90,7 @@ export class FlowControl {
       this.pauseForTurn();
       return false;
     }
+    this.#share.begin();
     const waitMs = this.#rate?.waitMs() ?? 0;
     if (waitMs === 0) return true;
     clearTimeout(this.#timer);
@@ -93,8 +98,9 @@ export class FlowControl {
     return this.pauseUnless(false);
   }
 
-  /** Counts what was handled against the rate. */
+  /** What `mayHandle` allowed has been handled: counts it against the rate. */
   spend(messages: number, bytes: number): void {
+    this.#share.end();
     this.#rate?.spend(messages, bytes);
   }
 

@@ -11,7 +11,7 @@
 import { encodeControl } from "../wire/control.ts";
 import type { Type } from "../wire/header.ts";
 import type { Peer } from "./peer.ts";
-import type { WorkBudget } from "./work_budget.ts";
+import { Work, type WorkBudget } from "./work_budget.ts";
 
 type Change = typeof Type.JOINED | typeof Type.PARTED;
 
@@ -48,7 +48,7 @@ export class Presence {
   /** Tells every watcher but `peer` itself that it came or went. */
   tell(change: Change, peer: Peer): void {
     if (this.#watchers.size === 0) return;
-    this.#budget.spend(this.#watchers.size);
+    this.#budget.spend(Work.CONTROL + this.#watchers.size * Work.SEND);
     const { number, name } = peer;
     const frame = this.#encode(change, number, name);
     for (const [watcher, backlog] of this.#watchers) {

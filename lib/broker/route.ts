@@ -7,7 +7,7 @@
 import { MAX_RECEIVED_REQUESTS } from "../limits.ts";
 import type { Peer, Subscription, Turn } from "./peer.ts";
 import { type Member, Rotation, type TurnCounter } from "./rotation.ts";
-import type { WorkBudget } from "./work_budget.ts";
+import { Work, type WorkBudget } from "./work_budget.ts";
 
 /** A subscription whose session receives each message. */
 export interface Receiver {
@@ -64,7 +64,7 @@ export class Routes {
 
   /** Makes the route of a channel that `subscriptions` match. Costs a look at each of them. */
   make(subscriptions: readonly Subscription[]): Route {
-    this.#budget.spend(subscriptions.length);
+    this.#budget.spend(subscriptions.length * Work.SUBSCRIPTION);
     const all = new Map<Peer, Receiver>();
     const groups = new Map<string, Member[]>();
     const responders = new Map<Peer, Member>();

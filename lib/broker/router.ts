@@ -16,7 +16,7 @@ import { Channels } from "./channels.ts";
 import type { Outbox, Peer } from "./peer.ts";
 import { Requests } from "./requests.ts";
 import { EVEN_IF_FULL, type Rotation } from "./rotation.ts";
-import type { WorkBudget } from "./work_budget.ts";
+import { Work, type WorkBudget } from "./work_budget.ts";
 
 /** Routes messages between the sessions of one server. */
 export class Router {
@@ -86,7 +86,7 @@ export class Router {
   ): number {
     const { all, groups } = channel.route;
     const size = end - start;
-    this.#budget.spend(all.length + groups.length);
+    this.#budget.spend((all.length + groups.length) * Work.SEND);
     // Announcements come first: they take room that the run must not count on.
     let room = this.#announce(channel, waiter);
     for (let i = 0; i < all.length; i++) {
@@ -119,7 +119,7 @@ export class Router {
       if (!peer.outbox.hasRoom(frame.length)) room = waitFor(peer.outbox, waiter);
     }
     if (!room) return false;
-    this.#budget.spend(announcements.length);
+    this.#budget.spend(announcements.length * Work.SEND);
     for (const { peer, frame } of announcements) peer.outbox.send(frame, 0, frame.length);
     channel.announced();
     return true;
@@ -143,7 +143,7 @@ export class Router {
         if (groups[i].size > 1) this.#sendToNext(groups[i], channel, from, bytes, at, next);
       }
       at = next;
-      this.#budget.spend(shared);
+      this.#budget.spend(shared * Work.SEND);
       if (this.#budget.isSpent) break;
     }
     // A group with a single member takes all of it as one slice.

@@ -12,7 +12,7 @@ import type { Permissions } from "./authenticator.ts";
 import type { Channel } from "./channel.ts";
 import type { Channels } from "./channels.ts";
 import type { Peer, Subscription } from "./peer.ts";
-import type { WorkBudget } from "./work_budget.ts";
+import { Work, type WorkBudget } from "./work_budget.ts";
 
 /** A channel that the session has open by name. */
 export interface OpenChannel {
@@ -101,7 +101,7 @@ export class Subscriptions {
   readonly leaveAll = () => {
     for (const { channel } of this.#opened.values()) {
       if (this.#budget.isSpent) return this.#budget.later(this.leaveAll);
-      this.#budget.spend(1);
+      this.#budget.spend(Work.FRAME);
       this.#leaveName(channel, false);
     }
     for (const [pattern, subscription] of this.#patterns) {
@@ -159,7 +159,7 @@ export class Subscriptions {
     const opened = { channel: name, number, publish, subscribe, respond };
     if (!presence) return this.#send(encodeControl({ type: Type.OPENED, id, channel: number }, opened));
     const members = channel.members(MAX_LISTED_MEMBERS);
-    this.#budget.spend(members.length * UNITS_PER_MEMBER);
+    this.#budget.spend(members.length * Work.MEMBER);
     const payload = { ...opened, members, count: channel.memberCount };
     this.#send(encodeControl({ type: Type.OPENED, id, channel: number }, payload));
   }
@@ -281,9 +281,6 @@ export class Subscriptions {
     this.#peer.outbox.send(frame, 0, frame.length);
   }
 }
-
-/** Encoding one member of a list takes about as long as so many units of work. */
-const UNITS_PER_MEMBER = 4;
 
 /** What is wrong with the options of `open` taken together, if anything is. */
 function combinationProblem(open: Open): string | undefined {

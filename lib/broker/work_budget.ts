@@ -12,64 +12,110 @@
 import { setImmediate } from "node:timers";
 import { CALLS_PER_TURN, WORK_PER_TURN } from "../limits.ts";
 
+/** What steps of the broker's work cost, in units; found with `--cpu-prof` under the attacks of `tests/hostile`. */
+export const Work = {
+  /** Handing on a run, or handling a frame that needs no decoding. */
+  FRAME: 8,
+  /** Sending to one of many receivers. */
+  SEND: 2,
+  /** Decoding or encoding a control payload. */
+  CONTROL: 60,
+  /** Looking at one subscription for a route. */
+  SUBSCRIPTION: 4,
+  /** Encoding one member of a list. */
+  MEMBER: 8,
+} as const;
+
 /** Below this much work nothing is scheduled: what light turns leave adds up, and is forgotten when it gets here. */
 const NEGLIGIBLE = WORK_PER_TURN / 8;
 
 /** The budget of one server; see the module's comment. */
 export class WorkBudget {
   readonly #failed: (error: unknown) => void;
-  readonly #perTurn: number;
-  #spent = 0;
+  readonly #afterPoll: (turn: () => void) => void;
+  /** Units of work in one turn. */
+  readonly perTurn: number;
+  /** Units spent, ever. */
+  total = 0;
+  /** Turns begun, ever. */
+  turns = 0;
+  /** `total` at which this turn's budget is spent. */
+  #turnEnds: number;
+  /** `total` when the sockets were last polled because of it. */
+  #polledAt = 0;
   #isScheduled = false;
   /** Calls for the next turns, oldest first. */
   #waiting: (() => void)[] = [];
+  /** Calls for the next turns that come before the others. */
+  #urgent: (() => void)[] = [];
 
   /**
    * @param failed is told what a call threw; the calls behind it are made all the same
    * @param perTurn units of work in one turn: about one for each queue, tree node or entry that is touched
+   * @param poll makes a call once the runtime has polled the sockets. Turns of `setImmediate` follow each other without
+   * that for some 60 times, and other sessions would not be read meanwhile; that is so if it is left out
    */
-  constructor(failed: (error: unknown) => void, perTurn: number = WORK_PER_TURN) {
+  constructor(
+    failed: (error: unknown) => void,
+    perTurn: number = WORK_PER_TURN,
+    poll: (turn: () => void) => void = (turn) => turn(),
+  ) {
+    this.#afterPoll = poll;
     this.#failed = failed;
-    this.#perTurn = perTurn;
+    this.perTurn = perTurn;
+    this.#turnEnds = perTurn;
   }
 
   /** Whether this turn's budget is spent. What can wait should wait; see `later`. */
   get isSpent(): boolean {
-    return this.#spent >= this.#perTurn;
+    return this.total >= this.#turnEnds;
   }
 
   /** Counts work that was done. */
   spend(units: number): void {
-    this.#spent += units;
-    if (this.#spent > NEGLIGIBLE) this.#schedule();
+    this.total += units;
+    if (this.total + this.perTurn > this.#turnEnds + NEGLIGIBLE) this.#schedule();
   }
 
-  /** Calls `call` in a later turn, after all that wait already. */
-  later(call: () => void): void {
-    this.#waiting.push(call);
+  /** Calls `call` in a later turn, after all that wait already; after those that are urgent only, if it is, too. */
+  later(call: () => void, isUrgent: boolean = false): void {
+    (isUrgent ? this.#urgent : this.#waiting).push(call);
     this.#schedule();
   }
 
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    setImmediate(this.#nextTurn);
+    setImmediate(this.#endTurn);
   }
+
+  readonly #endTurn = () => {
+    if (this.total - this.#polledAt < this.perTurn / 2) return this.#nextTurn();
+    this.#polledAt = this.total;
+    this.#afterPoll(this.#nextTurn);
+  };
 
   readonly #nextTurn = () => {
     this.#isScheduled = false;
-    this.#spent = 0;
-    const waiting = this.#waiting;
-    let made = 0;
+    this.turns++;
+    this.#turnEnds = this.total + this.perTurn;
+    const [urgent, waiting] = [this.#urgent, this.#waiting];
     // What these calls add comes after them, in another turn.
-    for (const due = Math.min(waiting.length, CALLS_PER_TURN); made < due && !this.isSpent; made++) {
-      try {
-        waiting[made]();
-      } catch (error) {
-        this.#failed(error);
-      }
-    }
+    const [urgentDue, due] = [urgent, waiting].map(({ length }) => Math.min(length, CALLS_PER_TURN));
+    let [urgentMade, made] = [0, 0];
+    while (urgentMade < urgentDue && !this.isSpent) this.#make(urgent[urgentMade++]);
+    // One of the others at least, or many that are urgent could keep them waiting for good.
+    while (made < due && (made === 0 || !this.isSpent)) this.#make(waiting[made++]);
+    this.#urgent = urgent.slice(urgentMade);
     this.#waiting = waiting.slice(made);
-    if (this.#waiting.length > 0) this.#schedule();
+    if (this.#urgent.length + this.#waiting.length > 0) this.#schedule();
   };
+
+  #make(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
 }

@@ -9,13 +9,21 @@
  * served last, one slice of them per turn. A slice is so small that its reads, and the writes that answer them, finish
  * in the turn that issues them. That is also the cheapest way, because an operation that finishes at once never enters
  * the runtime's queue. A connection that has received nothing yet does wait in that queue, and is served before the
- * next round begins. So are the writes to a thousand subscribers, which become fewer and larger thereby.
+ * next round begins. So are the writes to a thousand subscribers, which become fewer and larger thereby; but reads do not
+ * wait for them longer than `MAX_ROUND_GAP_MS`.
  *
  * @module
  */
 
 import { setImmediate } from "node:timers";
 import { CROWDED_OPERATIONS, SLICE_READERS, TURNS_TO_POLL } from "../limits.ts";
+import { afterPoll } from "./poll.ts";
+
+/** How long reads wait for turns that are not crowded: writes to thousands of subscribers can make all turns crowded. */
+export const MAX_ROUND_GAP_MS = 20;
+
+/** If turns take longer than this together, the loop waits once, so that the sockets are polled. */
+export const MAX_UNPOLLED_MS = 5;
 
 /** A connection whose reads are scheduled. */
 export interface Reader {
@@ -25,6 +33,8 @@ export interface Reader {
 
 /** Schedules the reads of one server's connections; see the module's comment. */
 export class ReadScheduler {
+  readonly #now: () => number;
+  readonly #afterPoll: (call: () => void) => void;
   /** Readers that have been served and are ready to read again. */
   #next: Reader[] = [];
   /** The readers of this round; those from `#at` on have not read yet. */
@@ -35,6 +45,22 @@ export class ReadScheduler {
   #sinceCrowded = 0;
   /** Operations that finished in this turn of the event loop. */
   #finished = 0;
+  /** When the last round ended, in milliseconds. */
+  #roundEndedAt = 0;
+  /** When the sockets were last sure to be polled, in milliseconds. */
+  #polledAt = 0;
+
+  /**
+   * @param now a clock in milliseconds that never goes back
+   * @param poll makes a call once the sockets have been polled
+   */
+  constructor(
+    now: () => number = () => performance.now(),
+    poll: (call: () => void) => void = afterPoll,
+  ) {
+    this.#now = now;
+    this.#afterPoll = poll;
+  }
 
   /** Schedules the next read of `reader`, whose last read has finished and been processed. */
   readNext(reader: Reader): void {
@@ -53,7 +79,10 @@ export class ReadScheduler {
     this.#finished = 0;
     if (isCrowded) {
       this.#sinceCrowded = 0;
-      if (!this.#inRounds) setImmediate(this.#turn);
+      if (!this.#inRounds) {
+        this.#polledAt = this.#roundEndedAt = this.#now();
+        setImmediate(this.#turn);
+      }
       this.#inRounds = true;
     } else if (!this.#inRounds) {
       this.#beginRound();
@@ -65,8 +94,8 @@ export class ReadScheduler {
   readonly #turn = () => {
     if (this.#at === this.#round.length) {
       // What waits in the runtime's queue comes first.
-      if (++this.#sinceCrowded < TURNS_TO_POLL) {
-        setImmediate(this.#turn);
+      if (++this.#sinceCrowded < TURNS_TO_POLL && this.#now() - this.#roundEndedAt < MAX_ROUND_GAP_MS) {
+        this.#scheduleTurn();
         return;
       }
       this.#beginRound();
@@ -74,8 +103,21 @@ export class ReadScheduler {
     }
     this.#sinceCrowded = 0;
     this.#readUpTo(Math.min(this.#at + SLICE_READERS, this.#round.length));
-    if (this.#inRounds) setImmediate(this.#turn);
+    if (this.#at === this.#round.length) this.#roundEndedAt = this.#now();
+    if (this.#inRounds) this.#scheduleTurn();
   };
+
+  #scheduleTurn(): void {
+    const now = this.#now();
+    if (now - this.#polledAt < MAX_UNPOLLED_MS) {
+      setImmediate(this.#turn);
+      return;
+    }
+    // Turns are long, because sessions do much work: after 61 of them, connections would have waited for too long.
+    this.#polledAt = now;
+    this.#sinceCrowded += TURNS_TO_POLL;
+    this.#afterPoll(this.#turn);
+  }
 
   #beginRound(): void {
     const served = this.#round; // kept for its memory

@@ -21,7 +21,13 @@ import { Router } from "../broker/router.ts";
 import { Session } from "../broker/session.ts";
 import { WorkBudget } from "../broker/work_budget.ts";
 import { ParleyError } from "../errors.ts";
-import { type Limits, MAX_REJECTED_CONNECTIONS, RENEWAL_CHECK_MS, SWEEP_MS } from "../limits.ts";
+import {
+  type Limits,
+  MAX_REJECTED_CONNECTIONS,
+  RENEWAL_CHECK_MS,
+  SWEEP_MS,
+  WORK_PER_TURN,
+} from "../limits.ts";
 import { type Log, loggable } from "../logging/log.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { Connection } from "../net/connection.ts";
@@ -31,6 +37,7 @@ import { TlsListener, type TlsListenerEvents } from "../net/tls/listener.ts";
 import type { ServeOptions, Server } from "./api.ts";
 import { listenAll } from "./listeners.ts";
 import { checkOptions, DEFAULT_HOSTNAME } from "./options.ts";
+import { afterPoll } from "../net/poll.ts";
 import { ReadScheduler } from "../net/read_scheduler.ts";
 import { VERSION } from "../version.ts";
 
@@ -126,7 +133,11 @@ class Assembly implements Server {
     this.authority = certificate?.authority;
     this.#limiter = new ConnectionLimiter(limits.connections, limits.connectionsPerAddress);
     const now = () => performance.now();
-    const budget = new WorkBudget((error) => this.#log.error("internal error", { error: loggable(error) }));
+    const budget = new WorkBudget(
+      (error) => this.#log.error("internal error", { error: loggable(error) }),
+      WORK_PER_TURN,
+      afterPoll,
+    );
     const router = new Router(limits, now, budget);
     this.#context = {
       router,

@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { SessionContext } from "../../lib/broker/context.ts";
 import { encodeFrame, INBOX, RECEIPT, Type } from "../../lib/wire/header.ts";
-import { turnOfLoop } from "./test_broker.ts";
+import { nextTurn, turnOfLoop } from "./test_broker.ts";
 import { acceptWith, newContext, TestConnection } from "./test_session.ts";
 
 const { MESSAGE, REQUEST, REPLY, OPEN, LEAVE, OPENED, PING, PONG, BYE } = Type;
@@ -152,11 +152,14 @@ Deno.test("a publisher is paused while a subscriber has no room, and then goes o
 });
 
 Deno.test("a run to a group that is cut by the budget goes on in later turns, each message once and in order", async () => {
-  const context = newContext({ perTurn: 10 });
+  const context = newContext({ perTurn: 30 });
   const [ada, grace, alan] = await connect(context, 3);
   const number = open(ada, "jobs");
-  for (const member of [grace, alan]) open(member, "jobs", { subscribe: true, group: "w" });
-  await new Promise<void>((resolve) => context.budget.later(resolve));
+  for (const member of [grace, alan]) {
+    await nextTurn(context.budget);
+    open(member, "jobs", { subscribe: true, group: "w" });
+  }
+  await nextTurn(context.budget);
   ada.calls.length = 0;
   const texts = Array.from({ length: 40 }, (_, i) => String(i).padStart(4, "0"));
   const frames = texts.map((text) =>

@@ -7,7 +7,7 @@
 import { ensureCertificate, type ServerCertificate } from "../../lib/certificates/folder.ts";
 import { MemoryStorage } from "../../lib/state/storage.ts";
 import { HEADER_BYTES } from "../../lib/limits.ts";
-import { u32 } from "../../lib/wire/header.ts";
+import { type Header, readHeader, u32 } from "../../lib/wire/header.ts";
 import { within } from "../harness/deadline.ts";
 import { RawClient } from "../harness/raw_client.ts";
 
@@ -85,6 +85,49 @@ export async function countFrames(client: RawClient, count: number): Promise<Map
     filled -= at;
   }
   return types;
+}
+
+/** Frames that have come, by type. */
+export interface Received {
+  readonly types: Map<number, number>;
+  /** How many have come of `type`. */
+  count(type: number): number;
+  /** Resolves at the end of the stream, or when the client is closed. */
+  readonly ended: Promise<void>;
+}
+
+/** Reads all that comes from now on, as fast as it comes, and keeps nothing but the number of frames. */
+export function readOn(client: RawClient, onFrame: (header: Header) => void = () => {}): Received {
+  const types = new Map<number, number>();
+  const socket = sockets.get(client)!;
+  const header = new Uint8Array(HEADER_BYTES);
+  let have = 0;
+  let skip = 0;
+  const take = (bytes: Uint8Array) => {
+    for (let at = 0; at < bytes.length;) {
+      if (skip > 0) {
+        const skipped = Math.min(skip, bytes.length - at);
+        skip -= skipped;
+        at += skipped;
+        continue;
+      }
+      while (have < HEADER_BYTES && at < bytes.length) header[have++] = bytes[at++];
+      if (have < HEADER_BYTES) return;
+      have = 0;
+      skip = u32(header, 4);
+      types.set(header[0], (types.get(header[0]) ?? 0) + 1);
+      onFrame(readHeader(header, 0));
+    }
+  };
+  const read = async () => {
+    const bytes = new Uint8Array(16 * 1024);
+    try {
+      for (let count; (count = await socket.read(bytes)) !== null;) take(bytes.subarray(0, count));
+    } catch {
+      // Closed, by either side.
+    }
+  };
+  return { types, count: (type) => types.get(type) ?? 0, ended: read() };
 }
 
 /** A TLS connection on which an end without close_notify is an end, as it is on TCP. */

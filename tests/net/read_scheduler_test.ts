@@ -7,13 +7,23 @@
 import { assert, assertEquals } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { CROWDED_OPERATIONS, SLICE_READERS, TURNS_TO_POLL } from "../../lib/limits.ts";
-import { type Reader, ReadScheduler } from "../../lib/net/read_scheduler.ts";
+import {
+  MAX_ROUND_GAP_MS,
+  MAX_UNPOLLED_MS,
+  type Reader,
+  ReadScheduler,
+} from "../../lib/net/read_scheduler.ts";
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** Readers that record the order of their reads. `onRead` is called with each read. */
 function fakeReaders(count: number, onRead: (reader: Reader, index: number) => void = () => {}) {
-  const scheduler = new ReadScheduler();
+  const clock = { now: 0, polls: 0 };
+  const poll = (call: () => void) => {
+    clock.polls++;
+    setImmediate(call);
+  };
+  const scheduler = new ReadScheduler(() => clock.now, poll);
   const order: number[] = [];
   const readers = Array.from({ length: count }, (_, index): Reader => ({
     read() {
@@ -21,7 +31,7 @@ function fakeReaders(count: number, onRead: (reader: Reader, index: number) => v
       onRead(this, index);
     },
   }));
-  return { scheduler, order, readers, inOrder: readers.map((_, index) => index) };
+  return { clock, scheduler, order, readers, inOrder: readers.map((_, index) => index) };
 }
 
 Deno.test("in a turn that is not crowded, all connections read again at its end", async () => {
@@ -68,6 +78,33 @@ Deno.test("as long as turns are crowded, no read is issued: what waits in the ru
   }
   for (let i = 0; i < TURNS_TO_POLL; i++) await turn();
   assertEquals(order, [0]);
+});
+
+Deno.test("reads wait for turns that are not crowded only so long", async () => {
+  const { clock, scheduler, order, readers } = fakeReaders(1);
+  scheduler.readNext(readers[0]);
+  const crowdedTurn = async () => {
+    for (let n = 0; n < CROWDED_OPERATIONS; n++) scheduler.operationFinished();
+    await turn();
+  };
+  await crowdedTurn();
+  clock.now += MAX_ROUND_GAP_MS - 1;
+  for (let i = 0; i < 3 * TURNS_TO_POLL; i++) await crowdedTurn();
+  assertEquals(order, []);
+  clock.now++;
+  for (let i = 0; i < 3; i++) await crowdedTurn();
+  assertEquals(order, [0]);
+});
+
+Deno.test("if turns are long, the sockets are polled between them", async () => {
+  const { clock, scheduler, order, readers, inOrder } = fakeReaders(10 * SLICE_READERS);
+  for (const reader of readers) scheduler.readNext(reader);
+  for (let i = 0; i < 50; i++) {
+    clock.now += MAX_UNPOLLED_MS / 2;
+    await turn();
+  }
+  assertEquals(order, inOrder);
+  assert(clock.polls >= 5, `${clock.polls} polls`);
 });
 
 Deno.test("in rounds no connection reads twice before all have read once, however fast its peer is", async () => {

@@ -1,0 +1,61 @@
+/** Attacks with patterns: deep ones, many of them, and many channels that they cover. */
+
+import { assert } from "@std/assert";
+import { Type } from "../../lib/wire/header.ts";
+import { Attacker } from "./attacker.ts";
+import { stallAttack } from "./stalls.ts";
+import { TCP } from "./transport.ts";
+
+/** Every pattern of ten segments, each "a" or "*". */
+const DEEP = Array.from(
+  { length: 1024 },
+  (_, i) => Array.from({ length: 10 }, (_, bit) => i >> bit & 1 ? "*" : "a").join("."),
+);
+const TEN = Array.from({ length: 10 }, () => "a").join(".");
+
+stallAttack(
+  "1,024 deep patterns of each of eight sessions, and messages while patterns change",
+  {},
+  { growthMiB: 120, leftMiB: 100 },
+  async (harness) => {
+    const sessions = await Attacker.greetMany(harness, 8);
+    await Promise.all(
+      sessions.map((session, i) =>
+        session.open(DEEP.map((ten) => `${ten}.s${i}.b.c.d.e.f`), { subscribe: true })
+      ),
+    );
+    const pair = await Attacker.greetMany(harness, 2);
+    await Promise.all(pair.map(async (attacker, i) => {
+      const channel = await attacker.open([`${TEN}.s${i}.b.c.d.e.f`]);
+      const round = [
+        attacker.opening(`unrelated.*.${i}`, { subscribe: true }),
+        attacker.client.message(channel),
+        attacker.leaving(`unrelated.*.${i}`),
+        attacker.client.message(channel),
+      ];
+      await attacker.send(...Array.from({ length: 750 }, () => round).flat());
+      await attacker.barrier();
+    }));
+  },
+);
+
+/** The attack was tried with 30,000, which take three times as long. */
+const CHANNELS = 10_000;
+
+stallAttack(
+  "300 patterns that cover 10,000 channels",
+  { transports: [TCP] },
+  { growthMiB: 250, leftMiB: 200 },
+  async (harness) => {
+    const watchers = await Attacker.greetMany(harness, 300);
+    await Promise.all(watchers.map((watcher) => watcher.open([">"], { subscribe: true })));
+    const publishers = await Attacker.greetMany(harness, 10);
+    await Promise.all(publishers.map(async (publisher, i) => {
+      await publisher.open(Array.from({ length: CHANNELS / 10 }, (_, n) => `channel.${i}.${n}`));
+      await publisher.send(...publisher.numbers.map((number) => publisher.client.message(number)));
+      await publisher.barrier();
+    }));
+    await watchers[0].until(Type.MESSAGE, CHANNELS - 1);
+    assert(watchers[0].received.count(Type.OPENED) >= CHANNELS);
+  },
+);

@@ -1,0 +1,104 @@
+/**
+ * A session that only sends PINGs, in a thread of its own: what else the test does must not delay it.
+ *
+ * @module
+ */
+
+import { encodeFrame, Type } from "../../lib/wire/header.ts";
+import { HEADER_BYTES } from "../../lib/limits.ts";
+import { u16, u32 } from "../../lib/wire/header.ts";
+
+/** The rest between a PONG and the next PING, in milliseconds. */
+const REST_MS = 2;
+
+/** The part of a worker's scope that is used here; the DOM's types of it are not loaded. */
+const scope = globalThis as unknown as {
+  onmessage: (event: MessageEvent) => void;
+  postMessage(message: unknown): void;
+};
+
+let longestMs = 0;
+let server: number;
+/** When the PING was sent that waits for its PONG, by a clock that stands still while `waitedMs` goes on. */
+let sentAt: number | undefined;
+
+interface Target {
+  readonly hostname: string;
+  readonly port: number;
+  /** The server's process. */
+  readonly pid: number;
+  readonly authority?: string;
+  readonly token?: string;
+}
+
+/** How long the server's thread and this one have waited for a processor that other programs used, in milliseconds. */
+function waitedMs(): number {
+  const files = [`/proc/${server}/task/${server}/schedstat`, "/proc/thread-self/schedstat"];
+  return files.reduce((sum, file) => sum + Number(Deno.readTextFileSync(file).split(" ")[1]) / 1e6, 0);
+}
+
+/** How long the current PING has taken so far. */
+function tookMs(): number {
+  return sentAt === undefined ? 0 : performance.now() - waitedMs() - sentAt;
+}
+
+async function connect({ hostname, port, authority }: Target): Promise<Deno.Conn> {
+  if (authority === undefined) {
+    const tcp = await Deno.connect({ hostname, port });
+    tcp.setNoDelay(true);
+    return tcp;
+  }
+  const tls = await Deno.connectTls({ hostname, port, caCerts: [authority] });
+  await tls.handshake();
+  return tls;
+}
+
+async function run(target: Target): Promise<void> {
+  server = target.pid;
+  const conn = await connect(target);
+  const bytes = new Uint8Array(64 * 1024);
+  let filled = 0;
+  /** Waits for a frame of `type`, skipping others; answers the server's PINGs. Returns its sender's number. */
+  const until = async (type: number, id: number): Promise<number> => {
+    while (true) {
+      const size = filled < HEADER_BYTES ? Infinity : HEADER_BYTES + u32(bytes, 4);
+      if (filled < size) {
+        const more = await conn.read(bytes.subarray(filled));
+        if (more === null) throw new Error("the server closed the session that sends PINGs");
+        filled += more;
+        continue;
+      }
+      const found = bytes[0] === type && u16(bytes, 2) === id;
+      const payload = new TextDecoder().decode(bytes.subarray(HEADER_BYTES, size));
+      if (bytes[0] === Type.PING) {
+        await conn.write(encodeFrame({ type: Type.PONG, id: u16(bytes, 2), sender: number }));
+      }
+      bytes.copyWithin(0, size, filled);
+      filled -= size;
+      if (found) return type === Type.WELCOME ? JSON.parse(payload).number : 0;
+    }
+  };
+  let number = 0;
+  const hello = new TextEncoder().encode(JSON.stringify({ protocol: "parley/1", token: target.token }));
+  await conn.write(encodeFrame({ type: Type.HELLO }, hello));
+  number = await until(Type.WELCOME, 0);
+  scope.postMessage("ready");
+  for (let id = 1;; id = id % 65_535 + 1) {
+    sentAt = performance.now() - waitedMs();
+    await conn.write(encodeFrame({ type: Type.PING, id, sender: number }));
+    await until(Type.PONG, id);
+    longestMs = Math.max(longestMs, tookMs());
+    sentAt = undefined;
+    await new Promise((resolve) => setTimeout(resolve, REST_MS));
+  }
+}
+
+scope.onmessage = ({ data }) => {
+  if (data !== "report") {
+    run(data).catch((error) => scope.postMessage({ failed: String(error) }));
+    return;
+  }
+  scope.postMessage({ longestMs: Math.max(longestMs, tookMs()) });
+  longestMs = 0;
+  if (sentAt !== undefined) sentAt = performance.now() - waitedMs();
+};

@@ -1,0 +1,60 @@
+/** Attacks through presence: what one session does is told to many, whether or not they read. */
+
+import { assert, assertEquals } from "@std/assert";
+import { Type } from "../../lib/wire/header.ts";
+import { Attacker } from "./attacker.ts";
+import { processAttack } from "./harness.ts";
+import { stallAttack } from "./stalls.ts";
+import { TCP } from "./transport.ts";
+
+const WATCHERS = 20;
+
+processAttack(
+  "a session that comes and goes 40,000 times costs no watcher its connection, and those that read know the truth",
+  { transports: [TCP], args: ["--slow-consumer-timeout", "3"] },
+  async (harness) => {
+    const watchers = await Attacker.greetMany(harness, WATCHERS);
+    const silent = await harness.greet();
+    await silent.open("lobby", { presence: true });
+    for (const watcher of watchers) await watcher.open(["lobby"], { subscribe: true, presence: true });
+    for (const watcher of watchers) await watcher.barrier(); // told of each other
+    /** Whether each of them believes that the session is there. */
+    const present = watchers.map(() => false);
+    let contradictions = 0;
+    for (const [i, watcher] of watchers.entries()) {
+      watcher.onFrame = ({ type }) => {
+        if (type !== Type.JOINED && type !== Type.PARTED) return;
+        if (present[i] === (type === Type.JOINED)) contradictions++;
+        present[i] = type === Type.JOINED;
+      };
+    }
+    const mallory = await Attacker.greet(harness);
+    const round = [mallory.opening("lobby", { subscribe: true }), mallory.leaving("lobby")];
+    for (let i = 0; i < 20; i++) {
+      await mallory.send(...Array.from({ length: 2000 }, () => round).flat());
+      await mallory.barrier();
+    }
+    await mallory.open(["lobby"], { subscribe: true });
+    for (const watcher of watchers) await watcher.barrier();
+    assertEquals([contradictions, present], [0, watchers.map(() => true)]);
+    const closed = harness.host.log.all("closed").map(({ number }) => number);
+    assert(!watchers.some(({ client }) => closed.includes(client.number)), "a watcher was closed");
+  },
+);
+
+stallAttack(
+  "repeated OPENs with presence of a channel with a thousand members",
+  {},
+  { growthMiB: 200, leftMiB: 150 },
+  async (harness) => {
+    const members = await Attacker.greetMany(harness, 1000);
+    await Promise.all(members.map((member) => member.open(["lobby"], { subscribe: true })));
+    const attackers = await Attacker.greetMany(harness, 4);
+    await Promise.all(attackers.map(async (attacker) => {
+      await attacker.send(
+        ...Array.from({ length: 250 }, () => attacker.opening("lobby", { subscribe: true, presence: true })),
+      );
+      await attacker.barrier();
+    }));
+  },
+);

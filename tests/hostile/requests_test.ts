@@ -1,0 +1,119 @@
+/** Attacks with requests: those that are never answered, and those whose answers are not read. */
+
+import { assert, assertEquals } from "@std/assert";
+import { Type } from "../../lib/wire/header.ts";
+import { Attacker } from "./attacker.ts";
+import { stallAttack } from "./stalls.ts";
+import { processAttack } from "./harness.ts";
+import { TCP } from "./transport.ts";
+
+const REQUESTS = 4096;
+
+stallAttack(
+  "64 sessions send all the requests they may to responders that never answer, and these leave",
+  {},
+  { growthMiB: 300, leftMiB: 300 },
+  async (harness) => {
+    const responders = await Attacker.greetMany(harness, 16);
+    await Promise.all(responders.map((responder) => responder.open(["hole"], { respond: true })));
+    const requesters = await Attacker.greetMany(harness, 64);
+    await Promise.all(requesters.map(async (requester) => {
+      const channel = await requester.open(["hole"]);
+      await requester.send(
+        ...Array.from({ length: REQUESTS }, (_, i) => requester.client.request(i + 1, channel)),
+      );
+      await requester.barrier();
+    }));
+    for (const responder of responders) responder.client.close();
+    await Promise.all(requesters.map((requester) => requester.until(Type.ERROR, REQUESTS)));
+  },
+);
+
+stallAttack(
+  "260,000 requests time out together",
+  { transports: [TCP], args: ["--request-time", "3"] },
+  { growthMiB: 300, leftMiB: 300 },
+  async (harness) => {
+    const responders = await Attacker.greetMany(harness, 16);
+    await Promise.all(responders.map((responder) => responder.open(["hole"], { respond: true })));
+    const requesters = await Attacker.greetMany(harness, 64);
+    await Promise.all(requesters.map(async (requester) => {
+      const channel = await requester.open(["hole"]);
+      await requester.send(
+        ...Array.from({ length: REQUESTS }, (_, i) => requester.client.request(i + 1, channel)),
+      );
+    }));
+    await Promise.all(requesters.map((requester) => requester.until(Type.ERROR, REQUESTS)));
+  },
+);
+
+processAttack(
+  "a requester that does not read its replies holds up neither its responder nor other requesters",
+  {},
+  async (harness) => {
+    const responder = await Attacker.greet(harness);
+    await responder.open(["shared"], { respond: true });
+    responder.replies = true;
+    responder.replyWith = new Uint8Array(256 * 1024);
+    const mallory = await harness.greet();
+    const channel = await mallory.openToPublish("shared");
+    const other = await Attacker.greet(harness);
+    await other.open(["shared"]);
+    // 64 MB of replies, four times what may be pending.
+    const asking = mallory.send(...Array.from({ length: 256 }, (_, i) => mallory.request(i + 1, channel)));
+    let longestMs = 0;
+    for (let i = 0; i < 100; i++) {
+      const start = performance.now();
+      await other.send(other.client.request(i + 1, channel));
+      await other.until(Type.REPLY, i + 1);
+      longestMs = Math.max(longestMs, performance.now() - start);
+    }
+    await asking;
+    console.log(`longest wait for a reply: ${longestMs.toFixed(0)} ms`);
+    assert(longestMs < 2000, `another requester waited ${Math.round(longestMs)} ms for its reply`);
+  },
+);
+
+processAttack(
+  "changes of unrelated patterns make requests to 3,000 responders less than twice as dear",
+  { transports: [TCP] },
+  async (harness) => {
+    const responders = await Attacker.greetMany(harness, 3000);
+    await Promise.all(responders.map((responder) => responder.open(["work"], { respond: true })));
+    for (const responder of responders) responder.replies = true;
+    const requester = await Attacker.greet(harness);
+    const channel = await requester.open(["work"]);
+    const mallory = await Attacker.greet(harness);
+    let replies = 0;
+    const perSecond = async () => {
+      const start = performance.now();
+      for (let i = 0; i < 4; i++) {
+        replies += 1000;
+        await requester.send(
+          ...Array.from({ length: 1000 }, (_, n) => requester.client.request(n + 1, channel)),
+        );
+        await requester.until(Type.REPLY, replies);
+      }
+      return 4000 / (performance.now() - start) * 1000;
+    };
+    await perSecond();
+    const quiet = await perSecond();
+    let isOver = false;
+    const changing = (async () => {
+      while (!isOver) {
+        const changes = Array.from(
+          { length: 20 },
+          () => [mallory.opening("other.*"), mallory.leaving("other.*")],
+        );
+        await mallory.send(...changes.flat());
+        await mallory.barrier();
+      }
+    })();
+    const busy = Math.max(await perSecond(), await perSecond());
+    isOver = true;
+    await changing;
+    console.log(`${quiet.toFixed(0)} requests a second, ${busy.toFixed(0)} while patterns change`);
+    assert(busy > quiet / 2, `${Math.round(busy)} requests a second instead of ${Math.round(quiet)}`);
+    assertEquals(requester.received.count(Type.ERROR), 0);
+  },
+);
