@@ -49,7 +49,6 @@ processAttack(
       pour(large, frame, (n) => taken.bytes += n),
       pour(small, concat(Array.from({ length: 100 }, () => header)), (n) => taken.frames += n / HEADER_BYTES),
     ]);
-    console.log(taken);
     // A bucket is full at first, and what was begun may be finished.
     assert(taken.bytes < (SECONDS + 2) * MiB, `${taken.bytes} bytes in ${SECONDS} s`);
     assert(taken.frames < (SECONDS + 2) * 1000, `${taken.frames} frames in ${SECONDS} s`);

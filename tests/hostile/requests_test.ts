@@ -69,7 +69,6 @@ processAttack(
       longestMs = Math.max(longestMs, performance.now() - start);
     }
     await asking;
-    console.log(`longest wait for a reply: ${longestMs.toFixed(0)} ms`);
     assert(longestMs < 2000, `another requester waited ${Math.round(longestMs)} ms for its reply`);
   },
 );
@@ -112,7 +111,6 @@ processAttack(
     const busy = Math.max(await perSecond(), await perSecond());
     isOver = true;
     await changing;
-    console.log(`${quiet.toFixed(0)} requests a second, ${busy.toFixed(0)} while patterns change`);
     assert(busy > quiet / 2, `${Math.round(busy)} requests a second instead of ${Math.round(quiet)}`);
     assertEquals(requester.received.count(Type.ERROR), 0);
   },

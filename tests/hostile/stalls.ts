@@ -100,7 +100,6 @@ export function stallAttack(
       );
     }
     const said = measured.join("\n");
-    console.log(`${harness.transport.name} ${name}\n${said}`);
     assert(stallMs < MAX_STALL_MS, `a PING of another session took ${Math.round(stallMs)} ms:\n${said}`);
     assert(growth <= bounds.growthMiB * MiB, `more than ${bounds.growthMiB} MiB:\n${said}`);
     assert(left <= bounds.leftMiB * MiB, `more than ${bounds.leftMiB} MiB stay:\n${said}`);
