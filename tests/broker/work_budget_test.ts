@@ -94,3 +94,32 @@ Deno.test("light work schedules nothing", async () => {
   await nextTurn(budget);
   assert(!budget.isSpent);
 });
+
+Deno.test("urgent calls come first, and yet one of the others is made in each turn", async () => {
+  const budget = newBudget(10);
+  const made: string[] = [];
+  const call = (name: string) => () => {
+    made.push(name);
+    budget.spend(5);
+  };
+  for (const name of ["a", "b"]) budget.later(call(name));
+  for (const name of ["1", "2", "3"]) budget.later(call(name), true);
+  await turnOfLoop();
+  assertEquals(made, ["1", "2", "a"]);
+  await turnOfLoop();
+  assertEquals(made, ["1", "2", "a", "3", "b"]);
+});
+
+Deno.test("a turn whose budget is spent is followed by a poll of the sockets, a light one is not", async () => {
+  let polls = 0;
+  const budget = new WorkBudget(() => {}, 10, (turn) => {
+    polls++;
+    turn();
+  });
+  budget.spend(1);
+  await nextTurn(budget);
+  assertEquals(polls, 0);
+  budget.spend(10);
+  await nextTurn(budget);
+  assertEquals(polls, 1);
+});
