@@ -16,6 +16,20 @@ export interface Input {
   readonly kind: ContentKind;
 }
 
+/**
+ * Standard input, which can be read once.
+ *
+ * @throws {ParleyError} `bad_argument` if an option has read it
+ */
+export function stdin(): ReadableStream<Uint8Array> {
+  const { readable } = Deno.stdin;
+  if (!readable.locked) return readable;
+  throw new ParleyError(
+    "bad_argument",
+    "stdin has been read for --token or --ca; give one of them in another way",
+  );
+}
+
 /** Returns `payload` with its kind: text if it is UTF-8, otherwise bytes. */
 export function detectKind(payload: Uint8Array): Input {
   return { payload, kind: decodeText(payload) === undefined ? "bytes" : "text" };

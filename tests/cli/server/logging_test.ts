@@ -7,6 +7,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { connect } from "../../../lib/client/connect.ts";
 import { within } from "../../harness/deadline.ts";
+import { assertFailure } from "../../harness/program.ts";
 import { siteTest } from "../../harness/site.ts";
 
 const isLinux = Deno.build.os === "linux";
@@ -101,6 +102,10 @@ siteTest(
       const { code, stderr } = await client.ended();
       assertEquals([code, stderr], [0, ""], from);
     }
+    await using twice = site.start("client", ["request", "x", "-", "--port", port, "--token", "@/dev/stdin"]);
+    await twice.type(`${token}\n`);
+    await twice.endInput();
+    assertFailure(await twice.ended(), 2, /stdin has been read for --token or --ca/);
     const script = 'exec "$@" --token @<(echo "$TOKEN") --log-file >(cat >&2) --log-level info';
     const program = ["bash", "-c", script, "bash", ...site.programs.client];
     const substituted = await site.parley(["ping", "--port", port], { program, env: { TOKEN: token } });

@@ -47,9 +47,14 @@ nohup sh -c 'echo $$ >pid; exec "$@"' sh "$@" >out 2>&1 </dev/null &
 until grep -q listening out; do sleep 0.1; done
 cat out; wait`;
 
-async function closeTerminal(site: Site, args: readonly string[], shell = FOREGROUND): Promise<string> {
-  const program = ["python3", "-c", TERMINAL, "listening", shell, ...site.programs.server];
-  await using terminal = site.start("server", args, { program });
+/** Closes the terminal of the server or the client. */
+async function closeTerminal(
+  site: Site,
+  args: readonly string[],
+  { which = "server" as "server" | "client", words = "listening", shell = FOREGROUND } = {},
+): Promise<string> {
+  const program = ["python3", "-c", TERMINAL, words, shell, ...site.programs[which]];
+  await using terminal = site.start(which, args, { program });
   const { stdout, stderr } = await terminal.ended();
   assertEquals(stderr, "");
   return stdout.trim();
@@ -65,5 +70,12 @@ siteTest("a server whose terminal is closed drains and ends", async (site) => {
 
 siteTest("a server under nohup goes on when its terminal is closed", async (site) => {
   const file = `${site.path}/log`;
-  assertEquals(await closeTerminal(site, ["--port", "0", "--log-file", file], NOHUP), "goes on");
+  assertEquals(await closeTerminal(site, ["--port", "0", "--log-file", file], { shell: NOHUP }), "goes on");
+}, { ignore: !HAS_PYTHON || Deno.build.os !== "linux" });
+
+siteTest("a client whose terminal is closed says goodbye", async (site) => {
+  const server = await site.serve();
+  const args = ["subscribe", "chat", "--port", `${server.port}`];
+  assertEquals(await closeTerminal(site, args, { which: "client", words: "subscribed to" }), "ended");
+  await server.log.until("closed", { reason: "bye" });
 }, { ignore: !HAS_PYTHON || Deno.build.os !== "linux" });

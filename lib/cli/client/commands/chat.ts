@@ -7,7 +7,7 @@
 import type { Channel, Client, Message } from "../../../client/api.ts";
 import { type Command, connectionLost, type Context } from "../command.ts";
 import { describeFailure } from "../../failures.ts";
-import { decodeText, detectKind, lines } from "../input.ts";
+import { decodeText, detectKind, lines, stdin } from "../input.ts";
 import { Screen } from "../screen.ts";
 import { visible } from "../../terminal.ts";
 
@@ -77,7 +77,7 @@ function textOf({ payload }: Message): string {
 
 /** Sends each line of stdin except empty ones; resolves at the end of stdin. */
 async function sendLines(client: Client, channel: Channel): Promise<void> {
-  for await (const line of lines(Deno.stdin.readable, client.limits.payload)) {
+  for await (const line of lines(stdin(), client.limits.payload)) {
     const { payload, kind } = detectKind(line);
     if (payload.length > 0) await channel.publish(payload, { kind });
   }

@@ -6,7 +6,7 @@
 
 import { ParleyError } from "../../../errors.ts";
 import { type Command, connectionLost, type Context } from "../command.ts";
-import { detectKind, lines } from "../input.ts";
+import { detectKind, lines, stdin } from "../input.ts";
 import { visibleJson } from "../../terminal.ts";
 
 /** The command. */
@@ -31,7 +31,7 @@ async function publish({ values, operands, output, log, connect }: Context): Pro
   let messages = 0;
   const isStdin = text === undefined || text === "-";
   if (isStdin) {
-    const inputLines = lines(Deno.stdin.readable, client.limits.payload);
+    const inputLines = lines(stdin(), client.limits.payload);
     const lost = connectionLost(client);
     lost.catch(() => {});
     while (true) {

@@ -6,7 +6,7 @@
 
 import type { Message } from "../../../client/api.ts";
 import { type Command, connectionLost, type Context } from "../command.ts";
-import { decodeText, detectKind, readAll } from "../input.ts";
+import { decodeText, detectKind, readAll, stdin } from "../input.ts";
 import { visibleLines } from "../../terminal.ts";
 import { formatJson } from "./subscribe.ts";
 
@@ -26,7 +26,7 @@ async function request({ values, operands, output, connect }: Context): Promise<
   const client = await connect();
   const input = text === "-" || text === undefined && !Deno.stdin.isTerminal()
     ? detectKind(
-      await Promise.race([readAll(Deno.stdin.readable, client.limits.payload), connectionLost(client)]),
+      await Promise.race([readAll(stdin(), client.limits.payload), connectionLost(client)]),
     )
     : { payload: text ?? "", kind: "text" as const };
   const reply = await client.request(name, input.payload, { timeoutMs: values.timeout, kind: input.kind });
