@@ -5,7 +5,8 @@ import { connect } from "../../../lib/client/connect.ts";
 import { ParleyError } from "../../../lib/errors.ts";
 import { encodeFrame, MESSAGE_HEADERS, Type } from "../../../lib/wire/header.ts";
 import { playServer } from "../../client/fake_server.ts";
-import { assertFailure, LOGGED, parley, processTest, Program } from "../../harness/program.ts";
+import { within } from "../../harness/deadline.ts";
+import { assertFailure, LOGGED, parley, processTest, Program, SOURCE } from "../../harness/program.ts";
 
 /** Starts `parley subscribe ARGS`, and waits until it is subscribed. */
 async function subscribe(url: string, ...args: string[]): Promise<Program> {
@@ -155,4 +156,22 @@ processTest("a name against the grammar is wrong usage", async () => {
     2,
     /segment 2 of "a\.\.b" is empty/,
   );
+});
+
+processTest("a client whose stderr nothing reads goes on", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ url: server.url });
+  const [program, ...first] = SOURCE.client;
+  const args = [...first, "subscribe", "news", "--url", server.url, "--trace", "--count", "3000"];
+  const child = new Deno.Command(program, { args, stdout: "piped", stderr: "piped" }).spawn();
+  const stderr = child.stderr.getReader();
+  const decoder = new TextDecoder();
+  // The trace of what it sends and receives until it has subscribed.
+  for (let text = ""; !/OPENED/.test(text);) text += decoder.decode((await stderr.read()).value);
+  await using channel = await client.open("news", { subscribe: false });
+  for (let number = 0; number < 3000; number++) await channel.publish(`${number}`); // a line of some 60 bytes each
+  const stdout = await within(new Response(child.stdout).text(), "all messages on stdout");
+  assertEquals(stdout.trimEnd().split("\n").length, 3000);
+  assertEquals((await within(child.status, "end of the client")).code, 0);
+  await stderr.cancel();
 });
