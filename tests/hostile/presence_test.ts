@@ -1,7 +1,9 @@
 /** Attacks through presence: what one session does is told to many, whether or not they read. */
 
 import { assert, assertEquals } from "@std/assert";
+import { MAX_NAME_LENGTH } from "../../lib/limits.ts";
 import { Type } from "../../lib/wire/header.ts";
+import { concat } from "../harness/raw_client.ts";
 import { Attacker } from "./attacker.ts";
 import { processAttack } from "./harness.ts";
 import { stallAttack } from "./stalls.ts";
@@ -10,7 +12,7 @@ import { TCP } from "./transport.ts";
 const WATCHERS = 20;
 
 processAttack(
-  "a session that comes and goes 40,000 times costs no watcher its connection, and those that read know the truth",
+  "a session that comes and goes 60,000 times costs no watcher its connection, and those that read know the truth",
   { transports: [TCP], args: ["--slow-consumer-timeout", "3"] },
   async (harness) => {
     const watchers = await Attacker.greetMany(harness, WATCHERS);
@@ -28,12 +30,11 @@ processAttack(
         present[i] = type === Type.JOINED;
       };
     }
-    const mallory = await Attacker.greet(harness);
+    // The longest name, so that each change is as long as it can be.
+    const mallory = new Attacker(await harness.greet({ name: "\u{1f642}".repeat(MAX_NAME_LENGTH) }));
     const round = [mallory.opening("lobby", { subscribe: true }), mallory.leaving("lobby")];
-    for (let i = 0; i < 20; i++) {
-      await mallory.send(...Array.from({ length: 2000 }, () => round).flat());
-      await mallory.barrier();
-    }
+    const rounds = concat(Array.from({ length: 1000 }, () => round).flat());
+    for (let i = 0; i < 60; i++) await mallory.send(rounds);
     await mallory.open(["lobby"], { subscribe: true });
     for (const watcher of watchers) await watcher.barrier();
     assertEquals([contradictions, present], [0, watchers.map(() => true)]);
