@@ -99,6 +99,10 @@ for (const [slices, bytes] of SENDS) {
 const nullOutbox: Peer["outbox"] = {
   hasRoom: () => true,
   whenRoom: nothing,
+  pending: 0,
+  hasRoomForAnswer: () => true,
+  whenRoomForAnswer: nothing,
+  answered: nothing,
   send: nothing,
   tick: nothing,
   dropFrames: nothing,

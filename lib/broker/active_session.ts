@@ -98,6 +98,7 @@ export class ActiveSession implements Peer, FrameHandler {
     if (open.isEcho) {
       if (!this.#flow.hasRoom(to - from)) return from;
       this.outbox.send(bytes, from, to);
+      this.outbox.answered(to - from);
       return to;
     }
     const passed = this.#context.router.publish(open.channel, this, bytes, from, to, this.#flow.resume);
@@ -121,7 +122,10 @@ export class ActiveSession implements Peer, FrameHandler {
     if (bytes[from] !== Type.REPLY && !this.#flow.hasRoom(to - from)) return false;
     if (!this.#flow.mayHandle()) return false;
     this.#context.budget.spend(Work.FRAME);
-    if (!this.#flow.pauseUnless(this.#handle(bytes, from, to))) return false;
+    const pending = this.outbox.pending;
+    const isTaken = this.#flow.pauseUnless(this.#handle(bytes, from, to));
+    this.outbox.answered(this.outbox.pending - pending);
+    if (!isTaken) return false;
     this.#flow.spend(1, to - from);
     return true;
   }

@@ -76,11 +76,11 @@ export class FlowControl {
     this.pauseUnless(false);
   }
 
-  /** Whether the session may be sent `bytes`. If not, it is paused until it has read what waits for it. */
+  /** Whether the session may be sent an answer of `bytes`. If not, it is paused until it has read what waits for it. */
   hasRoom(bytes: number = HEADER_BYTES): boolean {
-    if (this.#transport.outbox.hasRoom(bytes)) return true;
-    // It holds up no other session, so there is no hurry.
-    this.#transport.outbox.whenRoom(this.resume, true);
+    const { outbox } = this.#transport;
+    if (outbox.hasRoomForAnswer(bytes)) return true;
+    outbox.whenRoomForAnswer(this.resume);
     return this.pauseUnless(false);
   }
 

@@ -16,6 +16,14 @@ export interface Outbox {
    * that makes it wait too long is closed as a slow consumer, unless the waiter is patient.
    */
   whenRoom(waiter: () => void, isPatient?: boolean): void;
+  /** Bytes that wait. */
+  readonly pending: number;
+  /** Whether another answer of `bytes` to the session's own frames may be sent: they may fill a part of it only. */
+  hasRoomForAnswer(bytes: number): boolean;
+  /** Calls `waiter` once there may be room for an answer, or the outbox is closed. */
+  whenRoomForAnswer(waiter: () => void): void;
+  /** The last `bytes` sent are answers to the session's own frames. */
+  answered(bytes: number): void;
   /** Queues `bytes[from, to)`, which may be reused afterwards. Never waits: senders that can wait ask `hasRoom` first. */
   send(bytes: Uint8Array, from: number, to: number, isRequest?: boolean): void;
   /** Called once a second: closes the session as a slow consumer if it takes nothing of what waits for it. */

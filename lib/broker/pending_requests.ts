@@ -57,16 +57,18 @@ export class PendingRequests<P> {
     return this.#sent.get(id);
   }
 
-  /** The oldest one it has sent. */
-  oldest(): PendingRequest<P> | undefined {
-    for (const request of this.#sent.values()) return request;
-    return undefined;
+  /**
+   * Those it has sent, oldest first. They may be removed meanwhile. To begin anew after each would cost more the more
+   * have been removed before.
+   */
+  inOrder(): IterableIterator<PendingRequest<P>> {
+    return this.#sent.values();
   }
 
-  /** Any one that it has sent or has yet to answer. */
-  any(): PendingRequest<P> | undefined {
-    for (const request of this.#received) return request;
-    return this.oldest();
+  /** Those it has yet to answer and those it has sent. They may be removed meanwhile. */
+  *all(): Iterable<PendingRequest<P>> {
+    yield* this.#received;
+    yield* this.#sent.values();
   }
 
   /** See {@linkcode addRequest}. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Limits, MAX_RECEIVED_REQUESTS, MAX_REQUESTS } from "../limits.ts";
+import { HEADER_BYTES, type Limits, MAX_RECEIVED_REQUESTS, MAX_REQUESTS } from "../limits.ts";
 import type { Channel } from "./channel.ts";
 import type { Peer } from "./peer.ts";
 import { addRequest, type PendingRequest, removeRequest } from "./pending_requests.ts";
@@ -120,7 +120,7 @@ export class Requests {
   /** A session has ended: ends its requests, as many as this turn's budget allows, and the rest later. */
   abandon(peer: Peer): void {
     this.#requesters.delete(peer);
-    for (let request = peer.pendingRequests.any(); request; request = peer.pendingRequests.any()) {
+    for (const request of peer.pendingRequests.all()) {
       if (this.#budget.isSpent) return this.#budget.later(() => this.abandon(peer));
       this.#budget.spend(1);
       this.#settle(request);
@@ -141,9 +141,10 @@ export class Requests {
   #expire(requesters: Peer[]): void {
     const now = this.#now();
     for (let peer = requesters.pop(); peer !== undefined; peer = requesters.pop()) {
-      let request = peer.pendingRequests.oldest();
-      if (request === undefined) this.#requesters.delete(peer);
-      for (; request !== undefined && request.deadline <= now; request = peer.pendingRequests.oldest()) {
+      if (peer.pendingRequests.sent === 0) this.#requesters.delete(peer);
+      for (const request of peer.pendingRequests.inOrder()) {
+        // A session without room is told in a later sweep: the errors are more than its outbox has in reserve.
+        if (request.deadline > now || !peer.outbox.hasRoom(HEADER_BYTES)) break;
         if (this.#budget.isSpent) {
           requesters.push(peer);
           return this.#budget.later(() => this.#expire(requesters));

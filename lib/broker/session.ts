@@ -129,22 +129,23 @@ export class Session implements FrameHandler {
     this.#fail("internal", `the server failed; its log has the details under ${reference}`);
   }
 
-  /** The client has read too little of what waits for it; see `lib/net/slow_consumer.ts`. */
-  onSlowConsumer(): void {
+  /** The client has read too little of what waits for it, or too much waits for all; see `lib/net/slow_consumer.ts`. */
+  onSlowConsumer(cause: "progress" | "total" = "progress"): void {
     if (this.#isEnded) return;
-    const { pendingBytes, slowConsumerTimeoutMs } = this.#context.limits;
-    this.#log.warn("slow consumer", { number: this.#active?.number, pendingBytes, slowConsumerTimeoutMs });
-    const seconds = slowConsumerTimeoutMs / 1000;
-    this.#transport.outbox.dropFrames(); // or it would never get to read the reason
+    const { pendingBytes, pendingTotalBytes, slowConsumerTimeoutMs } = this.#context.limits;
+    const { outbox } = this.#transport;
+    this.#log.warn("slow consumer", {
+      number: this.#active?.number,
+      pending: outbox.pending,
+      ...cause === "total" ? { pendingTotalBytes } : { pendingBytes, slowConsumerTimeoutMs },
+    });
+    outbox.dropFrames(); // or the client would never get to read the reason
+    const message = cause === "total"
+      ? `more than ${pendingTotalBytes} bytes wait for all sessions of this server, and most for this one`
+      : `this session read too little for ${slowConsumerTimeoutMs / 1000} s of what waits for it, at most ` +
+        `${pendingBytes} bytes`;
     // Less than the full drain time, because the backlog of a slow consumer holds memory.
-    this.#fail(
-      "slow_consumer",
-      `this session read too little for ${seconds} s of what waits for it, at most ${pendingBytes} bytes`,
-      0,
-      0,
-      undefined,
-      LINGER_MS,
-    );
+    this.#fail("slow_consumer", message, 0, 0, undefined, LINGER_MS);
   }
 
   /** The connection ends, for whatever reason. */

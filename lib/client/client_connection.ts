@@ -6,6 +6,7 @@
  * @module
  */
 
+import { Deadline } from "../deadline.ts";
 import { type EndReason, type ErrorCode, isErrorCode, ParleyError } from "../errors.ts";
 import { LINGER_MS } from "../limits.ts";
 import { BufferPool } from "../net/buffers.ts";
@@ -100,11 +101,11 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     withinMs: number,
     attach: (welcome: Welcome) => T,
   ): Promise<T> {
-    const timer = setTimeout(() => {
+    const deadline = new Deadline(withinMs, () => {
       const seconds = Math.round(withinMs / 100) / 10;
       const problem = `accepts connections but did not greet within ${seconds} s`;
       this.violated("timeout", `${problem}; check that it is a Parley server`);
-    }, withinMs);
+    });
     try {
       return await new Promise<T>((resolve, reject) => {
         const greeted = (welcome: Welcome) => {
@@ -120,7 +121,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
       await this.closed;
       throw error;
     } finally {
-      clearTimeout(timer);
+      deadline.stop();
     }
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Deadline } from "../deadline.ts";
 import { HEARTBEAT_PARTS } from "./limits.ts";
 
 /** What a heartbeat needs of its connection. */
@@ -24,6 +25,7 @@ export class Heartbeat {
   readonly #events: HeartbeatEvents;
   readonly #timer: ReturnType<typeof setInterval> | undefined;
   #silentParts = 0;
+  #timeout: Deadline | undefined;
 
   /** @param seconds the heartbeat; 0 turns it off */
   constructor(seconds: number, events: HeartbeatEvents) {
@@ -39,6 +41,7 @@ export class Heartbeat {
   /** Stops the timer. */
   stop(): void {
     clearInterval(this.#timer);
+    this.#timeout?.stop();
   }
 
   readonly #tick = () => {
@@ -46,9 +49,16 @@ export class Heartbeat {
     if (this.#silentParts === HEARTBEAT_PARTS) {
       this.#events.sendPing();
     } else if (this.#silentParts >= 2 * HEARTBEAT_PARTS) {
-      this.#silentParts = 0;
-      if (this.#events.isPaused()) this.#events.sendPing();
-      else this.#events.timedOut();
+      this.#timeout?.stop();
+      this.#timeout = new Deadline(0, this.#confirm);
     }
+  };
+
+  /** Something may have come while this process was stopped, and has been read by now. */
+  readonly #confirm = () => {
+    if (this.#silentParts < 2 * HEARTBEAT_PARTS) return;
+    this.#silentParts = 0;
+    if (this.#events.isPaused()) this.#events.sendPing();
+    else this.#events.timedOut();
   };
 }

@@ -1,10 +1,11 @@
 /**
- * The range of each limit of a server, for the options of the program and for those of `serve()`.
+ * The range of each limit of a server and what must hold between them, for the options of the program and for those of
+ * `serve()`.
  *
  * @module
  */
 
-import type { Limits } from "../limits.ts";
+import { HEADER_BYTES, type Limits } from "../limits.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -13,6 +14,7 @@ const MiB = 1024 * KiB;
 export const LIMIT_RANGES = {
   payloadBytes: [KiB, 64 * MiB],
   pendingBytes: [64 * KiB, 4096 * MiB],
+  pendingTotalBytes: [64 * KiB, 1024 ** 4],
   channels: [1, 1e6],
   requests: [1, 65_535],
   connections: [1, 1e6],
@@ -25,3 +27,32 @@ export const LIMIT_RANGES = {
   requestMs: [100, 3_600_000],
   drainMs: [0, 600_000],
 } as const satisfies Record<keyof Limits, readonly [min: number, max: number]>;
+
+/**
+ * Returns how `limits` contradict each other: relations that the range of a single limit cannot express.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { DEFAULT_LIMITS } from "../limits.ts";
+ * import { contradictions } from "./limit_ranges.ts";
+ *
+ * assertEquals(contradictions(DEFAULT_LIMITS), []);
+ * ```
+ */
+export function contradictions(limits: Limits): string[] {
+  const found: string[] = [];
+  if (limits.pendingBytes < limits.payloadBytes + HEADER_BYTES) {
+    found.push(
+      `limits.pendingBytes must be at least limits.payloadBytes and one header, ` +
+        `${limits.payloadBytes + HEADER_BYTES} bytes, not ${limits.pendingBytes}`,
+    );
+  }
+  if (limits.pendingTotalBytes < limits.pendingBytes) {
+    found.push(
+      `limits.pendingTotalBytes must be at least limits.pendingBytes, ${limits.pendingBytes} bytes, ` +
+        `not ${limits.pendingTotalBytes}`,
+    );
+  }
+  return found;
+}

@@ -98,6 +98,11 @@ export const SERVER_OPTIONS = {
     default: MAX_PENDING_BYTES,
     help: "output that may wait for one session",
   },
+  "max-pending-total": {
+    kind: "bytes",
+    range: LIMIT_RANGES.pendingTotalBytes,
+    help: "output that may wait for all sessions; default: a quarter of the memory",
+  },
   "max-channels": {
     kind: "integer",
     range: LIMIT_RANGES.channels,
@@ -201,6 +206,12 @@ export const SERVER: Program<typeof SERVER_OPTIONS> = {
       maxPending < maxPayload + HEADER_BYTES
         ? `max-pending must be at least max-payload and one header, ${maxPayload + HEADER_BYTES} bytes, ` +
           `not ${maxPending}`
+        : undefined,
+  }, {
+    options: ["max-pending-total", "max-pending"],
+    problem: ({ maxPendingTotal = Infinity, maxPending }) =>
+      maxPendingTotal < maxPending
+        ? `max-pending-total must be at least max-pending, ${maxPending} bytes, not ${maxPendingTotal}`
         : undefined,
   }],
 };

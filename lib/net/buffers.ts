@@ -37,16 +37,28 @@ export class BufferPool {
   readonly #followers: Follower[] = [];
   /** How many outboxes retain a buffer. */
   readonly #retained = new Map<Uint8Array, number>();
+  readonly #maxLentBytes: number;
+  readonly #onExceeded: () => void;
   #lentBytes = 0;
   /** Large buffers lent for reading to connections that are not silent, and their total size in bytes. */
   readonly #forReading = new Set<Uint8Array>();
   #forReadingBytes = 0;
+
+  /**
+   * @param maxLentBytes above it, `onExceeded` is called with every buffer that is lent: from within whatever needs one,
+   * so it must not return buffers at once
+   */
+  constructor(maxLentBytes: number = Infinity, onExceeded: () => void = () => {}) {
+    this.#maxLentBytes = maxLentBytes;
+    this.#onExceeded = onExceeded;
+  }
 
   /** Lends a buffer of at least `bytes`. Above the largest size it is allocated to fit and not pooled afterwards. */
   take(bytes: number): Buffer {
     const size = BUFFER_BYTES.findIndex((size) => size >= bytes);
     const buffer = this.#free[size]?.pop() ?? new Uint8Array(size < 0 ? bytes : BUFFER_BYTES[size]);
     this.#lentBytes += buffer.length;
+    if (this.#lentBytes > this.#maxLentBytes) this.#onExceeded();
     return buffer;
   }
 

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { Deadline } from "../deadline.ts";
 import type { EndReason } from "../errors.ts";
 import { LINGER_BYTES, LINGER_MS } from "../limits.ts";
 import type { BufferPool } from "./buffers.ts";
@@ -16,14 +17,17 @@ import { ReadBuffer } from "./read_buffer.ts";
 import type { Socket } from "./socket.ts";
 import type { Reader, ReadScheduler } from "./read_scheduler.ts";
 
+/** Why a peer is closed as a slow consumer: too little progress, or too much waits for all peers together. */
+export type SlowConsumerCause = "progress" | "total";
+
 /** Consumes the bytes of a connection. */
 export interface Receiver {
   /** Takes the whole frames of `bytes[0, end)` and returns how many bytes they are. The buffer is reused afterwards. */
   receive(bytes: Uint8Array, end: number): number;
   /** `receive` or a waiter of the outbox threw, which is a bug. The receiver decides what the peer learns of it. */
   failed(error: unknown): void;
-  /** The outbox has been full for the slow consumer timeout. */
-  onSlowConsumer(): void;
+  /** The peer has read too little of what waits for it, or more waits for it than for others while memory is short. */
+  onSlowConsumer(cause: SlowConsumerCause): void;
   /** The connection ends. Called once, before anything is torn down; `receive` is not called again. */
   ended(reason: EndReason): void;
 }
@@ -62,7 +66,7 @@ export class Connection implements OutboxOwner, Reader {
   #sawEnd = false;
   #discarded = 0;
   #finishBy = 0;
-  #deadline: ReturnType<typeof setTimeout> | undefined;
+  #deadline: Deadline | undefined;
   #settled!: () => void;
 
   /**
@@ -102,6 +106,21 @@ export class Connection implements OutboxOwner, Reader {
     if (!this.#reading && !this.#delivering && this.#state !== "closed") this.#deliver();
   }
 
+  /** Whether frames go both ways still. */
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  /** How much memory its pending output and its read buffer take, in bytes; shared buffers count for each connection. */
+  get heldBytes(): number {
+    return this.outbox.pending + this.#buffer.bytes.length;
+  }
+
+  /** Ends the connection because too much waits for all peers together, and more for this one than for others. */
+  shed(): void {
+    if (this.#state === "open") this.#receiver.onSlowConsumer("total");
+  }
+
   /** Called once a second. */
   tick(): void {
     this.#buffer.tick();
@@ -112,7 +131,7 @@ export class Connection implements OutboxOwner, Reader {
     if (this.#state !== "open") return;
     this.#state = "finishing";
     this.#finishBy = performance.now() + withinMs;
-    this.#deadline = setTimeout(() => this.#abort(reason), withinMs);
+    this.#deadline = new Deadline(withinMs, () => this.#abort(reason));
     this.#end(reason);
     this.outbox.releaseWaiters();
     if (this.outbox.pending === 0) this.#linger();
@@ -123,7 +142,7 @@ export class Connection implements OutboxOwner, Reader {
   destroy(reason: EndReason): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    clearTimeout(this.#deadline);
+    this.#deadline?.stop();
     this.#end(reason);
     this.outbox.close();
     try {
@@ -159,11 +178,11 @@ export class Connection implements OutboxOwner, Reader {
       this.destroy("eof");
       return;
     }
-    clearTimeout(this.#deadline);
+    this.#deadline?.stop();
     const leftMs = Math.max(0, this.#finishBy - performance.now());
     this.#deadline = leftMs > LINGER_MS
-      ? setTimeout(() => this.destroy("eof"), LINGER_MS)
-      : setTimeout(() => this.#abort("eof"), leftMs);
+      ? new Deadline(LINGER_MS, () => this.destroy("eof"))
+      : new Deadline(leftMs, () => this.#abort("eof"));
     this.#socket.closeWrite().catch(() => this.destroy("reset"));
     this.resume();
   }
@@ -190,7 +209,7 @@ export class Connection implements OutboxOwner, Reader {
 
   /** See {@linkcode OutboxOwner.onSlowConsumer}. */
   onSlowConsumer(): void {
-    this.#receiver.onSlowConsumer();
+    this.#receiver.onSlowConsumer("progress");
   }
 
   /** See {@linkcode Reader.read}. */

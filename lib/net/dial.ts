@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Deadline } from "../deadline.ts";
 import { ParleyError } from "../errors.ts";
 import type { Socket } from "./socket.ts";
 
@@ -27,8 +28,8 @@ export function isLoopback(hostname: string): boolean {
 export async function dial({ hostname, port }: Target, withinMs: number): Promise<Socket> {
   const where = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
   const connecting = Deno.connect({ hostname, port });
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), withinMs));
+  const { promise: late, resolve } = Promise.withResolvers<"late">();
+  const deadline = new Deadline(withinMs, () => resolve("late"));
   try {
     const result = await Promise.race([connecting, late]);
     if (result === "late") {
@@ -47,7 +48,7 @@ export async function dial({ hostname, port }: Target, withinMs: number): Promis
     if (error instanceof ParleyError) throw error;
     throw new ParleyError("unreachable", unreachable(where, error), { cause: error });
   } finally {
-    clearTimeout(timer);
+    deadline.stop();
   }
 }
 

@@ -5,26 +5,11 @@
  * @module
  */
 
-import { BUFFER_BYTES, CONTROL_RESERVE_BYTES, HEADER_BYTES } from "../limits.ts";
-import { u32 } from "../wire/header.ts";
-import type { Buffer, BufferPool, Follower } from "./buffers.ts";
+import { ANSWERS_SHARE, CONTROL_RESERVE_BYTES } from "../limits.ts";
+import type { BufferPool, Follower } from "./buffers.ts";
+import { Segments } from "./segments.ts";
 import { SlowConsumerDetector } from "./slow_consumer.ts";
 import type { Socket } from "./socket.ts";
-
-/** Up to this many bytes a loop is faster than `set`, which needs a view. Measured with `deno task bench:core`. */
-const LOOP_BYTES = 48;
-const LARGEST = BUFFER_BYTES[BUFFER_BYTES.length - 1];
-
-/** A buffer of which `[start, end)` is still to be written. */
-interface Segment {
-  readonly bytes: Buffer;
-  /** Whether other outboxes retain the buffer too, so that nothing may be appended to it. */
-  readonly isShared: boolean;
-  start: number;
-  end: number;
-  /** The first frame that does not begin before this segment begins here; past `end` if it begins in a later one. */
-  readonly firstFrame: number;
-}
 
 /** What an outbox reports to the connection that owns it. */
 export interface OutboxOwner {
@@ -56,15 +41,12 @@ export class Outbox implements Follower {
   readonly #owner: OutboxOwner;
   readonly #limit: number;
   readonly #slowConsumer: SlowConsumerDetector;
-  #segments: Segment[] = [];
+  readonly #segments: Segments;
   #pending = 0;
   /** A buffer on offer. `[#sliceFrom, #sliceTo)` of it comes after all segments, and may still grow. */
   #followed: Uint8Array | undefined;
   #sliceFrom = 0;
   #sliceTo = 0;
-  /** Bytes copied since the outbox was last empty, and in the burst before that: they size the next segment. */
-  #sinceEmpty = 0;
-  #lastBurst = 0;
   #writing = false;
   #closed = false;
   #isOverfull = false;
@@ -76,6 +58,10 @@ export class Outbox implements Follower {
   #taken = 0;
   /** Whether anything but requests was sent since the outbox was last empty. */
   #isOwed = false;
+  /** Answers to the peer's own frames that may still be pending; none is once `#answersEnd` bytes are taken. */
+  #answers = 0;
+  #answersEnd = 0;
+  #answersWaiter: (() => void) | undefined;
 
   /**
    * @param limit pending bytes allowed; sends without `hasRoom` may exceed it by `CONTROL_RESERVE_BYTES`
@@ -90,6 +76,7 @@ export class Outbox implements Follower {
   ) {
     this.#socket = socket;
     this.#pool = pool;
+    this.#segments = new Segments(pool);
     this.#limit = limit;
     this.#slowConsumer = new SlowConsumerDetector(limit, slowConsumerTimeoutMs, () => owner.onSlowConsumer());
     this.#owner = owner;
@@ -118,6 +105,29 @@ export class Outbox implements Follower {
     if (!isPatient) this.#slowConsumer.senderWaits(this.#takenSoFar);
   }
 
+  /**
+   * Whether another answer of `bytes` to a frame of the peer may be sent. Answers may fill a part of the outbox only: a
+   * peer that has it full of them would hold up the sessions that publish to it, for as long as it likes.
+   */
+  hasRoomForAnswer(bytes: number): boolean {
+    return this.hasRoom(bytes) &&
+      (this.#answers + bytes <= this.#limit / ANSWERS_SHARE || this.#taken >= this.#answersEnd);
+  }
+
+  /** Calls `waiter` once there may be room for an answer. Its peer alone waits, so it is in no hurry. */
+  whenRoomForAnswer(waiter: () => void): void {
+    if (this.#taken < this.#answersEnd) this.#answersWaiter = waiter;
+    else this.whenRoom(waiter, true);
+  }
+
+  /** The last `bytes` that were sent are answers to a frame of the peer. */
+  answered(bytes: number): void {
+    if (bytes <= 0) return;
+    if (this.#taken >= this.#answersEnd) this.#answers = 0;
+    this.#answers += bytes;
+    this.#answersEnd = this.#taken + this.#pending;
+  }
+
   /** Called once a second: reports a peer that takes nothing of what is pending. */
   tick(): void {
     this.#slowConsumer.tick(this.#taken, this.#pending > 0 && this.#isOwed);
@@ -141,7 +151,7 @@ export class Outbox implements Follower {
         this.#sliceFrom = from;
         this.#sliceTo = to;
       } else {
-        this.#append(bytes, from, to);
+        this.#segments.append(bytes, from, to);
       }
     }
     if (!this.#writing) {
@@ -171,29 +181,9 @@ export class Outbox implements Follower {
     this.#sliceFrom = end;
     // A slice that fills at least half of its buffer is not copied. A smaller one is, or it would pin too much memory.
     if ((end - start) * 2 >= bytes.length && this.#pool.retain(bytes)) {
-      this.#segments.push({ bytes, isShared: true, start, end, firstFrame: start });
+      this.#segments.appendShared(bytes, start, end);
     } else {
-      this.#append(bytes, start, end);
-    }
-  }
-
-  #append(bytes: Uint8Array, from: number, to: number): void {
-    this.#sinceEmpty += to - from;
-    const begin = from;
-    let tail = this.#segments[this.#segments.length - 1];
-    while (from < to) {
-      if (tail === undefined || tail.isShared || tail.end === tail.bytes.length) {
-        tail = this.#addSegment(to - from, from === begin ? 0 : frameEnd(bytes, begin, from) - from);
-      }
-      const count = Math.min(to - from, tail.bytes.length - tail.end);
-      if (count <= LOOP_BYTES) {
-        const target = tail.bytes;
-        for (let i = 0, at = tail.end; i < count; i++) target[at + i] = bytes[from + i];
-      } else {
-        tail.bytes.set(count === bytes.length ? bytes : bytes.subarray(from, from + count), tail.end);
-      }
-      tail.end += count;
-      from += count;
+      this.#segments.append(bytes, start, end);
     }
   }
 
@@ -205,20 +195,7 @@ export class Outbox implements Follower {
   dropFrames(): void {
     this.#pending -= this.#sliceTo - this.#sliceFrom;
     this.#sliceFrom = this.#sliceTo;
-    let kept = 1; // the first segment may be in a write
-    for (; kept < this.#segments.length; kept++) {
-      const segment = this.#segments[kept];
-      if (segment.firstFrame === segment.start) break; // the frame before it was whole
-      if (segment.firstFrame > segment.end) continue;
-      this.#pending -= segment.end - segment.firstFrame;
-      segment.end = segment.firstFrame;
-      kept++;
-      break;
-    }
-    for (const segment of this.#segments.splice(kept)) {
-      this.#pending -= segment.end - segment.start;
-      this.#giveBack(segment);
-    }
+    this.#pending -= this.#segments.dropFrames();
   }
 
   /** Drops the bytes that were not written and calls all waiters. */
@@ -227,7 +204,7 @@ export class Outbox implements Follower {
     this.#closed = true;
     this.#sliceFrom = this.#sliceTo;
     // A write in progress still reads from the first segment, which is given back when the write settles.
-    for (const segment of this.#segments.splice(this.#writing ? 1 : 0)) this.#giveBack(segment);
+    this.#segments.clear(this.#writing);
     this.#pending = 0;
     this.releaseWaiters();
   }
@@ -236,6 +213,7 @@ export class Outbox implements Follower {
   releaseWaiters(): void {
     this.#slowConsumer.stop();
     this.#isFull = false;
+    this.#releaseAnswersWaiter();
     const waiters = this.#waiters;
     if (waiters === undefined) return;
     this.#waiters = undefined; // a waiter may register again from within its call
@@ -250,17 +228,19 @@ export class Outbox implements Follower {
     for (const error of errors) this.#owner.waiterFailed(error);
   }
 
+  #releaseAnswersWaiter(): void {
+    const waiter = this.#answersWaiter;
+    this.#answersWaiter = undefined;
+    waiter?.();
+  }
+
   readonly #overfull = () => this.#owner.onSlowConsumer();
   readonly #takenSoFar = () => this.#taken;
 
   readonly #write = () => {
-    const head = this.#segments[0];
-    if (head === undefined || this.#closed) {
-      this.#settle();
-      return;
-    }
-    const view = head.bytes.subarray(head.start, head.end);
-    this.#socket.write(view).then(this.#written, this.#failed);
+    const first = this.#segments.first;
+    if (first === undefined || this.#closed) this.#settle();
+    else this.#socket.write(first).then(this.#written, this.#failed);
   };
 
   readonly #written = (count: number) => {
@@ -269,23 +249,19 @@ export class Outbox implements Follower {
       return;
     }
     this.#owner.written();
-    const head = this.#segments[0];
-    head.start += count;
+    this.#segments.written(count);
     this.#pending -= count;
     this.#taken += count;
-    if (head.start === head.end) {
-      this.#segments.shift();
-      this.#giveBack(head);
-    }
     if (this.#isFull && this.#pending <= this.#limit / 2) this.releaseWaiters();
-    if (this.#segments.length > 0) {
+    else if (this.#answersWaiter !== undefined && this.#taken >= this.#answersEnd) {
+      this.#releaseAnswersWaiter();
+    }
+    if (!this.#segments.isEmpty) {
       this.#write();
       return;
     }
     this.#writing = false;
     this.#isOwed = false;
-    this.#lastBurst = this.#sinceEmpty;
-    this.#sinceEmpty = 0;
     this.#owner.drained();
   };
 
@@ -297,27 +273,6 @@ export class Outbox implements Follower {
   /** The writer has stopped for good: gives the buffers back. */
   #settle(): void {
     this.#writing = false;
-    for (const segment of this.#segments.splice(0)) this.#giveBack(segment);
+    this.#segments.clear(false);
   }
-
-  #giveBack({ bytes, isShared }: Segment): void {
-    if (isShared) this.#pool.release(bytes);
-    else this.#pool.give(bytes);
-  }
-
-  /** Adds a segment for at least `atLeast` bytes; larger if this burst or the last one was. */
-  #addSegment(atLeast: number, firstFrame: number): Segment {
-    const wanted = Math.max(atLeast, this.#sinceEmpty, this.#lastBurst);
-    const bytes = this.#pool.take(Math.min(wanted, LARGEST));
-    const segment = { bytes, isShared: false, start: 0, end: 0, firstFrame };
-    this.#segments.push(segment);
-    return segment;
-  }
-}
-
-/** The end of the frame that `at` is in, or `at` if it is between two. `bytes` hold whole frames from `begin` on. */
-function frameEnd(bytes: Uint8Array, begin: number, at: number): number {
-  let end = begin;
-  while (end < at) end += HEADER_BYTES + u32(bytes, end + 4);
-  return end;
 }

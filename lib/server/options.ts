@@ -4,10 +4,10 @@
  * @module
  */
 
-import { LIMIT_RANGES } from "../config/limit_ranges.ts";
+import { contradictions, LIMIT_RANGES } from "../config/limit_ranges.ts";
 import { nearest } from "../config/sources.ts";
 import { ParleyError } from "../errors.ts";
-import { contradictions, DEFAULT_LIMITS, type Limits } from "../limits.ts";
+import { DEFAULT_LIMITS, type Limits } from "../limits.ts";
 import { isLoopback } from "../net/dial.ts";
 import type { CertificateFiles, ServeOptions } from "./api.ts";
 
@@ -56,7 +56,11 @@ export function checkOptions(options: ServeOptions): Limits {
   }
   checkSecurity(options);
   const given = Object.entries(limits).filter(([, value]) => value !== undefined);
-  const all = { ...DEFAULT_LIMITS, ...Object.fromEntries(given) };
+  const all: Limits = { ...DEFAULT_LIMITS, ...Object.fromEntries(given) };
+  // One session may have more than all have by default.
+  if (limits.pendingTotalBytes === undefined) {
+    all.pendingTotalBytes = Math.max(all.pendingTotalBytes, all.pendingBytes);
+  }
   const problems = contradictions(all);
   if (problems.length > 0) throw badArgument(problems.join("; "));
   return all;

@@ -22,6 +22,7 @@ import { Session } from "../broker/session.ts";
 import { WorkBudget } from "../broker/work_budget.ts";
 import { ParleyError } from "../errors.ts";
 import {
+  DEADLINE_CONFIRM_MS,
   type Limits,
   MAX_REJECTED_CONNECTIONS,
   RENEWAL_CHECK_MS,
@@ -29,7 +30,7 @@ import {
   WORK_PER_TURN,
 } from "../limits.ts";
 import { type Log, loggable } from "../logging/log.ts";
-import { BufferPool } from "../net/buffers.ts";
+import type { BufferPool } from "../net/buffers.ts";
 import { Connection } from "../net/connection.ts";
 import { type Accepted, Listener } from "../net/listener.ts";
 import { ConnectionLimiter } from "../net/connection_limiter.ts";
@@ -38,6 +39,7 @@ import type { ServeOptions, Server } from "./api.ts";
 import { listenAll } from "./listeners.ts";
 import { checkOptions, DEFAULT_HOSTNAME } from "./options.ts";
 import { afterPoll } from "../net/poll.ts";
+import { PendingTotal } from "../net/pending_total.ts";
 import { ReadScheduler } from "../net/read_scheduler.ts";
 import { VERSION } from "../version.ts";
 
@@ -109,7 +111,7 @@ interface Parts extends ServeOptions {
 class Assembly implements Server {
   readonly #log: Log;
   readonly #limits: Readonly<Limits>;
-  readonly #pool = new BufferPool();
+  readonly #pool: BufferPool;
   readonly #scheduler = new ReadScheduler();
   readonly #context: SessionContext;
   readonly #listeners: readonly [Listener | TlsListener, ...(Listener | TlsListener)[]];
@@ -117,6 +119,7 @@ class Assembly implements Server {
   readonly #authService: AuthService | undefined;
   readonly #renewal: Renewal | undefined;
   readonly #timers: readonly ReturnType<typeof setInterval>[];
+  #tickedAt = performance.now();
   readonly #sessions = new Set<Session>();
   readonly #connections = new Set<Connection>();
   readonly #limiter: ConnectionLimiter;
@@ -131,6 +134,7 @@ class Assembly implements Server {
     this.#limits = limits;
     this.#authService = authService;
     this.authority = certificate?.authority;
+    this.#pool = new PendingTotal(limits.pendingTotalBytes, this.#connections).pool;
     this.#limiter = new ConnectionLimiter(limits.connections, limits.connectionsPerAddress);
     const now = () => performance.now();
     const budget = new WorkBudget(
@@ -159,7 +163,7 @@ class Assembly implements Server {
       warned: (message, details) => this.#log.warn(message, details),
     }, Date.now);
     this.#timers = [
-      setInterval(() => this.#sweep(), SWEEP_MS),
+      setInterval(() => this.#tick(), SWEEP_MS),
       setInterval(() => this.#renewal?.check(), RENEWAL_CHECK_MS),
     ];
     this.#log.info("listening", {
@@ -281,7 +285,15 @@ class Assembly implements Server {
     this.#log.info("stopped");
   }
 
-  /** Once a second: deadlines, and what other processes did to the tokens. */
+  /** Calls `#sweep` once a second; after a time in which this process was stopped, once what came meanwhile is read. */
+  #tick(): void {
+    const late = performance.now() - this.#tickedAt > 2 * SWEEP_MS;
+    this.#tickedAt = performance.now();
+    if (late) setTimeout(() => this.#sweep(), DEADLINE_CONFIRM_MS);
+    else this.#sweep();
+  }
+
+  /** Deadlines, and what other processes did to the tokens. */
   #sweep(): void {
     this.#authService?.refresh();
     for (const session of this.#sessions) session.tick();

@@ -75,8 +75,26 @@ export class FakePeer implements Peer, Outbox {
     this.waiters.add(waiter);
   }
 
+  /** How many bytes it was sent. */
+  pending = 0;
+  /** How many of them answered its own frames. */
+  answers = 0;
+
+  hasRoomForAnswer(bytes: number): boolean {
+    return this.hasRoom(bytes);
+  }
+
+  whenRoomForAnswer(waiter: () => void): void {
+    this.whenRoom(waiter, true);
+  }
+
+  answered(bytes: number): void {
+    this.answers += bytes;
+  }
+
   send(bytes: Uint8Array, from: number, to: number): void {
     this.slices++;
+    this.pending += to - from;
     this.room -= to - from;
     const stream = new Uint8Array(this.#partial.length + to - from); // a frame may come in several slices
     stream.set(this.#partial);

@@ -50,22 +50,20 @@ Deno.test("the oldest request is the one that was sent first, also if its id was
   removeRequest(add(ada, grace, 1, 100));
   const second = add(ada, grace, 2, 200);
   const again = add(ada, grace, 1, 300);
-  assertEquals(ada.pendingRequests.oldest(), second);
+  assertEquals([...ada.pendingRequests.inOrder()], [second, again]);
   removeRequest(second);
-  assertEquals(ada.pendingRequests.oldest(), again);
-  removeRequest(again);
-  assertEquals(ada.pendingRequests.oldest(), undefined);
+  assertEquals([...ada.pendingRequests.inOrder()], [again]);
 });
 
-Deno.test("removing any request until there is none removes all, sent and received", () => {
+Deno.test("all requests may be removed while they are listed, sent and received", () => {
   const [ada, grace, alan] = peers(3);
   for (const id of [1, 2]) add(ada, grace, id);
   for (const id of [1, 2, 3]) add(alan, ada, id);
   add(ada, ada, 3);
   const removed: PendingRequest<Peer>[] = [];
-  for (let any = ada.pendingRequests.any(); any !== undefined; any = ada.pendingRequests.any()) {
-    removeRequest(any);
-    removed.push(any);
+  for (const request of ada.pendingRequests.all()) {
+    removeRequest(request);
+    removed.push(request);
   }
   assertEquals(removed.length, 6);
   assertEquals([ada, grace, alan].map(counts), [[0, 0], [0, 0], [0, 0]]);

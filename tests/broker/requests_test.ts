@@ -228,10 +228,31 @@ Deno.test("the requests of all sessions together are limited, and each that ends
   assertEquals(last.refused, ["limit 1"]);
   assertStringIncludes(last.lastRefusal, "of all sessions");
   const [responder] = responders.filter(({ pendingRequests }) => pendingRequests.received > 0);
-  const any = responder.pendingRequests.any()!;
+  const [any] = responder.pendingRequests.all();
   broker.reply(any.responder as FakePeer, any.requester.number, any.id);
   broker.request(last, "jobs", 1);
   assertEquals(last.refused.length, 1);
 });
 
 const EMPTY = new Uint8Array(16);
+
+Deno.test("65,535 requests that a session has given up end without a stall, and no faster than it reads", async () => {
+  const broker = new TestBroker({ sessions: 5, requests: 65_535 });
+  const [requester, ...responders] = broker.sessions;
+  for (const responder of responders) responder.open("jobs", { respond: true });
+  for (let id = 1; id <= 65_535; id++) assert(broker.request(requester, "jobs", id, ""));
+  assertEquals(requester.refused, []);
+  broker.now += 2000;
+  requester.room = 0;
+  broker.router.requests.sweep();
+  await nextTurn(broker.budget);
+  assertEquals(requester.refused, [], "it has no room for them");
+  requester.room = Infinity;
+  const start = performance.now();
+  broker.router.requests.sweep();
+  for (let i = 0; i < 100 && requester.refused.length < 65_535; i++) await nextTurn(broker.budget);
+  assertEquals(requester.refused.length, 65_535);
+  // More than a second if each of them began anew at the first one ever.
+  const took = performance.now() - start;
+  assert(took < 800, `it took ${took} ms`);
+});

@@ -61,8 +61,9 @@ Deno.test("an option that is not set has its default", () => {
     insecure: false,
     maxPayload: 1048576,
     maxPending: 16777216,
+    maxPendingTotal: undefined,
     maxChannels: 1024,
-    maxRequests: 4096,
+    maxRequests: 65_535,
     maxConnections: 10_000,
     maxConnectionsPerAddress: 4096,
     maxMessageRate: 0,
@@ -372,6 +373,10 @@ const mistakes: [what: string, given: Given, problems: string[]][] = [
   ["a message larger than pending", { file: '{ "max-payload": "16MiB" }' }, [
     "max-pending must be at least max-payload and one header, 16777232 bytes, not 16777216 " +
     "(max-pending: default, max-payload: parley.jsonc:1)",
+  ]],
+  ["less pending for all sessions than for one", { args: ["--max-pending-total=1MiB"] }, [
+    "max-pending-total must be at least max-pending, 16777216 bytes, not 1048576 " +
+    "(max-pending-total: flag, max-pending: default)",
   ]],
 ];
 

@@ -89,6 +89,11 @@ export class RawClient implements Disposable {
     return client;
   }
 
+  /** Its own port. */
+  get port(): number {
+    return this.#conn.localAddr.port;
+  }
+
   [Symbol.dispose](): void {
     this.close();
   }

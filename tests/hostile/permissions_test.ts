@@ -194,7 +194,7 @@ attack(
 
 attack(
   "a request beyond the limit of outstanding ones is refused, and costs nothing else",
-  {},
+  { limits: { requests: 4096 } },
   async (harness) => {
     const responder = await harness.greet();
     const { number } = await responder.respond("jobs");

@@ -50,9 +50,12 @@ Deno.test("each default limit is in its range, and each end of a range is accept
   for (const [name, [min, max]] of Object.entries(LIMIT_RANGES)) {
     const value = DEFAULT_LIMITS[name as keyof Limits];
     assertEquals(value >= min && value <= max, true, name);
-    const most = { pendingBytes: LIMIT_RANGES.pendingBytes[1] };
+    const most = {
+      pendingBytes: LIMIT_RANGES.pendingBytes[1],
+      pendingTotalBytes: LIMIT_RANGES.pendingTotalBytes[1],
+    };
     for (const end of [min, max]) {
-      if (name === "pendingBytes" && end === min) continue; // it contradicts the default payload
+      if (name.startsWith("pending") && end === min) continue; // it contradicts the default payload
       await using _ = await serve({ limits: { ...most, [name]: end, drainMs: 0 } });
     }
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import process from "node:process";
 import { serve } from "../../server/serve.ts";
 import { type ConfigSources, loadConfig } from "../../config/load.ts";
 import { readTextFileSync } from "../../config/option_file.ts";
@@ -129,6 +130,7 @@ function serveOptions(values: ServerConfig): ServeOptions {
     limits: {
       payloadBytes: values.maxPayload,
       pendingBytes: values.maxPending,
+      pendingTotalBytes: values.maxPendingTotal ?? quarterOfMemory(values.maxPending),
       channels: values.maxChannels,
       requests: values.maxRequests,
       connections: values.maxConnections,
@@ -142,4 +144,16 @@ function serveOptions(values: ServerConfig): ServeOptions {
       drainMs: values.drainTime,
     },
   };
+}
+
+/** A quarter of the memory that this process may use, but at least `least`; nothing if that cannot be found out. */
+function quarterOfMemory(least: number): number | undefined {
+  try {
+    // The limit of a container or service; some runtimes do not know it, and without one it is 0 or beyond all memory.
+    const limit = process.constrainedMemory?.() || Infinity;
+    return Math.max(least, Math.floor(Math.min(Deno.systemMemoryInfo().total, limit) / 4));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
 }
