@@ -28,7 +28,7 @@ async function isPaused(harness: Harness, progress: () => number): Promise<void>
 
 attack(
   "a subscriber that fills itself through $echo leaves its publishers their room",
-  { limits: LIMITS },
+  { limits: { ...LIMITS, slowConsumerTimeoutMs: 5000 } },
   async (harness) => {
     const [mallory, publisher] = [await harness.greet(), await harness.greet()];
     const { number } = await mallory.open("feed");
@@ -43,7 +43,8 @@ attack(
     assert(sent < 96 * MiB);
     await publish(publisher, number, 4 * MiB);
     assertEquals(await publisher.barrier(), []);
-    mallory.close();
+    assertEquals(harness.host.log.all("slow consumer"), [], "the publisher had to wait");
+    await harness.host.log.until("slow consumer", { number: mallory.number });
   },
 );
 
@@ -62,14 +63,15 @@ attack(
     }
     const { log } = harness.host;
     const closed = () => log.all("slow consumer");
+    const { number } = await log.until("slow consumer");
+    // It reads on only now.
+    const rest = slow.find((client) => client.number === number)!.rest();
     await harness.until(() => closed().length >= 4, () => `${closed().length} of 6 sessions are closed`);
     for (const line of closed()) {
       assertEquals([line.pendingTotalBytes, line.level], [16 * MiB, "warn"]);
       assert(Number(line.pending) > MiB, `${line.pending} bytes waited for it`);
     }
-    const first = slow.find(({ number }) => number === closed()[0].number)!;
-    // It reads on only now.
-    const error = (await first.rest()).pop()!;
+    const error = (await rest).pop()!;
     assertEquals(error.type, Type.ERROR);
     assertEquals(json(error).code, "slow_consumer");
     assertStringIncludes(String(json(error).message), "wait for all sessions");
