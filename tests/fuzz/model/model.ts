@@ -38,6 +38,9 @@ export const MODEL_LIMITS: Limits = {
   drainMs: 500,
 };
 
+/** The work budget of the model, so small that short schedules spend it. */
+const MODEL_WORK_PER_TURN = 2_000;
+
 const ADDRESS = "192.0.2.1";
 /** Longer than every deadline of a session: when it is over, each request has ended and each slow consumer is closed. */
 const SETTLE_MS = 2 * MODEL_LIMITS.requestMs + 5_000;
@@ -57,7 +60,10 @@ export class Model implements Disposable {
   readonly #instrumentation = new Instrumentation();
   readonly #pool = new CountingPool();
   readonly #limiter = new ConnectionLimiter(MODEL_LIMITS.connections, MODEL_LIMITS.connectionsPerAddress);
-  readonly #budget = new WorkBudget((error) => this.expectations.violated(String(error)));
+  readonly #budget = new WorkBudget(
+    (error) => this.expectations.violated(String(error)),
+    MODEL_WORK_PER_TURN,
+  );
   readonly #router = new Router(MODEL_LIMITS, () => this.#clock.now, this.#budget);
   readonly #context: SessionContext;
   readonly #sessions = new Set<Session>();
