@@ -207,14 +207,15 @@ export class Model implements Disposable {
   async #measure(events: () => void): Promise<void> {
     const instrumentation = this.#instrumentation;
     const sessions = this.#sessions.size;
+    // Microtasks run before this is over. What the events defer runs after it, because it is registered later.
+    const turnOver = new Promise<void>((resolve) => setImmediate(resolve));
     instrumentation.start();
     try {
       events();
     } catch (error) {
       this.expectations.violated(String(error));
     }
-    // Microtasks run before, work that the server defers to a later turn runs after this.
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await turnOver;
     instrumentation.stop();
     this.expectations.turn({
       work: instrumentation.work,
