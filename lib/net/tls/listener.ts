@@ -9,9 +9,11 @@ import { BufferPool } from "../buffers.ts";
 import { type Accepted, Listener, type ListenerEvents } from "../listener.ts";
 import { readFirstRecord, TruncatedFirstRecord } from "./first_record.ts";
 import { describeClientFailure } from "./reasons.ts";
-import { type TlsIdentity, TlsRelay, tryIdentity } from "./relay.ts";
+import type { TlsAcceptor, TlsConnection, TlsIdentity, TlsImplementation } from "./acceptor.ts";
+import { canServeDirectly, directAcceptor } from "./direct.ts";
+import { relayAcceptor } from "./relay.ts";
 
-export type { TlsIdentity } from "./relay.ts";
+export type { TlsIdentity } from "./acceptor.ts";
 
 /** What a TLS listener reports to its owner. Each connection not turned away is `accepted` or `refused` later. */
 export interface TlsListenerEvents extends ListenerEvents {
@@ -39,11 +41,13 @@ export class TlsListener {
   readonly #handshakes = new Set<(reason: string) => void>();
   /** Handshakes and connections that have not ended. */
   readonly #unfinished = new Set<Promise<void>>();
-  #identity: TlsIdentity;
+  readonly #implementation: TlsImplementation;
+  #acceptor: TlsAcceptor;
 
   /**
    * @param handshakeMs time from accepting a connection to the end of its handshake, in milliseconds
    * @param pool lends the buffers
+   * @param implementation how TLS is done; the best one for this runtime, unless given
    * @throws {ParleyError} `bad_argument` if the certificate and key cannot be used
    * @throws {Deno.errors.AddrInUse} and the other errors of `Deno.listen`
    */
@@ -54,8 +58,10 @@ export class TlsListener {
     handshakeMs: number,
     events: TlsListenerEvents,
     pool: BufferPool = new BufferPool(),
+    implementation: TlsImplementation = canServeDirectly() ? directAcceptor : relayAcceptor,
   ) {
-    this.#identity = checked(identity);
+    this.#implementation = implementation;
+    this.#acceptor = this.#acceptorFor(identity);
     this.#handshakeMs = handshakeMs;
     this.#events = events;
     this.#pool = pool;
@@ -73,7 +79,7 @@ export class TlsListener {
    * @throws {ParleyError} `bad_argument` if it cannot be used; the previous one stays in use
    */
   renew(identity: TlsIdentity): void {
-    this.#identity = checked(identity);
+    this.#acceptor = this.#acceptorFor(identity);
   }
 
   /** Stops accepting and aborts the handshakes in progress. Connections that were passed on stay open. */
@@ -89,17 +95,17 @@ export class TlsListener {
 
   async #handshake({ socket: front, address, port }: Accepted): Promise<void> {
     const start = performance.now();
-    let relay: TlsRelay | undefined;
+    let connection: TlsConnection | undefined;
     let failure: string | undefined;
     let isSilent = false;
     const abort = (reason: string) => {
       if (failure !== undefined) return;
       failure = reason;
-      if (relay === undefined) front.close();
-      else relay.abort();
+      if (connection === undefined) front.close();
+      else connection.abort();
     };
     const timer = setTimeout(() => {
-      const what = relay === undefined
+      const what = connection === undefined
         ? "it sent no complete TLS ClientHello"
         : "it did not finish the TLS handshake";
       abort(`${what} within ${this.#handshakeMs / 1000} s`);
@@ -107,24 +113,24 @@ export class TlsListener {
     this.#handshakes.add(abort);
     try {
       const firstRecord = await readFirstRecord(front);
-      relay = await TlsRelay.open(front, firstRecord, this.#identity, this.#pool);
-      this.#track(relay.closed);
-      if (failure !== undefined) relay.abort();
-      await relay.handshake();
+      connection = await this.#acceptor.open(front, firstRecord, this.#pool);
+      this.#track(connection.closed);
+      if (failure !== undefined) connection.abort();
+      await connection.handshake();
     } catch (error) {
       if (failure === undefined) {
         failure = describeClientFailure(error);
         isSilent = error instanceof TruncatedFirstRecord && error.isEmpty;
         // Closed, not aborted: the alert that tells the client the reason may still be on its way.
-        if (relay === undefined) front.close();
-        else relay.close();
+        if (connection === undefined) front.close();
+        else connection.close();
       }
     } finally {
       clearTimeout(timer);
       this.#handshakes.delete(abort);
     }
-    if (relay === undefined || failure !== undefined) this.#events.refused(address, failure!, isSilent);
-    else this.#events.accepted({ socket: relay, address, port, agoMs: performance.now() - start });
+    if (connection === undefined || failure !== undefined) this.#events.refused(address, failure!, isSilent);
+    else this.#events.accepted({ socket: connection, address, port, agoMs: performance.now() - start });
   }
 
   #track(ended: Promise<void>): void {
@@ -135,17 +141,15 @@ export class TlsListener {
   async #allEnded(): Promise<void> {
     while (this.#unfinished.size > 0) await Promise.all(this.#unfinished);
   }
-}
 
-/** Returns `identity` if TLS can be served with it. */
-function checked(identity: TlsIdentity): TlsIdentity {
-  try {
-    tryIdentity(identity);
-    return identity;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    const text = `cannot serve TLS with this certificate and key: ${reason}; ` +
-      "both must be PEM, and the key the one the certificate was made for";
-    throw new ParleyError("bad_argument", text, { cause: error });
+  #acceptorFor(identity: TlsIdentity): TlsAcceptor {
+    try {
+      return this.#implementation(identity);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const text = `cannot serve TLS with this certificate and key: ${reason}; ` +
+        "both must be PEM, and the key the one the certificate was made for";
+      throw new ParleyError("bad_argument", text, { cause: error });
+    }
   }
 }

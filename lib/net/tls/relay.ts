@@ -22,14 +22,7 @@
 import { BUFFER_BYTES, CANCEL_MS, LINGER_MS } from "../../limits.ts";
 import type { BufferPool } from "../buffers.ts";
 import type { Socket } from "../socket.ts";
-
-/** Certificate and private key of a server, both PEM. */
-export interface TlsIdentity {
-  /** The certificate, followed by the intermediate ones. */
-  readonly cert: string;
-  /** The certificate's private key. */
-  readonly key: string;
-}
+import { checkIdentity, type TlsAcceptor, type TlsConnection, type TlsIdentity } from "./acceptor.ts";
 
 /** The address of the inner connections. Other machines cannot reach it. */
 const LOOPBACK = "127.0.0.1";
@@ -37,17 +30,14 @@ const LOOPBACK = "127.0.0.1";
 /** Discards what is written to it. */
 const DISCARD: Pick<Socket, "write"> = { write: (bytes) => Promise.resolve(bytes.length) };
 
-/**
- * Checks that TLS can be served with `identity`.
- *
- * @throws {Error} Deno's description of what is wrong
- */
-export function tryIdentity(identity: TlsIdentity): void {
-  listenInside(identity).close();
+/** Serves TLS with `identity`. Throws Deno's description of what is wrong with it. */
+export function relayAcceptor(identity: TlsIdentity): TlsAcceptor {
+  checkIdentity(identity);
+  return { open: (front, firstRecord, pool) => TlsRelay.open(front, firstRecord, identity, pool) };
 }
 
 /** One connection; see the module's comment. A {@linkcode Socket} once `handshake` has resolved. */
-export class TlsRelay implements Socket {
+class TlsRelay implements TlsConnection {
   /** Settles when all three descriptors are free and no operation on them is left. */
   readonly closed: Promise<void>;
 

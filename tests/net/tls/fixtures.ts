@@ -11,7 +11,10 @@ import {
 } from "../../../lib/certificates/certificates.ts";
 import type { Socket } from "../../../lib/net/socket.ts";
 import { dialTls } from "../../../lib/net/tls/dial.ts";
+import type { TlsImplementation } from "../../../lib/net/tls/acceptor.ts";
+import { canServeDirectly, directAcceptor } from "../../../lib/net/tls/direct.ts";
 import { type TlsIdentity, TlsListener } from "../../../lib/net/tls/listener.ts";
+import { relayAcceptor } from "../../../lib/net/tls/relay.ts";
 import { clientHello as recordClientHello } from "../../harness/client_hello.ts";
 import { DEADLINE_MS, within } from "../../harness/deadline.ts";
 
@@ -51,6 +54,28 @@ export class Queue<T> {
   }
 }
 
+/** The implementations of TLS that this runtime has. */
+const implementations: ReadonlyMap<string, TlsImplementation> = new Map([
+  ["relay", relayAcceptor],
+  ...(canServeDirectly() ? [["direct", directAcceptor] as const] : []),
+]);
+
+/** The options of {@linkcode Served}, without the implementation. */
+export type ServeOptions = Omit<NonNullable<ConstructorParameters<typeof Served>[0]>, "implementation">;
+
+/** Registers a test for each implementation. `serve` makes a listener of that one. */
+export function tlsTest(
+  options: string | { name: string; ignore?: boolean; only?: "relay" | "direct" },
+  test: (serve: (options?: ServeOptions) => Served, implementation: string) => Promise<void>,
+): void {
+  const { name, ignore, only } = typeof options === "string" ? { name: options } : options;
+  for (const [title, implementation] of implementations) {
+    if (only !== undefined && only !== title) continue;
+    const serve = (options?: ServeOptions) => new Served({ ...options, implementation });
+    Deno.test({ name: `${title}: ${name}`, ignore, fn: () => test(serve, title) });
+  }
+}
+
 /** A listener and its events. Disposing of it waits until all of its connections have ended. */
 export class Served implements AsyncDisposable {
   readonly listener: TlsListener;
@@ -59,23 +84,32 @@ export class Served implements AsyncDisposable {
   readonly #open: Socket[] = [];
 
   constructor(
-    { served = good, handshakeMs = DEADLINE_MS, arrived }: {
+    { implementation, served = good, handshakeMs = DEADLINE_MS, arrived }: {
+      implementation?: TlsImplementation;
       served?: TlsIdentity;
       handshakeMs?: number;
       arrived?: (address: string) => boolean;
     } = {},
   ) {
-    this.listener = new TlsListener("127.0.0.1", 0, served, handshakeMs, {
-      arrived,
-      accepted: ({ socket }) => {
-        this.#open.push(socket);
-        this.#accepted.add(socket);
+    this.listener = new TlsListener(
+      "127.0.0.1",
+      0,
+      served,
+      handshakeMs,
+      {
+        arrived,
+        accepted: ({ socket }) => {
+          this.#open.push(socket);
+          this.#accepted.add(socket);
+        },
+        refused: (address, reason) => this.#refused.add(`${address}: ${reason}`),
+        acceptFailed: (error) => {
+          throw error;
+        },
       },
-      refused: (address, reason) => this.#refused.add(`${address}: ${reason}`),
-      acceptFailed: (error) => {
-        throw error;
-      },
-    });
+      undefined,
+      implementation,
+    );
   }
 
   get target(): { hostname: string; port: number } {
