@@ -240,6 +240,7 @@ class DirectTls implements TlsConnection {
       reader.count += at;
     }
     if (at < plaintext.length) this.#plaintext.push(plaintext.subarray(at));
+    else free(plaintext);
     if (!this.#isPushing) queueMicrotask(this.#settleReader); // decrypted later than it arrived
   };
 
@@ -288,6 +289,7 @@ class DirectTls implements TlsConnection {
         for (let at = 0; at < chunk.length;) {
           at += await this.#front.write(at === 0 ? chunk : chunk.subarray(at));
         }
+        free(chunk);
       }
     } catch (error) {
       done(error as Error);
@@ -344,4 +346,12 @@ class DirectTls implements TlsConnection {
 /** `bytes` as `node:stream` takes them, not copied. */
 function asNode(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/**
+ * Frees the memory of `bytes`, which nothing uses any more, at once. The garbage collector notices buffers late: without
+ * this a busy connection takes hundreds of megabytes, and as much time again for fresh memory as for TLS.
+ */
+function free(bytes: Uint8Array): void {
+  if (bytes.length === bytes.buffer.byteLength) (bytes.buffer as ArrayBuffer).transfer(0);
 }
