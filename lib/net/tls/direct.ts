@@ -1,12 +1,16 @@
 /**
- * The server side of a TLS connection directly on its TCP connection, by `node:tls`.
+ * The server side of TLS, directly on the client's TCP connection.
  *
- * `node:tls` encrypts and decrypts for a `Duplex` that is ours, so the TCP connection stays ours: its descriptor is
- * freed at once, whatever the peer does, and `setNoDelay` applies. A `TLSSocket` decrypts whatever it is given, without
- * limit, even while it is paused. Therefore back-pressure is here: bytes are read from TCP only while a `read` waits for
- * plaintext, or during the handshake.
+ * A `TLSSocket` of `node:tls` encrypts and decrypts; it reads from and writes to a `Duplex` of ours, which moves the bytes
+ * from and to the TCP connection. So the TCP connection stays ours: its descriptor is freed at once, whatever the peer
+ * does, and `setNoDelay` applies. It is one descriptor per connection, where the relay of `relay.ts` needs three.
  *
- * Needs {@linkcode canServeDirectly}; older runtimes use the relay of `relay.ts`.
+ * What must hold:
+ * - A `TLSSocket` decrypts everything it is given, without limit, even while it is paused. So TCP is read only while a
+ *   `read` waits for plaintext, or during the handshake; that is the back-pressure.
+ * - Every buffer that the `TLSSocket` hands over is freed at once, see {@linkcode free}.
+ *
+ * Runtimes without {@linkcode canServeDirectly} use the relay.
  *
  * @module
  */
@@ -21,7 +25,7 @@ import type { Buffer as PoolBuffer, BufferPool } from "../buffers.ts";
 import type { Socket } from "../socket.ts";
 import { checkIdentity, type TlsAcceptor, type TlsConnection, type TlsIdentity } from "./acceptor.ts";
 
-/** The first runtime on which the handshake completes (2.6.10 waits for ever) and that is tested. */
+/** On 2.6.10 the handshake never completes, on 2.8.0 it does; tested from here on. */
 const FIRST_VERSION = [2, 9] as const;
 
 /** Whether this runtime can do without the relay. */
@@ -30,7 +34,11 @@ export function canServeDirectly(version: string = Deno.version.deno): boolean {
   return major > FIRST_VERSION[0] || (major === FIRST_VERSION[0] && minor >= FIRST_VERSION[1]);
 }
 
-/** Serves TLS with `identity`. Throws Deno's description of what is wrong with it. */
+/**
+ * Serves TLS with `identity`.
+ *
+ * @throws {Error} Deno's description of what is wrong with it
+ */
 export function directAcceptor(identity: TlsIdentity): TlsAcceptor {
   checkIdentity(identity); // `createSecureContext` accepts a key that does not match
   const { cert, key } = identity;
@@ -57,7 +65,7 @@ interface Reader {
   count: number;
 }
 
-/** One connection; see the module's comment. A {@linkcode Socket} once `handshake` has resolved. */
+/** One connection; see the module's comment. */
 class DirectTls implements TlsConnection {
   readonly closed: Promise<void>;
 
@@ -96,7 +104,7 @@ class DirectTls implements TlsConnection {
     this.#front = front;
     this.#pool = pool;
     this.closed = new Promise((resolve) => this.#settled = resolve);
-    this.#handshake.promise.catch(() => {}); // also if nothing awaits it any more
+    this.#handshake.promise.catch(() => {}); // no unhandled rejection if it is closed before `handshake` is called
     this.#duplex = new Duplex({
       allowHalfOpen: true,
       read: () => {}, // bytes are pushed as they arrive
@@ -106,7 +114,7 @@ class DirectTls implements TlsConnection {
       },
     });
     this.#duplex.on("error", this.#fail);
-    // `allowHalfOpen` is missing in the types: without it the end of one direction would end the other.
+    // The types lack `allowHalfOpen`. Without it the end of one direction would end the other.
     const options = { isServer: true, secureContext: context, allowHalfOpen: true };
     this.#tls = new TLSSocket(this.#duplex as unknown as ConstructorParameters<typeof TLSSocket>[0], options);
     this.#tls.on("secure", this.#secured);
@@ -206,7 +214,7 @@ class DirectTls implements TlsConnection {
     this.#isPushing = true;
     this.#duplex.push(asNode(raw.subarray(0, count)));
     this.#isPushing = false;
-    if (this.#duplex.readableLength > 0) this.#raw = undefined; // not decrypted yet: the stream owns the buffer now
+    if (this.#duplex.readableLength > 0) this.#raw = undefined; // not decrypted yet, so the stream owns the buffer
     else this.#giveRaw();
     this.#settleReader();
     this.#readRaw();
@@ -241,7 +249,7 @@ class DirectTls implements TlsConnection {
     }
     if (at < plaintext.length) this.#plaintext.push(plaintext.subarray(at));
     else free(plaintext);
-    if (!this.#isPushing) queueMicrotask(this.#settleReader); // decrypted later than it arrived
+    if (!this.#isPushing) queueMicrotask(this.#settleReader); // decrypted after the push had returned
   };
 
   readonly #settleReader = () => {
@@ -311,7 +319,7 @@ class DirectTls implements TlsConnection {
     this.#reader = this.#writer = undefined;
   }
 
-  /** Tells the client why its ClientHello was refused, which `node:tls` does not. */
+  /** Sends the alert that says why a ClientHello was refused. `node:tls` sends none. */
   async #sendAlert(): Promise<void> {
     if (this.#hasSent || this.#error === undefined) return;
     const words = String(this.#error);
@@ -343,7 +351,7 @@ class DirectTls implements TlsConnection {
   };
 }
 
-/** `bytes` as `node:stream` takes them, not copied. */
+/** `bytes` as a `Buffer` of Node, not copied. */
 function asNode(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }

@@ -30,7 +30,11 @@ const LOOPBACK = "127.0.0.1";
 /** Discards what is written to it. */
 const DISCARD: Pick<Socket, "write"> = { write: (bytes) => Promise.resolve(bytes.length) };
 
-/** Serves TLS with `identity`. Throws Deno's description of what is wrong with it. */
+/**
+ * Serves TLS with `identity`.
+ *
+ * @throws {Error} Deno's description of what is wrong with it
+ */
 export function relayAcceptor(identity: TlsIdentity): TlsAcceptor {
   checkIdentity(identity);
   return { open: (front, firstRecord, pool) => TlsRelay.open(front, firstRecord, identity, pool) };

@@ -3,6 +3,7 @@ import { ParleyError } from "../../../lib/errors.ts";
 import { LINGER_MS } from "../../../lib/limits.ts";
 import { dialTls } from "../../../lib/net/tls/dial.ts";
 import { DEADLINE_MS, within } from "../../harness/deadline.ts";
+import { seeded, seedFrom } from "../../harness/seeded.ts";
 import {
   authority,
   clientHello,
@@ -42,6 +43,30 @@ tlsTest("bytes go both ways unchanged, in pieces of any size", async (serve) => 
       await writing;
       assert(received.every((byte, index) => byte === sent[index]), `${length} bytes`);
     }
+  }
+  client.close();
+});
+
+tlsTest("reads of any size return the stream, however the writes were cut", async (serve) => {
+  const random = seeded(seedFrom());
+  await using served = serve();
+  const { client, server } = await served.pair();
+  for (const [from, to] of [[client, server], [server, client]]) {
+    const sent = random.bytes(2 * MiB);
+    const writing = (async () => {
+      for (let at = 0; at < sent.length;) {
+        const end = Math.min(sent.length, at + 1 + random.int(random.pick([20, 5000, 300_000])));
+        await writeAll(from, sent.subarray(at, end));
+        at = end;
+      }
+    })();
+    const received = new Uint8Array(sent.length);
+    for (let at = 0; at < received.length;) {
+      const size = 1 + random.int(random.pick([16, 1000, 40_000, 300_000]));
+      at += await within(to.read(received.subarray(at, at + size)), "bytes") ?? received.length;
+    }
+    await writing;
+    assert(received.every((byte, index) => byte === sent[index]));
   }
   client.close();
 });

@@ -1,0 +1,56 @@
+import { assert, assertEquals } from "@std/assert";
+import { BUFFER_BYTES } from "../../../lib/limits.ts";
+import { BufferPool } from "../../../lib/net/buffers.ts";
+import type { Socket } from "../../../lib/net/socket.ts";
+import type { TlsConnection } from "../../../lib/net/tls/acceptor.ts";
+import { dialTls } from "../../../lib/net/tls/dial.ts";
+import { canServeDirectly, directAcceptor } from "../../../lib/net/tls/direct.ts";
+import { readFirstRecord } from "../../../lib/net/tls/first_record.ts";
+import { DEADLINE_MS, within } from "../../harness/deadline.ts";
+import { authority, good, writeUntilStuck } from "./fixtures.ts";
+
+const ignore = !canServeDirectly();
+
+/** Both ends of a connection. `read` counts the bytes read from TCP. */
+async function pair() {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const options = { caCerts: [authority.certificate], withinMs: DEADLINE_MS };
+  const dialled = dialTls({ hostname: "127.0.0.1", port: listener.addr.port }, options);
+  const tcp = await listener.accept();
+  listener.close();
+  const counter = { read: 0 };
+  const front: Socket = {
+    async read(bytes) {
+      const count = await tcp.read(bytes);
+      counter.read += count ?? 0;
+      return count;
+    },
+    write: (bytes) => tcp.write(bytes),
+    closeWrite: () => tcp.closeWrite(),
+    close: () => tcp.close(),
+  };
+  const firstRecord = await readFirstRecord(front);
+  const server: TlsConnection = await directAcceptor(good).open(front, firstRecord, new BufferPool());
+  await within(server.handshake(), "end of the handshake");
+  return { client: await dialled, server, counter };
+}
+
+Deno.test({ name: "TCP is read only while a read waits for plaintext", ignore }, async () => {
+  const { client, server, counter } = await pair();
+  const before = counter.read;
+  const { taken, stuck } = await writeUntilStuck(client);
+  stuck.catch(() => {});
+  assert(taken > 256 * 1024, `only ${taken} bytes were sent`);
+  assert(counter.read - before <= BUFFER_BYTES[0], `${counter.read - before} bytes were read`);
+  assertEquals(await within(server.read(new Uint8Array(1)), "a byte"), 1);
+  // One record of at most 16 KiB was needed for it.
+  assert(counter.read - before <= 64 * 1024, `${counter.read - before} bytes were read for a single one`);
+  server.close();
+  client.close();
+  await within(server.closed, "end of the connection");
+});
+
+Deno.test("TLS is served directly from Deno 2.9 on", () => {
+  const versions = ["2.6.10", "2.8.3", "2.9.0", "2.9.6", "2.10.0", "3.0.0"];
+  assertEquals(versions.map((version) => canServeDirectly(version)), [false, false, true, true, true, true]);
+});
