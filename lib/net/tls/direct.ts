@@ -80,6 +80,7 @@ class DirectTls implements TlsConnection {
   #reader: Reader | undefined;
   #writer: PromiseWithResolvers<number> | undefined;
   #writing = 0;
+  #isWritingRaw = false;
   /** The last write to TCP; never rejects. */
   #lastWrite = Promise.resolve();
   /** Plaintext that the last `read` had no room for; at most one read from TCP and one TLS record. */
@@ -191,6 +192,8 @@ class DirectTls implements TlsConnection {
   #readRaw(): void {
     if (this.#isReadingRaw || this.#isClosed || this.#error !== undefined || this.#sawEnd) return;
     if (!this.#isHandshaking && this.#reader === undefined) return;
+    // TLS itself answers some messages (KeyUpdate). A peer that sends those and reads no answers must not be read on.
+    if (this.#isWritingRaw && this.#writer === undefined && !this.#isHandshaking) return;
     this.#isReadingRaw = true;
     this.#raw ??= this.#pool.takeForRead(Math.max(this.#rawSize, this.#reader?.bytes.length ?? 0));
     this.#front.read(this.#raw).then(this.#arrived, this.#rawFailed);
@@ -292,6 +295,7 @@ class DirectTls implements TlsConnection {
 
   async #writeRaw(chunks: readonly Uint8Array[], done: (error?: Error | null) => void): Promise<void> {
     this.#hasSent = true;
+    this.#isWritingRaw = true;
     try {
       for (const chunk of chunks) {
         for (let at = 0; at < chunk.length;) {
@@ -303,7 +307,9 @@ class DirectTls implements TlsConnection {
       done(error as Error);
       return;
     }
+    this.#isWritingRaw = false;
     done();
+    this.#readRaw();
   }
 
   readonly #fail = (error: unknown) => {
