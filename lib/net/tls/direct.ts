@@ -57,6 +57,15 @@ export function directAcceptor(identity: TlsIdentity): TlsAcceptor {
 /** The alerts of RFC 8446, section 6.2, that answer a ClientHello. */
 const ALERTS = { unexpectedMessage: 10, handshakeFailure: 40, decodeError: 50, protocolVersion: 70 } as const;
 
+/** Smaller buffers are left to the garbage collector, which is cheaper. */
+const MIN_FREED_BYTES = 4 * 1024;
+
+/** Decrypted bytes, of which `[at, end)` have not been read. */
+interface Plaintext {
+  readonly bytes: Uint8Array;
+  at: number;
+}
+
 /** A `read` that waits for plaintext. */
 interface Reader {
   readonly bytes: Uint8Array;
@@ -81,10 +90,11 @@ class DirectTls implements TlsConnection {
   #writer: PromiseWithResolvers<number> | undefined;
   #writing = 0;
   #isWritingRaw = false;
+  readonly #freeDrained: (copy: Uint8Array) => void;
   /** The last write to TCP; never rejects. */
   #lastWrite = Promise.resolve();
   /** Plaintext that the last `read` had no room for; at most one read from TCP and one TLS record. */
-  readonly #plaintext: Uint8Array[] = [];
+  readonly #plaintext: Plaintext[] = [];
   /** The buffer that is being read into from TCP. */
   #raw: PoolBuffer | undefined;
   #rawSize = BUFFER_BYTES[0];
@@ -118,6 +128,7 @@ class DirectTls implements TlsConnection {
     // The types lack `allowHalfOpen`. Without it the end of one direction would end the other.
     const options = { isServer: true, secureContext: context, allowHalfOpen: true };
     this.#tls = new TLSSocket(this.#duplex as unknown as ConstructorParameters<typeof TLSSocket>[0], options);
+    this.#freeDrained = freeDrained(this.#tls);
     this.#tls.on("secure", this.#secured);
     this.#tls.on("data", this.#deliver);
     this.#tls.on("end", this.#ended);
@@ -250,7 +261,7 @@ class DirectTls implements TlsConnection {
       reader.bytes.set(at === plaintext.length ? plaintext : plaintext.subarray(0, at), reader.count);
       reader.count += at;
     }
-    if (at < plaintext.length) this.#plaintext.push(plaintext.subarray(at));
+    if (at < plaintext.length) this.#plaintext.push({ bytes: plaintext, at });
     else free(plaintext);
     if (!this.#isPushing) queueMicrotask(this.#settleReader); // decrypted after the push had returned
   };
@@ -266,12 +277,14 @@ class DirectTls implements TlsConnection {
   #takePlaintext(bytes: Uint8Array): number {
     let count = 0;
     while (count < bytes.length && this.#plaintext.length > 0) {
-      const [first] = this.#plaintext;
-      const part = first.subarray(0, bytes.length - count);
+      const first = this.#plaintext[0];
+      const part = first.bytes.subarray(first.at, first.at + bytes.length - count);
       bytes.set(part, count);
       count += part.length;
-      if (part.length < first.length) this.#plaintext[0] = first.subarray(part.length);
-      else this.#plaintext.shift();
+      first.at += part.length;
+      if (first.at < first.bytes.length) break;
+      this.#plaintext.shift();
+      free(first.bytes);
     }
     return count;
   }
@@ -296,6 +309,7 @@ class DirectTls implements TlsConnection {
   async #writeRaw(chunks: readonly Uint8Array[], done: (error?: Error | null) => void): Promise<void> {
     this.#hasSent = true;
     this.#isWritingRaw = true;
+    this.#freeDrained(chunks[0]);
     try {
       for (const chunk of chunks) {
         for (let at = 0; at < chunk.length;) {
@@ -367,5 +381,27 @@ function asNode(bytes: Uint8Array): Buffer {
  * this a busy connection takes hundreds of megabytes, and as much time again for fresh memory as for TLS.
  */
 function free(bytes: Uint8Array): void {
-  if (bytes.length === bytes.buffer.byteLength) (bytes.buffer as ArrayBuffer).transfer(0);
+  if (bytes.length >= MIN_FREED_BYTES && bytes.length === bytes.buffer.byteLength) {
+    (bytes.buffer as ArrayBuffer).transfer(0);
+  }
+}
+
+/**
+ * Deno takes encrypted bytes from `TLSWrap.drainEncOut`, copies them, and writes the copy to the `Duplex`. Returns a
+ * function to call with the copy, which frees the original. Where the runtime does it in another way, nothing is freed.
+ */
+function freeDrained(tls: TLSSocket): (copy: Uint8Array) => void {
+  const handle = (tls as unknown as { _handle?: { drainEncOut?: () => unknown } })._handle;
+  const drain = handle?.drainEncOut;
+  if (handle === undefined || typeof drain !== "function") return () => {};
+  let drained: unknown;
+  handle.drainEncOut = function () {
+    return drained = drain.call(this);
+  };
+  return (copy) => {
+    if (drained instanceof Uint8Array && drained.length === copy.length && drained.buffer !== copy.buffer) {
+      free(drained);
+    }
+    drained = undefined;
+  };
 }
