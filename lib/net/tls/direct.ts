@@ -8,14 +8,13 @@
  * What must hold:
  * - A `TLSSocket` decrypts everything it is given, without limit, even while it is paused. So TCP is read only while a
  *   `read` waits for plaintext, or during the handshake; that is the back-pressure.
- * - Every buffer that the `TLSSocket` hands over is freed at once, see {@linkcode free}.
+ * - Every buffer that the `TLSSocket` hands over is freed at once; see `node_buffers.ts`.
  *
- * Runtimes without {@linkcode canServeDirectly} use the relay.
+ * `implementation.ts` says which runtimes can do this; the others use the relay.
  *
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import { nextTick } from "node:process";
 import { Duplex } from "node:stream";
 import { clearImmediate, setImmediate } from "node:timers";
@@ -23,55 +22,21 @@ import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { BUFFER_BYTES, LINGER_MS } from "../../limits.ts";
 import type { Buffer as PoolBuffer, BufferPool } from "../buffers.ts";
 import type { Socket } from "../socket.ts";
-import { checkIdentity, type TlsAcceptor, type TlsConnection, type TlsIdentity } from "./acceptor.ts";
+import type { TlsAcceptor, TlsConnection, TlsIdentity } from "./acceptor.ts";
+import { asNode, free, freeDrained } from "./node_buffers.ts";
+import { Plaintext } from "./plaintext.ts";
+import { alertFor } from "./reasons.ts";
 
-/** On 2.6.10 the handshake never completes, on 2.8.0 it does; tested from here on. */
-const FIRST_VERSION = [2, 9] as const;
-
-/** Whether this runtime can do without the relay. */
-export function canServeDirectly(version: string = Deno.version.deno): boolean {
-  const [major, minor] = version.split(".").map(Number);
-  return major > FIRST_VERSION[0] || (major === FIRST_VERSION[0] && minor >= FIRST_VERSION[1]);
-}
-
-/**
- * Serves TLS with `identity`.
- *
- * @throws {Error} Deno's description of what is wrong with it
- */
-export function directAcceptor(identity: TlsIdentity): TlsAcceptor {
-  checkIdentity(identity); // `createSecureContext` accepts a key that does not match
-  const { cert, key } = identity;
+/** Returns what opens connections with `identity`. */
+export function directOpener({ cert, key }: TlsIdentity): TlsAcceptor["open"] {
   const context = createSecureContext({ cert, key, minVersion: "TLSv1.2" });
-  return {
-    async open(front, firstRecord, pool) {
-      const connection = new DirectTls(front, context, pool);
-      // A TLSSocket starts in the next tick, and must not be destroyed before.
-      await new Promise<void>((resolve) => nextTick(resolve));
-      connection.start(firstRecord);
-      return connection;
-    },
+  return async (front, firstRecord, pool) => {
+    const connection = new DirectTls(front, context, pool);
+    // A TLSSocket starts in the next tick, and must not be destroyed before.
+    await new Promise<void>((resolve) => nextTick(resolve));
+    connection.start(firstRecord);
+    return connection;
   };
-}
-
-/** The alerts of RFC 8446, section 6.2, that answer a ClientHello. */
-const ALERTS = { unexpectedMessage: 10, handshakeFailure: 40, decodeError: 50, protocolVersion: 70 } as const;
-
-/** Smaller buffers are left to the garbage collector, which is cheaper. */
-const MIN_FREED_BYTES = 4 * 1024;
-
-/** Decrypted bytes, of which `[at, end)` have not been read. */
-interface Plaintext {
-  readonly bytes: Uint8Array;
-  at: number;
-}
-
-/** A `read` that waits for plaintext. */
-interface Reader {
-  readonly bytes: Uint8Array;
-  readonly settle: PromiseWithResolvers<number | null>;
-  /** How much of `bytes` is filled. */
-  count: number;
 }
 
 /** One connection; see the module's comment. */
@@ -86,15 +51,13 @@ class DirectTls implements TlsConnection {
   #isHandshaking = true;
   /** Whether anything was sent, after which an alert in plain text would not be understood. */
   #hasSent = false;
-  #reader: Reader | undefined;
   #writer: PromiseWithResolvers<number> | undefined;
   #writing = 0;
   #isWritingRaw = false;
   readonly #freeDrained: (copy: Uint8Array) => void;
   /** The last write to TCP; never rejects. */
   #lastWrite = Promise.resolve();
-  /** Plaintext that the last `read` had no room for; at most one read from TCP and one TLS record. */
-  readonly #plaintext: Plaintext[] = [];
+  readonly #plaintext = new Plaintext();
   /** The buffer that is being read into from TCP. */
   #raw: PoolBuffer | undefined;
   #rawSize = BUFFER_BYTES[0];
@@ -146,14 +109,13 @@ class DirectTls implements TlsConnection {
   }
 
   read(bytes: Uint8Array): Promise<number | null> {
-    const count = this.#takePlaintext(bytes);
+    const count = this.#plaintext.take(bytes);
     if (count > 0) return Promise.resolve(count);
     if (this.#sawEnd) return Promise.resolve(null);
     if (this.#error !== undefined) return Promise.reject(this.#error);
-    this.#reader = { bytes, settle: Promise.withResolvers(), count: 0 };
-    const { promise } = this.#reader.settle;
+    const read = this.#plaintext.wait(bytes);
     this.#readRaw();
-    return promise;
+    return read;
   }
 
   write(bytes: Uint8Array): Promise<number> {
@@ -202,11 +164,11 @@ class DirectTls implements TlsConnection {
   /** Reads from TCP if plaintext is wanted. */
   #readRaw(): void {
     if (this.#isReadingRaw || this.#isClosed || this.#error !== undefined || this.#sawEnd) return;
-    if (!this.#isHandshaking && this.#reader === undefined) return;
+    if (!this.#isHandshaking && this.#plaintext.wanted === 0) return;
     // TLS itself answers some messages (KeyUpdate). A peer that sends those and reads no answers must not be read on.
     if (this.#isWritingRaw && this.#writer === undefined && !this.#isHandshaking) return;
     this.#isReadingRaw = true;
-    this.#raw ??= this.#pool.takeForRead(Math.max(this.#rawSize, this.#reader?.bytes.length ?? 0));
+    this.#raw ??= this.#pool.takeForRead(Math.max(this.#rawSize, this.#plaintext.wanted));
     this.#front.read(this.#raw).then(this.#arrived, this.#rawFailed);
   }
 
@@ -230,7 +192,7 @@ class DirectTls implements TlsConnection {
     this.#isPushing = false;
     if (this.#duplex.readableLength > 0) this.#raw = undefined; // not decrypted yet, so the stream owns the buffer
     else this.#giveRaw();
-    this.#settleReader();
+    this.#plaintext.settle();
     this.#readRaw();
   };
 
@@ -254,47 +216,14 @@ class DirectTls implements TlsConnection {
 
   readonly #deliver = (plaintext: Uint8Array) => {
     if (this.#isClosed) return;
-    const reader = this.#reader;
-    let at = 0;
-    if (reader !== undefined && this.#plaintext.length === 0) {
-      at = Math.min(plaintext.length, reader.bytes.length - reader.count);
-      reader.bytes.set(at === plaintext.length ? plaintext : plaintext.subarray(0, at), reader.count);
-      reader.count += at;
-    }
-    if (at < plaintext.length) this.#plaintext.push({ bytes: plaintext, at });
-    else free(plaintext);
-    if (!this.#isPushing) queueMicrotask(this.#settleReader); // decrypted after the push had returned
+    this.#plaintext.deliver(plaintext);
+    if (!this.#isPushing) queueMicrotask(this.#plaintext.settle); // decrypted after the push had returned
   };
-
-  readonly #settleReader = () => {
-    const reader = this.#reader;
-    if (reader === undefined || reader.count === 0) return;
-    this.#reader = undefined;
-    reader.settle.resolve(reader.count);
-  };
-
-  /** Moves plaintext into `bytes`; returns how many bytes. */
-  #takePlaintext(bytes: Uint8Array): number {
-    let count = 0;
-    while (count < bytes.length && this.#plaintext.length > 0) {
-      const first = this.#plaintext[0];
-      const part = first.bytes.subarray(first.at, first.at + bytes.length - count);
-      bytes.set(part, count);
-      count += part.length;
-      first.at += part.length;
-      if (first.at < first.bytes.length) break;
-      this.#plaintext.shift();
-      free(first.bytes);
-    }
-    return count;
-  }
 
   readonly #ended = () => {
     if (this.#isHandshaking) return; // `#eof` reports it
     this.#sawEnd = true;
-    this.#settleReader();
-    this.#reader?.settle.resolve(null);
-    this.#reader = undefined;
+    this.#plaintext.end();
   };
 
   readonly #written = (error?: Error | null) => {
@@ -334,22 +263,15 @@ class DirectTls implements TlsConnection {
 
   #settleAll(error: unknown): void {
     this.#handshake.reject(error);
-    this.#reader?.settle.reject(error);
+    this.#plaintext.fail(error);
     this.#writer?.reject(error);
-    this.#reader = this.#writer = undefined;
+    this.#writer = undefined;
   }
 
   /** Sends the alert that says why a ClientHello was refused. `node:tls` sends none. */
   async #sendAlert(): Promise<void> {
     if (this.#hasSent || this.#error === undefined) return;
-    const words = String(this.#error);
-    const alert = words.includes("InvalidContentType")
-      ? ALERTS.unexpectedMessage
-      : words.includes("corrupt message")
-      ? ALERTS.decodeError
-      : words.includes("peer is incompatible")
-      ? (words.includes("Version") ? ALERTS.protocolVersion : ALERTS.handshakeFailure)
-      : undefined;
+    const alert = alertFor(this.#error);
     if (alert === undefined) return;
     await this.#front.write(Uint8Array.of(0x15, 3, 3, 0, 2, 2, alert));
     await this.#front.closeWrite();
@@ -368,40 +290,5 @@ class DirectTls implements TlsConnection {
     this.#tls.destroy();
     this.#duplex.destroy();
     if (!this.#isReadingRaw) this.#settled();
-  };
-}
-
-/** `bytes` as a `Buffer` of Node, not copied. */
-function asNode(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
-/**
- * Frees the memory of `bytes`, which nothing uses any more, at once. The garbage collector notices buffers late: without
- * this a busy connection takes hundreds of megabytes, and as much time again for fresh memory as for TLS.
- */
-function free(bytes: Uint8Array): void {
-  if (bytes.length >= MIN_FREED_BYTES && bytes.length === bytes.buffer.byteLength) {
-    (bytes.buffer as ArrayBuffer).transfer(0);
-  }
-}
-
-/**
- * Deno takes encrypted bytes from `TLSWrap.drainEncOut`, copies them, and writes the copy to the `Duplex`. Returns a
- * function to call with the copy, which frees the original. Where the runtime does it in another way, nothing is freed.
- */
-function freeDrained(tls: TLSSocket): (copy: Uint8Array) => void {
-  const handle = (tls as unknown as { _handle?: { drainEncOut?: () => unknown } })._handle;
-  const drain = handle?.drainEncOut;
-  if (handle === undefined || typeof drain !== "function") return () => {};
-  let drained: unknown;
-  handle.drainEncOut = function () {
-    return drained = drain.call(this);
-  };
-  return (copy) => {
-    if (drained instanceof Uint8Array && drained.length === copy.length && drained.buffer !== copy.buffer) {
-      free(drained);
-    }
-    drained = undefined;
   };
 }

@@ -10,8 +10,7 @@ import { type Accepted, Listener, type ListenerEvents } from "../listener.ts";
 import { readFirstRecord, TruncatedFirstRecord } from "./first_record.ts";
 import { describeClientFailure } from "./reasons.ts";
 import type { TlsAcceptor, TlsConnection, TlsIdentity, TlsImplementation } from "./acceptor.ts";
-import { canServeDirectly, directAcceptor } from "./direct.ts";
-import { relayAcceptor } from "./relay.ts";
+import { bestImplementation } from "./implementation.ts";
 
 export type { TlsIdentity } from "./acceptor.ts";
 
@@ -58,7 +57,7 @@ export class TlsListener {
     handshakeMs: number,
     events: TlsListenerEvents,
     pool: BufferPool = new BufferPool(),
-    implementation: TlsImplementation = canServeDirectly() ? directAcceptor : relayAcceptor,
+    implementation: TlsImplementation = bestImplementation(),
   ) {
     this.#implementation = implementation;
     this.#acceptor = this.#acceptorFor(identity);

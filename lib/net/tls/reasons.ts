@@ -40,6 +40,17 @@ const ALERTS: Readonly<Record<string, string>> = {
   ProtocolVersion: "it speaks neither TLS 1.2 nor 1.3",
 };
 
+/**
+ * The alert that answers the ClientHello of a failed handshake, if there is one: its number in RFC 8446, section 6.2.
+ */
+export function alertFor(error: unknown): number | undefined {
+  const words = wordsOf(error);
+  if (words.includes("InvalidContentType")) return 10; // unexpected_message
+  if (words.includes("corrupt message")) return 50; // decode_error
+  if (!words.includes("peer is incompatible")) return undefined;
+  return words.includes("Version") ? 70 : 40; // protocol_version, handshake_failure
+}
+
 /** Why a client's handshake with a server failed, and what to do. */
 export interface ServerFailure {
   /**

@@ -4,7 +4,7 @@ import { BufferPool } from "../../../lib/net/buffers.ts";
 import type { Socket } from "../../../lib/net/socket.ts";
 import type { TlsConnection } from "../../../lib/net/tls/acceptor.ts";
 import { dialTls } from "../../../lib/net/tls/dial.ts";
-import { canServeDirectly, directAcceptor } from "../../../lib/net/tls/direct.ts";
+import { canServeDirectly, directAcceptor } from "../../../lib/net/tls/implementation.ts";
 import { readFirstRecord } from "../../../lib/net/tls/first_record.ts";
 import { DEADLINE_MS, within } from "../../harness/deadline.ts";
 import { authority, good, writeUntilStuck } from "./fixtures.ts";

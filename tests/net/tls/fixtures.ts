@@ -12,7 +12,7 @@ import {
 import type { Socket } from "../../../lib/net/socket.ts";
 import { dialTls } from "../../../lib/net/tls/dial.ts";
 import type { TlsImplementation } from "../../../lib/net/tls/acceptor.ts";
-import { canServeDirectly, directAcceptor } from "../../../lib/net/tls/direct.ts";
+import { canServeDirectly, directAcceptor } from "../../../lib/net/tls/implementation.ts";
 import { type TlsIdentity, TlsListener } from "../../../lib/net/tls/listener.ts";
 import { relayAcceptor } from "../../../lib/net/tls/relay.ts";
 import { clientHello as recordClientHello } from "../../harness/client_hello.ts";
