@@ -35,11 +35,11 @@ export interface TlsAcceptor {
   /**
    * Begins the handshake of a client.
    *
-   * @param front the client's TCP connection
-   * @param firstRecord the bytes already read from `front`
-   * @throws {Error} if the connection cannot be set up; `front` is then left open
+   * @param tcp the client's TCP connection
+   * @param firstRecord the bytes already read from `tcp`
+   * @throws {Error} if the connection cannot be set up; `tcp` is then left open
    */
-  open(front: Socket, firstRecord: Uint8Array, pool: BufferPool): Promise<TlsConnection>;
+  open(tcp: Socket, firstRecord: Uint8Array, pool: BufferPool): Promise<TlsConnection>;
 }
 
 /** Makes the acceptor for an identity. Throws Deno's description of what is wrong with it. */

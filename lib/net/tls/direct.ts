@@ -7,8 +7,10 @@
  *
  * What must hold:
  * - A `TLSSocket` decrypts everything it is given, without limit, even while it is paused. So TCP is read only while a
- *   `read` waits for plaintext, or during the handshake; that is the back-pressure.
- * - Every buffer that the `TLSSocket` hands over is freed at once; see `node_buffers.ts`.
+ *   `read` waits for plaintext, or during the handshake. That is the back-pressure.
+ * - TLS itself answers some messages of the peer (KeyUpdate). A peer that sends those and reads no answers is not read
+ *   on; see `MAX_UNSENT_ANSWERS`.
+ * - Buffers that come from `node:tls` are freed at once; see `node_buffers.ts`.
  *
  * `implementation.ts` says which runtimes can do this; the others use the relay.
  *
@@ -23,15 +25,19 @@ import { BUFFER_BYTES, LINGER_MS } from "../../limits.ts";
 import type { Buffer as PoolBuffer, BufferPool } from "../buffers.ts";
 import type { Socket } from "../socket.ts";
 import type { TlsAcceptor, TlsConnection, TlsIdentity } from "./acceptor.ts";
-import { asNode, free, freeDrained } from "./node_buffers.ts";
+import { EncryptedOutput } from "./encrypted_output.ts";
+import { asNode } from "./node_buffers.ts";
 import { Plaintext } from "./plaintext.ts";
 import { alertFor } from "./reasons.ts";
+
+/** Above this many encrypted bytes that nobody asked `write` for and TCP has not taken, the peer is not read. */
+const MAX_UNSENT_ANSWERS = 64 * 1024;
 
 /** Returns what opens connections with `identity`. */
 export function directOpener({ cert, key }: TlsIdentity): TlsAcceptor["open"] {
   const context = createSecureContext({ cert, key, minVersion: "TLSv1.2" });
-  return async (front, firstRecord, pool) => {
-    const connection = new DirectTls(front, context, pool);
+  return async (tcp, firstRecord, pool) => {
+    const connection = new DirectTls(tcp, context, pool);
     // A TLSSocket starts in the next tick, and must not be destroyed before.
     await new Promise<void>((resolve) => nextTick(resolve));
     connection.start(firstRecord);
@@ -43,20 +49,13 @@ export function directOpener({ cert, key }: TlsIdentity): TlsAcceptor["open"] {
 class DirectTls implements TlsConnection {
   readonly closed: Promise<void>;
 
-  readonly #front: Socket;
+  readonly #tcp: Socket;
   readonly #pool: BufferPool;
+  readonly #output: EncryptedOutput;
   readonly #duplex: Duplex;
   readonly #tls: TLSSocket;
   readonly #handshake = Promise.withResolvers<void>();
   #isHandshaking = true;
-  /** Whether anything was sent, after which an alert in plain text would not be understood. */
-  #hasSent = false;
-  #writer: PromiseWithResolvers<number> | undefined;
-  #writing = 0;
-  #isWritingRaw = false;
-  readonly #freeDrained: (copy: Uint8Array) => void;
-  /** The last write to TCP; never rejects. */
-  #lastWrite = Promise.resolve();
   readonly #plaintext = new Plaintext();
   /** The buffer that is being read into from TCP. */
   #raw: PoolBuffer | undefined;
@@ -66,32 +65,35 @@ class DirectTls implements TlsConnection {
   #isPushing = false;
   /** The peer's close_notify has been received. */
   #sawEnd = false;
-  #wroteEnd = false;
+  #eofCheck: ReturnType<typeof setImmediate> | undefined;
+  #writer: PromiseWithResolvers<number> | undefined;
+  /** How many bytes `#writer` writes. */
+  #writing = 0;
+  /** The end of this side's direction, once it has begun. */
+  #ending: Promise<void> | undefined;
   #error: unknown;
   #isClosed = false;
   #isFreed = false;
-  #eofCheck: ReturnType<typeof setImmediate> | undefined;
   #linger: ReturnType<typeof setTimeout> | undefined;
   #settled!: () => void;
 
-  constructor(front: Socket, context: SecureContext, pool: BufferPool) {
-    this.#front = front;
+  constructor(tcp: Socket, context: SecureContext, pool: BufferPool) {
+    this.#tcp = tcp;
     this.#pool = pool;
     this.closed = new Promise((resolve) => this.#settled = resolve);
     this.#handshake.promise.catch(() => {}); // no unhandled rejection if it is closed before `handshake` is called
+    this.#output = new EncryptedOutput(tcp, () => this.#readRaw(), this.#fail);
     this.#duplex = new Duplex({
       allowHalfOpen: true,
       read: () => {}, // bytes are pushed as they arrive
-      write: (chunk, _encoding, done) => void (this.#lastWrite = this.#writeRaw([chunk], done)),
-      writev: (chunks, done) => {
-        this.#lastWrite = this.#writeRaw(chunks.map(({ chunk }) => chunk), done);
-      },
+      write: (chunk, _encoding, done) => this.#output.write([chunk], done),
+      writev: (chunks, done) => this.#output.write(chunks.map(({ chunk }) => chunk), done),
     });
     this.#duplex.on("error", this.#fail);
     // The types lack `allowHalfOpen`. Without it the end of one direction would end the other.
     const options = { isServer: true, secureContext: context, allowHalfOpen: true };
     this.#tls = new TLSSocket(this.#duplex as unknown as ConstructorParameters<typeof TLSSocket>[0], options);
-    this.#freeDrained = freeDrained(this.#tls);
+    this.#output.comesFrom(this.#tls);
     this.#tls.on("secure", this.#secured);
     this.#tls.on("data", this.#deliver);
     this.#tls.on("end", this.#ended);
@@ -100,7 +102,7 @@ class DirectTls implements TlsConnection {
 
   /** Begins the handshake with the bytes already read. */
   start(firstRecord: Uint8Array): void {
-    this.#duplex.push(asNode(firstRecord));
+    this.#push(firstRecord);
     this.#readRaw();
   }
 
@@ -109,6 +111,7 @@ class DirectTls implements TlsConnection {
   }
 
   read(bytes: Uint8Array): Promise<number | null> {
+    if (this.#isClosed) return Promise.reject(closedError());
     const count = this.#plaintext.take(bytes);
     if (count > 0) return Promise.resolve(count);
     if (this.#sawEnd) return Promise.resolve(null);
@@ -119,6 +122,7 @@ class DirectTls implements TlsConnection {
   }
 
   write(bytes: Uint8Array): Promise<number> {
+    if (this.#isClosed) return Promise.reject(closedError());
     if (this.#error !== undefined) return Promise.reject(this.#error);
     this.#writer = Promise.withResolvers();
     this.#writing = bytes.length;
@@ -128,27 +132,23 @@ class DirectTls implements TlsConnection {
   }
 
   closeWrite(): Promise<void> {
+    if (this.#isClosed) return Promise.reject(closedError());
     if (this.#error !== undefined) return Promise.reject(this.#error);
-    return this.#writeEnd();
-  }
-
-  /** Sends close_notify and the end of the TCP stream. */
-  async #writeEnd(): Promise<void> {
-    this.#wroteEnd = true;
-    await new Promise<void>((resolve) => this.#tls.end(resolve));
-    await this.#lastWrite;
-    await this.#front.closeWrite();
+    return this.#ending ??= this.#writeEnd();
   }
 
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     const isBlocked = this.#writer !== undefined;
-    this.#settleAll(new Deno.errors.Interrupted("closed"));
+    this.#settleAll(closedError());
+    if (isBlocked || (this.#error !== undefined && !this.#isHandshaking)) {
+      this.#free();
+      return;
+    }
     this.#linger = setTimeout(this.#free, LINGER_MS);
-    if (this.#isHandshaking) this.#sendAlert().then(this.#free, this.#free);
-    else if (isBlocked || this.#wroteEnd || this.#error !== undefined) this.#free();
-    else this.#writeEnd().then(this.#free, this.#free);
+    const last = this.#isHandshaking ? this.#sendAlert() : this.#ending ??= this.#writeEnd();
+    last.then(this.#free, this.#free);
   }
 
   abort(): void {
@@ -165,54 +165,53 @@ class DirectTls implements TlsConnection {
   #readRaw(): void {
     if (this.#isReadingRaw || this.#isClosed || this.#error !== undefined || this.#sawEnd) return;
     if (!this.#isHandshaking && this.#plaintext.wanted === 0) return;
-    // TLS itself answers some messages (KeyUpdate). A peer that sends those and reads no answers must not be read on.
-    if (this.#isWritingRaw && this.#writer === undefined && !this.#isHandshaking) return;
+    // Encryption adds much less than doubles what `write` was given.
+    if (this.#duplex.writableLength > 2 * this.#writing + MAX_UNSENT_ANSWERS) return;
     this.#isReadingRaw = true;
-    this.#raw ??= this.#pool.takeForRead(Math.max(this.#rawSize, this.#plaintext.wanted));
-    this.#front.read(this.#raw).then(this.#arrived, this.#rawFailed);
+    this.#raw = this.#pool.takeForRead(Math.max(this.#rawSize, this.#plaintext.wanted));
+    this.#tcp.read(this.#raw).then(this.#arrived, this.#rawFailed);
   }
 
   readonly #arrived = (count: number | null) => {
-    this.#isReadingRaw = false;
     const raw = this.#raw!;
-    if (this.#isClosed) {
-      this.#giveRaw();
-      if (this.#isFreed) this.#settled();
-      return;
-    }
     if (count === null) {
-      this.#giveRaw();
       // Later: a close_notify that arrived before is reported after some ticks.
-      this.#eofCheck = setImmediate(this.#eof);
-      return;
+      if (!this.#isClosed) this.#eofCheck = setImmediate(this.#eof);
+    } else if (!this.#isClosed) {
+      this.#rawSize = count === raw.length ? count * 4 : count;
+      this.#push(raw.subarray(0, count));
     }
-    this.#rawSize = count === raw.length ? count * 4 : count;
-    this.#isPushing = true;
-    this.#duplex.push(asNode(raw.subarray(0, count)));
-    this.#isPushing = false;
-    if (this.#duplex.readableLength > 0) this.#raw = undefined; // not decrypted yet, so the stream owns the buffer
-    else this.#giveRaw();
+    this.#rawEnded();
     this.#plaintext.settle();
-    this.#readRaw();
+    if (count !== null) this.#readRaw();
   };
 
   readonly #rawFailed = (error: unknown) => {
-    this.#isReadingRaw = false;
-    this.#giveRaw();
+    this.#rawEnded();
     this.#fail(error);
-    if (this.#isFreed) this.#settled();
   };
+
+  #rawEnded(): void {
+    this.#pool.give(this.#raw!);
+    this.#raw = undefined;
+    this.#isReadingRaw = false;
+    if (this.#isFreed) this.#output.settled.then(this.#settled);
+  }
+
+  /** Decrypts `bytes`, which may be reused afterwards. */
+  #push(bytes: Uint8Array): void {
+    // Only then the stream passes the bytes on at once instead of keeping them.
+    const isPassedOn = this.#duplex.readableFlowing && this.#duplex.readableLength === 0;
+    this.#isPushing = true;
+    this.#duplex.push(asNode(isPassedOn ? bytes : bytes.slice()));
+    this.#isPushing = false;
+  }
 
   readonly #eof = () => {
     if (!this.#sawEnd || this.#isHandshaking) {
       this.#fail(new Deno.errors.UnexpectedEof("the connection ended without a TLS close_notify"));
     }
   };
-
-  #giveRaw(): void {
-    if (this.#raw !== undefined) this.#pool.give(this.#raw);
-    this.#raw = undefined;
-  }
 
   readonly #deliver = (plaintext: Uint8Array) => {
     if (this.#isClosed) return;
@@ -233,26 +232,24 @@ class DirectTls implements TlsConnection {
     }
     this.#writer?.resolve(this.#writing);
     this.#writer = undefined;
+    this.#writing = 0;
   };
 
-  async #writeRaw(chunks: readonly Uint8Array[], done: (error?: Error | null) => void): Promise<void> {
-    this.#hasSent = true;
-    this.#isWritingRaw = true;
-    this.#freeDrained(chunks[0]);
-    try {
-      for (const chunk of chunks) {
-        for (let at = 0; at < chunk.length;) {
-          at += await this.#front.write(at === 0 ? chunk : chunk.subarray(at));
-        }
-        free(chunk);
-      }
-    } catch (error) {
-      done(error as Error);
-      return;
-    }
-    this.#isWritingRaw = false;
-    done();
-    this.#readRaw();
+  /** Sends close_notify and the end of the TCP stream. */
+  async #writeEnd(): Promise<void> {
+    await new Promise<void>((resolve) => this.#tls.end(resolve));
+    await this.#output.settled;
+    await this.#tcp.closeWrite();
+  }
+
+  /** Sends the alert that says why a ClientHello was refused. `node:tls` sends none. */
+  async #sendAlert(): Promise<void> {
+    // After the first write to TCP an alert in plain text would not be understood.
+    if (this.#output.hasBegun || this.#error === undefined) return;
+    const alert = alertFor(this.#error);
+    if (alert === undefined) return;
+    await this.#tcp.write(Uint8Array.of(0x15, 3, 3, 0, 2, 2, alert));
+    await this.#tcp.closeWrite();
   }
 
   readonly #fail = (error: unknown) => {
@@ -268,27 +265,22 @@ class DirectTls implements TlsConnection {
     this.#writer = undefined;
   }
 
-  /** Sends the alert that says why a ClientHello was refused. `node:tls` sends none. */
-  async #sendAlert(): Promise<void> {
-    if (this.#hasSent || this.#error === undefined) return;
-    const alert = alertFor(this.#error);
-    if (alert === undefined) return;
-    await this.#front.write(Uint8Array.of(0x15, 3, 3, 0, 2, 2, alert));
-    await this.#front.closeWrite();
-  }
-
   readonly #free = () => {
     if (this.#isFreed) return;
     this.#isFreed = true;
     clearTimeout(this.#linger);
     if (this.#eofCheck !== undefined) clearImmediate(this.#eofCheck);
     try {
-      this.#front.close();
+      this.#tcp.close();
     } catch {
       // Closed already.
     }
     this.#tls.destroy();
     this.#duplex.destroy();
-    if (!this.#isReadingRaw) this.#settled();
+    if (!this.#isReadingRaw) this.#output.settled.then(this.#settled);
   };
+}
+
+function closedError(): Error {
+  return new Deno.errors.Interrupted("closed");
 }

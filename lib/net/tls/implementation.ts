@@ -7,13 +7,17 @@
 import { checkIdentity, type TlsImplementation } from "./acceptor.ts";
 import { relayAcceptor } from "./relay.ts";
 
-/** On 2.6.10 the handshake of `direct.ts` never completes, on 2.8.0 it does; tested from here on. */
-const FIRST_VERSION = [2, 9] as const;
+/**
+ * On 2.6.10 the handshake of `direct.ts` never completes, on 2.8.0 it does. Before 2.9.5 closing a TCP connection does
+ * not end a write to a peer that stopped reading.
+ */
+const FIRST_VERSION = [2, 9, 5] as const;
 
 /** Whether this runtime, of `version`, can serve TLS without the relay. */
 export function canServeDirectly(version: string = Deno.version.deno): boolean {
-  const [major, minor] = version.split(".").map(Number);
-  return major > FIRST_VERSION[0] || (major === FIRST_VERSION[0] && minor >= FIRST_VERSION[1]);
+  const parts = version.split(/[.+-]/).map(Number);
+  const differing = FIRST_VERSION.findIndex((part, index) => parts[index] !== part);
+  return differing < 0 || parts[differing] > FIRST_VERSION[differing];
 }
 
 /** Serves TLS as in `direct.ts`. Needs {@linkcode canServeDirectly}. */
@@ -22,7 +26,7 @@ export const directAcceptor: TlsImplementation = (identity) => {
   // Loaded only if TLS is served, and beside the start: `node:tls` takes 30 ms to load.
   const loading = import("./direct.ts").then(({ directOpener }) => directOpener(identity));
   loading.catch(() => {}); // `open` reports it
-  return { open: async (front, firstRecord, pool) => await (await loading)(front, firstRecord, pool) };
+  return { open: async (tcp, firstRecord, pool) => await (await loading)(tcp, firstRecord, pool) };
 };
 
 /** The best implementation for this runtime. */

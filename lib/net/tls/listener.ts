@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Deadline } from "../../deadline.ts";
 import { ParleyError } from "../../errors.ts";
 import { BufferPool } from "../buffers.ts";
 import { type Accepted, Listener, type ListenerEvents } from "../listener.ts";
@@ -103,12 +104,12 @@ export class TlsListener {
       if (connection === undefined) front.close();
       else connection.abort();
     };
-    const timer = setTimeout(() => {
+    const deadline = new Deadline(this.#handshakeMs, () => {
       const what = connection === undefined
         ? "it sent no complete TLS ClientHello"
         : "it did not finish the TLS handshake";
       abort(`${what} within ${this.#handshakeMs / 1000} s`);
-    }, this.#handshakeMs);
+    });
     this.#handshakes.add(abort);
     try {
       const firstRecord = await readFirstRecord(front);
@@ -125,7 +126,7 @@ export class TlsListener {
         else connection.close();
       }
     } finally {
-      clearTimeout(timer);
+      deadline.stop();
       this.#handshakes.delete(abort);
     }
     if (connection === undefined || failure !== undefined) this.#events.refused(address, failure!, isSilent);

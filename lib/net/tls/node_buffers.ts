@@ -24,11 +24,15 @@ export function free(bytes: Uint8Array): void {
 }
 
 /**
- * Deno takes encrypted bytes from `TLSWrap.drainEncOut`, copies them, and writes the copy to the stream under the
- * `TLSSocket`. Returns a function to call with the copy, which frees the original. If the runtime does it in another
- * way, the function frees nothing.
+ * Returns a function that frees encrypted bytes of `tls` inside the runtime, given the copy of them that was written.
+ *
+ * Deno 2.9 takes encrypted bytes from `TLSWrap.drainEncOut`, copies them, and writes the copy to the stream under the
+ * `TLSSocket`. Left to the garbage collector, the originals double the memory of a busy connection (150 MB instead of
+ * 78) and cost a quarter of its processor time; there is no public way to get at them. `drainEncOut` is private, so
+ * nothing relies on it: what it returned is freed only if the copy is another buffer of the same length with the same
+ * authentication tag at its end. In a runtime without such a method nothing is freed.
  */
-export function freeDrained(tls: TLSSocket): (copy: Uint8Array) => void {
+export function drainedFreer(tls: TLSSocket): (copy: Uint8Array) => void {
   const handle = (tls as unknown as { _handle?: { drainEncOut?: () => unknown } })._handle;
   const drain = handle?.drainEncOut;
   if (handle === undefined || typeof drain !== "function") return () => {};
@@ -37,9 +41,17 @@ export function freeDrained(tls: TLSSocket): (copy: Uint8Array) => void {
     return drained = drain.call(this);
   };
   return (copy) => {
-    if (drained instanceof Uint8Array && drained.length === copy.length && drained.buffer !== copy.buffer) {
-      free(drained);
-    }
+    if (drained instanceof Uint8Array && isCopy(drained, copy)) free(drained);
     drained = undefined;
   };
+}
+
+/** The bytes at the end of a TLS record that authenticate it; no two records have the same. */
+const TAG_BYTES = 16;
+
+function isCopy(original: Uint8Array, copy: Uint8Array): boolean {
+  const { length } = copy;
+  if (original.length !== length || original.buffer === copy.buffer) return false;
+  for (let i = Math.max(0, length - TAG_BYTES); i < length; i++) if (original[i] !== copy[i]) return false;
+  return true;
 }

@@ -81,8 +81,9 @@ export class Plaintext {
     this.#reader = undefined;
   }
 
-  /** Makes the read that waits fail. */
+  /** Makes the read that waits fail, unless bytes were delivered for it. */
   fail(error: unknown): void {
+    this.settle();
     this.#reader?.settle.reject(error);
     this.#reader = undefined;
   }

@@ -13,7 +13,7 @@
  * 1,000 descriptors on both. The servers of `node:tls` do the same on 2.6.10. On 2.9.6 they free them, but buffer
  * without limit what a paused connection receives, never accept again once descriptors have run out, and cost as much.
  *
- * Runtimes from Deno 2.9 on need none of this; see `direct.ts`.
+ * Runtimes from Deno 2.9.5 on need none of this; see `direct.ts`.
  *
  * Known limit: `Deno.TlsConn` has no `setNoDelay`, so while bytes go both ways, a small message may wait up to 40 ms
  * for the next packet of the peer.
