@@ -75,7 +75,7 @@ function connections(count: number): string {
 }
 
 /** IPv4 unchanged, also if an IPv6 socket reports it as `::ffff:192.0.2.1`; for IPv6 the /64 network. */
-function networkOf(address: string): string {
+export function networkOf(address: string): string {
   if (!address.includes(":")) return address;
   if (address.includes(".")) return address.slice(address.lastIndexOf(":") + 1);
   const [head, tail] = address.split("::").map((part) => part.split(":").filter((group) => group !== ""));

@@ -34,12 +34,13 @@ import type { BufferPool } from "../net/buffers.ts";
 import { Connection } from "../net/connection.ts";
 import { type Accepted, Listener } from "../net/listener.ts";
 import { ConnectionLimiter } from "../net/connection_limiter.ts";
-import { TlsListener, type TlsListenerEvents } from "../net/tls/listener.ts";
+import { TlsListener } from "../net/tls/listener.ts";
 import type { ServeOptions, Server } from "./api.ts";
 import { listenAll } from "./listeners.ts";
 import { checkOptions, DEFAULT_HOSTNAME } from "./options.ts";
 import { afterPoll } from "../net/poll.ts";
 import { PendingTotal } from "../net/pending_total.ts";
+import { TlsHandshakes } from "./tls_handshakes.ts";
 import { ReadScheduler } from "../net/read_scheduler.ts";
 import { VERSION } from "../version.ts";
 
@@ -123,6 +124,8 @@ class Assembly implements Server {
   readonly #sessions = new Set<Session>();
   readonly #connections = new Set<Connection>();
   readonly #limiter: ConnectionLimiter;
+  /** Only with TLS. */
+  #handshakes: TlsHandshakes | undefined;
   /** Connections that are only still there to be told that there is no place. */
   #rejectedConnections = 0;
   #closing: Promise<void> | undefined;
@@ -221,26 +224,13 @@ class Assembly implements Server {
         reason: error instanceof Error ? error.message : String(error),
       });
     };
-    if (certificate === undefined) {
-      const events = { accepted: (accepted: Accepted) => this.#accepted(accepted), acceptFailed };
-      return (hostname, port) => new Listener(hostname, port, events);
-    }
-    const { connections, connectionsPerAddress, handshakeMs } = this.#limits;
-    const handshakes = new ConnectionLimiter(connections, connectionsPerAddress);
+    const events = { accepted: (accepted: Accepted) => this.#accepted(accepted), acceptFailed };
+    if (certificate === undefined) return (hostname, port) => new Listener(hostname, port, events);
+    const { now } = this.#context;
+    const handshakes = this.#handshakes = new TlsHandshakes(this.#limits, this.#log, now, events);
     const identity = { cert: certificate.certificate, key: certificate.key };
-    const events: TlsListenerEvents = {
-      arrived: (address) => handshakes.acquire(address) === undefined,
-      accepted: (accepted) => {
-        handshakes.release(accepted.address);
-        this.#accepted(accepted);
-      },
-      refused: (address, reason, isSilent) => {
-        handshakes.release(address);
-        this.#log[isSilent ? "debug" : "warn"]("TLS handshake failed", { remote: address, reason });
-      },
-      acceptFailed,
-    };
-    return (hostname, port) => new TlsListener(hostname, port, identity, handshakeMs, events, this.#pool);
+    return (hostname, port) =>
+      new TlsListener(hostname, port, identity, this.#limits.handshakeMs, handshakes, this.#pool);
   }
 
   #accepted({ socket, address, port, agoMs }: Accepted): void {
@@ -299,6 +289,7 @@ class Assembly implements Server {
     for (const session of this.#sessions) session.tick();
     for (const connection of this.#connections) connection.tick();
     this.#context.router.sweep();
+    this.#handshakes?.sweep();
   }
 
   #renewed({ certificate, key }: SourcedCertificate, details: CertificateDetails): void {
