@@ -33,6 +33,9 @@ import { alertFor } from "./reasons.ts";
 /** Above this many encrypted bytes that nobody asked `write` for and TCP has not taken, the peer is not read. */
 const MAX_UNSENT_ANSWERS = 64 * 1024;
 
+/** The largest read from TCP. */
+const MAX_RAW_BYTES = BUFFER_BYTES[BUFFER_BYTES.length - 1];
+
 /** Returns what opens connections with `identity`. */
 export function directOpener({ cert, key }: TlsIdentity): TlsAcceptor["open"] {
   const context = createSecureContext({ cert, key, minVersion: "TLSv1.2" });
@@ -168,8 +171,18 @@ class DirectTls implements TlsConnection {
     // Encryption adds much less than doubles what `write` was given.
     if (this.#duplex.writableLength > 2 * this.#writing + MAX_UNSENT_ANSWERS) return;
     this.#isReadingRaw = true;
-    this.#raw = this.#pool.takeForRead(Math.max(this.#rawSize, this.#plaintext.wanted));
+    this.#raw = this.#pool.take(this.#nextRawSize());
     this.#tcp.read(this.#raw).then(this.#arrived, this.#rawFailed);
+  }
+
+  /**
+   * As large as what the reader has room for, because the pool decides that; at most twice as large, because the reader's
+   * buffer grows only if it is filled, and encrypted bytes are more than plaintext.
+   */
+  #nextRawSize(): number {
+    const { wanted } = this.#plaintext;
+    const most = Math.max(2 * wanted, BUFFER_BYTES[1]);
+    return Math.min(Math.max(wanted, Math.min(this.#rawSize, most)), MAX_RAW_BYTES);
   }
 
   readonly #arrived = (count: number | null) => {
