@@ -124,7 +124,6 @@ class Assembly implements Server {
   readonly #sessions = new Set<Session>();
   readonly #connections = new Set<Connection>();
   readonly #limiter: ConnectionLimiter;
-  /** Only with TLS. */
   #handshakes: TlsHandshakes | undefined;
   /** Connections that are only still there to be told that there is no place. */
   #rejectedConnections = 0;
@@ -226,11 +225,11 @@ class Assembly implements Server {
     };
     const events = { accepted: (accepted: Accepted) => this.#accepted(accepted), acceptFailed };
     if (certificate === undefined) return (hostname, port) => new Listener(hostname, port, events);
-    const { now } = this.#context;
-    const handshakes = this.#handshakes = new TlsHandshakes(this.#limits, this.#log, now, events);
-    const identity = { cert: certificate.certificate, key: certificate.key };
+    const handshakes = new TlsHandshakes(this.#limits, this.#log, this.#context.now, events);
+    this.#handshakes = handshakes;
+    const { certificate: cert, key } = certificate;
     return (hostname, port) =>
-      new TlsListener(hostname, port, identity, this.#limits.handshakeMs, handshakes, this.#pool);
+      new TlsListener(hostname, port, { cert, key }, this.#limits.handshakeMs, handshakes, this.#pool);
   }
 
   #accepted({ socket, address, port, agoMs }: Accepted): void {
