@@ -112,15 +112,6 @@ export const HEARTBEAT_SECONDS = 30;
 /** From accepting a connection to its whole HELLO: enough for a slow network, and a silent client is soon gone. */
 export const HANDSHAKE_MS = 5_000;
 
-/**
- * TLS handshakes that one address may begin a second. Each takes about a millisecond of the server's processor time, so
- * an address costs it at most a fifth of a processor, before it has shown any token.
- */
-export const HANDSHAKES_PER_SECOND = 200;
-
-/** TLS handshakes that one address may begin at once: a thousand clients behind a NAT that connect again. */
-export const HANDSHAKE_BURST = 1_000;
-
 /** The time in which a slow consumer must make progress; see {@linkcode MIN_PROGRESS_SHARE}. */
 export const SLOW_CONSUMER_TIMEOUT_MS = 5_000;
 

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { HANDSHAKE_BURST, HANDSHAKES_PER_SECOND, type Limits } from "../limits.ts";
+import type { Limits } from "../limits.ts";
 import type { Log } from "../logging/log.ts";
 import { ConnectionLimiter } from "../net/connection_limiter.ts";
 import type { Accepted, ListenerEvents } from "../net/listener.ts";
-import { HandshakeRateLimiter } from "../net/tls/handshake_rate.ts";
+import { HANDSHAKE_BURST, HandshakeRateLimiter, HANDSHAKES_PER_SECOND } from "../net/tls/handshake_rate.ts";
 import type { TlsListenerEvents } from "../net/tls/listener.ts";
 
 const TOO_MANY =

@@ -84,11 +84,13 @@ const BEFORE_HELLO: ((harness: Harness<ProcessHost>) => Promise<[RawClient, Uint
 ];
 
 processAttack(
-  "100 MB before HELLO make the server grow by less than 1 MB",
+  "100 MB before HELLO make the server grow by less than 1 MB, with TLS by less than 8",
   { auth: true, args: ["--handshake-time", "1"] },
   async (harness) => {
     const bytes = new Uint8Array(256 * KiB);
-    await growsLess(MiB, harness, async () => {
+    // With TLS each connection leaves some 100 KB of garbage, which the runtime collects after some hundred of them.
+    const bound = harness.transport.isTls ? 8 * MiB : MiB;
+    await growsLess(bound, harness, async () => {
       // Several clients each, because one alone is closed long before it could send 25 MB.
       await Promise.all(BEFORE_HELLO.map(async (make) => {
         for (let i = 0, left = 25e6; left > 0 && i < 6; i++) {

@@ -6,6 +6,12 @@
 
 import { networkOf } from "../connection_limiter.ts";
 
+/** Handshakes of one address a second: at most a fifth of a processor, before it has shown any token. */
+export const HANDSHAKES_PER_SECOND = 200;
+
+/** Handshakes of one address at once: two thousand clients behind a NAT that connect again. */
+export const HANDSHAKE_BURST = 2000;
+
 /** One bucket for each address; an IPv6 address counts as its /64 network. */
 export class HandshakeRateLimiter {
   readonly #costMs: number;
