@@ -26,8 +26,8 @@ export const Work = {
   MEMBER: 8,
 } as const;
 
-/** Below this much work nothing is scheduled: what light turns leave adds up, and is forgotten when it gets here. */
-const NEGLIGIBLE = WORK_PER_TURN / 8;
+/** Below this part of a turn's work nothing is scheduled: what light turns leave adds up until it gets here. */
+const NEGLIGIBLE_SHARE = 1 / 8;
 
 /** The budget of one server; see the module's comment. */
 export class WorkBudget {
@@ -74,7 +74,7 @@ export class WorkBudget {
   /** Counts work that was done. */
   spend(units: number): void {
     this.total += units;
-    if (this.total + this.perTurn > this.#turnEnds + NEGLIGIBLE) this.#schedule();
+    if (this.total + this.perTurn > this.#turnEnds + this.perTurn * NEGLIGIBLE_SHARE) this.#schedule();
   }
 
   /** Calls `call` in a later turn, after all that wait already; after those that are urgent only, if it is, too. */

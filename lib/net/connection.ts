@@ -121,6 +121,11 @@ export class Connection implements OutboxOwner, Reader {
     if (this.#state === "open") this.#receiver.onSlowConsumer("total");
   }
 
+  /** See {@linkcode Reader.isLight}. */
+  get isLight(): boolean {
+    return this.#buffer.isSmall;
+  }
+
   /** Called once a second. */
   tick(): void {
     this.#buffer.tick();
@@ -133,7 +138,7 @@ export class Connection implements OutboxOwner, Reader {
     this.#finishBy = performance.now() + withinMs;
     this.#deadline = new Deadline(withinMs, () => this.#abort(reason));
     this.#end(reason);
-    this.outbox.releaseWaiters();
+    this.outbox.seal();
     if (this.outbox.pending === 0) this.#linger();
     else this.resume();
   }

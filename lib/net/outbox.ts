@@ -49,6 +49,8 @@ export class Outbox implements Follower {
   #sliceTo = 0;
   #writing = false;
   #closed = false;
+  /** Whether what is sent from now on is dropped, because the end of the stream comes next. */
+  #isSealed = false;
   #isOverfull = false;
   /** Whether a waiter was told to wait; until it is called, there is no room. */
   #isFull = false;
@@ -89,7 +91,7 @@ export class Outbox implements Follower {
 
   /** Whether `bytes` more may be sent. An empty outbox has room for a frame of any length. */
   hasRoom(bytes: number): boolean {
-    return !this.#isFull && (this.#pending + bytes <= this.#limit || this.#pending === 0);
+    return (!this.#isFull && (this.#pending + bytes <= this.#limit || this.#pending === 0)) || this.#isSealed;
   }
 
   /**
@@ -139,7 +141,7 @@ export class Outbox implements Follower {
    * @param isRequest whether they are a request, which alone makes no slow consumer
    */
   send(bytes: Uint8Array, from: number, to: number, isRequest: boolean = false): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#isSealed) return;
     if (!isRequest) this.#isOwed = true;
     this.#pending += to - from;
     if (bytes === this.#followed && from === this.#sliceTo) {
@@ -196,6 +198,12 @@ export class Outbox implements Follower {
     this.#pending -= this.#sliceTo - this.#sliceFrom;
     this.#sliceFrom = this.#sliceTo;
     this.#pending -= this.#segments.dropFrames();
+  }
+
+  /** The end of the stream comes next: what is sent from now on is dropped, and no sender waits for room. */
+  seal(): void {
+    this.#isSealed = true;
+    this.releaseWaiters();
   }
 
   /** Drops the bytes that were not written and calls all waiters. */

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { BUFFER_BYTES, IDLE_READ_TICKS } from "../limits.ts";
+import { BUFFER_BYTES, IDLE_READ_TICKS, MIN_SHARED_BYTES } from "../limits.ts";
 import type { Buffer, BufferPool } from "./buffers.ts";
 
 const SMALLEST = BUFFER_BYTES[0];
@@ -39,6 +39,11 @@ export class ReadBuffer {
   /** How many bytes have come and were not taken yet. */
   get filled(): number {
     return this.#filled;
+  }
+
+  /** Whether the last read brought so little that the next one needs no shared buffer. */
+  get isSmall(): boolean {
+    return this.#wanted < MIN_SHARED_BYTES;
   }
 
   /** Where the next read may write. */

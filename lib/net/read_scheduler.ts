@@ -9,8 +9,8 @@
  * served last, one slice of them per turn. A slice is so small that its reads, and the writes that answer them, finish
  * in the turn that issues them. That is also the cheapest way, because an operation that finishes at once never enters
  * the runtime's queue. A connection that has received nothing yet does wait in that queue, and is served before the
- * next round begins. So are the writes to a thousand subscribers, which become fewer and larger thereby; but reads do not
- * wait for them longer than `MAX_ROUND_GAP_MS`.
+ * next round begins. So are the writes to a thousand subscribers, which become fewer and larger thereby. Only connections
+ * that have sent little wait no longer than `MAX_ROUND_GAP_MS` for those writes: a PING must not wait for a flood.
  *
  * @module
  */
@@ -19,17 +19,16 @@ import { setImmediate } from "node:timers";
 import { CROWDED_OPERATIONS, SLICE_READERS, TURNS_TO_POLL } from "../limits.ts";
 import { afterPoll } from "./poll.ts";
 
-/**
- * How long reads wait for turns that are not crowded: writes to thousands of subscribers can make all turns crowded. Less
- * makes these writes smaller: 16 B to 1,000 subscribers are slower at 20 ms.
- */
+/** How long connections that send little wait for turns that are not crowded: writes can make all turns crowded. */
 export const MAX_ROUND_GAP_MS = 100;
 
 /** If turns take longer than this together, the loop waits once, so that the sockets are polled. */
-export const MAX_UNPOLLED_MS = 5;
+export const MAX_UNPOLLED_MS = 20;
 
 /** A connection whose reads are scheduled. */
 export interface Reader {
+  /** Whether its last read brought little, so that another one costs little. */
+  readonly isLight: boolean;
   /** Issues the next read. */
   read(): void;
 }
@@ -97,12 +96,15 @@ export class ReadScheduler {
   readonly #turn = () => {
     if (this.#at === this.#round.length) {
       // What waits in the runtime's queue comes first.
-      if (++this.#sinceCrowded < TURNS_TO_POLL && this.#now() - this.#roundEndedAt < MAX_ROUND_GAP_MS) {
-        this.#scheduleTurn();
-        return;
+      if (++this.#sinceCrowded >= TURNS_TO_POLL) {
+        this.#beginRound();
+        if (this.#round.length <= SLICE_READERS) this.#inRounds = false;
+      } else if (this.#now() - this.#roundEndedAt >= MAX_ROUND_GAP_MS) {
+        this.#beginLightRound();
+        if (this.#round.length === 0) return this.#scheduleTurn();
+      } else {
+        return this.#scheduleTurn();
       }
-      this.#beginRound();
-      if (this.#round.length <= SLICE_READERS) this.#inRounds = false;
     }
     this.#sinceCrowded = 0;
     this.#readUpTo(Math.min(this.#at + SLICE_READERS, this.#round.length));
@@ -118,7 +120,6 @@ export class ReadScheduler {
     }
     // Turns are long, because sessions do much work: after 61 of them, connections would have waited for too long.
     this.#polledAt = now;
-    this.#sinceCrowded += TURNS_TO_POLL;
     this.#afterPoll(this.#turn);
   }
 
@@ -128,6 +129,15 @@ export class ReadScheduler {
     this.#round = this.#next;
     this.#next = served;
     this.#at = 0;
+  }
+
+  /** Begins a round of the light readers alone. The others go on waiting until turns are not crowded. */
+  #beginLightRound(): void {
+    const waiting = this.#next;
+    this.#round = waiting.filter(({ isLight }) => isLight);
+    this.#next = waiting.filter(({ isLight }) => !isLight);
+    this.#at = 0;
+    this.#roundEndedAt = this.#now();
   }
 
   #readUpTo(end: number): void {

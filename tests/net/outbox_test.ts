@@ -438,3 +438,16 @@ Deno.test("a waiter that throws is reported, after all others were called", asyn
   harness.outbox.close();
   assertEquals([called, harness.events], [["the other"], ["waiter failed: a bug"]]);
 });
+
+Deno.test("a sealed outbox writes what it has, drops what comes, and holds up no sender", async () => {
+  await using harness = new Harness({ limit: 10 });
+  let calls = 0;
+  harness.send("the last words");
+  harness.outbox.whenRoom(() => calls++);
+  assertEquals(harness.outbox.hasRoom(1), false);
+  harness.outbox.seal();
+  assertEquals([calls, harness.outbox.hasRoom(1_000_000)], [1, true]);
+  harness.send("too late");
+  await harness.until("drained");
+  assertEquals(harness.writes, ["the last words"]);
+});

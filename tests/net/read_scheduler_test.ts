@@ -25,7 +25,8 @@ function fakeReaders(count: number, onRead: (reader: Reader, index: number) => v
   };
   const scheduler = new ReadScheduler(() => clock.now, poll);
   const order: number[] = [];
-  const readers = Array.from({ length: count }, (_, index): Reader => ({
+  const readers = Array.from({ length: count }, (_, index) => ({
+    isLight: true,
     read() {
       order.push(index);
       onRead(this, index);
@@ -80,9 +81,10 @@ Deno.test("as long as turns are crowded, no read is issued: what waits in the ru
   assertEquals(order, [0]);
 });
 
-Deno.test("reads wait for turns that are not crowded only so long", async () => {
-  const { clock, scheduler, order, readers } = fakeReaders(1);
-  scheduler.readNext(readers[0]);
+Deno.test("light readers wait for turns that are not crowded only so long, others as long as it takes", async () => {
+  const { clock, scheduler, order, readers } = fakeReaders(2);
+  readers[1].isLight = false;
+  for (const reader of readers) scheduler.readNext(reader);
   const crowdedTurn = async () => {
     for (let n = 0; n < CROWDED_OPERATIONS; n++) scheduler.operationFinished();
     await turn();
@@ -94,6 +96,11 @@ Deno.test("reads wait for turns that are not crowded only so long", async () => 
   clock.now++;
   for (let i = 0; i < 3; i++) await crowdedTurn();
   assertEquals(order, [0]);
+  clock.now += 10 * MAX_ROUND_GAP_MS;
+  for (let i = 0; i < 3 * TURNS_TO_POLL; i++) await crowdedTurn();
+  assertEquals(order, [0]);
+  for (let i = 0; i <= TURNS_TO_POLL; i++) await turn();
+  assertEquals(order, [0, 1]);
 });
 
 Deno.test("if turns are long, the sockets are polled between them", async () => {
