@@ -75,8 +75,7 @@ export class ActiveSession implements Peer, FrameHandler {
   }
 
   run(bytes: Uint8Array, from: number, to: number, count: number, channel: number): number {
-    if (!this.#flow.mayHandle()) return from;
-    this.#context.budget.spend(Work.FRAME);
+    if (this.isEnded || !this.#flow.mayHandle()) return from;
     const taken = this.#publish(bytes, from, to, channel);
     if (taken === to) this.#flow.spend(count, to - from);
     else {
@@ -97,6 +96,7 @@ export class ActiveSession implements Peer, FrameHandler {
     }
     if (open.isEcho) {
       if (!this.#flow.hasRoom(to - from)) return from;
+      this.#context.budget.spend(Work.FRAME);
       this.outbox.send(bytes, from, to);
       this.outbox.answered(to - from);
       return to;
@@ -107,6 +107,7 @@ export class ActiveSession implements Peer, FrameHandler {
   }
 
   #direct(bytes: Uint8Array, from: number, to: number, channel: number): boolean {
+    this.#context.budget.spend(Work.FRAME);
     if (!this.#flow.hasRoom()) return false;
     const number = channel - INBOX;
     if (!this.#permissions.mayDirect && number !== this.number) {
@@ -117,6 +118,7 @@ export class ActiveSession implements Peer, FrameHandler {
   }
 
   frame(bytes: Uint8Array, from: number, to: number): boolean {
+    if (this.isEnded) return false;
     // Most of these are answered: a session that does not read its answers is paused. A REPLY is not, and must not wait
     // until the responder has read the requests behind it.
     if (bytes[from] !== Type.REPLY && !this.#flow.hasRoom(to - from)) return false;
@@ -131,7 +133,7 @@ export class ActiveSession implements Peer, FrameHandler {
   }
 
   skip(bytes: number): boolean {
-    if (!this.#flow.mayHandle()) return false;
+    if (this.isEnded || !this.#flow.mayHandle()) return false;
     this.#context.budget.spend(1);
     this.#flow.spend(1, bytes);
     return true;

@@ -28,16 +28,8 @@ export interface Announcement {
 
 const NONE: readonly Announcement[] = Object.freeze([]);
 
-/** A route, and what it was made from. */
-interface Current {
-  readonly route: Route;
-  /** The nodes of the patterns that cover the name. */
-  readonly nodes: readonly PatternNode[];
-  /** The version of the patterns when it was made. */
-  readonly madeAt: number;
-  /** The latest version of the patterns for which it is known to hold. */
-  checkedAt: number;
-}
+/** In place of a version of the patterns: there is no route. */
+const NEVER = -1;
 
 /** A channel that a session has open, or had open lately. */
 export class Channel {
@@ -56,18 +48,25 @@ export class Channel {
   announcements: readonly Announcement[] = NONE;
 
   readonly #source: RouteSource;
+  readonly #patterns: Patterns;
   /** The subscriptions by this very name. */
   #subscribers: Map<Peer, Subscription> | undefined;
   /** Sessions that left the name since the route was made, but are still brought here by a pattern. */
   #left: Set<Peer> | undefined;
   /** The version of the patterns up to which sessions have been told the number. */
   #announcedAt = 0;
-  #current: Current | undefined;
+  #route: Route | undefined;
+  /** The latest version of the patterns for which the route is known to hold. */
+  #checkedAt = NEVER;
+  /** The version of the patterns when it was made, and the nodes of those that cover the name. */
+  #madeAt = NEVER;
+  #nodes: readonly PatternNode[] | undefined;
 
   constructor(name: string, number: number, source: RouteSource) {
     this.name = name;
     this.number = number;
     this.#source = source;
+    this.#patterns = source.patterns;
   }
 
   /** The subscription by name of `peer`, if it has one. */
@@ -92,7 +91,7 @@ export class Channel {
     this.#subscribers ??= new Map();
     this.#subscribers.set(subscription.peer, subscription);
     if (subscription.subscribe) this.memberCount++;
-    this.#current = undefined;
+    this.#dropRoute();
   }
 
   /** Ends the subscription by name of `peer`, if it has one. */
@@ -102,7 +101,7 @@ export class Channel {
     this.#subscribers!.delete(peer);
     if (subscription.subscribe) this.memberCount--;
     this.#source.routes.remove(subscription);
-    this.#current = undefined;
+    this.#dropRoute();
   }
 
   /**
@@ -116,19 +115,16 @@ export class Channel {
     if (!isCovered) return;
     this.#left ??= new Set();
     this.#left.add(peer);
-    this.#current = undefined;
+    this.#dropRoute();
   }
 
   /** The last session has left: only name and number are kept. */
   rest(): void {
     // Some sessions are yet to be told: all of them are, if the channel is opened again.
     if (this.#left !== undefined || this.announcements.length > 0) this.#announcedAt = 0;
-    this.#left =
-      this.#subscribers =
-      this.presence =
-      this.#current =
-        undefined;
+    this.#left = this.#subscribers = this.presence = undefined;
     this.announcements = NONE;
+    this.#dropRoute();
   }
 
   /**
@@ -138,9 +134,8 @@ export class Channel {
    * after a change that concerns this channel, also a look at every subscription.
    */
   get route(): Route {
-    const { patterns } = this.#source;
-    if (this.#current?.checkedAt !== patterns.version) this.#refresh(patterns);
-    return this.#current!.route;
+    if (this.#checkedAt !== this.#patterns.version) this.#refresh(this.#patterns);
+    return this.#route!;
   }
 
   /** All of `announcements` have been sent. */
@@ -163,24 +158,25 @@ export class Channel {
 
   /** Forgets a route that no longer holds, and with it the sessions that have left it. */
   dropStaleRoute(): void {
-    if (this.#current?.checkedAt !== this.#source.patterns.version) this.#current = undefined;
+    if (this.#checkedAt !== this.#patterns.version) this.#dropRoute();
+  }
+
+  #dropRoute(): void {
+    this.#route = this.#nodes = undefined;
+    this.#checkedAt = NEVER;
   }
 
   #refresh(patterns: Patterns): void {
     const nodes = patterns.covering(this.name);
-    const current = this.#current;
-    if (
-      current !== undefined && current.nodes.length === nodes.length &&
-      nodes.every((node, i) => node === current.nodes[i] && node.changedAt <= current.madeAt)
-    ) {
-      current.checkedAt = patterns.version;
-      return;
-    }
+    const before = this.#nodes;
+    const holds = before?.length === nodes.length &&
+      nodes.every((node, i) => node === before[i] && node.changedAt <= this.#madeAt);
+    this.#checkedAt = patterns.version;
+    if (holds) return;
     this.#announce(nodes);
-    const { version } = patterns;
-    const route = this.#source.makeRoute(nodes, this.#subscribers);
-    this.#current = { route, nodes, madeAt: version, checkedAt: version };
-    this.#announcedAt = version;
+    this.#route = this.#source.makeRoute(nodes, this.#subscribers);
+    this.#nodes = nodes;
+    this.#madeAt = this.#announcedAt = patterns.version;
     this.#left = undefined;
   }
 

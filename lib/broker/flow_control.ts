@@ -46,6 +46,16 @@ export class FlowControl {
     this.#rate = rate;
   }
 
+  /** What the server does from now on is for this session; see `work_share.ts`. */
+  begin(): void {
+    this.#share.begin();
+  }
+
+  /** And from now on no longer. */
+  end(): void {
+    this.#share.end();
+  }
+
   /** Whether the session is paused. */
   get isPaused(): boolean {
     return this.#paused;
@@ -62,7 +72,6 @@ export class FlowControl {
 
   /** Pauses the session if `taken` is false, and returns `taken`. */
   pauseUnless(taken: boolean): boolean {
-    this.#share.end();
     if (!taken) {
       this.#paused = true;
       this.#transport.pause();
@@ -90,8 +99,8 @@ export class FlowControl {
       this.pauseForTurn();
       return false;
     }
-    this.#share.begin();
-    const waitMs = this.#rate?.waitMs() ?? 0;
+    if (this.#rate === undefined) return true;
+    const waitMs = this.#rate.waitMs();
     if (waitMs === 0) return true;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.resume, Math.min(waitMs, MAX_WAIT_MS));
@@ -100,7 +109,6 @@ export class FlowControl {
 
   /** What `mayHandle` allowed has been handled: counts it against the rate. */
   spend(messages: number, bytes: number): void {
-    this.#share.end();
     this.#rate?.spend(messages, bytes);
   }
 

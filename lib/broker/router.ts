@@ -86,9 +86,9 @@ export class Router {
   ): number {
     const { all, groups } = channel.route;
     const size = end - start;
-    this.#budget.spend((all.length + groups.length) * Work.SEND);
+    this.#budget.spend(Work.RUN + (all.length + groups.length) * Work.SEND);
     // Announcements come first: they take room that the run must not count on.
-    let room = this.#announce(channel, waiter);
+    let room = channel.announcements.length === 0 || this.#announce(channel, waiter);
     for (let i = 0; i < all.length; i++) {
       const { peer, echo } = all[i];
       // Waits for all full ones at once, so that their timeouts run side by side, not one after the other.
@@ -113,7 +113,6 @@ export class Router {
   /** Tells sessions that a pattern subscribes to `channel` its number. Returns whether all of them had room. */
   #announce(channel: Channel, waiter: () => void): boolean {
     const { announcements } = channel;
-    if (announcements.length === 0) return true;
     let room = true;
     for (const { peer, frame } of announcements) {
       if (!peer.outbox.hasRoom(frame.length)) room = waitFor(peer.outbox, waiter);

@@ -63,7 +63,9 @@ export class Session implements FrameHandler {
   /** Takes the whole frames of `bytes[0, end)`; see `Receiver` in `lib/net/connection.ts`. */
   receive(bytes: Uint8Array, end: number): number {
     this.#silence = 0;
-    const taken = this.#scanner.scan(bytes, end, this);
+    this.#flow.begin();
+    const taken = this.#scanner.scan(bytes, end, this.#active ?? this);
+    this.#flow.end();
     const { violation } = this.#scanner;
     if (violation !== undefined) {
       this.#fail(violation.code, violation.message, violation.id, violation.channel);
@@ -71,17 +73,19 @@ export class Session implements FrameHandler {
     return taken;
   }
 
+  // Frames of the chunk in which the handshake ends come here; those of all others go to the active session directly.
+
   run(bytes: Uint8Array, from: number, to: number, count: number, channel: number): number {
-    return this.#isEnded ? from : this.#active!.run(bytes, from, to, count, channel);
+    return this.#active!.run(bytes, from, to, count, channel);
   }
 
   frame(bytes: Uint8Array, from: number, to: number): boolean {
-    if (this.#isEnded) return false;
-    return this.#active?.frame(bytes, from, to) ?? this.#hello(bytes, from, to);
+    if (this.#active !== undefined) return this.#active.frame(bytes, from, to);
+    return !this.#isEnded && this.#hello(bytes, from, to);
   }
 
   skip(bytes: number): boolean {
-    return !this.#isEnded && this.#active!.skip(bytes);
+    return this.#active!.skip(bytes);
   }
 
   /** Called once a second: pings a silent client, and ends the session of one that stays silent. */

@@ -14,7 +14,9 @@ import { CALLS_PER_TURN, WORK_PER_TURN } from "../limits.ts";
 
 /** What steps of the broker's work cost, in units; found with `--cpu-prof` under the attacks of `tests/hostile`. */
 export const Work = {
-  /** Handing on a run, or handling a frame that needs no decoding. */
+  /** Handing on a run. */
+  RUN: 1,
+  /** Handling a frame that needs no decoding. */
   FRAME: 8,
   /** Sending to one of many receivers. */
   SEND: 2,
@@ -41,6 +43,8 @@ export class WorkBudget {
   turns = 0;
   /** `total` at which this turn's budget is spent. */
   #turnEnds: number;
+  /** `total` above which the end of the turn is scheduled; never, once it is. */
+  #scheduleAt: number;
   /** `total` when the sockets were last polled because of it. */
   #polledAt = 0;
   #isScheduled = false;
@@ -64,6 +68,7 @@ export class WorkBudget {
     this.#failed = failed;
     this.perTurn = perTurn;
     this.#turnEnds = perTurn;
+    this.#scheduleAt = perTurn * NEGLIGIBLE_SHARE;
   }
 
   /** Whether this turn's budget is spent. What can wait should wait; see `later`. */
@@ -71,10 +76,9 @@ export class WorkBudget {
     return this.total >= this.#turnEnds;
   }
 
-  /** Counts work that was done. */
+  /** Counts work that was done. On the hot path: once for each run of messages. */
   spend(units: number): void {
-    this.total += units;
-    if (this.total + this.perTurn > this.#turnEnds + this.perTurn * NEGLIGIBLE_SHARE) this.#schedule();
+    if ((this.total += units) > this.#scheduleAt) this.#schedule();
   }
 
   /** Calls `call` in a later turn, after all that wait already; after those that are urgent only, if it is, too. */
@@ -86,11 +90,14 @@ export class WorkBudget {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
+    this.#scheduleAt = Infinity;
     setImmediate(this.#endTurn);
   }
 
   readonly #endTurn = () => {
-    if (this.total - this.#polledAt < this.perTurn / 2) return this.#nextTurn();
+    // Unless sessions wait or the budget is spent, the loop polls by itself soon enough.
+    const isBusy = this.isSpent || this.#urgent.length + this.#waiting.length > 0;
+    if (!isBusy || this.total - this.#polledAt < this.perTurn / 2) return this.#nextTurn();
     this.#polledAt = this.total;
     this.#afterPoll(this.#nextTurn);
   };
@@ -99,6 +106,7 @@ export class WorkBudget {
     this.#isScheduled = false;
     this.turns++;
     this.#turnEnds = this.total + this.perTurn;
+    this.#scheduleAt = this.total + this.perTurn * NEGLIGIBLE_SHARE;
     const [urgent, waiting] = [this.#urgent, this.#waiting];
     // What these calls add comes after them, in another turn.
     const [urgentDue, due] = [urgent, waiting].map(({ length }) => Math.min(length, CALLS_PER_TURN));
