@@ -28,7 +28,7 @@ export const Work = {
   MEMBER: 8,
 } as const;
 
-/** Below this part of a turn's work nothing is scheduled: what light turns leave adds up until it gets here. */
+/** Up to this part of a turn's work nothing is scheduled: what light turns leave adds up until it is more. */
 const NEGLIGIBLE_SHARE = 1 / 8;
 
 /** The budget of one server; see the module's comment. */
@@ -37,14 +37,16 @@ export class WorkBudget {
   readonly #afterPoll: (turn: () => void) => void;
   /** Units of work in one turn. */
   readonly perTurn: number;
-  /** Units spent, ever. */
-  total = 0;
+  /** Whether this turn's budget is spent. What can wait should wait; see `later`. */
+  isSpent = false;
   /** Turns begun, ever. */
   turns = 0;
   /** `total` at which this turn's budget is spent. */
   #turnEnds: number;
-  /** `total` above which the end of the turn is scheduled; never, once it is. */
-  #scheduleAt: number;
+  /** `total` at which something must be done: the turn's end is scheduled, or its budget is spent. */
+  #limit: number;
+  /** Units left until then. A small integer: it is counted down for each run of messages. */
+  #left: number;
   /** `total` when the sockets were last polled because of it. */
   #polledAt = 0;
   #isScheduled = false;
@@ -68,17 +70,17 @@ export class WorkBudget {
     this.#failed = failed;
     this.perTurn = perTurn;
     this.#turnEnds = perTurn;
-    this.#scheduleAt = perTurn * NEGLIGIBLE_SHARE;
+    this.#limit = this.#left = Math.floor(perTurn * NEGLIGIBLE_SHARE) + 1;
   }
 
-  /** Whether this turn's budget is spent. What can wait should wait; see `later`. */
-  get isSpent(): boolean {
-    return this.total >= this.#turnEnds;
+  /** Units spent, ever. */
+  get total(): number {
+    return this.#limit - this.#left;
   }
 
   /** Counts work that was done. On the hot path: once for each run of messages. */
   spend(units: number): void {
-    if ((this.total += units) > this.#scheduleAt) this.#schedule();
+    if ((this.#left -= units) <= 0) this.#reachLimit();
   }
 
   /** Calls `call` in a later turn, after all that wait already; after those that are urgent only, if it is, too. */
@@ -87,10 +89,20 @@ export class WorkBudget {
     this.#schedule();
   }
 
+  #reachLimit(): void {
+    this.#schedule();
+    this.isSpent = this.#left <= 0;
+  }
+
+  #setLimit(total: number): void {
+    this.#left += total - this.#limit;
+    this.#limit = total;
+  }
+
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#scheduleAt = Infinity;
+    this.#setLimit(this.#turnEnds);
     setImmediate(this.#endTurn);
   }
 
@@ -105,8 +117,9 @@ export class WorkBudget {
   readonly #nextTurn = () => {
     this.#isScheduled = false;
     this.turns++;
+    this.isSpent = false;
     this.#turnEnds = this.total + this.perTurn;
-    this.#scheduleAt = this.total + this.perTurn * NEGLIGIBLE_SHARE;
+    this.#setLimit(this.total + Math.floor(this.perTurn * NEGLIGIBLE_SHARE) + 1);
     const [urgent, waiting] = [this.#urgent, this.#waiting];
     // What these calls add comes after them, in another turn.
     const [urgentDue, due] = [urgent, waiting].map(({ length }) => Math.min(length, CALLS_PER_TURN));
