@@ -76,34 +76,45 @@ export class ActiveSession implements Peer, FrameHandler {
 
   run(bytes: Uint8Array, from: number, to: number, count: number, channel: number): number {
     if (this.isEnded || !this.#flow.mayHandle()) return from;
-    const taken = this.#publish(bytes, from, to, channel);
-    if (taken === to) this.#flow.spend(count, to - from);
-    else {
-      this.#flow.pauseUnless(false);
-      if (taken > from) this.#flow.spend(countMessages(bytes, from, taken), taken - from);
+    const open = this.#subscriptions?.get(channel);
+    // The way of most runs, short enough to be compiled as one piece.
+    const taken = open?.mayPublish === true && !open.isEcho
+      ? this.#context.router.publish(open.channel, this, bytes, from, to, this.#flow.resume)
+      : this.#publishElsewhere(open, bytes, from, to, channel);
+    if (taken !== to) return this.#takeInPart(bytes, from, taken);
+    this.#flow.spend(count, to - from);
+    return to;
+  }
+
+  /** A part of a run was taken, or nothing: the session is paused until the rest can be. */
+  #takeInPart(bytes: Uint8Array, from: number, taken: number): number {
+    this.#flow.pauseUnless(false);
+    if (taken > from) {
+      this.#flow.resume(); // the budget is spent
+      this.#flow.spend(countMessages(bytes, from, taken), taken - from);
     }
     return taken;
   }
 
-  /** Handles a run of messages. Returns the offset up to which it did; if that is not `to`, `resume` will be called. */
-  #publish(bytes: Uint8Array, from: number, to: number, channel: number): number {
+  /** Handles a run to an inbox, to `$echo`, or to a channel on which the session may not publish. */
+  #publishElsewhere(
+    open: OpenChannel | undefined,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    channel: number,
+  ): number {
     if (channel >= INBOX) return this.#direct(bytes, from, to, channel) ? to : from;
-    const open = this.#subscriptions?.get(channel);
-    if (open === undefined || !open.mayPublish) {
-      if (!this.#flow.hasRoom()) return from;
-      this.#refuseUse(open, 0, channel);
-      return to;
-    }
-    if (open.isEcho) {
+    if (open?.isEcho) {
       if (!this.#flow.hasRoom(to - from)) return from;
       this.#context.budget.spend(Work.FRAME);
       this.outbox.send(bytes, from, to);
       this.outbox.answered(to - from);
       return to;
     }
-    const passed = this.#context.router.publish(open.channel, this, bytes, from, to, this.#flow.resume);
-    if (passed > from && passed < to) this.#flow.resume(); // the budget is spent
-    return passed;
+    if (!this.#flow.hasRoom()) return from;
+    this.#refuseUse(open, 0, channel);
+    return to;
   }
 
   #direct(bytes: Uint8Array, from: number, to: number, channel: number): boolean {

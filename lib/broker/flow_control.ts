@@ -95,12 +95,15 @@ export class FlowControl {
 
   /** Whether another frame of the session may be handled now. If not, it is paused until it may. */
   mayHandle(): boolean {
+    return this.#rate === undefined && !this.#budget.isSpent || this.#mayHandleNow();
+  }
+
+  #mayHandleNow(): boolean {
     if (this.#budget.isSpent) {
       this.pauseForTurn();
       return false;
     }
-    if (this.#rate === undefined) return true;
-    const waitMs = this.#rate.waitMs();
+    const waitMs = this.#rate?.waitMs() ?? 0;
     if (waitMs === 0) return true;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.resume, Math.min(waitMs, MAX_WAIT_MS));

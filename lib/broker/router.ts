@@ -16,6 +16,7 @@ import { Channels } from "./channels.ts";
 import type { Outbox, Peer } from "./peer.ts";
 import { Requests } from "./requests.ts";
 import { EVEN_IF_FULL, type Rotation } from "./rotation.ts";
+import type { Receiver } from "./route.ts";
 import { Work, type WorkBudget } from "./work_budget.ts";
 
 /** Routes messages between the sessions of one server. */
@@ -85,28 +86,42 @@ export class Router {
     waiter: () => void,
   ): number {
     const { all, groups } = channel.route;
+    // Kept apart, so that the way of most runs is short enough to be compiled as one piece.
+    if (groups.length > 0 || channel.announcements.length > 0) {
+      return this.#publishWithGroups(channel, from, bytes, start, end, waiter);
+    }
+    this.#budget.spend(Work.RUN + all.length * Work.SEND);
+    if (!haveRoom(all, from, end - start, waiter)) return start;
+    for (let i = 0; i < all.length; i++) {
+      const { peer, echo } = all[i];
+      if (echo || peer !== from) peer.outbox.send(bytes, start, end);
+    }
+    return end;
+  }
+
+  /** As `publish`, to groups as well, and to sessions that must be told the number of the channel first. */
+  #publishWithGroups(
+    channel: Channel,
+    from: Peer,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    waiter: () => void,
+  ): number {
+    const { all, groups } = channel.route;
     const size = end - start;
     this.#budget.spend(Work.RUN + (all.length + groups.length) * Work.SEND);
     // Announcements come first: they take room that the run must not count on.
     let room = channel.announcements.length === 0 || this.#announce(channel, waiter);
-    for (let i = 0; i < all.length; i++) {
-      const { peer, echo } = all[i];
-      // Waits for all full ones at once, so that their timeouts run side by side, not one after the other.
-      if (!peer.outbox.hasRoom(size) && (echo || peer !== from)) room = waitFor(peer.outbox, waiter);
-    }
-    for (let i = 0; i < groups.length; i++) {
-      if (groups[i].hasRoom(from, size)) continue;
-      groups[i].whenRoom(from, size, waiter, false);
+    if (!haveRoom(all, from, size, waiter)) room = false;
+    for (const group of groups) {
+      if (group.hasRoom(from, size)) continue;
+      group.whenRoom(from, size, waiter, false);
       room = false;
     }
     if (!room) return start;
-    const passed = groups.length === 0
-      ? end
-      : this.#publishToGroups(channel, groups, from, bytes, start, end);
-    for (let i = 0; i < all.length; i++) {
-      const { peer, echo } = all[i];
-      if (echo || peer !== from) peer.outbox.send(bytes, start, passed);
-    }
+    const passed = this.#publishToGroups(channel, groups, from, bytes, start, end);
+    for (const { peer, echo } of all) if (echo || peer !== from) peer.outbox.send(bytes, start, passed);
     return passed;
   }
 
@@ -190,6 +205,17 @@ export class Router {
   find(number: number): Peer | undefined {
     return this.#peers.get(number);
   }
+}
+
+/** Whether all receivers have room for `bytes`; if not, `waiter` is registered with those that have none. */
+function haveRoom(all: readonly Receiver[], from: Peer, bytes: number, waiter: () => void): boolean {
+  let room = true;
+  for (let i = 0; i < all.length; i++) {
+    const { peer, echo } = all[i];
+    // Waits for all full ones at once, so that their timeouts run side by side, not one after the other.
+    if (!peer.outbox.hasRoom(bytes) && (echo || peer !== from)) room = waitFor(peer.outbox, waiter);
+  }
+  return room;
 }
 
 /** Registers `waiter` with the full outbox. Returns false: the caller must offer the same bytes again. */
