@@ -54,7 +54,7 @@ export class Channel {
   /** Sessions that left the name since the route was made, but are still brought here by a pattern. */
   #left: Set<Peer> | undefined;
   /** The version of the patterns up to which sessions have been told the number. */
-  #announcedAt = 0;
+  #announcedAt: number;
   #route: Route | undefined;
   /** The latest version of the patterns for which the route is known to hold. */
   #checkedAt = NEVER;
@@ -62,7 +62,9 @@ export class Channel {
   #madeAt = NEVER;
   #nodes: readonly PatternNode[] | undefined;
 
-  constructor(name: string, number: number, source: RouteSource) {
+  /** @param announcedAt what `rest` returned when the channel was last given up, or 0 */
+  constructor(name: string, number: number, source: RouteSource, announcedAt: number = 0) {
+    this.#announcedAt = announcedAt;
     this.name = name;
     this.number = number;
     this.#source = source;
@@ -118,13 +120,16 @@ export class Channel {
     this.#dropRoute();
   }
 
-  /** The last session has left: only name and number are kept. */
-  rest(): void {
-    // Some sessions are yet to be told: all of them are, if the channel is opened again.
-    if (this.#left !== undefined || this.announcements.length > 0) this.#announcedAt = 0;
+  /**
+   * The last session has left. Returns up to which version of the patterns sessions have been told the number: 0 if some
+   * are yet to be told, so that all of them are if the channel is opened again.
+   */
+  rest(): number {
+    const announcedAt = this.#left === undefined && this.announcements.length === 0 ? this.#announcedAt : 0;
     this.#left = this.#subscribers = this.presence = undefined;
     this.announcements = NONE;
     this.#dropRoute();
+    return announcedAt;
   }
 
   /**

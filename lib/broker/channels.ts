@@ -20,7 +20,7 @@ export class Channels {
   readonly #budget: WorkBudget;
   readonly #byName = new Map<string, Channel>();
   /** Channels that no session has open, longest first: they keep their numbers for as long as possible. */
-  readonly #idle = new Map<string, Channel>();
+  readonly #idle = new Map<string, { readonly number: number; readonly announcedAt: number }>();
   /** Routes of channels that no session is subscribed to by name, by the patterns that cover them. */
   readonly #shared = new Map<string, { route: Route; madeAt: number }>();
   #sweeping: Iterator<Channel> | undefined;
@@ -37,7 +37,8 @@ export class Channels {
   open(name: string): Channel {
     let channel = this.#byName.get(name);
     if (channel === undefined) {
-      channel = this.#idle.get(name) ?? new Channel(name, this.#nextNumber(), this);
+      const { number, announcedAt } = this.#idle.get(name) ?? { number: this.#nextNumber(), announcedAt: 0 };
+      channel = new Channel(name, number, this, announcedAt);
       this.#idle.delete(name);
       this.#byName.set(name, channel);
     }
@@ -53,9 +54,9 @@ export class Channels {
   /** Undoes one `open`. */
   release(channel: Channel): void {
     if (--channel.opened > 0) return;
-    channel.rest();
-    this.#byName.delete(channel.name);
-    this.#idle.set(channel.name, channel);
+    const { name, number } = channel;
+    this.#byName.delete(name);
+    this.#idle.set(name, { number, announcedAt: channel.rest() });
     if (this.#idle.size <= MAX_IDLE_CHANNELS) return;
     // Forgotten for good: if the name comes again, it gets a new number. The old one is never given to another name.
     const [oldest] = this.#idle.keys();

@@ -73,6 +73,7 @@ export class FlowControl {
   /** Pauses the session if `taken` is false, and returns `taken`. */
   pauseUnless(taken: boolean): boolean {
     if (!taken) {
+      this.#share.end(); // before it resumes: whether it goes first depends on what it has used
       this.#paused = true;
       this.#transport.pause();
     }
@@ -81,8 +82,8 @@ export class FlowControl {
 
   /** Pauses the session until a later turn of the event loop: the next one, if it has made the server do little. */
   pauseForTurn(): void {
-    this.resume();
     this.pauseUnless(false);
+    this.resume();
   }
 
   /** Whether the session may be sent an answer of `bytes`. If not, it is paused until it has read what waits for it. */
