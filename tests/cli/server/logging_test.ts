@@ -15,20 +15,14 @@ const isLinux = Deno.build.os === "linux";
 /** The objects in JSON lines. */
 const objects = (text: string) => text.trimEnd().split("\n").map((line) => JSON.parse(line));
 
-/** A port that was free a moment ago. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 siteTest("a server whose stderr and log file nothing reads goes on, and stops on SIGTERM", async (site) => {
   const pipe = `${site.path}/pipe`;
   assertEquals((await new Deno.Command("mkfifo", { args: [pipe] }).output()).code, 0);
-  const [port, [program, ...first]] = [freePort(), site.programs.server];
+  const [program, ...first] = site.programs.server;
   const args = [
     ...first,
     "--port",
-    `${port}`,
+    "0",
     "--log-level",
     "debug",
     "--log-format",
@@ -41,7 +35,14 @@ siteTest("a server whose stderr and log file nothing reads goes on, and stops on
   const stderr = child.stderr.getReader();
   const decoder = new TextDecoder();
   let text = "";
-  while (!text.includes('"listening"')) text += decoder.decode((await stderr.read()).value);
+  const readMore = async () => {
+    const { done, value } = await stderr.read();
+    assert(!done, `the server ended; it said: ${text}`);
+    text += decoder.decode(value);
+  };
+  const LISTENING = /^.*"listening".*$\n/m;
+  while (!LISTENING.test(text)) await readMore();
+  const { port } = JSON.parse(LISTENING.exec(text)![0]);
   // A pipe holds 64 KiB. Each connection is three lines of some 200 bytes.
   for (let count = 0; count < 400; count++) {
     await using client = await within(connect({ port, name: "n".repeat(60) }), `connection ${count}`);
@@ -50,7 +51,7 @@ siteTest("a server whose stderr and log file nothing reads goes on, and stops on
   // Once it is read, the number of lines that were lost follows.
   const read = async () => {
     while (!/"lines of the log were lost","lines":\d+/.test(text)) {
-      text += decoder.decode((await stderr.read()).value);
+      await readMore();
     }
   };
   // What waited fits into the queue, so nothing is lost until that is full.
