@@ -9,21 +9,27 @@ import { TCP } from "./transport.ts";
 
 const REQUESTS = 4096;
 
+/** 64 sessions send requests to 16 responders, which never answer. */
+async function flood(harness: Parameters<typeof Attacker.greetMany>[0]) {
+  const responders = await Attacker.greetMany(harness, 16);
+  await Promise.all(responders.map((responder) => responder.open(["hole"], { respond: true })));
+  const requesters = await Attacker.greetMany(harness, 64);
+  await Promise.all(requesters.map(async (requester) => {
+    const channel = await requester.open(["hole"]);
+    await requester.send(
+      ...Array.from({ length: REQUESTS }, (_, i) => requester.client.request(i + 1, channel)),
+    );
+  }));
+  return { responders, requesters };
+}
+
 stallAttack(
   "64 sessions send all the requests they may to responders that never answer, and these leave",
   {},
   { growthMiB: 300, leftMiB: 300 },
   async (harness) => {
-    const responders = await Attacker.greetMany(harness, 16);
-    await Promise.all(responders.map((responder) => responder.open(["hole"], { respond: true })));
-    const requesters = await Attacker.greetMany(harness, 64);
-    await Promise.all(requesters.map(async (requester) => {
-      const channel = await requester.open(["hole"]);
-      await requester.send(
-        ...Array.from({ length: REQUESTS }, (_, i) => requester.client.request(i + 1, channel)),
-      );
-      await requester.barrier();
-    }));
+    const { responders, requesters } = await flood(harness);
+    await Promise.all(requesters.map((requester) => requester.barrier()));
     for (const responder of responders) responder.client.close();
     await Promise.all(requesters.map((requester) => requester.until(Type.ERROR, REQUESTS)));
   },
@@ -34,15 +40,7 @@ stallAttack(
   { transports: [TCP], args: ["--request-time", "3"] },
   { growthMiB: 300, leftMiB: 300 },
   async (harness) => {
-    const responders = await Attacker.greetMany(harness, 16);
-    await Promise.all(responders.map((responder) => responder.open(["hole"], { respond: true })));
-    const requesters = await Attacker.greetMany(harness, 64);
-    await Promise.all(requesters.map(async (requester) => {
-      const channel = await requester.open(["hole"]);
-      await requester.send(
-        ...Array.from({ length: REQUESTS }, (_, i) => requester.client.request(i + 1, channel)),
-      );
-    }));
+    const { requesters } = await flood(harness);
     await Promise.all(requesters.map((requester) => requester.until(Type.ERROR, REQUESTS)));
   },
 );

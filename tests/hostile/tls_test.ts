@@ -87,7 +87,7 @@ processAttack("a TLS connection is one socket, in its handshake and after", TLS_
 });
 
 processAttack(
-  "1,600 TLS greetings of one address cost what it may cost, take no ports, and shut TLS for nobody",
+  "1,600 TLS greetings of one address cost what it may cost, take no ports, and shut TLS for no other client",
   TLS_ONLY,
   async (harness) => {
     const { host, control } = harness;

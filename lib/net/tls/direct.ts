@@ -30,7 +30,7 @@ import { asNode } from "./node_buffers.ts";
 import { Plaintext } from "./plaintext.ts";
 import { alertFor } from "./reasons.ts";
 
-/** Above this many encrypted bytes that nobody asked `write` for and TCP has not taken, the peer is not read. */
+/** Above this many encrypted bytes that no `write` asked for and TCP has not taken, the peer is not read. */
 const MAX_UNSENT_ANSWERS = 64 * 1024;
 
 /** The largest read from TCP. */
