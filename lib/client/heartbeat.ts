@@ -49,13 +49,13 @@ export class Heartbeat {
     if (this.#silentParts === HEARTBEAT_PARTS) {
       this.#events.sendPing();
     } else if (this.#silentParts >= 2 * HEARTBEAT_PARTS) {
-      this.#timeout?.stop();
-      this.#timeout = new Deadline(0, this.#confirm);
+      this.#timeout ??= new Deadline(0, this.#confirm); // not begun anew: a short heartbeat would put it off for ever
     }
   };
 
   /** Something may have come while this process was stopped, and has been read by now. */
   readonly #confirm = () => {
+    this.#timeout = undefined;
     if (this.#silentParts < 2 * HEARTBEAT_PARTS) return;
     this.#silentParts = 0;
     if (this.#events.isPaused()) this.#events.sendPing();
