@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Channel, connect, type Header, type Message, serve } from "@parley/parley";
+import { type Client, connect, type Header, type Message, serve, type Subscription } from "@parley/parley";
 import { formatFrameDump } from "../lib/cli/client/frame_dump.ts";
 import { painter } from "../lib/cli/terminal.ts";
 import { encodeFrame, Type } from "../lib/wire/header.ts";
@@ -25,10 +25,11 @@ function say(speaker: string, text: string): void {
   console.log(`  ${paint("cyan", speaker.padEnd(6))} ${text}`);
 }
 
-/** The next message on `channel`. */
-async function next(channel: Channel): Promise<Message> {
-  for await (const message of channel) return message;
-  throw new Error(`${channel.name} ended`);
+/** The next message of a subscription. */
+async function next(subscription: Subscription): Promise<Message> {
+  const { value } = await subscription.next();
+  if (value === undefined) throw new Error(`${subscription.channel} ended`);
+  return value;
 }
 
 chapter("A server starts on a free port");
@@ -43,16 +44,16 @@ const trace = (way: "in" | "out", header: Header, payload: Uint8Array) => {
 };
 await using ada = await connect({ url: server.url, name: "Ada" });
 await using grace = await connect({ url: server.url, name: "Grace", trace });
-say("server", ada.message);
-say("server", grace.message);
+say("server", ada.greeting);
+say("server", grace.greeting);
 
 chapter("They talk on a channel, chat.lobby");
-const adasLobby = await ada.open("chat.lobby", { echo: false });
-const gracesLobby = await grace.open("chat.lobby", { echo: false });
-await adasLobby.publish("Good morning, Grace!");
-say("Grace", `hears from session ${ada.number}: ${(await next(gracesLobby)).text()}`);
-await gracesLobby.publish("Good morning, Ada. Found a moth in a relay.");
-say("Ada", `hears from session ${grace.number}: ${(await next(adasLobby)).text()}`);
+const adasLobby = await ada.subscribe("chat.lobby", { echo: false });
+const gracesLobby = await grace.subscribe("chat.lobby", { echo: false });
+await ada.publish("chat.lobby", "Good morning, Grace!");
+say("Grace", `hears from session ${ada.sessionId}: ${(await next(gracesLobby)).text()}`);
+await grace.publish("chat.lobby", "Good morning, Ada. Found a moth in a relay.");
+say("Ada", `hears from session ${grace.sessionId}: ${(await next(adasLobby)).text()}`);
 
 chapter("Grace answers requests on math.square, and Ada sends one");
 {
@@ -71,7 +72,7 @@ console.log(formatFrameDump(firstFrame!).replace(/^/gm, "  "));
 
 chapter(`How fast? Ada sends ${MESSAGES.toLocaleString("en")} messages`);
 for (let round = 1; round <= ROUNDS; round++) {
-  const ms = await measure(adasLobby, gracesLobby);
+  const ms = await measure(ada, gracesLobby);
   if (round > 1 && round < ROUNDS) continue;
   const rate = (Math.round(MESSAGES / ms) * 1000).toLocaleString("en");
   say(round === 1 ? "Grace" : "", `has all of them after ${ms.toFixed(1)} ms: ${rate} messages a second`);
@@ -87,15 +88,13 @@ await server.close();
 say("server", "closed; nothing was left open");
 
 /** The time from publishing the first message to receiving the last, in milliseconds. */
-async function measure(from: Channel, to: Channel): Promise<number> {
+async function measure(from: Client, to: Subscription): Promise<number> {
   const start = performance.now();
   const sending = (async () => {
-    for (let i = 1; i <= MESSAGES; i++) await from.publish(`message ${i}`);
+    for (let i = 1; i <= MESSAGES; i++) await from.publish("chat.lobby", `message ${i}`);
   })();
   let received = 0;
-  for await (const _message of to) {
-    if (++received === MESSAGES) break;
-  }
+  while (received < MESSAGES && !(await to.next()).done) received++;
   const ms = performance.now() - start;
   await sending;
   return ms;

@@ -11,7 +11,7 @@ import { connect } from "@parley/parley";
 
 try {
   await using client = await connect({ url: Deno.args[0] });
-  console.log(client.message);
+  console.log(client.greeting);
 } catch (error) {
   console.error((error as Error).message); // names the problem, and what to try
   Deno.exit(1);

@@ -9,9 +9,8 @@
  * await using ada = await connect({ url: server.url, name: "Ada" });
  * await using grace = await connect({ url: server.url, name: "Grace" });
  *
- * const lobby = await ada.open("chat.lobby");
- * const toLobby = await grace.open("chat.lobby", { subscribe: false });
- * await toLobby.publish("hello, Ada");
+ * const lobby = await ada.subscribe("chat.lobby");
+ * await grace.publish("chat.lobby", "hello, Ada");
  * for await (const message of lobby) {
  *   console.log(message.text()); // hello, Ada
  *   break;
@@ -23,8 +22,11 @@
 
 export { serve } from "./server/serve.ts";
 export type * from "./client/api.ts";
+export type * from "./client/events.ts";
+export type * from "./client/message_types.ts";
+export type * from "./client/options.ts";
 export { connect } from "./client/connect.ts";
-export { type EndReason, type ErrorCode, type LocalCode, ParleyError } from "./errors.ts";
+export { ApplicationError, type EndReason, type ErrorCode, type LocalCode, ParleyError } from "./errors.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 export type { Log, LogMethod } from "./logging/log.ts";
 export type * from "./server/api.ts";

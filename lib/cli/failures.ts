@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type ErrorCode, type LocalCode, ParleyError } from "../errors.ts";
+import { ApplicationError, type ErrorCode, type LocalCode, ParleyError } from "../errors.ts";
 import { visible } from "./terminal.ts";
 
 /** The exit codes. Scripts depend on them. */
@@ -37,6 +37,9 @@ const CODES: Partial<Record<ErrorCode | LocalCode, number>> = {
   responder_gone: Exit.NO_ANSWER,
   no_reply: Exit.NO_ANSWER,
   timeout: Exit.NO_ANSWER,
+  timed_out: Exit.NO_ANSWER,
+  responder_failed: Exit.NO_ANSWER,
+  interrupted: Exit.NOT_REACHABLE,
 };
 
 /** What to try with this program. The server's message says only what happened. */
@@ -47,7 +50,8 @@ const ADVICE: Partial<Record<ErrorCode | LocalCode, string>> = {
   shutting_down: "connect again once it is back",
   no_responders: "start one with parley respond CHANNEL --exec COMMAND",
   responder_gone: "try again",
-  no_reply: "check the responder, or wait longer with --timeout",
+  no_reply: "check the responder",
+  timed_out: "check the responder, or wait longer with --timeout",
 };
 
 /**
@@ -55,6 +59,7 @@ const ADVICE: Partial<Record<ErrorCode | LocalCode, string>> = {
  * client or the usage was wrong.
  */
 export function exitCodeOf(error: unknown, isConnected: boolean): number {
+  if (error instanceof ApplicationError) return Exit.NO_ANSWER;
   if (!(error instanceof ParleyError)) return Exit.FAILED;
   const code = CODES[error.code];
   if (isConnected || code === Exit.REFUSED || code === Exit.WRONG_USAGE) return code ?? Exit.FAILED;
@@ -64,6 +69,9 @@ export function exitCodeOf(error: unknown, isConnected: boolean): number {
 
 /** Describes `error` and what to try, in one line that is safe to show on a terminal. */
 export function describeFailure(error: unknown): string {
+  if (error instanceof ApplicationError) {
+    return visible(`the responder failed with ${error.code}: ${error.message}`);
+  }
   if (!(error instanceof ParleyError)) {
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     return visible(

@@ -7,8 +7,8 @@
 import { DEFAULT_PORT } from "../limits.ts";
 import type { Target } from "../net/dial.ts";
 import { parseJoinUrl } from "../wire/join_url.ts";
-import type { ConnectOptions } from "./api.ts";
 import { badArgument } from "./checks.ts";
+import type { ConnectOptions } from "./options.ts";
 
 const EXAMPLE = `parley://127.0.0.1:${DEFAULT_PORT}`;
 
@@ -18,6 +18,23 @@ export interface Address extends Target {
   /** The authority to trust in addition to the system's, PEM. */
   readonly ca: string | undefined;
   readonly token: string | undefined;
+}
+
+/** The options that name a server. */
+type AddressOptions = Pick<ConnectOptions, "hostname" | "port" | "tls" | "ca" | "token">;
+
+/**
+ * The servers that `options` name, at least one; see {@linkcode addressOf}.
+ *
+ * @throws {ParleyError} `bad_argument`
+ */
+export function addressesOf(options: AddressOptions & Pick<ConnectOptions, "url">): Address[] {
+  const { url } = options;
+  if (url === undefined || typeof url === "string") return [addressOf({ ...options, url })];
+  if (!Array.isArray(url) || url.length === 0) {
+    throw badArgument("url must be a URL, or a list of at least one");
+  }
+  return url.map((each) => addressOf({ ...options, url: each }));
 }
 
 /**
@@ -36,9 +53,10 @@ export interface Address extends Target {
  * ```
  */
 export function addressOf(
-  options: Pick<ConnectOptions, "url" | "hostname" | "port" | "tls" | "ca" | "token">,
+  options: AddressOptions & { readonly url?: string },
 ): Address {
-  const { url, hostname = "127.0.0.1", port = DEFAULT_PORT, tls = false, ca, token } = options;
+  const { url, hostname = "127.0.0.1", port = DEFAULT_PORT, tls = false, ca } = options;
+  const token = typeof options.token === "string" ? options.token : undefined;
   if (url === undefined) return { ...checked(hostname, port), tls: tls || ca !== undefined, ca, token };
   if (options.hostname !== undefined || options.port !== undefined) {
     throw badArgument("give either url, or hostname and port, not both");

@@ -1,78 +1,121 @@
 /**
- * The channels and patterns that a client has open, and which of them receive a message.
+ * The channels and patterns that a session has open, and what receives a message.
  *
  * @module
  */
 
 import { covers, isPattern } from "../wire/names.ts";
-import type { OpenChannel } from "./channel.ts";
+import type { MessageQueue } from "./queue.ts";
+import type { Origin, SendReply } from "./message.ts";
+import type { SessionChannel } from "./session_channel.ts";
+import type { ClientSubscription } from "./subscription.ts";
 
 /** Where the messages of one channel number go. */
-export interface Route {
-  /** The channel's name. */
-  readonly name: string;
+export interface Route extends Origin {
   /** Subscribed by the channel's name, or by a pattern that covers it. */
-  readonly subscribers: readonly OpenChannel[];
-  /** Responds by the channel's name, or else by a pattern that covers it. */
-  readonly responder: OpenChannel | undefined;
+  readonly subscribers: readonly ClientSubscription[];
+  /** The queue of what responds by the channel's name, or else by a pattern that covers it. */
+  readonly requests: MessageQueue | undefined;
 }
 
 /** The channels, patterns and channel numbers of one session. */
 export class Channels {
-  readonly #byName = new Map<string, OpenChannel>();
-  /** Every number that the server has announced. A number stands for one name for as long as the server runs. */
+  readonly #sendReply: SendReply;
+  readonly #byName = new Map<string, SessionChannel>();
+  /** Channels that are being left. They may still be sent requests. */
+  readonly #leaving = new Set<SessionChannel>();
+  /** Every number that the server has announced and this session has not left since. */
   readonly #names = new Map<number, string>();
   /** Filled on demand, and cleared at every change of what is open. */
   readonly #routes = new Map<number, Route>();
 
-  /** All channels and patterns that are open, or being opened. */
-  all(): Iterable<OpenChannel> {
+  /** `sendReply` answers the requests of this session. */
+  constructor(sendReply: SendReply) {
+    this.#sendReply = sendReply;
+  }
+
+  /** How many are open, or being opened. */
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  /** All that are open, or being opened. */
+  all(): Iterable<SessionChannel> {
     return this.#byName.values();
   }
 
   /** The channel or pattern that was opened by this name. */
-  get(name: string): OpenChannel | undefined {
+  get(name: string): SessionChannel | undefined {
     return this.#byName.get(name);
   }
 
   /** Adds a channel that is being opened. */
-  add(channel: OpenChannel): void {
+  add(channel: SessionChannel): void {
     this.#byName.set(channel.name, channel);
   }
 
-  /** Removes a channel that was left, or could not be opened. */
-  remove(channel: OpenChannel): void {
+  /** LEAVE was sent for a channel. */
+  leaving(channel: SessionChannel): void {
     if (this.#byName.get(channel.name) === channel) this.#byName.delete(channel.name);
+    this.#leaving.add(channel);
     this.#routes.clear();
   }
 
-  /** Call this at every OPENED. `number` is the channel's number, or 0 for a pattern. */
-  changed(name: string, number: number): void {
-    if (number !== 0) this.#names.set(number, name);
+  /**
+   * Removes a channel that was left, or could not be opened, and forgets the numbers that nothing refers to any more:
+   * the server announces them again if need be.
+   */
+  remove(channel: SessionChannel): void {
+    this.#leaving.delete(channel);
+    if (this.#byName.get(channel.name) === channel) this.#byName.delete(channel.name);
+    this.#routes.clear();
+    if (!isPattern(channel.name)) {
+      if (!this.#byName.get(channel.name)?.isOpen) this.#names.delete(channel.channelId);
+      return;
+    }
+    for (const [id, name] of this.#names) {
+      if (!covers(channel.name, name) || this.#byName.has(name)) continue;
+      if (!this.#isCovered(name)) this.#names.delete(id);
+    }
+  }
+
+  #isCovered(name: string): boolean {
+    for (const other of this.#byName.keys()) if (isPattern(other) && covers(other, name)) return true;
+    return false;
+  }
+
+  /** What receives messages has changed. */
+  changed(): void {
+    this.#routes.clear();
+  }
+
+  /** Call this at every OPENED. `channelId` is the channel's number, or 0 for a pattern. */
+  opened(name: string, channelId: number): void {
+    if (channelId !== 0) this.#names.set(channelId, name);
     this.#routes.clear();
   }
 
   /** The name of a channel number, if the server has announced it. */
-  nameOf(number: number): string | undefined {
-    return this.#names.get(number);
+  nameOf(channelId: number): string | undefined {
+    return this.#names.get(channelId);
   }
 
-  /** Where frames on `number` go; undefined if the server has not announced the number. */
-  routeOf(number: number): Route | undefined {
-    return this.#routes.get(number) ?? this.#findRoute(number);
+  /** Where frames on `channelId` go; undefined if the server has not announced the number. */
+  routeOf(channelId: number): Route | undefined {
+    return this.#routes.get(channelId) ?? this.#findRoute(channelId);
   }
 
-  #findRoute(number: number): Route | undefined {
-    const name = this.#names.get(number);
+  #findRoute(channelId: number): Route | undefined {
+    const name = this.#names.get(channelId);
     if (name === undefined) return undefined;
-    const matching = [...this.#byName.values()].filter((channel) =>
+    const matching = [...this.#byName.values(), ...this.#leaving].filter((channel) =>
       channel.name === name || isPattern(channel.name) && covers(channel.name, name)
     );
-    const subscribers = matching.filter(({ subscribed }) => subscribed);
-    const responders = matching.filter(({ responding }) => responding);
-    const responder = responders.find((channel) => channel.name === name) ?? responders[0];
-    const route = { name, subscribers, responder };
-    this.#routes.set(number, route);
+    const subscribers = matching.flatMap(({ subscriptions }) => [...subscriptions]);
+    const responding = matching.filter(({ requests }) => requests !== undefined);
+    const requests = (responding.find((channel) => channel.name === name) ?? responding[0])?.requests;
+    const route = { name, channelId, subscribers, requests, sendReply: this.#sendReply };
+    this.#routes.set(channelId, route);
     return route;
   }
 }

@@ -6,41 +6,116 @@
 
 import { ParleyError } from "../errors.ts";
 import { channelProblem, isPattern } from "../wire/names.ts";
-import type { OpenOptions } from "./api.ts";
+import type { SubscribeOptions } from "./options.ts";
 
 /** @throws {ParleyError} `bad_channel` unless `name` names a channel or a pattern */
 export function checkNameOrPattern(name: string): void {
-  const problem = channelProblem(name);
+  const problem = typeof name === "string" ? channelProblem(name) : "a channel name is a string";
   if (problem !== undefined) throw new ParleyError("bad_channel", problem);
-}
-
-/** @throws {ParleyError} `bad_channel`, or `bad_argument` if the options contradict each other */
-export function checkOpen(name: string, { subscribe = true, group, presence }: OpenOptions): void {
-  checkNameOrPattern(name);
-  if (isPattern(name) && !subscribe) {
-    throw badArgument(`${name} is a pattern: it cannot be published on, so leave subscribe true`);
-  }
-  if (presence && (!subscribe || isPattern(name))) {
-    throw badArgument("presence needs a channel's own name, and subscribe");
-  }
-  if (group !== undefined && !subscribe) {
-    throw badArgument("a group shares the messages of a subscription; leave subscribe true");
-  }
 }
 
 /** @throws {ParleyError} `bad_channel` unless `name` names one channel */
 export function checkName(name: string): void {
-  const problem = channelProblem(name) ??
-    (isPattern(name) ? `${name} is a pattern; send requests to a channel by its own name` : undefined);
-  if (problem !== undefined) throw new ParleyError("bad_channel", problem);
+  checkNameOrPattern(name);
+  if (!isPattern(name)) return;
+  throw new ParleyError("bad_channel", `${name} is a pattern; send to a channel by its own name`);
 }
 
-/** @throws {ParleyError} `bad_argument` unless `value` is above 0 */
-export function checkPositive(what: string, value: number): void {
-  if (!(value > 0)) throw badArgument(`${what} must be a number above 0, not ${value}`);
+const WAIT = { signal: isSignal, timeoutMs: isPositive } as const;
+const SEND = { kind: isAny, headers: isAny, ...WAIT } as const;
+
+/** What each option of each call may be. */
+export const OPTIONS = {
+  wait: WAIT,
+  publish: SEND,
+  request: SEND,
+  subscribe: { group: isText, echo: isBoolean, presence: isBooleanOrFunction, ...WAIT },
+  respond: { concurrency: isPositive, onError: isFunction, ...WAIT },
+  reconnect: { initialMs: isPositive, maxMs: isPositive, giveUpMs: isPositive, keptBytes: isNotNegative },
+  connect: {
+    ...WAIT,
+    url: isAny,
+    hostname: isText,
+    port: isAny,
+    name: isText,
+    token: isTextOrFunction,
+    tls: isBoolean,
+    ca: isText,
+    insecure: isBoolean,
+    pendingBytes: isPositive,
+    reconnect: isAny,
+    onEvent: isFunction,
+    onError: isFunction,
+    trace: isFunction,
+  },
+} as const;
+
+/**
+ * Rejects what is not an option of a call, or out of its range. Costs no allocation if all is well.
+ *
+ * @throws {ParleyError} `bad_argument`, and which one it is
+ */
+export function checkOptions(call: keyof typeof OPTIONS, options: object | undefined): void {
+  if (options === undefined) return;
+  if (typeof options !== "object" || options === null) throw badArgument("options must be an object");
+  const known: Record<string, (value: unknown) => string | undefined> = OPTIONS[call];
+  for (const name in options) {
+    if (!Object.hasOwn(known, name)) {
+      throw badArgument(`"${name}" is not an option; there are ${Object.keys(known).join(", ")}`);
+    }
+    const value = (options as Record<string, unknown>)[name];
+    const expected = value === undefined ? undefined : known[name](value);
+    if (expected !== undefined) {
+      const shown = typeof value === "number" ? value : `a ${typeof value}`;
+      throw badArgument(`${name} must be ${expected}, not ${shown}`);
+    }
+  }
+}
+
+/** @throws {ParleyError} `bad_channel`, or `bad_argument` for unknown or contradictory options */
+export function checkSubscribe(name: string, options: SubscribeOptions): void {
+  checkNameOrPattern(name);
+  checkOptions("subscribe", options);
+  if (options.presence && isPattern(name)) {
+    throw badArgument(`presence needs a channel's own name, and ${name} is a pattern`);
+  }
 }
 
 /** The error for an argument outside its range. */
 export function badArgument(message: string): ParleyError {
   return new ParleyError("bad_argument", message);
+}
+
+function isAny(): undefined {}
+
+function isPositive(value: unknown): string | undefined {
+  return typeof value === "number" && value > 0 ? undefined : "a number above 0";
+}
+
+function isNotNegative(value: unknown): string | undefined {
+  return typeof value === "number" && value >= 0 ? undefined : "a number of at least 0";
+}
+
+function isText(value: unknown): string | undefined {
+  return typeof value === "string" ? undefined : "a string";
+}
+
+function isBoolean(value: unknown): string | undefined {
+  return typeof value === "boolean" ? undefined : "true or false";
+}
+
+function isFunction(value: unknown): string | undefined {
+  return typeof value === "function" ? undefined : "a function";
+}
+
+function isBooleanOrFunction(value: unknown): string | undefined {
+  return typeof value === "function" ? undefined : isBoolean(value) && "true, false or a function";
+}
+
+function isTextOrFunction(value: unknown): string | undefined {
+  return typeof value === "function" ? undefined : isText(value) && "a string or a function";
+}
+
+function isSignal(value: unknown): string | undefined {
+  return value instanceof AbortSignal ? undefined : "an AbortSignal";
 }

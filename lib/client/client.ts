@@ -1,142 +1,261 @@
 /**
- * A session with a server: its channels, requests, direct messages and rejections, on top of one connection.
+ * A client: its calls, on top of sessions that are renewed.
  *
  * @module
  */
 
 import { ParleyError } from "../errors.ts";
-import { MAX_NUMBER } from "../limits.ts";
 import type { Welcome } from "../wire/control.ts";
-import { INBOX, Type } from "../wire/header.ts";
-import type {
-  Channel,
-  Client,
-  ConnectOptions,
-  Handler,
-  Message,
-  OpenOptions,
-  Payload,
-  PublishOptions,
-  RequestOptions,
-  Responder,
-  RespondOptions,
-} from "./api.ts";
+import { Type } from "../wire/header.ts";
+import type { Client, Handler, Responder, Subscription } from "./api.ts";
 import { callSafely } from "./callback.ts";
-import { type ChannelOwner, OpenChannel, type Purpose } from "./channel.ts";
-import { Channels } from "./channels.ts";
-import { badArgument, checkName, checkNameOrPattern, checkOpen, checkPositive } from "./checks.ts";
-import type { ClientConnection, ClientConnectionEvents } from "./client_connection.ts";
-import { Delivery } from "./delivery.ts";
+import { badArgument, checkName, checkNameOrPattern, checkOptions, checkSubscribe } from "./checks.ts";
+import type { Connector } from "./connector.ts";
+import type { SharedDelivery } from "./delivery.ts";
 import { errorOf } from "./error_reply.ts";
-import { MAX_REJECTIONS, PING_MS, REQUEST_MS } from "./limits.ts";
+import type { ClientEvent } from "./events.ts";
+import { KEPT_BYTES, MAX_PENDING_FACTOR, PENDING_BYTES, PING_MS, REQUEST_MS } from "./limits.ts";
 import { readMessage } from "./message.ts";
-import type { Backlog } from "./queue.ts";
-import { RequestChannels } from "./request_channels.ts";
-import { ChannelResponder } from "./responder.ts";
+import type { Message, Payload } from "./message_types.ts";
+import type {
+  ConnectOptions,
+  PublishOptions,
+  ReconnectOptions,
+  RequestOptions,
+  RespondOptions,
+  SubscribeOptions,
+  WaitOptions,
+} from "./options.ts";
+import { Publisher } from "./publisher.ts";
+import { MessageQueue } from "./queue.ts";
+import { type ReconnectingEvents, ReconnectingSession } from "./reconnecting.ts";
+import { ClientResponder } from "./responder.ts";
+import type { Session } from "./session.ts";
+import { ClientSubscription } from "./subscription.ts";
+import { Wait } from "./waiting.ts";
 
 /** The client behind `connect`. */
-export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEvents {
-  readonly number: number;
-  readonly session: string;
-  readonly name: string;
-  readonly message: string;
-  readonly server: Welcome["server"];
-  readonly limits: Welcome["limits"];
-  readonly serverTime: Date | undefined;
+export class ReconnectingClient implements Client, SharedDelivery {
   readonly closed: Promise<ParleyError | undefined>;
-  readonly connection: ClientConnection;
-  readonly backlog: Backlog;
-  readonly delivery: Delivery;
+  readonly backlog: SharedDelivery["backlog"];
+  readonly inbox: MessageQueue & AsyncIterable<Message>;
+  isInboxUsed = false;
 
-  readonly #onError: ConnectOptions["onError"];
-  readonly #channels = new Channels();
-  readonly #requestChannels: RequestChannels;
-  /** Rejections that are not reported yet, by the channel field of the message. */
-  readonly #rejections = new Map<number, ParleyError>();
+  readonly #connector: Connector;
+  readonly #reconnect: ReconnectOptions | undefined;
+  readonly #onEvent: ConnectOptions["onEvent"];
+  readonly #main: ReconnectingSession;
+  /** Connections of their own, of subscriptions that do not fit the others. */
+  readonly #further = new Set<ReconnectingSession>();
+  readonly #publisher: Publisher;
+  readonly #ended = Promise.withResolvers<ParleyError | undefined>();
+  /** Of the session connected last. */
+  #welcome!: Welcome;
   #closing: Promise<void> | undefined;
 
-  /** The client of the session that `welcome` describes. */
-  constructor(connection: ClientConnection, welcome: Welcome, onError: ConnectOptions["onError"]) {
-    this.connection = connection;
-    this.closed = connection.closed;
-    this.#onError = onError;
-    ({
-      number: this.number,
-      session: this.session,
-      name: this.name,
-      message: this.message,
-      server: this.server,
-      limits: this.limits,
-    } = welcome);
-    const time = Date.parse(welcome.time ?? "");
-    this.serverTime = Number.isNaN(time) ? undefined : new Date(time);
-    this.#requestChannels = new RequestChannels(this.limits.channels);
+  /** A client that is not connected yet. */
+  constructor(connector: Connector, options: ConnectOptions) {
+    const { reconnect = true, pendingBytes = PENDING_BYTES, onError, onEvent } = options;
+    this.#connector = connector;
+    this.#onEvent = onEvent;
+    this.#reconnect = reconnect === true ? {} : reconnect === false ? undefined : reconnect;
+    this.closed = this.#ended.promise;
     this.backlog = {
       bytes: 0,
-      drained: () => connection.resume(),
-      report: (error) => this.#report(error),
-      sendReply: (id, requester, payload, options) =>
-        connection.outbound.send(Type.REPLY, id, inboxOf(requester), payload, options),
+      drained: () => {
+        for (const { current } of [this.#main, ...this.#further]) current?.connection.resume();
+      },
+      report: (error) => this.#publisher.report(error),
     };
-    this.delivery = new Delivery(connection, this.#channels, this.backlog);
+    this.inbox = new Inbox(this.backlog, () => this.isInboxUsed = true);
+    this.#main = new ReconnectingSession(connector, this, this.#reconnect, this.#mainEvents());
+    this.#publisher = new Publisher(this.#main, {
+      keptBytes: this.#reconnect?.keptBytes ?? KEPT_BYTES,
+      openingBytes: pendingBytes * MAX_PENDING_FACTOR,
+      onError,
+    });
   }
 
-  get inbox(): AsyncIterable<Message> {
-    this.delivery.isInboxUsed = true;
-    return { [Symbol.asyncIterator]: () => ({ next: () => this.delivery.inbox.next() }) };
+  /** Connects for the first time. */
+  async start(signal: AbortSignal | undefined): Promise<void> {
+    const session = await this.#main.start(signal);
+    this.#welcome = session.welcome;
+    this.#event({ type: "connected", sessionId: session.id, server: this.#connector.server });
   }
 
-  async open(name: string, options: OpenOptions = {}): Promise<Channel> {
-    checkOpen(name, options);
-    return await this.#open(name, options, "program");
+  get sessionId(): number {
+    return this.#welcome.number;
+  }
+
+  /** See `SharedDelivery`. */
+  get publisherId(): number {
+    return this.#main.current?.id ?? this.#welcome?.number ?? 0;
+  }
+
+  get uuid(): string {
+    return this.#welcome.session;
+  }
+
+  get name(): string {
+    return this.#welcome.name;
+  }
+
+  get greeting(): string {
+    return this.#welcome.message;
+  }
+
+  get server(): Welcome["server"] {
+    return this.#welcome.server;
+  }
+
+  get limits(): Welcome["limits"] {
+    return this.#welcome.limits;
+  }
+
+  get serverTime(): Date | undefined {
+    const time = Date.parse(this.#welcome.time ?? "");
+    return Number.isNaN(time) ? undefined : new Date(time);
+  }
+
+  get isConnected(): boolean {
+    return this.#main.current !== undefined;
+  }
+
+  publish(channel: string, payload: Payload, options?: PublishOptions): Promise<void> {
+    return this.#publisher.publish(channel, payload, options);
+  }
+
+  sendTo(sessionId: number, payload: Payload, options?: PublishOptions): Promise<void> {
+    return this.#publisher.sendTo(sessionId, payload, options);
+  }
+
+  flush(options?: WaitOptions): Promise<void> {
+    return this.#publisher.flush(options);
+  }
+
+  async subscribe(name: string, options: SubscribeOptions = {}): Promise<Subscription> {
+    checkSubscribe(name, options);
+    const wait = new Wait(`subscribing to ${name}`, options);
+    let line: ReconnectingSession | undefined;
+    const subscription = new ClientSubscription(name, options, this.backlog, async (ended) => {
+      if (line === undefined) return;
+      line.subscriptions.delete(ended);
+      await line.current?.unsubscribe(ended);
+      if (this.#further.has(line) && line.subscriptions.size === 0) await line.close("no more subscriptions");
+    });
+    try {
+      // No await from here to `add`: another subscription must find this one.
+      line = this.#lineFor(subscription);
+      line.subscriptions.add(subscription);
+      if (line !== this.#main && line.current === undefined && line.subscriptions.size === 1) {
+        await wait.for(line.start());
+      }
+      await line.withSession(wait, (session) => session.subscribe(subscription));
+      return subscription;
+    } catch (error) {
+      subscription.end().catch(() => {});
+      throw error;
+    }
+  }
+
+  /** The connection of a subscription: the first that it fits. */
+  #lineFor(subscription: ClientSubscription): ReconnectingSession {
+    for (const line of [this.#main, ...this.#further]) {
+      if ([...line.subscriptions].every((other) => other.fits(subscription))) return line;
+    }
+    if (subscription.group !== undefined && !subscription.echo) {
+      const text =
+        `the group on ${subscription.channel} overlaps another subscription of this client, so it ` +
+        "needs a connection of its own, which cannot leave out this client's messages; set echo or use a second client";
+      throw new ParleyError("overlap", text);
+    }
+    const line: ReconnectingSession = new ReconnectingSession(
+      this.#connector,
+      this,
+      this.#reconnect,
+      this.#furtherEvents(),
+    );
+    this.#further.add(line);
+    return line;
   }
 
   async request(name: string, payload: Payload, options: RequestOptions = {}): Promise<Message> {
-    const { timeoutMs = REQUEST_MS } = options;
-    checkPositive("timeoutMs", timeoutMs);
-    checkName(name);
-    const start = performance.now();
+    checkOptions("request", options);
+    const { timeoutMs = REQUEST_MS, signal } = options;
+    const wait = new Wait(`the request on ${name}`, options, REQUEST_MS);
+    let session = this.#main.current;
     // No await if the channel is open: a request must not be overtaken by what is published after it.
-    let channel = this.#channels.get(name);
-    if (!channel?.isOpen || channel.isLeft) channel = await this.#openForRequests(name);
-    if (channel.purpose === "request") this.#requestChannels.used(channel);
-    const { number } = channel;
-    return await this.connection.call(
+    let channel = session?.channels.get(name);
+    if (!channel?.isOpen) {
+      checkName(name);
+      session = await this.#main.session(wait);
+      channel = session.openToSend(name);
+      await wait.for(channel.ready).catch((error) => {
+        throw this.#interrupted(error, "the request was not sent");
+      });
+    }
+    session!.used(channel!);
+    const { channelId } = channel!;
+    return await session!.connection.call(
       Type.REPLY,
-      (writer, id) => writer.message(Type.REQUEST, id, number, payload, options),
+      (writer, id) => writer.message(Type.REQUEST, id, channelId, payload, options),
       (_header, bytes, from, to) => {
-        const reply = readMessage(bytes.slice(from, to), 0, name, number);
+        const reply = readMessage(bytes.slice(from, to), 0, { name, channelId });
         const error = reply instanceof ParleyError ? reply : errorOf(reply);
         if (error !== undefined) throw error;
         return reply as Message;
       },
       {
-        ms: Math.max(1, timeoutMs - (performance.now() - start)),
-        error: () => new ParleyError("no_reply", `no reply on ${name} within ${timeoutMs / 1000} s`),
+        ms: wait.leftMs,
+        error: () => new ParleyError("timed_out", `no reply on ${name} within ${timeoutMs / 1000} s`),
+        signal,
       },
-    );
+    ).catch((error) => {
+      throw this.#interrupted(error, "the request was not repeated; it may have been handled");
+    });
   }
 
   async respond(name: string, handler: Handler, options: RespondOptions = {}): Promise<Responder> {
-    const { concurrency } = options;
     checkNameOrPattern(name);
-    if (concurrency !== undefined) checkPositive("concurrency", concurrency);
-    return new ChannelResponder(await this.#open(name, {}, "respond"), handler, options);
-  }
-
-  direct(number: number, payload: Payload, options?: PublishOptions): Promise<void> {
-    if (!Number.isInteger(number) || number < 1 || number > MAX_NUMBER) {
-      const text = `a session's number is a whole number from 1 to ${MAX_NUMBER}, not ${number}`;
-      return Promise.reject(badArgument(text));
+    checkOptions("respond", options);
+    if (typeof handler !== "function") throw badArgument("the handler must be a function");
+    const { responders } = this.#main;
+    if (responders.has(name)) {
+      throw badArgument(`this client has a responder for ${name} already; stop it first`);
     }
-    const rejection = this.takeRejection(inboxOf(number));
-    if (rejection !== undefined) return Promise.reject(rejection);
-    return this.connection.outbound.send(Type.MESSAGE, 0, inboxOf(number), payload, options);
+    const wait = new Wait(`responding on ${name}`, options);
+    const responder = new ClientResponder(name, handler, options, this.backlog, async () => {
+      await this.#main.current?.stopResponding(name);
+      if (responders.get(name) === responder) responders.delete(name);
+    });
+    responders.set(name, responder);
+    try {
+      await this.#main.withSession(wait, (session) => session.respond(name, responder.queue));
+      return responder;
+    } catch (error) {
+      responders.delete(name);
+      responder.finished.catch(() => {}); // the caller learns of it
+      responder.over(undefined);
+      throw error;
+    }
   }
 
-  async ping(timeoutMs: number = PING_MS): Promise<number> {
-    checkPositive("timeoutMs", timeoutMs);
-    return await this.connection.ping(timeoutMs);
+  async ping(options?: WaitOptions): Promise<number> {
+    checkOptions("wait", options);
+    const wait = new Wait("ping", options, PING_MS);
+    const session = await this.#main.session(wait);
+    try {
+      return await session.connection.ping(wait.leftMs, options?.signal);
+    } catch (error) {
+      throw this.#interrupted(error, "the ping was not repeated");
+    }
+  }
+
+  /** The error of a call whose connection broke, if the client goes on. */
+  #interrupted(error: unknown, text: string): unknown {
+    const isLost = error instanceof ParleyError && error.fatal && error.code !== "closed";
+    if (!isLost || this.#main.endError !== undefined) return error;
+    return new ParleyError("interrupted", `${error.message}; ${text}`, { cause: error });
   }
 
   close(reason: string = "done"): Promise<void> {
@@ -148,128 +267,71 @@ export class ConnectedClient implements Client, ChannelOwner, ClientConnectionEv
   }
 
   async #close(reason: string): Promise<void> {
-    if (this.connection.endError === undefined) {
-      for (const { queue } of [...this.#channels.all(), { queue: this.delivery.inbox }]) {
-        queue.clear();
-        queue.end();
-      }
+    const wait = new Wait("close", undefined, PING_MS);
+    let failure: unknown;
+    const lines = [this.#main, ...this.#further];
+    for (const { subscriptions } of lines) for (const { queue } of subscriptions) queue.clear();
+    this.inbox.clear();
+    const { current } = this.#main;
+    if (this.#publisher.keptCount > 0 && current !== undefined) {
+      await wait.for(this.#publisher.flush(undefined)).catch((error) => failure = error);
     }
-    await this.connection.close(reason);
-    for (const rejection of this.#rejections.values()) {
-      this.#rejections.clear();
-      throw rejection;
-    }
+    const closed = await Promise.allSettled(lines.map((line) => line.close(reason)));
+    for (const result of closed) if (result.status === "rejected") failure ??= result.reason;
+    this.#publisher.abandon(this.#main.endError);
+    await current?.connection.closed;
+    if (failure !== undefined) throw failure;
+    this.#publisher.throwReports();
   }
 
-  async #open(name: string, options: OpenOptions, purpose: Purpose): Promise<OpenChannel> {
-    let channel = this.#channels.get(name);
-    while (channel?.isLeft) {
-      await channel.leave();
-      channel = this.#channels.get(name);
-    }
-    // No await from here to `add`: another call that opens the same name must find this channel.
-    if (channel !== undefined && (purpose === "respond" || channel.purpose === "respond")) {
-      if (channel.purpose !== "request") throw alreadyOpen(name);
-    }
-    channel ??= new OpenChannel(name, this, purpose);
-    const previous = channel.purpose;
-    channel.purpose = purpose;
-    this.#requestChannels.remove(channel);
-    this.#channels.add(channel);
-    const opening = this.#sendOpen(channel, options);
-    channel.ready = opening;
-    try {
-      await opening;
-      channel.purpose = purpose;
-    } catch (error) {
-      // A channel that was open before stays open, for its earlier purpose.
-      channel.purpose = previous;
-      if (!channel.isOpen) this.#channels.remove(channel);
-      throw error;
-    }
-    return channel;
+  #event(event: ClientEvent): void {
+    const onEvent = this.#onEvent;
+    if (onEvent !== undefined) callSafely(() => onEvent(event));
   }
 
-  #sendOpen(channel: OpenChannel, options: OpenOptions): Promise<void> {
-    const { group, echo } = options;
-    const subscribe = channel.purpose === "program" && (options.subscribe ?? true);
-    const respond = channel.purpose === "respond";
-    const presence = options.presence ? true : undefined;
-    const open = { channel: channel.name, subscribe, respond, group, echo, presence };
-    return this.connection.call(
-      Type.OPENED,
-      (writer, id) => writer.control(Type.OPEN, id, open),
-      (_header, bytes, from, to) => {
-        const answer = this.connection.inbound.decode("OPENED", bytes, from, to);
-        if (answer === undefined) throw this.connection.endError!;
-        channel.opened(answer, options);
-        this.#channels.add(channel);
-        this.#channels.changed(channel.name, answer.number);
+  #mainEvents(): ReconnectingEvents {
+    return {
+      channelOpened: (session, channel) => this.#publisher.channelOpened(session, channel),
+      rejected: (error, name, id) => this.#publisher.rejected(error, name, id),
+      interrupted: (session, error) => this.#publisher.interrupted(session, error),
+      resumed: (session: Session) => {
+        this.#welcome = session.welcome;
+        return this.#publisher.resumed(session);
       },
-    );
+      over: (_line, error) => {
+        this.inbox.end(error);
+        this.#publisher.abandon(error);
+        for (const line of this.#further) line.close("the client is over").catch(() => {});
+        this.#ended.resolve(error);
+        this.#event({ type: "closed", error });
+      },
+      event: (event) => this.#event(event),
+    };
   }
 
-  /** A channel to send requests on: one that another call is opening, or else one opened for this purpose. */
-  async #openForRequests(name: string): Promise<OpenChannel> {
-    let channel = this.#channels.get(name);
-    while (channel !== undefined && !channel.isOpen) {
-      await channel.ready.catch(() => {}); // reported to the call that opens it
-      channel = this.#channels.get(name);
-    }
-    if (channel !== undefined && !channel.isLeft) return channel;
-    return await this.#open(name, {}, "request");
-  }
-
-  async leave(channel: OpenChannel): Promise<void> {
-    try {
-      await this.connection.call(
-        Type.LEFT,
-        (writer, id) => writer.control(Type.LEAVE, id, { channel: channel.name }),
-        () => this.#channels.remove(channel),
-      );
-    } catch (error) {
-      this.#channels.remove(channel);
-      throw error;
-    }
-  }
-
-  takeRejection(number: number): ParleyError | undefined {
-    if (this.#rejections.size === 0) return undefined;
-    const rejection = this.#rejections.get(number);
-    this.#rejections.delete(number);
-    return rejection;
-  }
-
-  // From the connection.
-
-  rejected(error: ParleyError, channel: number, id: number): void {
-    if (this.#report(error)) return;
-    if (id !== 0) return; // for a REPLY: the requester has gone
-    const name = this.#channels.nameOf(channel);
-    const isReported = name !== undefined && this.#channels.get(name)?.queue.fail(error);
-    if (!isReported && this.#rejections.size < MAX_REJECTIONS) this.#rejections.set(channel, error);
-  }
-
-  #report(error: ParleyError): boolean {
-    const onError = this.#onError;
-    if (onError === undefined) return false;
-    callSafely(() => onError(error));
-    return true;
-  }
-
-  ended(error: ParleyError | undefined): void {
-    for (const { queue } of this.#channels.all()) queue.end(error);
-    this.delivery.inbox.end(error);
+  #furtherEvents(): ReconnectingEvents {
+    return {
+      channelOpened: () => {},
+      rejected: () => {},
+      interrupted: () => 0,
+      resumed: () => 0,
+      over: (line) => this.#further.delete(line),
+      event: (event) => this.#event(event),
+    };
   }
 }
 
-function inboxOf(session: number): number {
-  return (INBOX | session) >>> 0;
-}
+/** The inbox. Leaving a loop over it does not end it. */
+class Inbox extends MessageQueue implements AsyncIterable<Message> {
+  readonly #used: () => void;
 
-function alreadyOpen(name: string): ParleyError {
-  return badArgument(
-    `${name} is open on this client already, and a client either subscribes to a channel or responds on it; ` +
-      "leave it first, or use a second client",
-  );
+  constructor(backlog: SharedDelivery["backlog"], used: () => void) {
+    super(backlog);
+    this.#used = used;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
+    this.#used();
+    return { next: () => this.next() };
+  }
 }

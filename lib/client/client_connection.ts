@@ -14,12 +14,13 @@ import { Connection, type Receiver } from "../net/connection.ts";
 import type { Socket } from "../net/socket.ts";
 import { type Hello, PROTOCOL, type Welcome } from "../wire/control.ts";
 import { type Header, INBOX, Type } from "../wire/header.ts";
-import type { Trace } from "./api.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type ChannelEvents, type ConnectionEvents, Inbound } from "./inbound.ts";
 import { CLOSE_MS, NO_SLOW_CONSUMER_TIMEOUT_MS } from "./limits.ts";
+import type { Trace } from "./options.ts";
 import { Outbound } from "./outbound.ts";
+import { Timer } from "./waiting.ts";
 import { type Accept, PendingCalls, type Timeout } from "./pending_calls.ts";
 
 /** Uses a connection from its WELCOME on. */
@@ -28,7 +29,7 @@ export interface ClientConnectionEvents {
   readonly delivery: ChannelEvents;
   /** An ERROR that answers no call, but a MESSAGE or (`id` is not 0) a REPLY. */
   rejected(error: ParleyError, channel: number, id: number): void;
-  /** The connection has ended, or is about to. No error means that this client closed it. */
+  /** The connection has ended, or is about to. No error means that this client closed it. Calls fail with it. */
   ended(error: ParleyError | undefined): void;
 }
 
@@ -63,6 +64,8 @@ export class ClientConnection implements Receiver, ConnectionEvents {
   /** Set by the WELCOME. */
   #events: ClientConnectionEvents | undefined;
   #isPaused = false;
+  /** Nothing can be written any more. What is unread may hold the reason. */
+  #isLastRead = false;
   /** `close` was called. */
   #isClosing = false;
   /** BYE was sent, so the end of the connection is no error. */
@@ -101,7 +104,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     withinMs: number,
     attach: (welcome: Welcome) => T,
   ): Promise<T> {
-    const deadline = new Deadline(withinMs, () => {
+    const deadline = new Deadline(Math.min(withinMs, NO_SLOW_CONSUMER_TIMEOUT_MS), () => {
       const seconds = Math.round(withinMs / 100) / 10;
       const problem = `accepts connections but did not greet within ${seconds} s`;
       this.violated("timeout", `${problem}; check that it is a Parley server`);
@@ -125,15 +128,20 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     }
   }
 
+  /** Closes at once, because the caller of `greet` has given up. */
+  abandon(): void {
+    this.#destroy(new ParleyError("closed", "connecting was given up"));
+  }
+
   /** The error for calls on a connection that has ended or is closing; undefined while it can be used. */
   get endError(): ParleyError | undefined {
     if (!this.#isEnded && !this.#isClosing) return undefined;
-    return this.#error ?? new ParleyError("closed", "this client is closed; connect again");
+    return this.#error ?? new ParleyError("closed", "this client is closed; connect again", { fatal: true });
   }
 
   /** Whether to read on although a queue is full, because the answer to a call comes behind the messages. */
   get mustRead(): boolean {
-    return this.#calls.count > 0 || this.outbound.isWaiting || this.#isClosing;
+    return this.#isLastRead || this.#calls.count > 0 || this.outbound.isWaiting || this.#isClosing;
   }
 
   /** Stops reading until `resume`. Only `ChannelEvents.run` and `frame` may call this, and must then return false. */
@@ -167,8 +175,13 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     return answered;
   }
 
+  /** How many of the messages sent the server is not known to have taken. */
+  get unconfirmed(): number {
+    return this.outbound.sent - this.#confirmed;
+  }
+
   /** Measures a round trip in milliseconds. The PONG confirms the messages sent before. */
-  ping(withinMs: number): Promise<number> {
+  ping(withinMs: number, signal?: AbortSignal): Promise<number> {
     const start = performance.now();
     const { sent } = this.outbound;
     const ping = (writer: FrameWriter, id: number) => writer.frame(Type.PING, 0, id, 0);
@@ -177,8 +190,8 @@ export class ClientConnection implements Receiver, ConnectionEvents {
       return performance.now() - start;
     };
     const late = () =>
-      new ParleyError("timeout", `${this.#server} did not answer a PING within ${withinMs / 1000} s`);
-    return this.call(Type.PONG, ping, pong, { ms: withinMs, error: late });
+      new ParleyError("timed_out", `${this.#server} did not answer a PING within ${withinMs / 1000} s`);
+    return this.call(Type.PONG, ping, pong, { ms: withinMs, error: late, signal });
   }
 
   /**
@@ -191,7 +204,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     if (this.endError === undefined) {
       this.#calls.rejectAll(new ParleyError("closed", "the client was closed before the answer came"));
       // Before `#isClosing` is set, because no call is possible afterwards.
-      const confirmed = this.outbound.sent > this.#confirmed ? this.ping(CLOSE_MS) : undefined;
+      const confirmed = this.unconfirmed > 0 || this.outbound.hasReplied ? this.ping(CLOSE_MS) : undefined;
       this.#isClosing = true;
       this.inbound.dropMessages();
       this.outbound.stop(this.endError!);
@@ -218,7 +231,22 @@ export class ClientConnection implements Receiver, ConnectionEvents {
   /** See `Receiver.failed`. */
   failed(error: unknown): void {
     const text = `this client failed to handle a frame of ${this.#server}: ${error}; please report it`;
-    this.#destroy(new ParleyError("internal", text, { cause: error }));
+    this.#destroy(new ParleyError("internal", text, { cause: error, fatal: true }));
+  }
+
+  /**
+   * See `Receiver.writeFailed`. The server has most likely closed the connection, and its ERROR lies behind the messages
+   * that are unread: reads them, although a queue may be full.
+   */
+  writeFailed(): boolean {
+    if (this.#isByeSent) return false;
+    if (!this.#isLastRead) {
+      this.#isLastRead = true;
+      const timer = new Timer(LINGER_MS, () => this.#connection.destroy("reset"));
+      this.#connection.closed.then(() => timer.stop());
+      this.resume();
+    }
+    return true;
   }
 
   /** See `Receiver.onSlowConsumer`. Nothing to do, see {@linkcode NO_SLOW_CONSUMER_TIMEOUT_MS}. */
@@ -275,13 +303,14 @@ export class ClientConnection implements Receiver, ConnectionEvents {
   /** See `ConnectionEvents.byeReceived`. */
   byeReceived(reason: string): void {
     const text = `${this.#server} ended the session: ${reason || "no reason given"}`;
-    this.#error ??= new ParleyError(isErrorCode(reason) ? reason : "disconnected", text);
+    const code = isErrorCode(reason) ? reason : "disconnected";
+    this.#error ??= new ParleyError(code, text, { fatal: true });
     this.#connection.finish("bye", LINGER_MS);
   }
 
   /** See `ConnectionEvents.violated`. */
   violated(code: ErrorCode | "not_parley", problem: string): void {
-    this.#destroy(new ParleyError(code, `${this.#server} ${problem}`));
+    this.#destroy(new ParleyError(code, `${this.#server} ${problem}`, { fatal: true }));
   }
 
   /** Ends the connection at once, with `error`. */
@@ -295,7 +324,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     const how = reason === "reset" ? "was reset" : "ended without a goodbye";
     const text = this.#greeting !== undefined
       ? `${this.#server} accepted the connection and closed it without a greeting; check that it is a Parley server`
-      : `the connection to ${this.#server} ${how}; the server may have stopped, or the network failed: connect again`;
-    return new ParleyError("disconnected", text);
+      : `the connection to ${this.#server} ${how}; the server may have stopped, or the network failed`;
+    return new ParleyError("disconnected", text, { fatal: true });
   }
 }

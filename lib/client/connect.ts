@@ -4,22 +4,18 @@
  * @module
  */
 
-import { dial } from "../net/dial.ts";
-import { dialTls } from "../net/tls/dial.ts";
-import { decodeControl, encodeControl, PROTOCOL } from "../wire/control.ts";
-import { Type } from "../wire/header.ts";
-import { addressOf, formatTarget, isLoopback } from "./address.ts";
-import type { Client, ConnectOptions } from "./api.ts";
-import { badArgument, checkPositive } from "./checks.ts";
-import { ConnectedClient } from "./client.ts";
-import { ClientConnection } from "./client_connection.ts";
-import { CONNECT_MS, PENDING_BYTES } from "./limits.ts";
+import type { Client } from "./api.ts";
+import { badArgument, checkOptions } from "./checks.ts";
+import { ReconnectingClient } from "./client.ts";
+import { Connector } from "./connector.ts";
+import type { ConnectOptions } from "./options.ts";
 
 /**
- * Connects to a server and waits for its welcome.
+ * Connects to a server and waits for its welcome. If the connection breaks later, the client reconnects; see
+ * {@linkcode ConnectOptions.reconnect}.
  *
  * @throws {ParleyError} `unreachable` if nothing answers; `untrusted` if the server's certificate is not valid;
- * `not_parley`, `timeout` or `disconnected` if something answers, but not as a Parley server does; the server's
+ * `not_parley`, `timeout`, `timed_out` or `disconnected` if something answers, but not as a Parley server does; the server's
  * rejection, such as `unauthorized` or `server_full`; `bad_argument`
  *
  * @example Connecting
@@ -28,7 +24,7 @@ import { CONNECT_MS, PENDING_BYTES } from "./limits.ts";
  *
  * await using server = await serve({ port: 0 });
  * await using client = await connect({ port: server.port, name: "Ada" });
- * console.log(client.message);
+ * console.log(client.greeting);
  * ```
  *
  * @example Publishing and subscribing
@@ -37,8 +33,8 @@ import { CONNECT_MS, PENDING_BYTES } from "./limits.ts";
  *
  * await using server = await serve({ port: 0 });
  * await using client = await connect({ port: server.port });
- * await using lobby = await client.open("chat.lobby");
- * await lobby.publish("hello");
+ * const lobby = await client.subscribe("chat.lobby");
+ * await client.publish("chat.lobby", "hello");
  * for await (const message of lobby) {
  *   console.log(message.sender, message.text());
  *   break;
@@ -58,35 +54,13 @@ import { CONNECT_MS, PENDING_BYTES } from "./limits.ts";
  * ```
  */
 export async function connect(options: ConnectOptions = {}): Promise<Client> {
-  const address = addressOf(options);
-  const { tls, ca, token } = address;
-  const { timeoutMs = CONNECT_MS, pendingBytes = PENDING_BYTES, name, trace, onError } = options;
-  checkPositive("timeoutMs", timeoutMs);
-  checkPositive("pendingBytes", pendingBytes);
-  checkHello({ name, token });
-  if (token !== undefined && !tls && !options.insecure && !isLoopback(address.hostname)) {
-    const text = `the token would cross the network to ${formatTarget(address)} unencrypted; ` +
-      "connect over TLS, or allow it with insecure";
-    throw badArgument(text);
+  checkOptions("connect", options);
+  const { reconnect } = options;
+  if (typeof reconnect === "object") checkOptions("reconnect", reconnect);
+  else if (reconnect !== undefined && typeof reconnect !== "boolean") {
+    throw badArgument("reconnect must be true, false or an object");
   }
-
-  const start = performance.now();
-  const caCerts = ca === undefined ? [] : [ca];
-  const socket = tls
-    ? await dialTls(address, { caCerts, withinMs: timeoutMs })
-    : await dial(address, timeoutMs);
-  const connection = new ClientConnection(socket, { server: formatTarget(address), pendingBytes, trace });
-  const leftMs = Math.max(1, timeoutMs - (performance.now() - start));
-  return await connection.greet(
-    { name, token },
-    leftMs,
-    (welcome) => new ConnectedClient(connection, welcome, onError),
-  );
-}
-
-/** Rejects a HELLO that the server would reject: both use the same schema. */
-function checkHello(hello: { name?: string; token?: string }): void {
-  const frame = encodeControl({ type: Type.HELLO }, { protocol: PROTOCOL, ...hello });
-  const decoded = decodeControl("HELLO", frame, 0, frame.length);
-  if ("problem" in decoded) throw badArgument(decoded.problem.replace(/^HELLO /, ""));
+  const client = new ReconnectingClient(new Connector(options), options);
+  await client.start(options.signal);
+  return client;
 }

@@ -10,29 +10,44 @@ import { type Header, INBOX, MESSAGE_HEADERS, Type } from "../wire/header.ts";
 import { decodeMessageHeaders } from "../wire/message_headers.ts";
 import type { Channels } from "./channels.ts";
 import type { ClientConnection } from "./client_connection.ts";
-import { replyError } from "./error_reply.ts";
+import { replyFailed } from "./error_reply.ts";
 import type { ChannelEvents } from "./inbound.ts";
 import { OVERFLOW_BYTES } from "./limits.ts";
-import { INBOX_NAME } from "./message.ts";
-import { type Backlog, MessageQueue } from "./queue.ts";
+import { INBOX_NAME, type SendReply } from "./message.ts";
+import type { Backlog, MessageQueue } from "./queue.ts";
+
+/** What the sessions of one client share. */
+export interface SharedDelivery {
+  /** What all queues share. */
+  readonly backlog: Backlog;
+  /** The messages sent to the client itself; only its first connection fills it. */
+  readonly inbox: MessageQueue;
+  /** Whether the program uses the inbox. If not, messages beyond its limit are dropped. */
+  readonly isInboxUsed: boolean;
+  /** The id of the session that publishes, whose messages subscriptions without echo skip. */
+  readonly publisherId: number;
+}
+
+const INBOX_ORIGIN = { name: INBOX_NAME, channelId: 0 };
 
 /** Delivers the messages of one session. */
 export class Delivery implements ChannelEvents {
-  /** The messages sent to the session itself. */
-  readonly inbox: MessageQueue;
-  /** Whether the program uses the inbox. If not, messages beyond its limit are dropped. */
-  isInboxUsed = false;
-
   readonly #connection: ClientConnection;
   readonly #channels: Channels;
-  readonly #backlog: Backlog;
+  readonly #shared: SharedDelivery;
+  readonly #sendReply: SendReply;
 
-  /** `backlog` is the one that the queues of `channels` share. */
-  constructor(connection: ClientConnection, channels: Channels, backlog: Backlog) {
+  /** Delivers what `connection` receives to what `channels` hold. */
+  constructor(
+    connection: ClientConnection,
+    channels: Channels,
+    shared: SharedDelivery,
+    sendReply: SendReply,
+  ) {
     this.#connection = connection;
     this.#channels = channels;
-    this.#backlog = backlog;
-    this.inbox = new MessageQueue(backlog);
+    this.#shared = shared;
+    this.#sendReply = sendReply;
   }
 
   /** See `ChannelEvents.run`. */
@@ -46,11 +61,13 @@ export class Delivery implements ChannelEvents {
       );
       return false;
     }
-    const { name, subscribers } = route; // empty if the channel was left and the server does not know yet
+    const { subscribers } = route; // empty if the channel was left and the server does not know yet
     for (const { queue } of subscribers) {
       if (queue.isFull && this.#mustPause()) return false;
     }
-    for (const { queue } of subscribers) queue.push(bytes.slice(from, to), name, channel);
+    for (const { queue, echo } of subscribers) {
+      queue.push(bytes.slice(from, to), route, echo ? 0 : this.#shared.publisherId);
+    }
     return true;
   }
 
@@ -63,7 +80,7 @@ export class Delivery implements ChannelEvents {
         return this.#request(header, bytes, from, to);
       case Type.OPENED: {
         const announced = this.#connection.inbound.decode("OPENED", bytes, from, to);
-        if (announced !== undefined) this.#channels.changed(announced.channel, announced.number);
+        if (announced !== undefined) this.#channels.opened(announced.channel, announced.number);
         return true;
       }
       default: {
@@ -76,51 +93,53 @@ export class Delivery implements ChannelEvents {
         );
         const name = this.#channels.nameOf(header.channel);
         if (member === undefined || name === undefined) return true;
-        this.#channels.get(name)?.presence({ type, ...member });
+        const change = { type, sessionId: member.number, name: member.name } as const;
+        for (const subscription of this.#channels.get(name)?.subscriptions ?? []) {
+          subscription.presenceChanged(change);
+        }
         return true;
       }
     }
   }
 
   #direct(bytes: Uint8Array, from: number, to: number): boolean {
-    if (this.inbox.isFull) {
-      if (!this.isInboxUsed) return true; // other sessions must not be able to stop a program that has no use for them
+    const { inbox, isInboxUsed } = this.#shared;
+    if (inbox.isFull) {
+      if (!isInboxUsed) return true; // other sessions must not be able to stop a program that has no use for them
       if (this.#mustPause()) return false;
     }
-    this.inbox.push(bytes.slice(from, to), INBOX_NAME, 0);
+    inbox.push(bytes.slice(from, to), INBOX_ORIGIN);
     return true;
   }
 
   /** Queues a request for its responder. */
   #request(header: Header, bytes: Uint8Array, from: number, to: number): boolean {
     const route = this.#channels.routeOf(header.channel);
-    if (route?.responder === undefined) {
-      const error = new ParleyError("no_responders", "the responder has just left; send the request again");
-      return this.#rejectRequest(header, error);
+    if (route?.requests === undefined) {
+      return this.#rejectRequest(header, "the responder has just stopped; send the request again");
     }
     if ((header.flags & MESSAGE_HEADERS) !== 0) {
       const decoded = decodeMessageHeaders(bytes.subarray(from + HEADER_BYTES, to));
       if ("problem" in decoded) {
         const error = new ParleyError("bad_payload", `a request on ${route.name}: ${decoded.problem}`);
-        this.#backlog.report(error);
-        return this.#rejectRequest(header, error);
+        this.#shared.backlog.report(error);
+        return this.#rejectRequest(header, error.message);
       }
     }
-    const { queue } = route.responder;
-    if (queue.isFull && this.#mustPause()) return false;
-    queue.push(bytes.slice(from, to), route.name, header.channel);
+    if (route.requests.isFull && this.#mustPause()) return false;
+    route.requests.push(bytes.slice(from, to), route);
     return true;
   }
 
-  #rejectRequest({ id, sender }: Header, error: ParleyError): true {
-    replyError(error, (payload, options) => this.#backlog.sendReply(id, sender, payload, options))
+  #rejectRequest({ id, sender }: Header, message: string): true {
+    replyFailed(message, (payload, options) => this.#sendReply(id, sender, payload, options))
       .catch(() => {}); // fails only with the connection
     return true;
   }
 
   /** Pauses the connection for a full queue, unless a call waits for an answer. Returns whether it did. */
   #mustPause(): boolean {
-    if (this.#connection.mustRead && this.#backlog.bytes < OVERFLOW_BYTES) return false;
+    if (this.#connection.mustRead && this.#shared.backlog.bytes < OVERFLOW_BYTES) return false;
     this.#connection.pause();
     return true;
   }

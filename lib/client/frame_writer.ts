@@ -9,9 +9,10 @@ import { HEADER_BYTES } from "../limits.ts";
 import type { Outbox } from "../net/outbox.ts";
 import { Kind, MESSAGE_HEADERS, putHeader, readHeader } from "../wire/header.ts";
 import { encodeMessageHeaders, type MessageHeaders } from "../wire/message_headers.ts";
-import type { ContentKind, Payload, PublishOptions, Trace } from "./api.ts";
 import { badArgument } from "./checks.ts";
 import { SCRATCH_BYTES } from "./limits.ts";
+import type { ContentKind, Payload, ReplyOptions } from "./message_types.ts";
+import type { Trace } from "./options.ts";
 
 /** The kind bits of the flags, by the name of the kind. */
 const KIND_BITS: Record<ContentKind, number> = { bytes: Kind.BYTES, text: Kind.TEXT, json: Kind.JSON };
@@ -48,20 +49,21 @@ export class FrameWriter {
     id: number,
     channel: number,
     payload: Payload,
-    options: PublishOptions | undefined,
+    options: ReplyOptions | undefined,
   ): void {
+    if (options?.headers !== undefined) {
+      const encoded = encodeMessage(payload, options);
+      return this.encoded(type, id, channel, encoded);
+    }
     const kind = options?.kind;
     const flags = kind === undefined ? kindOf(payload) : kindBits(kind);
-    if (options?.headers !== undefined) {
-      const joined = join(encodeHeaders(options.headers), encode(payload));
-      this.#checked(type, flags | MESSAGE_HEADERS, id, channel, joined);
-    } else if (typeof payload === "string" && this.#fitsScratch(payload.length)) {
+    if (typeof payload === "string" && this.#fitsScratch(payload.length)) {
       const { written } = encoder.encodeInto(payload, this.#scratchText);
       this.#put(type, flags, id, channel, written);
       this.#outbox.send(this.#scratch, 0, HEADER_BYTES + written);
       if (this.#trace !== undefined) this.#show(this.#scratchText.subarray(0, written));
     } else {
-      this.#checked(type, flags, id, channel, encode(payload));
+      this.encoded(type, id, channel, { flags, bytes: encode(payload) });
     }
   }
 
@@ -84,14 +86,14 @@ export class FrameWriter {
     return length * 3 <= this.#scratchText.length && length * 3 <= this.maxPayload;
   }
 
-  #checked(type: number, flags: number, id: number, channel: number, payload: Uint8Array): void {
-    if (payload.length > this.maxPayload) {
-      throw new ParleyError(
-        "too_large",
-        `a payload of ${payload.length} bytes; this server takes at most ${this.maxPayload}`,
-      );
-    }
-    this.frame(type, flags, id, channel, payload);
+  /**
+   * Queues a message that is encoded already.
+   *
+   * @throws {ParleyError} `too_large`
+   */
+  encoded(type: number, id: number, channel: number, { flags, bytes }: EncodedMessage): void {
+    checkSize(bytes.length, this.maxPayload);
+    this.frame(type, flags, id, channel, bytes);
   }
 
   #put(type: number, flags: number, id: number, channel: number, length: number): void {
@@ -101,6 +103,31 @@ export class FrameWriter {
   #show(payload: Uint8Array): void {
     this.#trace?.("out", readHeader(this.#scratch), payload);
   }
+}
+
+/** The payload of a message with its headers, and the flags that say what it is. */
+export interface EncodedMessage {
+  readonly flags: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Encodes a message. The bytes are the caller's own if it gave bytes and no headers.
+ *
+ * @throws {ParleyError} `bad_argument`
+ */
+export function encodeMessage(payload: Payload, options: ReplyOptions | undefined): EncodedMessage {
+  const kind = options?.kind;
+  const flags = kind === undefined ? kindOf(payload) : kindBits(kind);
+  if (options?.headers === undefined) return { flags, bytes: encode(payload) };
+  const bytes = join(encodeHeaders(options.headers), encode(payload));
+  return { flags: flags | MESSAGE_HEADERS, bytes };
+}
+
+/** @throws {ParleyError} `too_large` */
+export function checkSize(length: number, max: number): void {
+  if (length <= max) return;
+  throw new ParleyError("too_large", `a payload of ${length} bytes; this server takes at most ${max}`);
 }
 
 function kindBits(kind: ContentKind): number {

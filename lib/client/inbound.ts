@@ -9,9 +9,9 @@ import { HEADER_BYTES } from "../limits.ts";
 import { type ControlName, decodeControl, type Welcome } from "../wire/control.ts";
 import { type Header, readHeader, Type, u32 } from "../wire/header.ts";
 import { type FrameHandler, Scanner } from "../wire/scanner.ts";
-import type { Trace } from "./api.ts";
 import { MAX_FRAME_BYTES, RUN_BYTES } from "./limits.ts";
 import { canBeginServer, describePeer } from "./peer_detection.ts";
+import type { Trace } from "./options.ts";
 import type { PendingCalls } from "./pending_calls.ts";
 
 /** Takes the frames about channels. */
@@ -45,8 +45,7 @@ type Payloads = {
   [N in ControlName]: Extract<ReturnType<typeof decodeControl<N>>, { readonly value: unknown }>["value"];
 };
 
-const SLOW_ADVICE = "; iterate your channels without long pauses, and open those you only publish on with " +
-  "subscribe: false";
+const SLOW_ADVICE = "; iterate subscriptions without long pauses";
 
 /** The incoming frames of one connection. */
 export class Inbound implements FrameHandler {
@@ -153,8 +152,9 @@ export class Inbound implements FrameHandler {
         const payload = this.decode("ERROR", bytes, from, to);
         if (payload === undefined) return;
         const advice = payload.code === "slow_consumer" ? SLOW_ADVICE : "";
-        const error = new ParleyError(payload.code as ErrorCode, payload.message + advice);
-        return this.#events.errorReceived(error, header, payload.fatal || this.isGreeting);
+        const fatal = payload.fatal || this.isGreeting;
+        const error = new ParleyError(payload.code as ErrorCode, payload.message + advice, { fatal });
+        return this.#events.errorReceived(error, header, fatal);
       }
       case Type.PING:
         return this.#events.pingReceived(header.id, bytes.subarray(from + HEADER_BYTES, to));

@@ -56,6 +56,15 @@ export const CONCURRENCY = 64;
 /** How long `close` waits for the server to take what was published, and then for the last writes. */
 export const CLOSE_MS = 5_000;
 
+/** The longest wait before the first attempt to reconnect. A thousand clients come at a thousand a second at most. */
+export const RECONNECT_INITIAL_MS = 1_000;
+
+/** The longest wait before any attempt: a server that is back has its clients within that time. */
+export const RECONNECT_MAX_MS = 5_000;
+
+/** How much is kept of what is published while there is no connection. */
+export const KEPT_BYTES = 1 * MiB;
+
 /** How often silence is checked, in parts of a heartbeat: a PING is at most a quarter late. */
 export const HEARTBEAT_PARTS = 4;
 

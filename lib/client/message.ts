@@ -8,8 +8,8 @@ import { ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
 import { KIND_MASK, MESSAGE_HEADERS, Type, u16, u32 } from "../wire/header.ts";
 import { decodeMessageHeaders, type MessageHeaders } from "../wire/message_headers.ts";
-import type { ContentKind, Message, Payload, PublishOptions } from "./api.ts";
 import { badArgument } from "./checks.ts";
+import type { ContentKind, Message, Payload, ReplyOptions, Request, Schema } from "./message_types.ts";
 
 /** The `channel` of a direct message. No channel can have this name, because names with `$` belong to the server. */
 export const INBOX_NAME = "$inbox";
@@ -22,8 +22,18 @@ export type SendReply = (
   id: number,
   requester: number,
   payload: Payload,
-  options?: PublishOptions,
+  options?: ReplyOptions,
 ) => Promise<void>;
+
+/** Where messages come from: one channel of one session. */
+export interface Origin {
+  /** The channel's name. */
+  readonly name: string;
+  /** Its number. */
+  readonly channelId: number;
+  /** Sends the reply to a request. */
+  readonly sendReply?: SendReply;
+}
 
 const NO_HEADERS: MessageHeaders = Object.freeze({});
 
@@ -31,34 +41,27 @@ const decoder = new TextDecoder();
 
 /**
  * The message in the frame at `bytes[at]`, or a `bad_payload` error if its message headers are malformed. The bytes must
- * belong to the message and not change. A REQUEST can be answered if `sendReply` is given.
+ * belong to the message and not change. A REQUEST can be answered if its origin says how.
  */
 export function readMessage(
   bytes: Uint8Array,
   at: number,
-  channel: string,
-  number: number,
-  sendReply?: SendReply,
+  origin: Origin,
 ): Message | ParleyError {
   let headers = NO_HEADERS;
   if ((bytes[at + 1] & MESSAGE_HEADERS) !== 0) {
     const from = at + HEADER_BYTES;
     const decoded = decodeMessageHeaders(bytes.subarray(from, from + u32(bytes, at + 4)));
     if ("problem" in decoded) {
-      const source = `a message of session ${u32(bytes, at + 12)} on ${channel} was dropped`;
+      const source = `a message of session ${u32(bytes, at + 12)} on ${origin.name} was dropped`;
       return new ParleyError("bad_payload", `${source}: ${decoded.problem}`);
     }
     headers = decoded.headers;
   }
-  if (bytes[at] === Type.REQUEST && sendReply !== undefined) {
-    return new ReceivedRequest(bytes, at, channel, number, headers, u16(bytes, at + 2), sendReply);
+  if (bytes[at] === Type.REQUEST && origin.sendReply !== undefined) {
+    return new ReceivedRequest(bytes, at, origin, headers, u16(bytes, at + 2), origin.sendReply);
   }
-  return new ReceivedMessage(bytes, at, channel, number, headers);
-}
-
-/** Whether `message` is a request that has its reply. */
-export function isAnswered(message: Message): boolean {
-  return message instanceof ReceivedRequest && message.isAnswered;
+  return new ReceivedMessage(bytes, at, origin, headers);
 }
 
 /**
@@ -67,16 +70,16 @@ export function isAnswered(message: Message): boolean {
  */
 class ReceivedMessage implements Message {
   readonly channel: string;
-  readonly number: number;
+  readonly channelId: number;
   readonly sender: number;
   readonly headers: MessageHeaders;
   readonly #bytes: Uint8Array;
   readonly #at: number;
   #payload: Uint8Array | undefined;
 
-  constructor(bytes: Uint8Array, at: number, channel: string, number: number, headers: MessageHeaders) {
-    this.channel = channel;
-    this.number = number;
+  constructor(bytes: Uint8Array, at: number, origin: Origin, headers: MessageHeaders) {
+    this.channel = origin.name;
+    this.channelId = origin.channelId;
     this.sender = u32(bytes, at + 12);
     this.headers = headers;
     this.#bytes = bytes;
@@ -105,63 +108,75 @@ class ReceivedMessage implements Message {
     return this.#bytes.subarray(contentAt, from + u32(this.#bytes, this.#at + 4));
   }
 
-  get isRequest(): boolean {
-    return false;
-  }
-
   text(): string {
     return decoder.decode(this.#payload ?? this.#view());
   }
 
-  json(): unknown {
+  json<T = unknown>(schema?: Schema<T>): T {
+    const source = `a message of session ${this.sender} on ${this.channel}`;
+    let value: unknown;
     try {
-      return JSON.parse(this.text());
+      value = JSON.parse(this.text());
     } catch (cause) {
-      const text = `a message of session ${this.sender} on ${this.channel} (kind ${this.kind}) is not JSON`;
-      throw new ParleyError("bad_payload", text, { cause });
+      throw new ParleyError("bad_payload", `${source} (kind ${this.kind}) is not JSON`, { cause });
     }
-  }
-
-  reply(_payload: Payload, _options?: PublishOptions): Promise<void> {
-    const text = "this message is not a request, so it has no reply; check isRequest first";
-    return Promise.reject(badArgument(text));
+    if (schema === undefined) return value as T;
+    const result = schema["~standard"].validate(value);
+    if ("then" in result) throw badArgument("json() takes a schema that is not asynchronous");
+    if (result.issues === undefined) return result.value;
+    throw new ParleyError("bad_payload", `${source} is not as expected: ${result.issues[0]?.message}`);
   }
 }
 
-class ReceivedRequest extends ReceivedMessage {
+/** A request, and whether it has its reply. */
+export class ReceivedRequest extends ReceivedMessage implements Request {
   readonly #id: number;
-  /** Undefined once the request is answered. */
-  #sendReply: SendReply | undefined;
+  readonly #sendReply: SendReply;
+  #isAnswered = false;
+  #abort: AbortController | undefined;
+  #aborted: { readonly reason: unknown } | undefined;
 
   constructor(
     bytes: Uint8Array,
     at: number,
-    channel: string,
-    number: number,
+    origin: Origin,
     headers: MessageHeaders,
     id: number,
     sendReply: SendReply,
   ) {
-    super(bytes, at, channel, number, headers);
+    super(bytes, at, origin, headers);
     this.#id = id;
     this.#sendReply = sendReply;
   }
 
-  override get isRequest(): boolean {
-    return true;
+  /** Made on demand, because most handlers do not ask for it. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#aborted !== undefined) this.#abort.abort(this.#aborted.reason);
+    }
+    return this.#abort.signal;
   }
 
+  /** Whether the reply was sent. */
   get isAnswered(): boolean {
-    return this.#sendReply === undefined;
+    return this.#isAnswered;
   }
 
-  override reply(payload: Payload, options?: PublishOptions): Promise<void> {
-    const sendReply = this.#sendReply;
-    if (sendReply === undefined) return Promise.reject(badArgument("this request has its reply already"));
-    this.#sendReply = undefined;
-    return sendReply(this.#id, this.sender, payload, options).catch((error) => {
-      this.#sendReply = sendReply; // nothing was sent
+  /** Aborts `signal`. */
+  abort(reason: unknown): void {
+    this.#aborted ??= { reason };
+    this.#abort?.abort(reason);
+  }
+
+  async reply(payload: Payload, options?: ReplyOptions): Promise<void> {
+    if (this.#isAnswered) throw badArgument("this request has its reply already");
+    this.#isAnswered = true;
+    try {
+      await this.#sendReply(this.#id, this.sender, payload, options);
+    } catch (error) {
+      this.#isAnswered = false; // nothing was sent
       throw error;
-    });
+    }
   }
 }

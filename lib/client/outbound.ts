@@ -6,17 +6,20 @@
 
 import { ParleyError } from "../errors.ts";
 import type { Outbox } from "../net/outbox.ts";
-import type { Payload, PublishOptions } from "./api.ts";
-import type { FrameWriter } from "./frame_writer.ts";
+import { Type } from "../wire/header.ts";
+import type { EncodedMessage, FrameWriter } from "./frame_writer.ts";
 import { MAX_PENDING_FACTOR } from "./limits.ts";
+import type { Payload, ReplyOptions } from "./message_types.ts";
 
 /** One resolved promise for all: `publish` allocates nothing if it need not wait. */
 const RESOLVED = Promise.resolve();
 
 /** The outgoing messages of one connection. */
 export class Outbound {
-  /** How many messages and replies were sent; requests are not counted, because their replies confirm them. */
+  /** How many messages were sent; requests are not counted, because their replies confirm them. */
   sent = 0;
+  /** Whether replies were sent. */
+  hasReplied = false;
 
   readonly #outbox: Outbox;
   readonly #writer: FrameWriter;
@@ -50,28 +53,36 @@ export class Outbound {
   /**
    * Queues a frame that has no answer. Resolves at once if there is room for more, otherwise as soon as there is.
    *
-   * @throws {ParleyError} `too_large`, `bad_argument`, `limit`, or the error of `stop`
+   * @throws {ParleyError} `too_large`, `bad_argument`, `backlog_full`, or the error of `stop`
    */
   send(
     type: number,
     id: number,
     channel: number,
     payload: Payload,
-    options: PublishOptions | undefined,
+    options: ReplyOptions | undefined,
   ): Promise<void> {
     if (this.#stopped !== undefined) return handled(Promise.reject(this.#stopped));
     try {
       if (this.#outbox.pending > this.#maxPending) {
         const text =
           `${this.#outbox.pending} bytes wait to be written; await the promise that publish returns`;
-        throw new ParleyError("limit", text);
+        throw new ParleyError("backlog_full", text);
       }
       this.#writer.message(type, id, channel, payload, options);
     } catch (error) {
       return Promise.reject(error);
     }
-    this.sent++;
+    if (type === Type.MESSAGE) this.sent++;
+    else this.hasReplied = true;
     return this.#outbox.hasRoom(0) ? RESOLVED : this.#room();
+  }
+
+  /** Queues a message that was encoded before, whether or not there is room. Does nothing once stopped. */
+  sendEncoded(channel: number, message: EncodedMessage): void {
+    if (this.#stopped !== undefined) return;
+    this.#writer.encoded(Type.MESSAGE, 0, channel, message);
+    this.sent++;
   }
 
   #room(): Promise<void> {
@@ -93,7 +104,7 @@ export class Outbound {
  * Marks a rejection as handled: a program that does not await each message must not crash when the connection ends.
  * `closed` reports that.
  */
-function handled(promise: Promise<void>): Promise<void> {
+export function handled(promise: Promise<void>): Promise<void> {
   promise.catch(() => {});
   return promise;
 }

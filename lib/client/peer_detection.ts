@@ -31,7 +31,7 @@ export function describePeer(bytes: Uint8Array, end: number): string {
   const text = String.fromCharCode(...shown);
   if (text.startsWith("HTTP/")) return "speaks HTTP, not Parley; check the port";
   if ((shown[0] === 0x15 || shown[0] === 0x16) && (shown.length < 2 || shown[1] === 0x03)) {
-    return "speaks TLS; connect with --tls (or a parleys:// URL), and with --ca if its certificate is self-signed";
+    return "speaks TLS; connect over TLS (a parleys:// URL), with its CA if that is not a public one";
   }
   if (shown[0] === Type.HELLO) {
     return "sends back what it receives: it is an echo server, not Parley; check the port";

@@ -7,24 +7,29 @@
 import { ParleyError } from "../errors.ts";
 import type { Header } from "../wire/header.ts";
 import { MAX_ID } from "./limits.ts";
+import { Timer } from "./waiting.ts";
 
 /** Reads the answer `bytes[from, to)` at once, before the next frame is read. An error that it throws rejects the call. */
 export type Accept<T> = (header: Header, bytes: Uint8Array, from: number, to: number) => T;
 
 /** How long a call waits, and the error if that was not enough. */
 export interface Timeout {
-  /** In milliseconds. */
+  /** In milliseconds; Infinity for no limit. */
   readonly ms: number;
   /** Makes the error. */
   readonly error: () => ParleyError;
+  /** Ends the wait earlier, with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 interface PendingCall {
   /** The frame type that answers it. */
   readonly type: number;
   accept(header: Header, bytes: Uint8Array, from: number, to: number): void;
-  reject(error: ParleyError): void;
-  timer: ReturnType<typeof setTimeout> | undefined;
+  reject(error: unknown): void;
+  timer: Timer | undefined;
+  /** Stops listening to the signal. */
+  detach: (() => void) | undefined;
   /**
    * The call has timed out. Its id stays in use until the server has answered: a late answer must not be taken for
    * that of another call.
@@ -63,13 +68,20 @@ export class PendingCalls {
         },
         reject,
         timer: undefined,
+        detach: undefined,
         isAbandoned: false,
       };
       send(id);
       this.#calls.set(id, call);
       this.#count++;
       if (timeout !== undefined) {
-        call.timer = setTimeout(() => this.#abandon(call, timeout.error()), timeout.ms);
+        const { signal } = timeout;
+        call.timer = new Timer(timeout.ms, () => this.#abandon(call, timeout.error()));
+        if (signal !== undefined) {
+          const aborted = () => this.#abandon(call, signal.reason);
+          call.detach = () => signal.removeEventListener("abort", aborted);
+          signal.addEventListener("abort", aborted);
+        }
       }
     });
   }
@@ -101,12 +113,15 @@ export class PendingCalls {
   #remove(id: number, call: PendingCall): boolean {
     this.#calls.delete(id);
     if (call.isAbandoned) return false;
-    clearTimeout(call.timer);
+    call.timer?.stop();
+    call.detach?.();
     this.#count--;
     return true;
   }
 
-  #abandon(call: PendingCall, error: ParleyError): void {
+  #abandon(call: PendingCall, error: unknown): void {
+    call.timer?.stop();
+    call.detach?.();
     call.isAbandoned = true;
     this.#count--;
     call.reject(error);

@@ -10,25 +10,26 @@
 import { ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
 import { u32 } from "../wire/header.ts";
-import type { Message } from "./api.ts";
 import { QUEUE_BYTES } from "./limits.ts";
-import { readMessage, type SendReply } from "./message.ts";
+import { type Origin, readMessage } from "./message.ts";
+import type { Message } from "./message_types.ts";
 
 /** Neighbouring frames of one channel. Runs form a linked list, so that adding and removing cost the same at any length. */
 interface Run {
   readonly bytes: Uint8Array;
   at: number;
-  readonly channel: string;
-  readonly number: number;
+  readonly origin: Origin;
+  /** The messages of this session are skipped; 0 = none are. */
+  readonly skippedSender: number;
   next: Run | undefined;
 }
 
 interface Waiter {
   resolve(result: IteratorResult<Message, undefined>): void;
-  reject(error: ParleyError): void;
+  reject(error: unknown): void;
 }
 
-/** What all queues of one client share. */
+/** What all queues of one client share, whatever sessions they receive from. */
 export interface Backlog {
   /** How many bytes wait in all of them. */
   bytes: number;
@@ -36,17 +37,12 @@ export interface Backlog {
   drained(): void;
   /** Passes an error to `ConnectOptions.onError`. Returns whether there is one. */
   report(error: ParleyError): boolean;
-  /** Sends the reply to a request. */
-  readonly sendReply: SendReply;
 }
 
 const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
 
 /** The queue of one channel, or of the inbox. */
 export class MessageQueue {
-  /** The messages of this session are skipped; 0 = none are. */
-  skippedSender = 0;
-
   readonly #backlog: Backlog;
   #first: Run | undefined;
   #last: Run | undefined;
@@ -54,7 +50,7 @@ export class MessageQueue {
   #isFull = false;
   #waiters: Waiter[] = [];
   /** Set once no more messages will come. */
-  #end: { readonly error: ParleyError | undefined } | undefined;
+  #end: { readonly error: unknown } | undefined;
 
   /** An empty queue. */
   constructor(backlog: Backlog) {
@@ -67,9 +63,9 @@ export class MessageQueue {
   }
 
   /** Adds whole frames of one channel. `bytes` must belong to the queue and not change. */
-  push(bytes: Uint8Array, channel: string, number: number): void {
+  push(bytes: Uint8Array, origin: Origin, skippedSender = 0): void {
     if (this.#end !== undefined) return;
-    const run: Run = { bytes, at: 0, channel, number, next: undefined };
+    const run: Run = { bytes, at: 0, origin, skippedSender, next: undefined };
     if (this.#last === undefined) this.#first = run;
     else this.#last.next = run;
     this.#last = run;
@@ -95,15 +91,8 @@ export class MessageQueue {
     return this.#end.error === undefined ? Promise.resolve(DONE) : Promise.reject(this.#end.error);
   }
 
-  /** Rejects the `next` that waits, if one does. Returns whether one did. */
-  fail(error: ParleyError): boolean {
-    const waiter = this.#waiters.shift();
-    waiter?.reject(error);
-    return waiter !== undefined;
-  }
-
   /** No more messages come: after those that wait, iterations end, with `error` if there is one. */
-  end(error?: ParleyError): void {
+  end(error?: unknown): void {
     if (this.#end !== undefined) return;
     this.#end = { error };
     for (const waiter of this.#waiters.splice(0)) {
@@ -122,13 +111,11 @@ export class MessageQueue {
   #take(): Message | ParleyError | undefined {
     let run = this.#first;
     while (run !== undefined) {
-      const { bytes, at } = run;
+      const { bytes, at, skippedSender } = run;
       const next = at + HEADER_BYTES + u32(bytes, at + 4);
       run.at = next;
-      const isSkipped = this.skippedSender !== 0 && u32(bytes, at + 12) === this.skippedSender;
-      const message = isSkipped
-        ? undefined
-        : readMessage(bytes, at, run.channel, run.number, this.#backlog.sendReply);
+      const isSkipped = skippedSender !== 0 && u32(bytes, at + 12) === skippedSender;
+      const message = isSkipped ? undefined : readMessage(bytes, at, run.origin);
       if (next >= bytes.length) {
         this.#first = run.next;
         if (this.#first === undefined) this.#last = undefined;

@@ -4,56 +4,105 @@
  * @module
  */
 
-import type { Handler, Message, Responder, RespondOptions } from "./api.ts";
+import { ParleyError } from "../errors.ts";
+import type { Handler, Responder } from "./api.ts";
 import { callSafely } from "./callback.ts";
-import type { OpenChannel } from "./channel.ts";
+import { checkOptions } from "./checks.ts";
 import { replyError } from "./error_reply.ts";
 import { CONCURRENCY } from "./limits.ts";
-import { isAnswered } from "./message.ts";
+import { ReceivedRequest } from "./message.ts";
+import type { Request } from "./message_types.ts";
+import type { RespondOptions, WaitOptions } from "./options.ts";
+import { type Backlog, MessageQueue } from "./queue.ts";
+import { Wait } from "./waiting.ts";
 
-/** The responder of one channel or pattern. */
-export class ChannelResponder implements Responder {
+/** The responder of one channel or pattern. It outlives the sessions that it answers for. */
+export class ClientResponder implements Responder {
   readonly channel: string;
+  /** The requests that wait. */
+  readonly queue: MessageQueue;
+  readonly finished: Promise<void>;
 
-  readonly #channel: OpenChannel;
   readonly #handler: Handler;
   readonly #concurrency: number;
-  readonly #onError: (error: unknown, request: Message) => void;
-  readonly #finished: Promise<void>;
-  #running = 0;
+  readonly #onError: (error: unknown, request: Request) => void;
+  readonly #leave: (responder: ClientResponder) => Promise<void>;
+  readonly #running = new Set<ReceivedRequest>();
+  readonly #signal: AbortSignal | undefined;
+  readonly #aborted = () => void this.stop().catch(() => {});
   /** Wakes the loop when a handler has finished. */
   #wake: (() => void) | undefined;
+  #stopping: Promise<void> | undefined;
 
-  /** Starts to answer the requests of `channel`. */
-  constructor(channel: OpenChannel, handler: Handler, options: RespondOptions) {
-    this.channel = channel.name;
-    this.#channel = channel;
+  /** `leave` ends it at the server. */
+  constructor(
+    channel: string,
+    handler: Handler,
+    options: RespondOptions,
+    backlog: Backlog,
+    leave: (responder: ClientResponder) => Promise<void>,
+  ) {
+    this.channel = channel;
+    this.queue = new MessageQueue(backlog);
     this.#handler = handler;
     this.#concurrency = options.concurrency ?? CONCURRENCY;
     this.#onError = options.onError ?? logError;
-    this.#finished = this.#run();
+    this.#leave = leave;
+    this.#signal = options.signal;
+    this.#signal?.addEventListener("abort", this.#aborted);
+    this.finished = this.#run();
   }
 
-  async stop(): Promise<void> {
-    await this.#channel.leave();
-    await this.#finished;
+  async stop(options?: WaitOptions): Promise<void> {
+    checkOptions("wait", options);
+    const wait = new Wait(`stopping the responder of ${this.channel}`, options);
+    this.#stopping ??= this.#stop();
+    await wait.for(this.#stopping, () => {
+      this.#abortRunning(new ParleyError("closed", "the responder was stopped before the reply was sent"));
+    });
+  }
+
+  async #stop(): Promise<void> {
+    await this.#leave(this);
+    this.queue.end();
+    await this.finished.catch(() => {});
+  }
+
+  /** The connection broke. Requests that came by it can no longer be answered. */
+  interrupted(error: ParleyError): void {
+    this.queue.clear();
+    this.#abortRunning(error);
+  }
+
+  /** The connection is over for good. No error means that the client was closed. */
+  over(error: ParleyError | undefined): void {
+    this.queue.clear();
+    this.#abortRunning(error ?? new ParleyError("closed", "the client was closed"));
+    this.queue.end(error);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
 
+  #abortRunning(reason: ParleyError): void {
+    for (const request of this.#running) request.abort(reason);
+  }
+
   async #run(): Promise<void> {
     try {
-      for await (const request of this.#channel) {
-        this.#running++;
+      while (true) {
+        const { value: request } = await this.queue.next();
+        if (request === undefined) break;
+        if (!(request instanceof ReceivedRequest)) continue;
+        this.#running.add(request);
         this.#answer(request);
-        if (this.#running >= this.#concurrency) await this.#handlerFinished();
+        while (this.#running.size >= this.#concurrency) await this.#handlerFinished();
       }
-    } catch {
-      // The connection is lost. `Client.closed` reports it.
+      while (this.#running.size > 0 && this.#stopping !== undefined) await this.#handlerFinished();
+    } finally {
+      this.#signal?.removeEventListener("abort", this.#aborted);
     }
-    while (this.#running > 0) await this.#handlerFinished();
   }
 
   #handlerFinished(): Promise<void> {
@@ -61,22 +110,27 @@ export class ChannelResponder implements Responder {
   }
 
   /** Never rejects. */
-  async #answer(request: Message): Promise<void> {
+  async #answer(request: ReceivedRequest): Promise<void> {
     try {
       const result = await this.#handler(request);
-      if (!isAnswered(request)) await request.reply(result ?? new Uint8Array(0));
+      if (!request.isAnswered) await request.reply(result ?? new Uint8Array(0));
     } catch (error) {
-      if (!this.#channel.isConnected) return; // `Client.closed` reports it
+      if (isOver(error)) return; // the client's events report it
       // Fails only if the handler has replied before it threw, or the connection is lost.
       await replyError(error, (payload, options) => request.reply(payload, options)).catch(() => {});
       callSafely(() => this.#onError(error, request));
     } finally {
-      this.#running--;
+      this.#running.delete(request);
       this.#wake?.();
     }
   }
 }
 
-function logError(error: unknown, request: Message): void {
+/** Whether a reply failed because there is no connection for it. */
+function isOver(error: unknown): boolean {
+  return error instanceof ParleyError && (error.code === "interrupted" || error.fatal);
+}
+
+function logError(error: unknown, request: Request): void {
   console.error(`Parley: the handler of ${request.channel} failed:`, error);
 }

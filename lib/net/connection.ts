@@ -26,6 +26,11 @@ export interface Receiver {
   receive(bytes: Uint8Array, end: number): number;
   /** `receive` or a waiter of the outbox threw, which is a bug. The receiver decides what the peer learns of it. */
   failed(error: unknown): void;
+  /**
+   * A write failed. Returns whether to read on, because what the peer has sent may say why; otherwise, and by default,
+   * the connection is closed at once.
+   */
+  writeFailed?(): boolean;
   /** The peer has read too little of what waits for it, or more waits for it than for others while memory is short. */
   onSlowConsumer(cause: SlowConsumerCause): void;
   /** The connection ends. Called once, before anything is torn down; `receive` is not called again. */
@@ -194,6 +199,7 @@ export class Connection implements OutboxOwner, Reader {
 
   /** See {@linkcode OutboxOwner.writeFailed}. */
   writeFailed(): void {
+    if (this.#state === "open" && this.#receiver.writeFailed?.()) return;
     this.destroy("reset");
   }
 

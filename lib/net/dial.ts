@@ -14,6 +14,9 @@ export interface Target {
   readonly port: number;
 }
 
+/** The longest time that `setTimeout` takes. */
+const MAX_TIMER_MS = 0x7fff_ffff;
+
 /** Whether data sent to `hostname` stays on this machine. */
 export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "::1" || /^127(\.\d{1,3}){3}$/.test(hostname);
@@ -23,41 +26,50 @@ export function isLoopback(hostname: string): boolean {
  * Connects over TCP.
  *
  * @param withinMs how long connecting may take, in milliseconds
+ * @param signal gives up: the call rejects with its reason
  * @throws {ParleyError} `unreachable`, with the reason and what to try
  */
-export async function dial({ hostname, port }: Target, withinMs: number): Promise<Socket> {
+export async function dial(
+  { hostname, port }: Target,
+  withinMs: number,
+  signal?: AbortSignal,
+): Promise<Socket> {
   const where = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
-  const connecting = Deno.connect({ hostname, port });
-  const { promise: late, resolve } = Promise.withResolvers<"late">();
-  const deadline = new Deadline(withinMs, () => resolve("late"));
+  signal?.throwIfAborted();
+  // A pending attempt keeps the process alive for minutes unless it is aborted.
+  const giveUp = new AbortController();
+  const aborted = () => giveUp.abort();
+  let isLate = false;
+  const deadline = new Deadline(Math.min(withinMs, MAX_TIMER_MS), () => {
+    isLate = true;
+    giveUp.abort();
+  });
+  signal?.addEventListener("abort", aborted);
   try {
-    const result = await Promise.race([connecting, late]);
-    if (result === "late") {
-      // It may still succeed later; the connection would leak.
-      connecting.then((socket) => socket.close(), () => {});
-      throw new ParleyError(
-        "unreachable",
-        `no answer from ${where} within ${
-          withinMs / 1000
-        } s; check the address, and that no firewall blocks it`,
-      );
+    const socket = await Deno.connect({ hostname, port, signal: giveUp.signal });
+    if (giveUp.signal.aborted) {
+      socket.close();
+      giveUp.signal.throwIfAborted();
     }
-    result.setNoDelay(true);
-    return result;
+    socket.setNoDelay(true);
+    return socket;
   } catch (error) {
-    if (error instanceof ParleyError) throw error;
-    throw new ParleyError("unreachable", unreachable(where, error), { cause: error });
+    signal?.throwIfAborted();
+    if (!isLate) throw new ParleyError("unreachable", unreachable(where, error), { cause: error });
+    const advice = "check the address, and that no firewall blocks it";
+    throw new ParleyError("unreachable", `no answer from ${where} within ${withinMs / 1000} s; ${advice}`);
   } finally {
     deadline.stop();
+    signal?.removeEventListener("abort", aborted);
   }
 }
 
 function unreachable(where: string, error: unknown): string {
   if (error instanceof Deno.errors.ConnectionRefused) {
-    return `nothing listens on ${where}; start a server there (parley-server), or name another with --url`;
+    return `nothing listens on ${where}; start a server there, or connect to another`;
   }
   if (error instanceof Deno.errors.NotCapable) {
-    return `not permitted to connect to ${where}; run with --allow-net`;
+    return `not permitted to connect to ${where}; allow it to use the network`;
   }
   const reason = error instanceof Error ? error.message : String(error);
   return `cannot connect to ${where}: ${reason}; check the name and the network`;

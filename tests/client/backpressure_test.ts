@@ -47,8 +47,8 @@ Deno.test("a client that does not iterate slows the server down, and then gets e
     await flooding;
     await peer.drain();
   }, async (port) => {
-    await using client = await connect({ port });
-    const chat = await client.open("chat");
+    await using client = await connect({ port, reconnect: false });
+    const chat = await client.subscribe("chat");
     while (flooding === undefined) await Promise.resolve();
     assert(await isPendingAfter(300, flooding), "the server was never slowed down");
     // One queue, one read buffer, and what the operating system buffers.
@@ -70,8 +70,8 @@ Deno.test("a call made in the loop is answered although the queue is full", asyn
     await peer.control({ type: Type.PONG, id: header.id }, "");
     await peer.drain();
   }, async (port) => {
-    await using client = await connect({ port });
-    const chat = await client.open("chat");
+    await using client = await connect({ port, reconnect: false });
+    const chat = await client.subscribe("chat");
     let count = 0;
     for await (const _ of chat) {
       if (count++ === 0) await client.ping();
@@ -84,9 +84,8 @@ Deno.test("closing does not wait for unread messages", async () => {
   await using server = await serve({ port: 0 });
   await using publisher = await connect({ port: server.port });
   const client = await connect({ port: server.port });
-  await client.open("chat");
-  const chat = await publisher.open("chat", { subscribe: false });
-  for (let i = 0; i < 4; i++) await chat.publish(new Uint8Array(MiB));
+  await client.subscribe("chat");
+  for (let i = 0; i < 4; i++) await publisher.publish("chat", new Uint8Array(MiB));
   await publisher.ping();
   await client.close();
   assertEquals(await client.closed, undefined);
@@ -104,14 +103,14 @@ Deno.test("publish resolves at once while there is room, waits when there is non
     await mayRead;
     while ((await peer.read())?.header.type === Type.MESSAGE) received++;
   }, async (port) => {
-    const client = await connect({ port, pendingBytes: 1 * MiB });
-    const chat = await client.open("chat", { subscribe: false });
-    const first = chat.publish(payload);
-    assert(first === chat.publish(payload), "a promise was made although there was room");
-    sent = 2;
+    const client = await connect({ port, reconnect: false, pendingBytes: 1 * MiB });
+    await client.publish("chat", payload); // waits until the channel is open
+    const first = client.publish("chat", payload);
+    assert(first === client.publish("chat", payload), "a promise was made although there was room");
+    sent = 3;
     let waiting: Promise<void>;
     do {
-      waiting = chat.publish(payload);
+      waiting = client.publish("chat", payload);
       sent++;
     } while (!await isPendingAfter(100, waiting));
     read();
@@ -127,13 +126,16 @@ Deno.test("publishing more and more without awaiting is rejected before it fills
     await peer.open(5);
     while ((await peer.read())?.header.type === Type.MESSAGE);
   }, async (port) => {
-    const client = await connect({ port, pendingBytes: 64 * KiB });
-    const chat = await client.open("chat", { subscribe: false });
+    const client = await connect({ port, reconnect: false, pendingBytes: 64 * KiB });
     const payload = new Uint8Array(64 * KiB);
-    const results = await Promise.allSettled(Array.from({ length: 20 }, () => chat.publish(payload)));
+    const results = await Promise.allSettled(
+      Array.from({ length: 20 }, () => client.publish("chat", payload)),
+    );
     const rejected = results.filter((each) => each.status === "rejected");
     assertEquals(rejected.length, 12); // beyond eight times the limit
-    assert(rejected.every(({ reason }) => reason.code === "limit" && reason.message.includes("await")));
+    assert(
+      rejected.every(({ reason }) => reason.code === "backlog_full" && reason.message.includes("await")),
+    );
     await client.close().catch(() => {});
   });
 });
@@ -146,12 +148,14 @@ Deno.test("a publish that waits for room fails when the connection is lost", asy
     await peer.open(5);
     await mayLose;
   }, async (port) => {
-    await using client = await connect({ port, pendingBytes: 64 * KiB });
-    const chat = await client.open("chat", { subscribe: false });
+    const client = await connect({ port, reconnect: false, pendingBytes: 64 * KiB });
     let waiting: Promise<void>;
-    do waiting = chat.publish(new Uint8Array(64 * KiB)); while (!await isPendingAfter(100, waiting));
+    do waiting = client.publish("chat", new Uint8Array(64 * KiB)); while (
+      !await isPendingAfter(100, waiting)
+    );
     lose();
     assertEquals((await assertRejects(() => waiting, ParleyError)).code, "disconnected");
+    await assertRejects(() => client.close(), ParleyError, "may not have reached the server");
   });
 });
 
@@ -159,10 +163,10 @@ Deno.test("direct messages to a client that does not use its inbox do not stop t
   await using server = await serve({ port: 0 });
   await using sender = await connect({ port: server.port });
   await using client = await connect({ port: server.port });
-  for (let i = 0; i < 8; i++) await sender.direct(client.number, new Uint8Array(MiB));
+  for (let i = 0; i < 8; i++) await sender.sendTo(client.sessionId, new Uint8Array(MiB));
   await sender.ping();
-  const chat = await client.open("chat");
-  await chat.publish("still here");
+  const chat = await client.subscribe("chat");
+  await client.publish("chat", "still here");
   for await (const message of chat) {
     assertEquals(message.text(), "still here");
     break;

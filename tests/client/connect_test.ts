@@ -29,9 +29,9 @@ Deno.test("connect resolves to the session that the server's WELCOME describes",
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url, name: "Ada" });
   assertEquals(client.name, "Ada");
-  assertStringIncludes(client.message, "Ada");
-  assertMatch(client.session, /^[0-9a-f]{8}-[0-9a-f]{4}-4/);
-  assert(client.number > 0);
+  assertStringIncludes(client.greeting, "Ada");
+  assertMatch(client.uuid, /^[0-9a-f]{8}-[0-9a-f]{4}-4/);
+  assert(client.sessionId > 0);
   assertEquals(client.server.name, "parley");
   assertEquals(client.limits.payload, 1_048_576);
 });
@@ -39,7 +39,7 @@ Deno.test("connect resolves to the session that the server's WELCOME describes",
 Deno.test("a client without a name gets the name of a guest", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ port: server.port });
-  assertEquals(client.name, `guest-${client.number}`);
+  assertEquals(client.name, `guest-${client.sessionId}`);
 });
 
 Deno.test("serverTime is the time in the WELCOME, or undefined if there is none", async () => {
@@ -62,7 +62,7 @@ Deno.test("closed resolves to nothing after close, and later calls fail as close
   await client.close();
   assertEquals(await client.closed, undefined);
   assertEquals((await assertRejects(() => client.ping(), ParleyError)).code, "closed");
-  assertEquals((await assertRejects(() => client.open("chat"), ParleyError)).code, "closed");
+  assertEquals((await assertRejects(() => client.subscribe("chat"), ParleyError)).code, "closed");
   await client.close();
 });
 

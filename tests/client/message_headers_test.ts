@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { connect } from "../../lib/client/connect.ts";
-import { ParleyError } from "../../lib/errors.ts";
+import { ApplicationError, ParleyError } from "../../lib/errors.ts";
 import { serve } from "../../lib/server/serve.ts";
 import { encodeFrame, INBOX, Kind, MESSAGE_HEADERS, Type } from "../../lib/wire/header.ts";
 import { decodeMessageHeaders } from "../../lib/wire/message_headers.ts";
@@ -24,12 +24,12 @@ async function sendMalformed(peer: FakePeer): Promise<void> {
 Deno.test("headers arrive beside the payload, whatever its kind", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ port: server.port });
-  await using chat = await client.open("chat");
+  await using chat = await client.subscribe("chat");
   const headers = { traceparent: "00-1", note: "grüße 👋" };
-  await chat.publish("text", { headers });
-  await chat.publish({ json: [1] }, { headers });
-  await chat.publish(new Uint8Array([1, 2]), { headers: {} });
-  await chat.publish("without");
+  await client.publish("chat", "text", { headers });
+  await client.publish("chat", { json: [1] }, { headers });
+  await client.publish("chat", new Uint8Array([1, 2]), { headers: {} });
+  await client.publish("chat", "without");
 
   const text = await next(chat);
   assertEquals([text.headers, text.text(), text.kind], [headers, "text", "text"]);
@@ -53,7 +53,7 @@ Deno.test("requests, replies and direct messages carry headers", async () => {
   });
   const reply = await client.request("trace", "hello", { headers: { step: "1" } });
   assertEquals([reply.text(), reply.headers], ["hello", { step: "2" }]);
-  await client.direct(worker.number, "direct", { headers: { step: "3" } });
+  await client.sendTo(worker.sessionId, "direct", { headers: { step: "3" } });
   const direct = await next(worker.inbox);
   assertEquals([direct.text(), direct.headers], ["direct", { step: "3" }]);
 });
@@ -61,17 +61,16 @@ Deno.test("requests, replies and direct messages carry headers", async () => {
 Deno.test("headers that cannot be sent are rejected, and count towards the limit on payloads", async () => {
   await using server = await serve({ port: 0, limits: { payloadBytes: 1024 } });
   await using client = await connect({ port: server.port });
-  await using chat = await client.open("chat", { subscribe: false });
   const notHeaders: unknown[] = [null, "text", ["list"], { n: 1 }, { Upper: "x" }, { a: "x".repeat(70_000) }];
   for (const each of notHeaders) {
     const headers = each as Record<string, string>; // JavaScript callers may pass anything
-    const error = await assertRejects(() => chat.publish("x", { headers }), ParleyError);
+    const error = await assertRejects(() => client.publish("chat", "x", { headers }), ParleyError);
     assertEquals(error.code, "bad_argument");
   }
   const headers = { a: "x".repeat(512) };
-  await chat.publish("x".repeat(400), { headers });
+  await client.publish("chat", "x".repeat(400), { headers });
   assertEquals(
-    (await assertRejects(() => chat.publish("x".repeat(600), { headers }), ParleyError)).code,
+    (await assertRejects(() => client.publish("chat", "x".repeat(600), { headers }), ParleyError)).code,
     "too_large",
   );
 });
@@ -81,8 +80,8 @@ Deno.test("a message with malformed headers makes one iteration fail, and the ne
     using peer = await server.greet();
     await sendMalformed(peer);
   }, async (port) => {
-    await using client = await connect({ port });
-    const chat = await client.open("chat");
+    await using client = await connect({ port, reconnect: false });
+    const chat = await client.subscribe("chat");
     const error = await assertRejects(() => next(chat), ParleyError);
     assertEquals([error.code, error.fatal], ["bad_payload", false]);
     assertStringIncludes(error.message, "a message of session 3 on chat was dropped");
@@ -96,8 +95,12 @@ Deno.test("with onError, a message with malformed headers is reported there and 
     await sendMalformed(peer);
   }, async (port) => {
     const errors: string[] = [];
-    await using client = await connect({ port, onError: (error) => errors.push(error.code) });
-    const chat = await client.open("chat");
+    await using client = await connect({
+      port,
+      reconnect: false,
+      onError: (error) => errors.push(error.code),
+    });
+    const chat = await client.subscribe("chat");
     assertEquals((await next(chat)).text(), "in order");
     assertEquals(errors, ["bad_payload"]);
   });
@@ -114,7 +117,7 @@ Deno.test("a reply with malformed headers fails its own request alone", async ()
     await peer.write(encodeFrame({ ...reply, id: second.id, flags: Kind.TEXT }, new Uint8Array([0x41])));
     await peer.drain();
   }, async (port) => {
-    await using client = await connect({ port });
+    await using client = await connect({ port, reconnect: false });
     assertEquals((await assertRejects(() => client.request("q", ""), ParleyError)).code, "bad_payload");
     assertEquals((await client.request("q", "")).text(), "A");
   });
@@ -130,7 +133,7 @@ Deno.test("a request with malformed headers is answered with the error, and not 
     assertEquals([header.id, header.channel], [7, (INBOX | 3) >>> 0]);
     const decoded = decodeMessageHeaders(payload);
     assert("headers" in decoded);
-    assertEquals(decoded.headers, { error: "bad_payload" });
+    assertEquals(decoded.headers, { error: "responder_failed" });
     await peer.write(encodeFrame({ ...request, id: 8 }));
     assertEquals((await peer.expect(Type.REPLY)).header.id, 8);
     await peer.control({ type: Type.BYE }, { reason: "tested" });
@@ -138,30 +141,31 @@ Deno.test("a request with malformed headers is answered with the error, and not 
   }, async (port) => {
     const errors: string[] = [];
     let handled = 0;
-    await using client = await connect({ port, onError: (error) => errors.push(error.code) });
-    await client.respond("q", () => void handled++);
+    await using client = await connect({
+      port,
+      reconnect: false,
+      onError: (error) => errors.push(error.code),
+    });
+    const responder = await client.respond("q", () => void handled++);
+    responder.finished.catch(() => {});
     await client.closed;
     assertEquals([errors, handled], [["bad_payload"], 1]);
   });
 });
 
-Deno.test("a reply with the header `error` fails the request, with a code of the protocol or as no_reply", async () => {
+Deno.test("a reply with the header `error` fails the request with the code of the application", async () => {
   await using server = await serve({ port: 0 });
   await using worker = await connect({ port: server.port });
   await using client = await connect({ port: server.port });
   await using _responder = await worker.respond("fail", async (request) => {
     await request.reply("no shoes left", { headers: { error: request.text() } });
   });
-  for (
-    const [header, code, message] of [
-      ["forbidden", "forbidden", "no shoes left"],
-      ["out_of_stock", "no_reply", 'the responder failed with "out_of_stock": no shoes left'],
-      ["slow_consumer", "no_reply", 'the responder failed with "slow_consumer": no shoes left'],
-    ]
-  ) {
-    const error = await assertRejects(() => client.request("fail", header), ParleyError);
-    assertEquals([error.code, error.message, error.fatal], [code, message, false]);
+  for (const code of ["forbidden", "out_of_stock"]) {
+    const error = await assertRejects(() => client.request("fail", code), ApplicationError, "no shoes left");
+    assertEquals([error.code, error.data], [code, undefined]);
   }
+  const error = await assertRejects(() => client.request("fail", "Not a code"), ParleyError, "no shoes left");
+  assertEquals(error.code, "responder_failed");
 });
 
 Deno.test("an error in a handler becomes a reply with the header `error`", async () => {
@@ -175,8 +179,8 @@ Deno.test("an error in a handler becomes a reply with the header `error`", async
     },
   });
   await using _responder = await worker.respond("fail", () => {
-    throw new ParleyError("forbidden", "not for you");
+    throw new ApplicationError("not_for_you", "go away");
   }, { onError: () => {} });
-  await assertRejects(() => client.request("fail", ""), ParleyError, "not for you");
-  assertEquals(replies, [{ headers: { error: "forbidden" }, contentAt: 23 }]);
+  await assertRejects(() => client.request("fail", ""), ApplicationError, "go away");
+  assertEquals(replies, [{ headers: { error: "not_for_you" }, contentAt: 25 }]);
 });

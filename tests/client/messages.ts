@@ -1,23 +1,21 @@
 /**
- * Reads messages from a channel or an inbox.
+ * Reads messages from a subscription or an inbox, which go on.
  *
  * @module
  */
 
-import type { Message } from "../../lib/client/api.ts";
+import type { Message } from "../../lib/client/message_types.ts";
 
 /** The next message of an iterable. */
 export async function next(messages: AsyncIterable<Message>): Promise<Message> {
-  for await (const message of messages) return message;
-  throw new Error("the iteration ended");
+  const { value } = await messages[Symbol.asyncIterator]().next();
+  if (value === undefined) throw new Error("the iteration ended");
+  return value;
 }
 
 /** The next `count` messages, as text. */
 export async function texts(messages: AsyncIterable<Message>, count: number): Promise<string[]> {
   const found: string[] = [];
-  for await (const message of messages) {
-    found.push(message.text());
-    if (found.length === count) break;
-  }
+  while (found.length < count) found.push((await next(messages)).text());
   return found;
 }

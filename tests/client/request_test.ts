@@ -1,8 +1,8 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { Trace } from "../../lib/client/api.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import type { Trace } from "../../lib/client/options.ts";
 import { serve } from "../../lib/server/serve.ts";
 import { connect } from "../../lib/client/connect.ts";
-import { ParleyError } from "../../lib/errors.ts";
+import { ApplicationError, ParleyError } from "../../lib/errors.ts";
 import { encodeFrame, INBOX, Type } from "../../lib/wire/header.ts";
 import { playServer } from "./fake_server.ts";
 import { next } from "./messages.ts";
@@ -20,7 +20,7 @@ Deno.test("a request gets the handler's reply, of any kind", async () => {
 
   const reply = await requester.request("upper", "quiet");
   assertEquals([reply.text(), reply.kind, reply.channel], ["QUIET", "text", "upper"]);
-  assertEquals([reply.sender, reply.isRequest], [worker.number, false]);
+  assertEquals(reply.sender, worker.sessionId);
   assertEquals((await requester.request("sum", { json: [1, 2, 3] })).json(), 6);
   assertEquals((await requester.request("nothing", "")).payload.length, 0);
 });
@@ -75,7 +75,7 @@ Deno.test("requests fail as responder_gone when the responder closes", async () 
   assertEquals((await failed).code, "responder_gone");
 });
 
-Deno.test("no reply in time is no_reply, and a late reply is not taken for that of another request", async () => {
+Deno.test("no reply in time is timed_out, and a late reply is not taken for that of another request", async () => {
   await playServer(async (server) => {
     using peer = await server.greet();
     await peer.open(5);
@@ -88,9 +88,9 @@ Deno.test("no reply in time is no_reply, and a late reply is not taken for that 
     await peer.write(encodeFrame({ ...reply, id: inTime.id }, text("in time")));
     await peer.drain();
   }, async (port) => {
-    await using client = await connect({ port });
+    await using client = await connect({ port, reconnect: false });
     const error = await assertRejects(() => client.request("slow", "?", { timeoutMs: 20 }), ParleyError);
-    assertEquals([error.code, error.fatal], ["no_reply", false]);
+    assertEquals([error.code, error.fatal], ["timed_out", false]);
     assertEquals((await client.request("slow", "?")).text(), "in time");
   });
 });
@@ -101,14 +101,14 @@ Deno.test("an error in a handler is reported locally, and fails the request at o
   await using requester = await connect({ port: server.port });
   const reported: unknown[] = [];
   await using _responder = await worker.respond("fragile", (request) => {
-    if (request.text() === "no") throw new ParleyError("forbidden", "not for you");
+    if (request.text() === "no") throw new ParleyError("no_responders", "not for you");
     throw new Error("the password is 1234");
   }, { onError: (error) => reported.push((error as Error).message) });
 
   const error = await assertRejects(() => requester.request("fragile", "x"), ParleyError, "responder failed");
-  assertEquals([error.code, error.fatal, error.message.includes("1234")], ["no_reply", false, false]);
-  const refused = await assertRejects(() => requester.request("fragile", "no"), ParleyError, "not for you");
-  assertEquals(refused.code, "forbidden");
+  assertEquals([error.code, error.fatal, error.message.includes("1234")], ["responder_failed", false, false]);
+  const refused = await assertRejects(() => requester.request("fragile", "no"), ParleyError);
+  assertEquals([refused.code, refused.message.includes("not for you")], ["responder_failed", false]);
   assertEquals(reported, ["the password is 1234", "not for you"]);
 });
 
@@ -122,7 +122,10 @@ Deno.test("a handler whose result cannot be sent has failed", async () => {
     () => 7 as unknown as string,
     { onError: (error) => codes.push((error as ParleyError).code) },
   );
-  assertEquals((await assertRejects(() => requester.request("wrong", ""), ParleyError)).code, "no_reply");
+  assertEquals(
+    (await assertRejects(() => requester.request("wrong", ""), ParleyError)).code,
+    "responder_failed",
+  );
   assertEquals(codes, ["bad_argument"]);
 });
 
@@ -132,7 +135,6 @@ Deno.test("a handler may reply by itself, once", async () => {
   await using requester = await connect({ port: server.port });
   const errors: unknown[] = [];
   await using _responder = await worker.respond("jobs", async (request) => {
-    assert(request.isRequest);
     await request.reply(`${Number(request.text()) * 2}`);
     await request.reply("again");
   }, { onError: (error) => errors.push((error as ParleyError).code) });
@@ -141,28 +143,16 @@ Deno.test("a handler may reply by itself, once", async () => {
   assertEquals(errors, ["bad_argument"]);
 });
 
-Deno.test("a message that is not a request has no reply", async () => {
-  await using server = await serve({ port: 0 });
-  await using client = await connect({ port: server.port });
-  await using jobs = await client.open("jobs");
-  await jobs.publish("not a request");
-  const message = await next(jobs);
-  assertEquals(message.isRequest, false);
-  assertEquals((await assertRejects(() => message.reply("x"), ParleyError)).code, "bad_argument");
-});
-
 Deno.test("subscribing does not make a responder, neither by name nor by pattern", async () => {
   await using server = await serve({ port: 0 });
   await using subscriber = await connect({ port: server.port });
   await using requester = await connect({ port: server.port });
-  await using jobs = await subscriber.open("jobs");
-  await using _all = await subscriber.open(">");
+  await using jobs = await subscriber.subscribe("jobs");
+  await using _all = await subscriber.subscribe(">");
   const error = await assertRejects(() => requester.request("jobs", "?"), ParleyError);
   assertEquals(error.code, "no_responders");
-  await (await requester.open("jobs", { subscribe: false })).publish(
-    "the next one, so no request came before",
-  );
-  assertEquals((await next(jobs)).isRequest, false);
+  await requester.publish("jobs", "the next one, so no request came before");
+  assertEquals((await next(jobs)).text(), "the next one, so no request came before");
 });
 
 Deno.test("responding does not make a subscriber", async () => {
@@ -172,7 +162,7 @@ Deno.test("responding does not make a subscriber", async () => {
   await using worker = await connect({ port: server.port, trace });
   await using requester = await connect({ port: server.port });
   await using _responder = await worker.respond("jobs", () => "done");
-  await (await requester.open("jobs", { subscribe: false })).publish("a message");
+  await requester.publish("jobs", "a message");
   await requester.request("jobs", "");
   assertEquals(received, [Type.WELCOME, Type.OPENED, Type.REQUEST]);
 });
@@ -183,7 +173,7 @@ Deno.test("a client answers its own requests, by name and by pattern", async () 
   await using _upper = await client.respond("text.upper", (request) => request.text().toUpperCase());
   await using _any = await client.respond("shop.*", (request) => request.channel);
   const reply = await client.request("text.upper", "quiet");
-  assertEquals([reply.text(), reply.sender], ["QUIET", client.number]);
+  assertEquals([reply.text(), reply.sender], ["QUIET", client.sessionId]);
   assertEquals((await client.request("shop.shoes", "")).text(), "shop.shoes");
 });
 
@@ -229,26 +219,74 @@ Deno.test("stop answers the requests received before, and takes no more", async 
   );
 });
 
-Deno.test("a client either subscribes to a channel or responds on it", async () => {
+Deno.test("a client subscribes to a channel and responds on it, each independent of the other", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ port: server.port });
-  await client.open("one");
-  await assertRejects(() => client.respond("one", () => {}), ParleyError, "open on this client already");
-  await using _responder = await client.respond("two", () => {});
-  await assertRejects(() => client.open("two"), ParleyError, "open on this client already");
-  await assertRejects(() => client.respond("two", () => {}), ParleyError, "open on this client already");
+  const jobs = await client.subscribe("jobs");
+  const responder = await client.respond("jobs", () => "done");
+  await assertRejects(
+    () => client.respond("jobs", () => {}),
+    ParleyError,
+    "has a responder for jobs already",
+  );
+  await client.publish("jobs", "a message");
+  assertEquals((await client.request("jobs", "")).text(), "done");
+  await responder.stop();
+  await client.publish("jobs", "another");
+  assertEquals([(await next(jobs)).text(), (await next(jobs)).text()], ["a message", "another"]);
+  await using _again = await client.respond("jobs", () => "again");
+  await jobs.end();
+  assertEquals((await client.request("jobs", "")).text(), "again");
 });
 
-Deno.test("a channel can be opened after the server has refused to let the client respond on it", async () => {
+Deno.test("a responder that is stopped aborts request.signal once its time is over", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ port: server.port });
+  const received = Promise.withResolvers<void>();
+  const aborted = Promise.withResolvers<unknown>();
+  const responder = await client.respond("slow", (request) => {
+    request.signal.addEventListener("abort", () => aborted.resolve(request.signal.reason.code));
+    received.resolve();
+    return aborted.promise as Promise<void>;
+  });
+  const reply = client.request("slow", "").catch(() => {});
+  await received.promise;
+  const error = await assertRejects(() => responder.stop({ timeoutMs: 20 }), ParleyError);
+  assertEquals([error.code, await aborted.promise], ["timed_out", "closed"]);
+  await reply;
+});
+
+Deno.test("a request ends by its signal, its time or a limit that is no limit", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ port: server.port });
+  await using _echo = await client.respond("echo", (request) => request.text());
+  const release = Promise.withResolvers<void>();
+  await using _slow = await client.respond("slow", () => release.promise);
+  for (const timeoutMs of [Infinity, 2 ** 40]) {
+    assertEquals((await client.request("echo", "x", { timeoutMs })).text(), "x");
+  }
+  const abort = new AbortController();
+  const request = client.request("slow", "", { signal: abort.signal });
+  await client.ping();
+  abort.abort(new Error("no more"));
+  await assertRejects(() => request, Error, "no more");
+  release.resolve();
+});
+
+Deno.test("an application's error crosses with code, message and data", async () => {
+  await using server = await serve({ port: 0 });
+  await using client = await connect({ port: server.port });
+  await using _shop = await client.respond("shop", () => {
+    throw new ApplicationError("out_of_stock", "no shoes left", { next: "Monday" });
+  }, { onError: () => {} });
+  const error = await assertRejects(() => client.request("shop", ""), ApplicationError, "no shoes left");
+  assertEquals([error.code, error.data], ["out_of_stock", { next: "Monday" }]);
+  assertThrows(() => new ApplicationError("Not A Code", ""), ParleyError, "1 to 64 of");
+});
+
+Deno.test("a channel can be subscribed to after the server has refused to let the client respond on it", async () => {
   await playServer(async (server) => {
     using peer = await server.greet();
-    await peer.open(5);
-    const { id } = (await peer.expect(Type.REQUEST)).header;
-    await peer.control({ type: Type.ERROR, id, channel: 5 }, {
-      code: "no_responders",
-      message: "none",
-      fatal: false,
-    });
     const respond = await peer.expect(Type.OPEN);
     assertEquals([respond.json().subscribe, respond.json().respond], [false, true]);
     const rejection = { code: "forbidden", message: "not allowed", fatal: false };
@@ -257,10 +295,9 @@ Deno.test("a channel can be opened after the server has refused to let the clien
     assertEquals([open.subscribe, open.respond], [true, false]);
     await peer.drain();
   }, async (port) => {
-    await using client = await connect({ port });
-    await assertRejects(() => client.request("jobs", "?"), ParleyError, "none");
+    await using client = await connect({ port, reconnect: false });
     await assertRejects(() => client.respond("jobs", () => {}), ParleyError, "not allowed");
-    assertEquals((await client.open("jobs")).subscribed, true);
+    await client.subscribe("jobs");
   });
 });
 
@@ -269,9 +306,9 @@ Deno.test("a request on a channel that is being subscribed does not end the subs
   await using worker = await connect({ port: server.port });
   await using _responder = await worker.respond("news", () => "yes");
   await using client = await connect({ port: server.port });
-  const [news, reply] = await Promise.all([client.open("news"), client.request("news", "anything?")]);
+  const [news, reply] = await Promise.all([client.subscribe("news"), client.request("news", "anything?")]);
   assertEquals(reply.text(), "yes");
-  await news.publish("something");
+  await client.publish("news", "something");
   for await (const message of news) {
     assertEquals(message.text(), "something");
     break;
@@ -298,9 +335,9 @@ Deno.test("a direct message reaches one session, with its sender's number", asyn
   await using server = await serve({ port: 0 });
   await using ada = await connect({ port: server.port });
   await using grace = await connect({ port: server.port });
-  await ada.direct(grace.number, "psst");
+  await ada.sendTo(grace.sessionId, "psst");
   for await (const message of grace.inbox) {
-    assertEquals([message.text(), message.sender, message.channel], ["psst", ada.number, "$inbox"]);
+    assertEquals([message.text(), message.sender, message.channel], ["psst", ada.sessionId, "$inbox"]);
     break;
   }
 });
@@ -308,10 +345,10 @@ Deno.test("a direct message reaches one session, with its sender's number", asyn
 Deno.test("a direct message to an unknown session fails the next one, or close", async () => {
   await using server = await serve({ port: 0 });
   const client = await connect({ port: server.port });
-  await client.direct(4711, "hello?");
+  await client.sendTo(4711, "hello?");
   await client.ping();
-  assertEquals((await assertRejects(() => client.direct(4711, "?"), ParleyError)).code, "no_such_session");
-  await client.direct(4711, "hello?");
+  assertEquals((await assertRejects(() => client.sendTo(4711, "?"), ParleyError)).code, "no_such_session");
+  await client.sendTo(4711, "hello?");
   assertEquals((await assertRejects(() => client.close(), ParleyError)).code, "no_such_session");
-  assertEquals((await assertRejects(() => client.direct(0, "?"), ParleyError)).code, "bad_argument");
+  assertEquals((await assertRejects(() => client.sendTo(0, "?"), ParleyError)).code, "bad_argument");
 });

@@ -24,7 +24,7 @@ async function serveFile(first: Differences = {}) {
   const server = await serve({ tls, log: log.log });
   const connects = async () => {
     await using client = await connect({ url: server.url, ca: root.certificate });
-    return client.number > 0;
+    return client.sessionId > 0;
   };
   const close = async () => {
     await server.close();

@@ -16,7 +16,7 @@ export function groupWork(channel: string, members: number): Workload {
     const allReceived = Promise.withResolvers<void>();
     const workers = await Promise.all(Array.from({ length: members }, async () => {
       const client = await harness.connect("worker");
-      const input = await client.open(channel, { group: "workers" });
+      const input = await client.subscribe(channel, { group: "workers" });
       const work = async () => {
         for await (const { payload } of input) {
           const number = numberOf(payload);
@@ -31,12 +31,11 @@ export function groupWork(channel: string, members: number): Workload {
       return client;
     }));
     await using publisher = await harness.connect("publisher");
-    const output = await publisher.open(channel, { subscribe: false });
     const payload = numbered(harness.random, 200);
     for (let number = 1; !harness.isOver;) {
       for (unpublished = 20; unpublished > 0; unpublished--) {
         open.add(number);
-        await output.publish(payload(number++));
+        await publisher.publish(channel, payload(number++));
         counters.published++;
       }
       await harness.pause(10);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Channel, type Client, connect, type Message } from "../../lib/mod.ts";
+import { type Client, connect, type Message, type Subscription } from "../../lib/mod.ts";
 import { within } from "../harness/deadline.ts";
 import { type Random, seeded } from "../harness/seeded.ts";
 import { filler } from "../fuzz/payloads.ts";
@@ -48,6 +48,7 @@ export class Harness {
       hostname,
       port,
       name,
+      reconnect: false,
       onError: (error) => this.counters.addProblem(`${name}: ${error.message}`),
     });
   }
@@ -68,16 +69,16 @@ export class Harness {
   }
 
   /** Reads `input` up to an empty message. Never rejects: an earlier end is recorded as a problem. */
-  async readToEnd(input: Channel, take: (message: Message) => void | Promise<void>): Promise<void> {
+  async readToEnd(input: Subscription, take: (message: Message) => void | Promise<void>): Promise<void> {
     try {
       for await (const message of input) {
         if (message.payload.length === 0) return;
         this.counters.delivered++;
         await take(message);
       }
-      this.counters.addProblem(`${input.name}: closed before the last message`);
+      this.counters.addProblem(`${input.channel}: closed before the last message`);
     } catch (error) {
-      this.counters.addProblem(`${input.name}: ${error instanceof Error ? error.message : error}`);
+      this.counters.addProblem(`${input.channel}: ${error instanceof Error ? error.message : error}`);
     }
   }
 }

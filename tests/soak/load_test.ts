@@ -68,12 +68,11 @@ Deno.test("load: a message out of order is found", async () => {
     ({ problems }) => problems.length > 0,
     async ({ hostname, port }) => {
       await using other = await connect({ hostname, port });
-      const channel = await other.open(TINY.channel, { subscribe: false });
       const payload = numbered(
         { int: () => 0, pick: ([first]) => first, bytes: (n) => new Uint8Array(n) },
         16,
       );
-      await channel.publish(payload(1_000_000));
+      await other.publish(TINY.channel, payload(1_000_000));
       await other.ping();
     },
   );
@@ -86,9 +85,9 @@ Deno.test("load: a message that a group receives twice is found", async () => {
     ({ problems }) => problems.length > 0,
     async ({ hostname, port }) => {
       await using other = await connect({ hostname, port });
-      const input = await other.open("work");
+      const input = await other.subscribe("work");
       for await (const { payload } of input) {
-        await input.publish(payload);
+        await other.publish("work", payload);
         break;
       }
     },

@@ -12,10 +12,10 @@ export function requests(channel: string, requesterCount: number, responderCount
   return async (harness) => {
     const responders = await Promise.all(Array.from({ length: responderCount }, async () => {
       const client = await harness.connect("responder");
-      await client.respond(channel, (request) => `${request.text()} by ${client.number}`);
+      await client.respond(channel, (request) => `${request.text()} by ${client.sessionId}`);
       return client;
     }));
-    const numbers = new Set(responders.map(({ number }) => number));
+    const numbers = new Set(responders.map(({ sessionId }) => sessionId));
     await Promise.all(Array.from({ length: requesterCount }, async () => {
       await using client = await harness.connect("requester");
       for (let i = 0; !harness.isOver; i++) {
@@ -33,7 +33,7 @@ async function request(
   i: number,
   responders: Set<number>,
 ): Promise<void> {
-  const text = `${client.number}:${i}:${"x".repeat(harness.random.int(500))}`;
+  const text = `${client.sessionId}:${i}:${"x".repeat(harness.random.int(500))}`;
   const reply = await client.request(channel, text, { timeoutMs: 10_000 });
   const expected = channel === "$echo" ? text : `${text} by ${reply.sender}`;
   const hasValidSender = channel === "$echo" ? reply.sender === 0 : responders.has(reply.sender);
@@ -83,7 +83,7 @@ export function directMessages(): Workload {
       for await (const message of receiver.inbox) {
         if (message.payload.length === 0) return;
         const number = numberOf(message.payload);
-        if (number !== received + 1 || message.sender !== sender.number) {
+        if (number !== received + 1 || message.sender !== sender.sessionId) {
           harness.counters.addProblem(
             `inbox: message ${number} of ${message.sender} came after message ${received}`,
           );
@@ -95,11 +95,11 @@ export function directMessages(): Workload {
     const payload = numbered(harness.random, 48);
     let sent = 0;
     while (!harness.isOver) {
-      for (let i = 0; i < 10; i++) await sender.direct(receiver.number, payload(++sent));
+      for (let i = 0; i < 10; i++) await sender.sendTo(receiver.sessionId, payload(++sent));
       harness.counters.published += 10;
       await harness.pause(10);
     }
-    await sender.direct(receiver.number, "");
+    await sender.sendTo(receiver.sessionId, "");
     await harness.settle(done, () => `inbox: ${sent} messages sent, the last to arrive was ${received}`);
     await receiver.close();
   };

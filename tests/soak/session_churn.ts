@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Channel } from "../../lib/mod.ts";
+import type { Subscription } from "../../lib/mod.ts";
 import { RawClient } from "../harness/raw_client.ts";
 import { type Harness, SETTLE_MS, type Workload } from "./harness.ts";
 
@@ -13,7 +13,7 @@ export function sessionChurn(channel: string, concurrent: number): Workload {
   return async (harness) => {
     await using watcher = await harness.connect("watcher");
     let [joined, parted] = [0, 0];
-    const room = await watcher.open(channel, {
+    const room = await watcher.subscribe(channel, {
       presence: ({ type }) => type === "joined" ? joined++ : parted++,
     });
     const reading = readMessages(harness, room);
@@ -32,36 +32,36 @@ export function sessionChurn(channel: string, concurrent: number): Workload {
         `${channel}: ${room.memberCount} members after all have left; ${joined} joined, ${parted} parted`,
       );
     }
-    await room.leave();
+    await room.end();
     await reading;
   };
 }
 
-async function readMessages(harness: Harness, room: Channel): Promise<void> {
+async function readMessages(harness: Harness, room: Subscription): Promise<void> {
   try {
     for await (const message of room) {
       if (message.text() !== `hello from ${message.sender}`) {
-        harness.counters.addProblem(`${room.name}: an unexpected message`);
+        harness.counters.addProblem(`${room.channel}: an unexpected message`);
       }
       harness.counters.delivered++;
     }
   } catch (error) {
-    harness.counters.addProblem(`${room.name}: ${error}`);
+    harness.counters.addProblem(`${room.channel}: ${error}`);
   }
 }
 
 /** Connects, opens some channels, publishes, receives its own message, and closes. */
 async function shortSession(harness: Harness, channel: string): Promise<void> {
   await using client = await harness.connect("short session");
-  const room = await client.open(channel);
+  const room = await client.subscribe(channel);
   // Unique names: the server must forget them.
-  for (let i = 0; i < 5; i++) await client.open(`${channel}.${client.number}.${i}`);
-  await client.open(`${channel}.${client.number}.*`);
-  await room.publish(`hello from ${client.number}`);
+  for (let i = 0; i < 5; i++) await client.publish(`${channel}.${client.sessionId}.${i}`, "");
+  await client.subscribe(`${channel}.${client.sessionId}.*`);
+  await client.publish(channel, `hello from ${client.sessionId}`);
   harness.counters.published++;
   for await (const { sender } of room) {
     harness.counters.delivered++;
-    if (sender === client.number) break;
+    if (sender === client.sessionId) break;
   }
 }
 

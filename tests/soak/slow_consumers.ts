@@ -16,14 +16,15 @@ const MESSAGE_BYTES = 512 * 1024;
 export function slowConsumers(channel: string): Workload {
   return async (harness) => {
     await using publisher = await harness.connect("publisher");
-    const output = await publisher.open(channel, { subscribe: false });
     const payload = numbered(harness.random, MESSAGE_BYTES);
     for (let number = 0; !harness.isOver;) {
       using consumer = await RawClient.greet(harness, { name: "slow consumer" });
       await consumer.open(channel);
       // The server pauses the publisher until it closes the consumer, after about 5 s.
-      for (let sent = 0; sent < BURST_BYTES; sent += MESSAGE_BYTES) await output.publish(payload(number++));
-      await publisher.ping(30_000);
+      for (let sent = 0; sent < BURST_BYTES; sent += MESSAGE_BYTES) {
+        await publisher.publish(channel, payload(number++));
+      }
+      await publisher.ping({ timeoutMs: 30_000 });
       await expectClosed(harness, consumer);
       await harness.pause(3000);
     }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Channel, Client } from "../../lib/mod.ts";
+import type { Client } from "../../lib/mod.ts";
 import { type Harness, numbered, numberOf, type Workload } from "./harness.ts";
 
 /** One publisher and its subscribers. */
@@ -37,15 +37,14 @@ export function stream(options: StreamOptions): Workload {
       Array.from({ length: subscribers }, () => receive(harness, channel, size, pauses)),
     );
     await using publisher = await harness.connect("publisher");
-    const output = await publisher.open(channel, { subscribe: false });
     const payload = numbered(harness.random, size);
     let last = 0;
     while (!harness.isOver) {
-      for (let i = 0; i < batch; i++) await output.publish(payload(++last));
+      for (let i = 0; i < batch; i++) await publisher.publish(channel, payload(++last));
       harness.counters.published += batch;
       await harness.pause(everyMs);
     }
-    await output.publish("");
+    await publisher.publish(channel, "");
     await checkAllReceived(harness, receivers, new Map([[channel, last]]));
   };
 }
@@ -59,20 +58,17 @@ export function patterns(prefix: string, count: number): Workload {
       receive(harness, `${prefix}.*`, size),
     ]);
     await using publisher = await harness.connect("publisher");
-    const outputs: Channel[] = [];
-    for (let i = 0; i < count; i++) {
-      outputs.push(await publisher.open(`${prefix}.${i}`, { subscribe: false }));
-    }
+    const channels = Array.from({ length: count }, (_, i) => `${prefix}.${i}`);
     const payload = numbered(harness.random, size);
     let last = 0;
     while (!harness.isOver) {
       last++;
-      for (const output of outputs) await output.publish(payload(last));
+      for (const channel of channels) await publisher.publish(channel, payload(last));
       harness.counters.published += count;
       await harness.pause(10);
     }
-    await outputs[0].publish("");
-    await checkAllReceived(harness, receivers, new Map(outputs.map(({ name }) => [name, last])));
+    await publisher.publish(channels[0], "");
+    await checkAllReceived(harness, receivers, new Map(channels.map((name) => [name, last])));
   };
 }
 
@@ -85,7 +81,7 @@ async function receive(
 ): Promise<Receiver> {
   const client = await harness.connect("subscriber");
   const last = new Map<string, number>();
-  const done = harness.readToEnd(await client.open(channel), async ({ channel, payload }) => {
+  const done = harness.readToEnd(await client.subscribe(channel), async ({ channel, payload }) => {
     const [number, before] = [numberOf(payload), last.get(channel) ?? 0];
     if (number !== before + 1 || payload.length !== size) {
       harness.counters.addProblem(

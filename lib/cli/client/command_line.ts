@@ -6,7 +6,7 @@
 
 import { closestString, levenshteinDistance } from "@std/text";
 import { type ClientConfig, clientProgram, COMMAND_OPTIONS } from "../../config/client_options.ts";
-import type { ConnectOptions } from "../../client/api.ts";
+import type { ConnectOptions } from "../../client/options.ts";
 import { type ConfigSources, loadConfig, type Loaded } from "../../config/load.ts";
 import type { Command } from "./command.ts";
 

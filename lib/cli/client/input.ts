@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ContentKind } from "../../client/api.ts";
+import type { ContentKind } from "../../client/message_types.ts";
 import { ParleyError } from "../../errors.ts";
 
 const NEWLINE = 0x0a;

@@ -122,12 +122,13 @@ async function perform(
         ca: await readAuthority(values.ca),
         insecure,
         timeoutMs: values.timeout,
+        reconnect: false,
         onError,
         trace: trace ? traceTo(printLine) : undefined,
       });
       isConnected = true;
       resources.use(client);
-      const { session, number, server } = client;
+      const { uuid: session, sessionId: number, server } = client;
       log.info("connected", { session, number, name: client.name, server: server.version });
       return client;
     },

@@ -9,12 +9,17 @@ import { dial, type Target } from "../dial.ts";
 import type { Socket } from "../socket.ts";
 import { describeServerFailure } from "./reasons.ts";
 
+/** The longest time that `setTimeout` takes. */
+const MAX_TIMER_MS = 0x7fff_ffff;
+
 /** How to connect over TLS. */
 export interface TlsDialOptions {
   /** CAs to trust in addition to those of the system, each in PEM. */
   readonly caCerts?: readonly string[];
   /** How long connecting and handshake may take together, in milliseconds. */
   readonly withinMs: number;
+  /** Gives up: the call rejects with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -28,7 +33,10 @@ export interface TlsDialOptions {
  * @throws {ParleyError} `unreachable`, `untrusted` (the certificate is not valid), `not_parley` (the server does not
  * speak TLS) or `bad_argument` (`caCerts` contains no certificate), with the reason and what to try
  */
-export async function dialTls(target: Target, { caCerts = [], withinMs }: TlsDialOptions): Promise<Socket> {
+export async function dialTls(
+  target: Target,
+  { caCerts = [], withinMs, signal }: TlsDialOptions,
+): Promise<Socket> {
   if (caCerts.some((pem) => !pem.includes("-----BEGIN CERTIFICATE-----"))) {
     throw new ParleyError(
       "bad_argument",
@@ -39,15 +47,19 @@ export async function dialTls(target: Target, { caCerts = [], withinMs }: TlsDia
   const where = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
   const deadline = performance.now() + withinMs;
   // Not `Deno.connectTls`: a TLS connection has no `setNoDelay`, but the TCP connection under it does.
-  const tcp = await dial(target, withinMs) as Deno.TcpConn;
+  const tcp = await dial(target, withinMs, signal) as Deno.TcpConn;
   let tls: Deno.TlsConn | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let aborted: (() => void) | undefined;
   try {
     tls = await Deno.startTls(tcp, { hostname, caCerts: [...caCerts] });
     const late = new Promise<"late">((resolve) => {
-      timer = setTimeout(() => resolve("late"), Math.max(0, deadline - performance.now()));
+      const leftMs = Math.min(Math.max(0, deadline - performance.now()), MAX_TIMER_MS);
+      timer = setTimeout(() => resolve("late"), leftMs);
+      signal?.addEventListener("abort", aborted = () => resolve("late"));
     });
     if (await Promise.race([tls.handshake(), late]) !== "late") return tls;
+    signal?.throwIfAborted();
     const text =
       `${where} accepts connections, but has not answered the TLS handshake within ${withinMs / 1000} s; ` +
       "check that it serves TLS, and its log";
@@ -58,10 +70,12 @@ export async function dialTls(target: Target, { caCerts = [], withinMs }: TlsDia
     } catch {
       // Closed already.
     }
+    signal?.throwIfAborted();
     if (error instanceof ParleyError) throw error;
     const { code, text } = describeServerFailure(error, hostname);
     throw new ParleyError(code as LocalCode, `${where} ${text}`, { cause: error });
   } finally {
     clearTimeout(timer);
+    if (aborted !== undefined) signal?.removeEventListener("abort", aborted);
   }
 }

@@ -19,7 +19,7 @@ export function describeClientFailure(error: unknown): string {
     return `it refused this server: ${ALERTS[alert] ?? "by this TLS alert"} (${alert})`;
   }
   if (words.includes("InvalidContentType")) {
-    return `it does not speak TLS; plain connections go to a server without --tls (${words})`;
+    return `it does not speak TLS; plain connections go to a server without TLS (${words})`;
   }
   if (words.includes("peer is incompatible")) {
     return `it offers no TLS version or cipher that this server has; it must speak TLS 1.2 or later (${words})`;
@@ -30,7 +30,7 @@ export function describeClientFailure(error: unknown): string {
 
 /** What the alert of a client means, and what to do. The names are those of RFC 8446, section 6.2. */
 const ALERTS: Readonly<Record<string, string>> = {
-  UnknownCA: "it does not know the CA of this server's certificate; give it the CA file (--ca)",
+  UnknownCA: "it does not know the CA of this server's certificate; give it the CA file",
   BadCertificate: "it rejects this server's certificate, most likely because that was made for another name",
   CertificateUnknown: "it rejects this server's certificate; its own log has the reason",
   CertificateExpired:
@@ -66,7 +66,7 @@ export interface ServerFailure {
 export function describeServerFailure(error: unknown, hostname: string): ServerFailure {
   const words = wordsOf(error);
   if (words.includes("UnknownIssuer")) {
-    const text = "has a certificate from a CA that is not known here; give that CA's file with --ca, " +
+    const text = "has a certificate from a CA that is not known here; give that CA's certificate, " +
       "and if you have, it is another server's or an old one";
     return { code: "untrusted", text };
   }
@@ -92,7 +92,7 @@ export function describeServerFailure(error: unknown, hostname: string): ServerF
     return { code: "untrusted", text: `has a certificate that is not valid: ${words}; have a new one made` };
   }
   if (words.includes("corrupt message")) {
-    return { code: "not_parley", text: "does not speak TLS; connect without --tls, or check the port" };
+    return { code: "not_parley", text: "does not speak TLS; connect without TLS, or check the port" };
   }
   if (/received fatal alert|peer is incompatible/.test(words)) {
     return { code: "unreachable", text: `refused the TLS handshake: ${words}; it must offer TLS 1.2 or 1.3` };

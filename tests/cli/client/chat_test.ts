@@ -14,7 +14,7 @@ async function chat(url: string, ...args: string[]): Promise<Program> {
 /** Connects as Grace, and opens `channel`. */
 async function join(url: string, channel: string) {
   const client = await connect({ url, name: "Grace" });
-  return { client, opened: await client.open(channel, { echo: false }) };
+  return { client, opened: await client.subscribe(channel, { echo: false }) };
 }
 
 processTest("chat sends and shows lines with names, and announces sessions that join and leave", async () => {
@@ -25,12 +25,10 @@ processTest("chat sends and shows lines with names, and announces sessions that 
   await ada.stderr.until(/^\* Grace joined$/m);
   await ada.type("hello, Grace\n\nare you there?\n");
   const heard: string[] = [];
-  for await (const message of lobby) {
-    if (heard.push(message.text()) === 2) break;
-  }
+  while (heard.length < 2) heard.push((await lobby.next()).value!.text());
   assertEquals(heard, ["hello, Grace", "are you there?"]);
-  await lobby.publish("hello, Ada");
-  await lobby.publish("and goodbye");
+  await grace.publish("chat.lobby", "hello, Ada");
+  await grace.publish("chat.lobby", "and goodbye");
   await grace.close();
   await ada.stderr.until(/^\* Grace left$/m);
   await ada.endInput();
@@ -50,10 +48,10 @@ processTest("chat takes another channel, and lists the sessions there", async ()
 processTest("a message cannot control the terminal or forge a line of another session", async () => {
   await using server = await serve({ port: 0 });
   await using ada = await chat(server.url);
-  const { client, opened: lobby } = await join(server.url, "chat.lobby");
+  const { client } = await join(server.url, "chat.lobby");
   await using _client = client;
-  await lobby.publish("\x1b]0;owned\x07\x1b[2J\rEve: hi\nEve: I am Eve\x7f\u009b1m");
-  await lobby.publish(new Uint8Array([0xff, 0x1b]));
+  await client.publish("chat.lobby", "\x1b]0;owned\x07\x1b[2J\rEve: hi\nEve: I am Eve\x7f\u009b1m");
+  await client.publish("chat.lobby", new Uint8Array([0xff, 0x1b]));
   await ada.stdout.until(/2 bytes/);
   await ada.endInput();
   const { stdout } = await ada.ended();
@@ -113,7 +111,7 @@ for (const [name, key] of [["Ctrl-D", "\x04"], ["Ctrl-C", "\x03"]]) {
         assertEquals(message.text(), "hello from a terminal");
         break;
       }
-      await lobby.publish("hello, \x1b[31mterminal");
+      await grace.publish("chat.lobby", "hello, \x1b[31mterminal");
       // deno-lint-ignore no-control-regex -- it takes the prompt away with one
       await ada.stdout.until(/\r\x1b\[KGrace: hello, \\x1b\[31mterminal\r\n> $/);
       await ada.type(key);

@@ -1,21 +1,20 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { serve } from "../../../lib/server/serve.ts";
-import type { Channel, Message } from "../../../lib/client/api.ts";
+import type { Subscription } from "../../../lib/client/api.ts";
+import type { Message } from "../../../lib/client/message_types.ts";
 import { connect } from "../../../lib/client/connect.ts";
 import { assertFailure, LOGGED, parley, processTest, Program } from "../../harness/program.ts";
 
-async function take(channel: Channel, count: number): Promise<Message[]> {
+async function take(subscription: Subscription, count: number): Promise<Message[]> {
   const taken: Message[] = [];
-  for await (const message of channel) {
-    if (taken.push(message) === count) break;
-  }
+  while (taken.length < count) taken.push((await subscription.next()).value!);
   return taken;
 }
 
 processTest("publish sends a text as one message", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
-  const lobby = await client.open("chat.lobby");
+  const lobby = await client.subscribe("chat.lobby");
   const ended = await parley(["publish", "chat.lobby", "hello, world", "--url", server.url]);
   assertEquals(ended, { code: 0, stdout: "", stderr: "" });
   const [message] = await take(lobby, 1);
@@ -26,7 +25,7 @@ for (const operands of [["jobs"], ["jobs", "-"]]) {
   processTest(`publish ${operands.join(" ")} sends each line of stdin`, async () => {
     await using server = await serve({ port: 0 });
     await using client = await connect({ url: server.url });
-    const jobs = await client.open("jobs");
+    const jobs = await client.subscribe("jobs");
     const stdin = new Uint8Array([...new TextEncoder().encode("one\r\n\nür three\n"), 0xff]);
     const { code, stdout } = await parley(["publish", ...operands, "--json", "--url", server.url], { stdin });
     assertEquals([code, JSON.parse(stdout)], [0, { channel: "jobs", messages: 4 }]);
@@ -40,7 +39,7 @@ for (const operands of [["jobs"], ["jobs", "-"]]) {
 processTest("publish sends a line as soon as it is complete", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
-  const jobs = await client.open("jobs");
+  const jobs = await client.subscribe("jobs");
   await using program = new Program(["publish", "jobs", "--url", server.url]);
   await program.type("first\n");
   assertEquals((await take(jobs, 1))[0].text(), "first");

@@ -16,8 +16,7 @@ async function subscribe(url: string, ...args: string[]): Promise<Program> {
 }
 
 async function say(client: Client, channel: string, ...payloads: (string | Uint8Array)[]): Promise<void> {
-  const opened = await client.open(channel, { subscribe: false });
-  for (const payload of payloads) await opened.publish(payload);
+  for (const payload of payloads) await client.publish(channel, payload);
   await client.ping();
 }
 
@@ -44,11 +43,10 @@ processTest("subscribe --json prints an object for each message", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "data", "--json", "--count", "4");
-  const data = await client.open("data", { subscribe: false });
-  await data.publish("a\u009b\n");
-  await data.publish({ json: { on: true } });
-  await data.publish(new Uint8Array([1, 2]));
-  await data.publish("traced", { headers: { traceparent: "00-1\u202e" } });
+  await client.publish("data", "a\u009b\n");
+  await client.publish("data", { json: { on: true } });
+  await client.publish("data", new Uint8Array([1, 2]));
+  await client.publish("data", "traced", { headers: { traceparent: "00-1\u202e" } });
   const { stdout } = await program.ended();
   assertEquals(stdout.includes("\u009b"), false);
   assertEquals(stdout.trim().split("\n").map((line) => JSON.parse(line)), [
@@ -85,9 +83,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   processTest(`${signal} ends subscribe with 0, after printing earlier messages`, async () => {
     await using server = await serve({ port: 0 });
     await using client = await connect({ url: server.url });
-    const channel = await client.open("chat", { subscribe: false });
     await using program = await subscribe(server.url, "chat");
-    await channel.publish("last words");
+    await client.publish("chat", "last words");
     await program.stdout.until(/last words/);
     program.kill(signal);
     const { code, stderr } = await program.ended();
@@ -168,8 +165,7 @@ processTest("a client whose stderr nothing reads goes on", async () => {
   const decoder = new TextDecoder();
   // The trace of what it sends and receives until it has subscribed.
   for (let text = ""; !/OPENED/.test(text);) text += decoder.decode((await stderr.read()).value);
-  await using channel = await client.open("news", { subscribe: false });
-  for (let number = 0; number < 3000; number++) await channel.publish(`${number}`); // a line of some 60 bytes each
+  for (let number = 0; number < 3000; number++) await client.publish("news", `${number}`); // a line of some 60 bytes each
   const stdout = await within(new Response(child.stdout).text(), "all messages on stdout");
   assertEquals(stdout.trimEnd().split("\n").length, 3000);
   assertEquals((await within(child.status, "end of the client")).code, 0);

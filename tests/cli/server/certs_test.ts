@@ -86,12 +86,12 @@ siteTest("a renewed certificate is loaded on SIGHUP, and sessions continue", asy
   const server = await site.serve("--tls-cert", "s.pem", "--tls-key", "s-key.pem");
   const { port } = server;
   await using ada = await connect({ port, ca: before.certificate });
-  await using channel = await ada.open("chat");
+  await using channel = await ada.subscribe("chat");
 
   await place(after);
   server.program.kill("SIGHUP");
   await server.log.untilLike("certificate renewed; sessions go on");
-  await channel.publish("still here");
+  await ada.publish("chat", "still here");
   for await (const message of channel) {
     assertEquals(message.text(), "still here");
     break;

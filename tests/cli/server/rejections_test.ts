@@ -180,10 +180,10 @@ siteTest("not granted: publish, subscribe, wider than the grant, direct", async 
 
   const refusals: ParleyError[] = [];
   await using client = await connect({ port: server.port, token, onError: (error) => refusals.push(error) });
-  await client.direct(client.number, "to myself");
+  await client.sendTo(client.sessionId, "to myself");
   await client.ping();
   assertEquals(refusals, []);
-  await client.direct(client.number + 1000, "to another");
+  await client.sendTo(client.sessionId + 1000, "to another");
   await client.ping();
   assertEquals(refusals.map(({ code }) => code), ["forbidden"]);
   assertMatch(refusals[0].message, /does not allow to write to others' inboxes/);
@@ -216,10 +216,10 @@ siteTest("a full server", async (site) => {
 siteTest("a rate limit slows a session down, and refuses nothing", async (site) => {
   const server = await site.serve("--max-message-rate", "100", "--max-byte-rate", "64KiB");
   await using client = await connect({ port: server.port });
-  await using channel = await client.open("chat");
+  await using channel = await client.subscribe("chat");
   const start = performance.now();
-  for (let count = 0; count < 250; count++) await channel.publish(`${count}`);
-  await client.ping(20_000);
+  for (let count = 0; count < 250; count++) await client.publish("chat", `${count}`);
+  await client.ping({ timeoutMs: 20_000 });
   const seconds = (performance.now() - start) / 1000;
   assertEquals(seconds > 1.2 && seconds < 10, true, `250 messages at 100 a second took ${seconds} s`);
   let received = 0;

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Channel, Client, Message } from "../../../client/api.ts";
+import type { Client, Subscription } from "../../../client/api.ts";
+import type { Message } from "../../../client/message_types.ts";
 import { type Command, connectionLost, type Context } from "../command.ts";
 import { describeFailure } from "../../failures.ts";
 import { decodeText, detectKind, lines, stdin } from "../input.ts";
@@ -29,21 +30,22 @@ async function chat({ operands, output, log, resources, printLine, connect }: Co
   const screen = resources.use(new Screen(output, printLine));
   const client = await connect((error) => screen.notice(describeFailure(error)));
   const names = new SessionNames();
-  const channel = await client.open(operands[0] ?? LOBBY, {
+  const channel = operands[0] ?? LOBBY;
+  const messages = await client.subscribe(channel, {
     echo: false,
-    presence: ({ type, number, name }) => {
-      names.set(number, name);
+    presence: ({ type, sessionId, name }) => {
+      names.set(sessionId, name);
       // In a later turn of the event loop, so that the last messages of a session appear before it leaves.
-      if (number !== client.number) setTimeout(() => screen.notice(`${visible(name)} ${VERBS[type]}`));
+      if (sessionId !== client.sessionId) setTimeout(() => screen.notice(`${visible(name)} ${VERBS[type]}`));
     },
   });
-  for (const [number, name] of channel.members) names.set(number, name);
-  log.info("chatting", { session: client.session, channel: channel.name });
-  screen.notice(visible(client.message));
-  screen.notice(`${channel.name}: ${describeMembers(client, channel)}; Ctrl-D ends`);
+  for (const [number, name] of messages.members) names.set(number, name);
+  log.info("chatting", { session: client.uuid, channel });
+  screen.notice(visible(client.greeting));
+  screen.notice(`${channel}: ${describeMembers(client, messages)}; Ctrl-D ends`);
   screen.prompt();
   await Promise.race([
-    showMessages(channel, names, screen),
+    showMessages(messages, names, screen),
     sendLines(client, channel),
     connectionLost(client),
   ]);
@@ -55,8 +57,10 @@ const VERBS = { joined: "joined", parted: "left" };
 const NAMES_SHOWN = 10;
 
 /** Lists the members: `you (Ada) and Grace`, `you (Ada), Grace and 28 more`. */
-function describeMembers(client: Client, { members, memberCount }: Channel): string {
-  const others = [...members].filter(([number]) => number !== client.number).map(([, name]) => visible(name));
+function describeMembers(client: Client, { members, memberCount }: Subscription): string {
+  const others = [...members].filter(([number]) => number !== client.sessionId).map(([, name]) =>
+    visible(name)
+  );
   const all = [`you (${visible(client.name)})`, ...others.slice(0, NAMES_SHOWN)];
   const more = memberCount - all.length;
   if (more > 0) all.push(`${more} more`);
@@ -64,8 +68,8 @@ function describeMembers(client: Client, { members, memberCount }: Channel): str
   return `${all.slice(0, -1).join(", ")} and ${all.at(-1)}`;
 }
 
-async function showMessages(channel: Channel, names: SessionNames, screen: Screen): Promise<void> {
-  for await (const message of channel) {
+async function showMessages(messages: Subscription, names: SessionNames, screen: Screen): Promise<void> {
+  for await (const message of messages) {
     await screen.message(names.get(message.sender), textOf(message));
   }
 }
@@ -76,10 +80,10 @@ function textOf({ payload }: Message): string {
 }
 
 /** Sends each line of stdin except empty ones; resolves at the end of stdin. */
-async function sendLines(client: Client, channel: Channel): Promise<void> {
+async function sendLines(client: Client, channel: string): Promise<void> {
   for await (const line of lines(stdin(), client.limits.payload)) {
     const { payload, kind } = detectKind(line);
-    if (payload.length > 0) await channel.publish(payload, { kind });
+    if (payload.length > 0) await client.publish(channel, payload, { kind });
   }
 }
 

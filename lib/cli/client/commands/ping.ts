@@ -23,7 +23,7 @@ export const PING: Command = {
 
 async function ping({ values, output, connect }: Context): Promise<void> {
   const client = await connect();
-  const { session, number, name, server } = client;
+  const { uuid: session, sessionId: number, name, server } = client;
   if (!values.json) {
     const peer = visible(`${server.name} ${server.version}`);
     await output.line(`connected to ${peer} as ${visible(name)}, session ${number}, ${visible(session)}`);
@@ -32,7 +32,7 @@ async function ping({ values, output, connect }: Context): Promise<void> {
   const times: number[] = [];
   for (let at = 1; at <= count; at++) {
     if (at > 1) await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
-    const ms = await client.ping(values.timeout);
+    const ms = await client.ping({ timeoutMs: values.timeout });
     times.push(ms);
     const json = () => visibleJson({ ms: Number(ms.toFixed(3)), session, number, name, server });
     await output.line(values.json ? json() : `pong ${at}: ${ms.toFixed(3)} ms`);

@@ -27,7 +27,6 @@ async function publish({ values, operands, output, log, connect }: Context): Pro
     throw new ParleyError("bad_argument", "publish needs a TEXT, or - to send each line of input");
   }
   const client = await connect();
-  const channel = await client.open(name, { subscribe: false });
   let messages = 0;
   const isStdin = text === undefined || text === "-";
   if (isStdin) {
@@ -38,14 +37,14 @@ async function publish({ values, operands, output, log, connect }: Context): Pro
       const { value, done } = await Promise.race([inputLines.next(), lost]);
       if (done) break;
       const { payload, kind } = detectKind(value);
-      await channel.publish(payload, { kind });
+      await client.publish(name, payload, { kind });
       messages++;
     }
   } else {
-    await channel.publish(text);
+    await client.publish(name, text);
     messages = 1;
   }
   await client.close(); // throws the error of a message that was refused
-  log.info("published", { session: client.session, channel: name, messages });
+  log.info("published", { session: client.uuid, channel: name, messages });
   if (values.json) await output.line(visibleJson({ channel: name, messages }));
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Message } from "../../../client/api.ts";
+import type { Message } from "../../../client/message_types.ts";
 import { type Command, connectionLost, type Context } from "../command.ts";
 import { decodeText, detectKind, readAll, stdin } from "../input.ts";
 import { visibleLines } from "../../terminal.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Message, Payload } from "../../../client/api.ts";
+import type { Message, Payload } from "../../../client/message_types.ts";
 import { ParleyError } from "../../../errors.ts";
 import { type Command, connectionLost, type Context } from "../command.ts";
 import { describeFailure } from "../../failures.ts";
@@ -41,7 +41,7 @@ async function respond(
     throw new ParleyError("bad_argument", text);
   }
   const client = await connect();
-  const { session } = client;
+  const { uuid: session } = client;
   const shell = resources.use(new Shell(command, values.execTimeout, client.limits.payload));
   const answer = async (request: Message) => {
     const output = await shell.run(request.payload);

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Channel, Message } from "../../../client/api.ts";
+import type { Subscription } from "../../../client/api.ts";
+import type { Message } from "../../../client/message_types.ts";
 import { channelProblem, covers } from "../../../wire/names.ts";
 import { describeFailure } from "../../failures.ts";
 import type { Command, Context } from "../command.ts";
@@ -31,18 +32,18 @@ async function subscribe(
 ): Promise<void> {
   // One message with malformed headers must not end the subscription.
   const client = await connect((error) => printError(describeFailure(error)));
-  const channels: Channel[] = [];
-  for (const name of distinct(operands)) channels.push(await client.open(name));
-  const names = channels.map(({ name }) => name);
-  log.info("subscribed", { session: client.session, channels: names });
+  const subscriptions: Subscription[] = [];
+  for (const name of distinct(operands)) subscriptions.push(await client.subscribe(name));
+  const names = subscriptions.map(({ channel }) => channel);
+  log.info("subscribed", { session: client.uuid, channels: names });
   printStatus(`subscribed to ${names.join(", ")}; Ctrl-C ends`);
 
   const format = values.json ? formatJson : formatLine;
   const count = values.count ?? Infinity;
   let seen = 0;
   const enough = Promise.withResolvers<void>();
-  const print = async (channel: Channel) => {
-    for await (const message of channel) {
+  const print = async (subscription: Subscription) => {
+    for await (const message of subscription) {
       if (seen === count) return;
       seen++;
       // Messages share a write; wait only if too much output is pending.
@@ -51,7 +52,7 @@ async function subscribe(
       if (seen === count) return enough.resolve();
     }
   };
-  await Promise.race([enough.promise, Promise.all(channels.map(print))]);
+  await Promise.race([enough.promise, Promise.all(subscriptions.map(print))]);
 }
 
 /** Drops names that another name covers, so that a message is printed once. */

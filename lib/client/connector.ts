@@ -1,0 +1,127 @@
+/**
+ * Makes connections to the server, or to one of several.
+ *
+ * @module
+ */
+
+import { dial } from "../net/dial.ts";
+import { dialTls } from "../net/tls/dial.ts";
+import { ParleyError } from "../errors.ts";
+import { decodeControl, encodeControl, PROTOCOL } from "../wire/control.ts";
+import { Type } from "../wire/header.ts";
+import { type Address, addressesOf, formatTarget, isLoopback } from "./address.ts";
+import { badArgument } from "./checks.ts";
+import { ClientConnection } from "./client_connection.ts";
+import type { SharedDelivery } from "./delivery.ts";
+import { CONNECT_MS, PENDING_BYTES } from "./limits.ts";
+import type { ConnectOptions } from "./options.ts";
+import { Session, type SessionEvents } from "./session.ts";
+import { Wait } from "./waiting.ts";
+
+/** Connects, as often as asked, with the same options. */
+export class Connector {
+  readonly #options: ConnectOptions;
+  readonly #addresses: readonly Address[];
+  /** The address to try first. */
+  #next = 0;
+
+  /** @throws {ParleyError} `bad_argument` */
+  constructor(options: ConnectOptions) {
+    this.#options = options;
+    this.#addresses = addressesOf(options);
+    const { token, name } = options;
+    checkHello({ name, token: typeof token === "string" ? token : undefined });
+    for (const address of this.#addresses) this.#checkToken(address, token !== undefined);
+  }
+
+  /** Whether each attempt may have another token. */
+  get hasTokenFunction(): boolean {
+    return typeof this.#options.token === "function";
+  }
+
+  /** The server connected last, or to be tried first. */
+  get server(): string {
+    return formatTarget(this.#addresses[this.#next]);
+  }
+
+  /**
+   * Tries each address once. `connecting` is called before each.
+   *
+   * @throws {ParleyError} the error of the last address
+   */
+  async connect(
+    signal: AbortSignal,
+    shared: SharedDelivery,
+    events: SessionEvents,
+    connecting: (server: string) => void,
+  ): Promise<Session> {
+    for (let tried = 1;; tried++) {
+      const address = this.#addresses[this.#next];
+      connecting(formatTarget(address));
+      try {
+        const session = await this.#connectTo(address, signal, shared, events);
+        // If it breaks, the next one is tried first: this one may be about to stop.
+        if (this.#addresses.length > 1) {
+          session.connection.closed.then(() => this.#next = (this.#next + 1) % this.#addresses.length);
+        }
+        return session;
+      } catch (error) {
+        this.#next = (this.#next + 1) % this.#addresses.length;
+        if (tried === this.#addresses.length || signal.aborted) throw error;
+      }
+    }
+  }
+
+  async #connectTo(
+    address: Address,
+    signal: AbortSignal,
+    shared: SharedDelivery,
+    events: SessionEvents,
+  ): Promise<Session> {
+    const { pendingBytes = PENDING_BYTES, name, trace, timeoutMs } = this.#options;
+    const wait = new Wait("connecting", { signal, timeoutMs }, CONNECT_MS);
+    const token = await this.#token(address, wait);
+    const caCerts = address.ca === undefined ? [] : [address.ca];
+    const socket = address.tls
+      ? await dialTls(address, { caCerts, withinMs: wait.leftMs, signal })
+      : await dial(address, wait.leftMs, signal);
+    const connection = new ClientConnection(socket, { server: formatTarget(address), pendingBytes, trace });
+    const aborted = () => connection.abandon();
+    signal.addEventListener("abort", aborted);
+    try {
+      return await connection.greet(
+        { name, token },
+        wait.leftMs,
+        (welcome) => new Session(connection, welcome, shared, events),
+      );
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", aborted);
+    }
+  }
+
+  async #token(address: Address, wait: Wait): Promise<string | undefined> {
+    const { token } = this.#options;
+    if (typeof token !== "function") return address.token;
+    const fetched = await wait.for(Promise.resolve(token()));
+    checkHello({ token: fetched });
+    return fetched;
+  }
+
+  #checkToken(address: Address, isGiven: boolean): void {
+    const { tls, hostname, token } = address;
+    if (!isGiven && token === undefined || tls || this.#options.insecure || isLoopback(hostname)) return;
+    const text = `the token would cross the network to ${formatTarget(address)} unencrypted; ` +
+      "connect over TLS, or allow it with insecure";
+    throw badArgument(text);
+  }
+}
+
+/** Rejects a HELLO that the server would reject: both use the same schema. */
+function checkHello(hello: { name?: string; token?: string }): void {
+  const frame = encodeControl({ type: Type.HELLO }, { protocol: PROTOCOL, ...hello });
+  const decoded = decodeControl("HELLO", frame, 0, frame.length);
+  if ("problem" in decoded) throw new ParleyError("bad_argument", decoded.problem.replace(/^HELLO /, ""));
+}

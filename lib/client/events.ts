@@ -1,0 +1,48 @@
+/**
+ * The states of a client's connection, as events.
+ *
+ * @module
+ */
+
+import type { ParleyError } from "../errors.ts";
+
+/** The state of a client has changed. */
+export type ClientEvent =
+  /** An attempt to connect begins. */
+  | { readonly type: "connecting"; readonly attempt: number; readonly server: string }
+  /** The client is connected for the first time. */
+  | { readonly type: "connected"; readonly sessionId: number; readonly server: string }
+  | InterruptedEvent
+  | ResumedEvent
+  /** The client is over, after `close` or because of `error`. */
+  | { readonly type: "closed"; readonly error: ParleyError | undefined };
+
+/** A connection broke, and the client tries to reconnect. */
+export interface InterruptedEvent {
+  /** Which event this is. */
+  readonly type: "interrupted";
+  /** Why it broke. */
+  readonly error: ParleyError;
+  /** The channels and patterns that receive nothing until `resumed`. */
+  readonly subscriptions: readonly string[];
+  /** How many published messages are not known to have reached the server. */
+  readonly unconfirmed: number;
+}
+
+/** The client is connected again, as a new session. Session ids known from before are stale. */
+export interface ResumedEvent {
+  /** Which event this is. */
+  readonly type: "resumed";
+  /** The id of the new session; of the client itself, or of a further connection of one of its subscriptions. */
+  readonly sessionId: number;
+  /** The id of the session that ended. */
+  readonly previousSessionId: number;
+  /** How long the connection was interrupted, in milliseconds. */
+  readonly interruptedMs: number;
+  /** The channels and patterns on which messages may be missing. */
+  readonly subscriptions: readonly string[];
+  /** Whether the subscriptions were resumed without a gap. Only stored channels can be. */
+  readonly recovered: boolean;
+  /** How many messages that were published meanwhile are being sent now. */
+  readonly kept: number;
+}

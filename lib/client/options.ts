@@ -1,0 +1,117 @@
+/**
+ * The options of the client's calls.
+ *
+ * @module
+ */
+
+import type { ParleyError } from "../errors.ts";
+import type { Header } from "../wire/header.ts";
+import type { ClientEvent } from "./events.ts";
+import type { ReplyOptions, Request } from "./message_types.ts";
+
+/** How long a call may take as a whole. */
+export interface WaitOptions {
+  /** Gives up: the call rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** How long the call may take, in milliseconds; Infinity for no limit. Later it rejects with `timed_out`. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * How one message is sent. `signal` and `timeoutMs` end the wait for room, by default without limit; the message may be
+ * sent all the same.
+ */
+export interface PublishOptions extends ReplyOptions, WaitOptions {}
+
+/** How a request is sent. The default of `timeoutMs` is 30,000. */
+export interface RequestOptions extends PublishOptions {}
+
+/** How to subscribe. `signal` also ends the subscription later; `timeoutMs` limits the wait for the server's answer. */
+export interface SubscribeOptions extends WaitOptions {
+  /** Shares the work: each message goes to one member of the group, in turn. */
+  readonly group?: string;
+  /** Whether to receive what this client publishes; true by default. */
+  readonly echo?: boolean;
+  /** Whether to know the other subscribers; a function is also called when one joins or parts. */
+  readonly presence?: boolean | ((change: PresenceChange) => void);
+}
+
+/** A session joined a channel, or parted from it. */
+export interface PresenceChange {
+  /** Which of the two. */
+  readonly type: "joined" | "parted";
+  /** The id of the session, as in `sender` of its messages. */
+  readonly sessionId: number;
+  /** The session's name. */
+  readonly name: string;
+}
+
+/** How requests are answered. `signal` stops the responder; `timeoutMs` limits the wait for the server's answer. */
+export interface RespondOptions extends WaitOptions {
+  /** How many requests are handled at once; 64 by default. Infinity for no limit. */
+  readonly concurrency?: number;
+  /** Called with each error that the handler throws; `console.error` by default, as in `Deno.serve`. */
+  readonly onError?: (error: unknown, request: Request) => void;
+}
+
+/** How to reconnect after the connection broke. */
+export interface ReconnectOptions {
+  /**
+   * The longest wait before the first attempt, in milliseconds; 1,000 by default. Each further attempt doubles it. The
+   * wait is random between 0 and this, so that the clients of a restarted server do not all come at once.
+   */
+  readonly initialMs?: number;
+  /** The longest wait before any attempt, in milliseconds; 5,000 by default. */
+  readonly maxMs?: number;
+  /** How long to keep trying, in milliseconds; Infinity by default. */
+  readonly giveUpMs?: number;
+  /**
+   * How many bytes of what is published meanwhile are kept, to be sent in order; 1 MiB by default. 0 refuses it, as
+   * `interrupted`.
+   */
+  readonly keptBytes?: number;
+}
+
+/**
+ * Sees every frame: `in` from the server, `out` to it. The payload is valid only during the call. The function must not
+ * throw.
+ */
+export type Trace = (way: "in" | "out", header: Header, payload: Uint8Array) => void;
+
+/** Where to connect to, and as which session. `signal` and `timeoutMs` (5,000 by default) are those of one attempt. */
+export interface ConnectOptions extends WaitOptions {
+  /**
+   * `parley://host:port`, `parleys://host:port` for TLS, or a server's join link; instead of `hostname` and `port`.
+   * Several are tried in order, and one after the other when the connection breaks.
+   */
+  readonly url?: string | readonly string[];
+  /** Name or address of the server; 127.0.0.1 by default. */
+  readonly hostname?: string;
+  /** Port of the server, 1 to 65,535; 7253 by default. */
+  readonly port?: number;
+  /** The session's name for others, 1 to 64 characters; made up by the server by default. */
+  readonly name?: string;
+  /** The token, for a server that requires one; or a function that fetches one for each attempt to connect. */
+  readonly token?: string | (() => string | Promise<string>);
+  /** Whether to use TLS; true by default with `parleys://` or `ca`, otherwise false. */
+  readonly tls?: boolean;
+  /** The certificate authority to trust in addition to the system's, PEM: the content of the server's `ca.pem`. */
+  readonly ca?: string;
+  /** Whether to send the token to another machine without TLS, where others on the network can read it. */
+  readonly insecure?: boolean;
+  /** How many bytes may wait to be written before `publish` delays its caller; 4 MiB by default. */
+  readonly pendingBytes?: number;
+  /** How to reconnect; `false` ends the client when the connection breaks. */
+  readonly reconnect?: boolean | ReconnectOptions;
+  /** Called when the state of the connection changes. */
+  readonly onEvent?: (event: ClientEvent) => void;
+  /**
+   * Called for each error that answers no call: the server rejected a message, or a reply that came too late; or a
+   * message arrived with malformed headers (`bad_payload`), which is then skipped. Without it, a rejected message makes
+   * the next `publish` on its channel fail, or at the latest `flush` or `close`. A message with malformed headers makes
+   * one iteration fail, and the next one goes on behind it. A rejected reply is ignored, because the requester has gone.
+   */
+  readonly onError?: (error: ParleyError) => void;
+  /** Sees every frame in both directions. */
+  readonly trace?: Trace;
+}

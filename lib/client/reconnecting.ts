@@ -1,0 +1,240 @@
+/**
+ * A session that is renewed after its connection broke, with everything that it receives.
+ *
+ * @module
+ */
+
+import { ParleyError } from "../errors.ts";
+import { callSafely } from "./callback.ts";
+import type { Connector } from "./connector.ts";
+import type { SharedDelivery } from "./delivery.ts";
+import type { ClientEvent } from "./events.ts";
+import { RECONNECT_INITIAL_MS, RECONNECT_MAX_MS } from "./limits.ts";
+import type { ReconnectOptions } from "./options.ts";
+import type { ClientResponder } from "./responder.ts";
+import type { Session, SessionEvents } from "./session.ts";
+import type { SessionChannel } from "./session_channel.ts";
+import type { ClientSubscription } from "./subscription.ts";
+import { Timer, type Wait } from "./waiting.ts";
+
+/** Uses a session that is renewed. */
+export interface ReconnectingEvents {
+  /** See `SessionEvents.channelOpened`. */
+  channelOpened(session: Session, channel: SessionChannel): void;
+  /** See `SessionEvents.rejected`. */
+  rejected(error: ParleyError, name: string, id: number): void;
+  /** The connection broke. Returns how many messages may be lost. */
+  interrupted(session: Session, error: ParleyError): number;
+  /** There is a new session, which receives everything again. Returns how many kept messages are sent now. */
+  resumed(session: Session): number;
+  /** It is over for good; no error if this client closed it. */
+  over(session: ReconnectingSession, error: ParleyError | undefined): void;
+  /** For the program. */
+  event(event: ClientEvent): void;
+}
+
+/** A session that is renewed; see the module's comment. */
+export class ReconnectingSession implements SessionEvents {
+  /** Undefined while there is no connection. */
+  current: Session | undefined;
+  readonly subscriptions = new Set<ClientSubscription>();
+  readonly responders = new Map<string, ClientResponder>();
+
+  readonly #connector: Connector;
+  readonly #shared: SharedDelivery;
+  readonly #options: ReconnectOptions | undefined;
+  readonly #events: ReconnectingEvents;
+  /** Those that wait for a connection. */
+  readonly #waiters = new Set<PromiseWithResolvers<Session>>();
+  readonly #stop = new AbortController();
+  #isOver = false;
+  #endError: ParleyError | undefined;
+  #attempt = 0;
+  #connectedAt = 0;
+
+  /** Nothing is connected yet. No `options` means that it is not renewed. */
+  constructor(
+    connector: Connector,
+    shared: SharedDelivery,
+    options: ReconnectOptions | undefined,
+    events: ReconnectingEvents,
+  ) {
+    this.#connector = connector;
+    this.#shared = shared;
+    this.#options = options;
+    this.#events = events;
+  }
+
+  /** Connects for the first time. */
+  async start(signal?: AbortSignal): Promise<Session> {
+    const signals = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
+    try {
+      return await this.#connect(signals);
+    } catch (error) {
+      this.#finish(error instanceof ParleyError ? error : undefined);
+      throw error;
+    }
+  }
+
+  /** Why it can no longer be used; undefined while it can. */
+  get endError(): ParleyError | undefined {
+    if (!this.#isOver) {
+      return this.current?.connection.endError?.code === "closed" ? closedError() : undefined;
+    }
+    return this.#endError ?? closedError();
+  }
+
+  /** The current session, or the next one. */
+  async session(wait: Wait): Promise<Session> {
+    if (this.endError !== undefined) throw this.endError;
+    if (this.current !== undefined) return this.current;
+    const waiter = Promise.withResolvers<Session>();
+    this.#waiters.add(waiter);
+    return await wait.for(waiter.promise, () => this.#waiters.delete(waiter));
+  }
+
+  /**
+   * Does something with the current session, or with the next one if the connection breaks meanwhile. Only for what may
+   * be done twice.
+   */
+  async withSession(wait: Wait, act: (session: Session) => Promise<void>): Promise<void> {
+    while (true) {
+      const session = await this.session(wait);
+      try {
+        return await wait.for(act(session));
+      } catch (error) {
+        if (session.connection.endError === undefined || error !== session.connection.endError) throw error;
+        if (this.endError !== undefined) throw this.endError;
+      }
+    }
+  }
+
+  /** Says goodbye and closes; see `ClientConnection.close`. */
+  async close(reason: string): Promise<void> {
+    this.#stop.abort();
+    const session = this.current;
+    if (session === undefined) return this.#finish(undefined);
+    await session.connection.close(reason);
+  }
+
+  // From the session.
+
+  channelOpened(channel: SessionChannel): void {
+    if (this.current !== undefined) this.#events.channelOpened(this.current, channel);
+  }
+
+  rejected(error: ParleyError, name: string, id: number): void {
+    this.#events.rejected(error, name, id);
+  }
+
+  sessionEnded(session: Session, error: ParleyError | undefined): void {
+    if (this.current !== session) return;
+    this.current = undefined;
+    if (error === undefined || this.#stop.signal.aborted) return this.#finish(error);
+    const unconfirmed = this.#events.interrupted(session, error);
+    for (const responder of this.responders.values()) responder.interrupted(error);
+    if (this.#options === undefined || this.#isFinal(error, true)) return this.#finish(error);
+    const subscriptions = this.#names();
+    this.#events.event({ type: "interrupted", error, subscriptions, unconfirmed });
+    this.#reconnect(session, error).catch((failure) => {
+      if (this.#stop.signal.aborted) this.#finish(undefined);
+      else this.#finish(failure instanceof ParleyError ? failure : error);
+    });
+  }
+
+  async #reconnect(before: Session, cause: ParleyError): Promise<void> {
+    const { giveUpMs = Infinity } = this.#options!;
+    const start = performance.now();
+    // A connection that breaks again soon counts as a failed attempt.
+    if (start - this.#connectedAt > this.#maxMs) this.#attempt = 0;
+    for (let last = cause;;) {
+      await this.#pause();
+      if (performance.now() - start > giveUpMs) throw last;
+      try {
+        const session = await this.#connect(this.#stop.signal);
+        this.#events.event({
+          type: "resumed",
+          sessionId: session.id,
+          previousSessionId: before.id,
+          interruptedMs: performance.now() - start,
+          subscriptions: this.#names(),
+          recovered: false,
+          kept: this.#events.resumed(session),
+        });
+        return;
+      } catch (error) {
+        if (!(error instanceof ParleyError) || this.#isFinal(error, false)) throw error;
+        last = error;
+      }
+    }
+  }
+
+  get #maxMs(): number {
+    return this.#options?.maxMs ?? RECONNECT_MAX_MS;
+  }
+
+  /** Waits for a random time, so that the clients of a restarted server do not come all at once. */
+  async #pause(): Promise<void> {
+    const { initialMs = RECONNECT_INITIAL_MS } = this.#options!;
+    const ms = Math.min(this.#maxMs, initialMs * 2 ** this.#attempt++) * Math.random();
+    const { signal } = this.#stop;
+    let timer: Timer | undefined;
+    let stopped: (() => void) | undefined;
+    await new Promise<void>((resolve) => {
+      stopped = resolve;
+      signal.addEventListener("abort", resolve as () => void);
+      timer = new Timer(ms, resolve);
+    });
+    timer?.stop();
+    signal.removeEventListener("abort", stopped!);
+    signal.throwIfAborted();
+  }
+
+  /** Connects, and receives everything again before the first message can be sent. */
+  async #connect(signal: AbortSignal): Promise<Session> {
+    const connecting = (server: string) =>
+      this.#events.event({ type: "connecting", attempt: this.#attempt + 1, server });
+    const session = await this.#connector.connect(signal, this.#shared, this, connecting);
+    if (session.connection.endError !== undefined) throw session.connection.endError;
+    this.current = session;
+    this.#connectedAt = performance.now();
+    for (const subscription of this.subscriptions) {
+      session.subscribe(subscription).catch((error) => {
+        if (session.connection.endError === undefined) subscription.over(error);
+      });
+    }
+    for (const [name, responder] of this.responders) {
+      session.respond(name, responder.queue).catch((error) => {
+        if (session.connection.endError === undefined) responder.over(error);
+      });
+    }
+    for (const waiter of this.#waiters) waiter.resolve(session);
+    this.#waiters.clear();
+    return session;
+  }
+
+  /** Whether another attempt would end in the same way. A token function may have another token. */
+  #isFinal({ code }: ParleyError, wasConnected: boolean): boolean {
+    if (code === "unauthorized") return !(wasConnected && this.#connector.hasTokenFunction);
+    return code === "unsupported_protocol" || code === "bad_hello" || code === "bad_argument";
+  }
+
+  #names(): string[] {
+    return [...new Set([...this.subscriptions].map(({ channel }) => channel))];
+  }
+
+  #finish(error: ParleyError | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#endError = error;
+    for (const subscription of this.subscriptions) subscription.over(error);
+    for (const responder of this.responders.values()) responder.over(error);
+    for (const waiter of this.#waiters) waiter.reject(this.endError);
+    this.#waiters.clear();
+    callSafely(() => this.#events.over(this, error));
+  }
+}
+
+function closedError(): ParleyError {
+  return new ParleyError("closed", "this client is closed; connect again", { fatal: true });
+}

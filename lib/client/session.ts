@@ -1,0 +1,213 @@
+/**
+ * One session with a server: its connection, and the channels it has open.
+ *
+ * @module
+ */
+
+import { ParleyError } from "../errors.ts";
+import type { Welcome } from "../wire/control.ts";
+import { INBOX, Type } from "../wire/header.ts";
+import { isPattern } from "../wire/names.ts";
+import { Channels } from "./channels.ts";
+import type { ClientConnection, ClientConnectionEvents } from "./client_connection.ts";
+import { Delivery, type SharedDelivery } from "./delivery.ts";
+import { INBOX_NAME } from "./message.ts";
+import type { MessageQueue } from "./queue.ts";
+import { SessionChannel } from "./session_channel.ts";
+import type { ClientSubscription } from "./subscription.ts";
+
+/** Uses a session. */
+export interface SessionEvents {
+  /** The server opened a channel by its name; it can be sent to. */
+  channelOpened(channel: SessionChannel): void;
+  /** The server rejected a message to a channel, or to the inbox that `inboxKey` names; no id if it was a reply. */
+  rejected(error: ParleyError, name: string, id: number): void;
+  /** The session is over; no error if this client closed it. */
+  sessionEnded(session: Session, error: ParleyError | undefined): void;
+}
+
+/** One session; see the module's comment. */
+export class Session implements ClientConnectionEvents {
+  readonly connection: ClientConnection;
+  readonly welcome: Welcome;
+  readonly delivery: Delivery;
+  readonly channels: Channels;
+
+  readonly #events: SessionEvents;
+  #uses = 0;
+
+  /** The session that `welcome` describes. */
+  constructor(
+    connection: ClientConnection,
+    welcome: Welcome,
+    shared: SharedDelivery,
+    events: SessionEvents,
+  ) {
+    this.connection = connection;
+    this.welcome = welcome;
+    this.#events = events;
+    const sendReply: ConstructorParameters<typeof Channels>[0] = (id, requester, payload, options) => {
+      const { endError } = connection;
+      if (endError !== undefined && endError.code !== "closed") {
+        const text = "the connection that the request came by is over, so its reply cannot be sent";
+        return Promise.reject(new ParleyError("interrupted", text, { cause: endError }));
+      }
+      return connection.outbound.send(Type.REPLY, id, inboxOf(requester), payload, options);
+    };
+    this.channels = new Channels(sendReply);
+    this.delivery = new Delivery(connection, this.channels, shared, sendReply);
+  }
+
+  /** The session's id. */
+  get id(): number {
+    return this.welcome.number;
+  }
+
+  /** Marks a channel as the most recently used for sending. */
+  used(channel: SessionChannel): void {
+    channel.lastUsed = ++this.#uses;
+  }
+
+  /** The channel to send on; it is being opened if it was not open. */
+  openToSend(name: string): SessionChannel {
+    let channel = this.channels.get(name);
+    if (channel === undefined) {
+      channel = this.#add(name);
+      this.#open(channel).catch(() => {}); // those who wait for `ready` are told
+    }
+    this.used(channel);
+    return channel;
+  }
+
+  /** Receives the messages of a channel or pattern. */
+  async subscribe(subscription: ClientSubscription): Promise<void> {
+    const channel = this.channels.get(subscription.channel) ?? this.#add(subscription.channel);
+    channel.subscriptions.add(subscription);
+    this.channels.changed();
+    try {
+      await this.#open(channel);
+    } catch (error) {
+      channel.subscriptions.delete(subscription);
+      this.channels.changed();
+      throw error;
+    }
+  }
+
+  /** Receives them no longer. */
+  async unsubscribe(subscription: ClientSubscription): Promise<void> {
+    const channel = this.channels.get(subscription.channel);
+    if (channel === undefined || !channel.subscriptions.delete(subscription)) return;
+    this.channels.changed();
+    // The others go on with what is open. An echo or presence that none of them wants is dropped in passing.
+    if (channel.subscriptions.size > 0) return;
+    await this.#unlessOver(channel.requests !== undefined ? this.#open(channel) : this.#leave(channel));
+  }
+
+  /** Receives the requests of a channel or pattern. */
+  async respond(name: string, requests: MessageQueue): Promise<void> {
+    const channel = this.channels.get(name) ?? this.#add(name);
+    channel.requests = requests;
+    this.channels.changed();
+    try {
+      await this.#open(channel);
+    } catch (error) {
+      channel.requests = undefined;
+      this.channels.changed();
+      throw error;
+    }
+  }
+
+  /** Receives them no longer. Those that come before the server confirms are still taken. */
+  async stopResponding(name: string): Promise<void> {
+    const channel = this.channels.get(name);
+    if (channel?.requests === undefined) return;
+    const { requests } = channel;
+    if (channel.subscriptions.size === 0) return await this.#unlessOver(this.#leave(channel));
+    channel.requests = undefined;
+    const opened = this.#open(channel);
+    channel.requests = requests;
+    await this.#unlessOver(opened);
+    channel.requests = undefined;
+    this.channels.changed();
+  }
+
+  /** Waits for the end of something, which a session that is over has ended too. */
+  async #unlessOver(ending: Promise<void>): Promise<void> {
+    await ending.catch((error) => {
+      if (this.connection.endError === undefined) throw error;
+    });
+  }
+
+  #add(name: string): SessionChannel {
+    this.#makeRoom();
+    const channel = new SessionChannel(name);
+    this.channels.add(channel);
+    return channel;
+  }
+
+  /** Leaves the channel that was not used for sending for the longest time, before the server's limit is reached. */
+  #makeRoom(): void {
+    if (this.channels.size < this.welcome.limits.channels) return;
+    let oldest: SessionChannel | undefined;
+    for (const channel of this.channels.all()) {
+      if (channel.isIdle && channel.lastUsed < (oldest?.lastUsed ?? Infinity)) oldest = channel;
+    }
+    if (oldest !== undefined) this.#leave(oldest).catch(() => {}); // fails only with the connection
+  }
+
+  #open(channel: SessionChannel): Promise<void> {
+    channel.opening++;
+    const opened = this.connection.call(
+      Type.OPENED,
+      (writer, id) => writer.control(Type.OPEN, id, channel.open),
+      (_header, bytes, from, to) => {
+        const answer = this.connection.inbound.decode("OPENED", bytes, from, to);
+        if (answer === undefined) throw this.connection.endError!;
+        channel.opened(answer);
+        this.channels.opened(channel.name, answer.number);
+        if (!isPattern(channel.name)) this.#events.channelOpened(channel);
+      },
+    ).finally(() => channel.opening--);
+    channel.ready = opened;
+    return opened.catch((error) => {
+      if (!channel.isOpen) this.channels.remove(channel);
+      throw error;
+    });
+  }
+
+  async #leave(channel: SessionChannel): Promise<void> {
+    if (this.connection.endError !== undefined) return;
+    this.channels.leaving(channel);
+    try {
+      await this.connection.call(
+        Type.LEFT,
+        (writer, id) => writer.control(Type.LEAVE, id, { channel: channel.name }),
+        () => this.channels.remove(channel),
+      );
+    } catch (error) {
+      this.channels.remove(channel);
+      throw error;
+    }
+  }
+
+  // From the connection.
+
+  rejected(error: ParleyError, channel: number, id: number): void {
+    const name = channel >= INBOX ? inboxKey(channel) : this.channels.nameOf(channel) ?? "";
+    this.#events.rejected(error, name, id);
+  }
+
+  ended(error: ParleyError | undefined): void {
+    this.#events.sessionEnded(this, error);
+  }
+}
+
+/** The channel field of messages to a session. */
+export function inboxOf(session: number): number {
+  return (INBOX | session) >>> 0;
+}
+
+/** A name for an inbox that no channel has. */
+export function inboxKey(channel: number): string {
+  return `${INBOX_NAME}.${channel}`;
+}

@@ -1,0 +1,90 @@
+/**
+ * Limits on how long a call may take: a signal, a time, or both.
+ *
+ * @module
+ */
+
+import { ParleyError } from "../errors.ts";
+import type { WaitOptions } from "./options.ts";
+
+/** The longest time that `setTimeout` takes; it fires at once for more. */
+const MAX_TIMER_MS = 0x7fff_ffff;
+
+/** A timer of any length; Infinity never fires. */
+export class Timer {
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Calls `late` in `ms` milliseconds. */
+  constructor(ms: number, late: () => void) {
+    this.#start(ms, late);
+  }
+
+  /** Stops it. */
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #start(ms: number, late: () => void): void {
+    if (ms === Infinity) return;
+    this.#timer = ms <= MAX_TIMER_MS
+      ? setTimeout(late, ms)
+      : setTimeout(() => this.#start(ms - MAX_TIMER_MS, late), MAX_TIMER_MS);
+  }
+}
+
+/** The limits of one call, which count from their creation and cover all that it waits for. */
+export class Wait {
+  readonly #signal: AbortSignal | undefined;
+  readonly #what: string;
+  readonly #timeoutMs: number;
+  readonly #start = performance.now();
+
+  /** `what` names the call in the error; `defaultMs` counts unless `options` say otherwise. */
+  constructor(what: string, options: WaitOptions | undefined, defaultMs: number = Infinity) {
+    this.#what = what;
+    this.#signal = options?.signal;
+    this.#timeoutMs = options?.timeoutMs ?? defaultMs;
+    this.#signal?.throwIfAborted();
+  }
+
+  /** How much time is left, in milliseconds; at least 1. */
+  get leftMs(): number {
+    return Math.max(1, this.#timeoutMs - (performance.now() - this.#start));
+  }
+
+  /**
+   * `promise`, or what ends the wait for it. Then `abandon` is called.
+   *
+   * @throws {ParleyError} `timed_out`; or the signal's reason
+   */
+  for<T>(promise: Promise<T>, abandon?: () => void): Promise<T> {
+    const signal = this.#signal;
+    if (signal === undefined && this.#timeoutMs === Infinity) return promise;
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        timer.stop();
+        signal?.removeEventListener("abort", aborted);
+      };
+      const giveUp = (reason: unknown) => {
+        end();
+        reject(reason);
+        abandon?.();
+      };
+      const aborted = () => giveUp(signal!.reason);
+      const timer = new Timer(this.leftMs, () => giveUp(this.#late()));
+      if (signal?.aborted) return aborted();
+      signal?.addEventListener("abort", aborted);
+      promise.then((value) => {
+        end();
+        resolve(value);
+      }, (error) => {
+        end();
+        reject(error);
+      });
+    });
+  }
+
+  #late(): ParleyError {
+    return new ParleyError("timed_out", `${this.#what} took longer than ${this.#timeoutMs / 1000} s`);
+  }
+}
