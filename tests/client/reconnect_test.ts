@@ -1,0 +1,193 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { ClientEvent, ResumedEvent } from "../../lib/client/events.ts";
+import type { ConnectOptions, PresenceChange } from "../../lib/client/options.ts";
+import { connect } from "../../lib/client/connect.ts";
+import { ParleyError } from "../../lib/errors.ts";
+import { serve } from "../../lib/server/serve.ts";
+import { Type } from "../../lib/wire/header.ts";
+import { playServer, WELCOME } from "./fake_server.ts";
+import { next, texts } from "./messages.ts";
+import { Relay } from "./relay.ts";
+
+const SOON = { initialMs: 20, maxMs: 50 };
+
+/** Connects, and collects the events. `until` waits for one. */
+async function observed(options: ConnectOptions) {
+  const events: ClientEvent[] = [];
+  const waiters: (() => void)[] = [];
+  const onEvent = (event: ClientEvent) => {
+    events.push(event);
+    for (const wake of waiters.splice(0)) wake();
+  };
+  const client = await connect({ reconnect: SOON, ...options, onEvent });
+  const until = async <T extends ClientEvent["type"]>(type: T) => {
+    while (true) {
+      const found = events.findLast((event) => event.type === type);
+      if (found !== undefined) return found as Extract<ClientEvent, { type: T }>;
+      await new Promise<void>((resolve) => waiters.push(resolve));
+    }
+  };
+  return { client, events, until };
+}
+
+Deno.test("after a restart of the server, subscriptions, groups, presence and responders are renewed", async () => {
+  const first = await serve({ port: 0 });
+  const { port } = first;
+  const { client, events, until } = await observed({ port, name: "Ada" });
+  const changes: PresenceChange[] = [];
+  const chat = await client.subscribe("chat", { presence: (change) => void changes.push(change) });
+  const work = await client.subscribe("chat", { group: "w" });
+  await using _responder = await client.respond("upper", (request) => request.text().toUpperCase());
+  await first.close();
+  const interrupted = await until("interrupted");
+  assertEquals([interrupted.error.code, interrupted.subscriptions], ["shutting_down", ["chat"]]);
+  await client.publish("chat", "kept 1");
+  await client.publish("chat", "kept 2");
+  await assertRejects(() => client.sendTo(5, "x"), ParleyError, "stale");
+  await using server = await serve({ port });
+  assertEquals((await client.request("upper", "again")).text(), "AGAIN");
+  const resumed = await until("resumed") as ResumedEvent;
+  assert(resumed.interruptedMs > 0 && !resumed.recovered);
+  assertEquals(await texts(chat, 2), ["kept 1", "kept 2"]);
+  assertEquals([...chat.members.values()], ["Ada", "Ada"]); // the group has a connection of its own
+  await client.publish("chat", "new");
+  assertEquals((await next(chat)).text(), "new");
+  await next(work);
+  await client.flush();
+  assertEquals(server.sessions, 2);
+  await client.close();
+  assertEquals(events[0].type, "connecting");
+  assertEquals(events[1].type, "connected");
+  assertEquals(events.at(-1), { type: "closed", error: undefined });
+});
+
+Deno.test("a request under way is not repeated, and what is not known to have arrived fails flush", async () => {
+  await playServer(async (server) => {
+    {
+      using peer = await server.greet();
+      await peer.open(5);
+      await peer.expect(Type.MESSAGE);
+      await peer.expect(Type.REQUEST);
+    }
+    using peer = await server.greet();
+    await peer.drain();
+  }, async (port) => {
+    const { client, until } = await observed({ port });
+    await client.publish("jobs", "lost?");
+    const error = await assertRejects(() => client.request("jobs", "once"), ParleyError, "not repeated");
+    assertEquals([error.code, error.fatal], ["interrupted", false]);
+    assertEquals((await until("interrupted")).unconfirmed, 1);
+    await until("resumed");
+    await assertRejects(() => client.flush(), ParleyError, "1 messages may not have reached the server");
+    await client.flush();
+    await client.close();
+  });
+});
+
+Deno.test("unauthorized is final for a token, and each attempt asks a token function for another", async () => {
+  const rejection = { code: "unauthorized", message: "expired", fatal: true };
+  const tokens: unknown[] = [];
+  await playServer(async (server) => {
+    {
+      using peer = await server.accept();
+      tokens.push((await peer.expect(Type.HELLO)).json().token);
+      await peer.control({ type: Type.WELCOME }, WELCOME);
+      await peer.expect(Type.PING);
+      await peer.control({ type: Type.ERROR }, rejection);
+    }
+    using peer = await server.accept();
+    tokens.push((await peer.expect(Type.HELLO)).json().token);
+    await peer.control({ type: Type.ERROR }, rejection);
+    await peer.drain();
+  }, async (port) => {
+    let count = 0;
+    const { client } = await observed({ port, token: () => `token-${++count}` });
+    await assertRejects(() => client.ping(), ParleyError, "expired");
+    assertEquals((await client.closed)?.code, "unauthorized");
+    assertEquals((await assertRejects(() => client.publish("a", "x"), ParleyError)).code, "unauthorized");
+  });
+  assertEquals(tokens, ["token-1", "token-2"]);
+});
+
+Deno.test("without reconnecting, a responder whose connection is over rejects, and so does a subscription", async () => {
+  const server = await serve({ port: 0 });
+  const client = await connect({ port: server.port, reconnect: false });
+  const responder = await client.respond("jobs", () => {});
+  const chat = await client.subscribe("chat");
+  const finished = assertRejects(() => responder.finished, ParleyError);
+  await server.close();
+  assertEquals((await finished).code, "shutting_down");
+  assertEquals((await assertRejects(() => chat.next(), ParleyError)).code, "shutting_down");
+});
+
+Deno.test("what is kept while there is no connection is bounded, or refused", async () => {
+  for (const [keptBytes, code] of [[4, "backlog_full"], [0, "interrupted"]] as const) {
+    const server = await serve({ port: 0 });
+    const { client, until } = await observed({ port: server.port, reconnect: { ...SOON, keptBytes } });
+    await server.close();
+    await until("interrupted");
+    if (keptBytes > 0) await client.publish("chat", "1234");
+    assertEquals((await assertRejects(() => client.publish("chat", "5"), ParleyError)).code, code);
+    if (keptBytes > 0) await assertRejects(() => client.close(), ParleyError, "1 messages were not sent");
+    else await client.close();
+  }
+});
+
+Deno.test("a server that drains is left for the next address at once", async () => {
+  const first = await serve({ port: 0 });
+  await using second = await serve({ port: 0 });
+  const { client, until } = await observed({ url: [first.url, second.url] });
+  const chat = await client.subscribe("chat");
+  await first.close();
+  await until("resumed");
+  await client.publish("chat", "here");
+  assertEquals([await texts(chat, 1), second.sessions], [["here"], 1]);
+  await client.close();
+});
+
+Deno.test("a network that stalls is noticed within twice the heartbeat", async () => {
+  await using server = await serve({ port: 0, limits: { heartbeatSeconds: 1 } });
+  await using relay = new Relay(server.port);
+  const { client, until } = await observed({ port: relay.port });
+  relay.stall();
+  const start = performance.now();
+  const { error } = await until("interrupted");
+  const tookMs = performance.now() - start;
+  assert(error.code === "timeout" && tookMs < 2_500, `${error.code} after ${tookMs} ms`);
+  relay.resume();
+  await until("resumed");
+  await client.close();
+});
+
+Deno.test("200 clients whose server restarts come back spread over time", async () => {
+  const first = await serve({ port: 0, limits: { connectionsPerAddress: 1000 } });
+  const { port } = first;
+  const times: number[] = [];
+  const resumed = Promise.withResolvers<void>();
+  const onEvent = (event: ClientEvent) => {
+    if (event.type === "resumed" && times.push(performance.now()) === 200) resumed.resolve();
+  };
+  const clients = await Promise.all(Array.from({ length: 200 }, () => connect({ port, onEvent })));
+  await first.close();
+  await using _server = await serve({ port, limits: { connectionsPerAddress: 1000 } });
+  await resumed.promise;
+  let most = 0;
+  for (const time of times) {
+    most = Math.max(most, times.filter((other) => other >= time && other < time + 100).length);
+  }
+  assert(most < 80, `${most} clients came within 100 ms`);
+  assert(times.at(-1)! - times[0] < 10_000);
+  await Promise.all(clients.map((client) => client.close()));
+});
+
+Deno.test("closing while there is no connection ends the attempts", async () => {
+  const server = await serve({ port: 0 });
+  const { client, until } = await observed({ port: server.port, reconnect: { initialMs: 60_000 } });
+  const chat = await client.subscribe("chat");
+  await server.close();
+  await until("interrupted");
+  const loop = chat.next();
+  await client.close();
+  assertEquals((await loop).done, true);
+  assertEquals(await client.closed, undefined);
+});
