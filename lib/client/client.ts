@@ -5,7 +5,6 @@
  */
 
 import { ParleyError } from "../errors.ts";
-import type { Welcome } from "../wire/control.ts";
 import { Type } from "../wire/header.ts";
 import type { Client, Handler, Responder, Subscription } from "./api.ts";
 import { callSafely } from "./callback.ts";
@@ -15,6 +14,7 @@ import type { SharedDelivery } from "./delivery.ts";
 import { errorOf } from "./error_reply.ts";
 import type { ClientEvent } from "./events.ts";
 import { KEPT_BYTES, MAX_PENDING_FACTOR, PENDING_BYTES, PING_MS, REQUEST_MS } from "./limits.ts";
+import { Inbox } from "./inbox.ts";
 import { readMessage } from "./message.ts";
 import type { Message, Payload } from "./message_types.ts";
 import type {
@@ -27,18 +27,18 @@ import type {
   WaitOptions,
 } from "./options.ts";
 import { Publisher } from "./publisher.ts";
-import { MessageQueue } from "./queue.ts";
 import { type ReconnectingEvents, ReconnectingSession } from "./reconnecting.ts";
 import { ClientResponder } from "./responder.ts";
 import type { Session } from "./session.ts";
+import { SessionDescription } from "./session_description.ts";
 import { ClientSubscription } from "./subscription.ts";
 import { Wait } from "./waiting.ts";
 
 /** The client behind `connect`. */
-export class ReconnectingClient implements Client, SharedDelivery {
+export class ReconnectingClient extends SessionDescription implements Client, SharedDelivery {
   readonly closed: Promise<ParleyError | undefined>;
   readonly backlog: SharedDelivery["backlog"];
-  readonly inbox: MessageQueue & AsyncIterable<Message>;
+  readonly inbox: Inbox;
   isInboxUsed = false;
 
   readonly #connector: Connector;
@@ -49,12 +49,11 @@ export class ReconnectingClient implements Client, SharedDelivery {
   readonly #further = new Set<ReconnectingSession>();
   readonly #publisher: Publisher;
   readonly #ended = Promise.withResolvers<ParleyError | undefined>();
-  /** Of the session connected last. */
-  #welcome!: Welcome;
   #closing: Promise<void> | undefined;
 
   /** A client that is not connected yet. */
   constructor(connector: Connector, options: ConnectOptions) {
+    super();
     const { reconnect = true, pendingBytes = PENDING_BYTES, onError, onEvent } = options;
     this.#connector = connector;
     this.#onEvent = onEvent;
@@ -79,42 +78,13 @@ export class ReconnectingClient implements Client, SharedDelivery {
   /** Connects for the first time. */
   async start(signal: AbortSignal | undefined): Promise<void> {
     const session = await this.#main.start(signal);
-    this.#welcome = session.welcome;
+    this.welcome = session.welcome;
     this.#event({ type: "connected", sessionId: session.id, server: this.#connector.server });
-  }
-
-  get sessionId(): number {
-    return this.#welcome.number;
   }
 
   /** See `SharedDelivery`. */
   get publisherId(): number {
-    return this.#main.current?.id ?? this.#welcome?.number ?? 0;
-  }
-
-  get uuid(): string {
-    return this.#welcome.session;
-  }
-
-  get name(): string {
-    return this.#welcome.name;
-  }
-
-  get greeting(): string {
-    return this.#welcome.message;
-  }
-
-  get server(): Welcome["server"] {
-    return this.#welcome.server;
-  }
-
-  get limits(): Welcome["limits"] {
-    return this.#welcome.limits;
-  }
-
-  get serverTime(): Date | undefined {
-    const time = Date.parse(this.#welcome.time ?? "");
-    return Number.isNaN(time) ? undefined : new Date(time);
+    return this.#main.current?.id ?? this.welcome?.number ?? 0;
   }
 
   get isConnected(): boolean {
@@ -295,7 +265,7 @@ export class ReconnectingClient implements Client, SharedDelivery {
       rejected: (error, name, id) => this.#publisher.rejected(error, name, id),
       interrupted: (session, error) => this.#publisher.interrupted(session, error),
       resumed: (session: Session) => {
-        this.#welcome = session.welcome;
+        this.welcome = session.welcome;
         return this.#publisher.resumed(session);
       },
       over: (_line, error) => {
@@ -318,20 +288,5 @@ export class ReconnectingClient implements Client, SharedDelivery {
       over: (line) => this.#further.delete(line),
       event: (event) => this.#event(event),
     };
-  }
-}
-
-/** The inbox. Leaving a loop over it does not end it. */
-class Inbox extends MessageQueue implements AsyncIterable<Message> {
-  readonly #used: () => void;
-
-  constructor(backlog: SharedDelivery["backlog"], used: () => void) {
-    super(backlog);
-    this.#used = used;
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
-    this.#used();
-    return { next: () => this.next() };
   }
 }

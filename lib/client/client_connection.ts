@@ -7,41 +7,26 @@
  */
 
 import { Deadline } from "../deadline.ts";
-import { type EndReason, type ErrorCode, isErrorCode, ParleyError } from "../errors.ts";
+import { type EndReason, type ErrorCode, ParleyError } from "../errors.ts";
 import { LINGER_MS } from "../limits.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { Connection, type Receiver } from "../net/connection.ts";
 import type { Socket } from "../net/socket.ts";
 import { type Hello, PROTOCOL, type Welcome } from "../wire/control.ts";
 import { type Header, INBOX, Type } from "../wire/header.ts";
+import {
+  byeError,
+  type ClientConnectionEvents,
+  type ClientConnectionOptions,
+  disconnectedError,
+} from "./connection_types.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type ChannelEvents, type ConnectionEvents, Inbound } from "./inbound.ts";
 import { CLOSE_MS, NO_SLOW_CONSUMER_TIMEOUT_MS } from "./limits.ts";
-import type { Trace } from "./options.ts";
 import { Outbound } from "./outbound.ts";
 import { Timer } from "./waiting.ts";
 import { type Accept, PendingCalls, type Timeout } from "./pending_calls.ts";
-
-/** Uses a connection from its WELCOME on. */
-export interface ClientConnectionEvents {
-  /** Takes the messages. */
-  readonly delivery: ChannelEvents;
-  /** An ERROR that answers no call, but a MESSAGE or (`id` is not 0) a REPLY. */
-  rejected(error: ParleyError, channel: number, id: number): void;
-  /** The connection has ended, or is about to. No error means that this client closed it. Calls fail with it. */
-  ended(error: ParleyError | undefined): void;
-}
-
-/** The options of a connection. */
-export interface ClientConnectionOptions {
-  /** The server's address, for error messages. */
-  readonly server: string;
-  /** See `ConnectOptions.pendingBytes`. */
-  readonly pendingBytes: number;
-  /** See `ConnectOptions.trace`. */
-  readonly trace: Trace | undefined;
-}
 
 /** One connection; see the module's comment. */
 export class ClientConnection implements Receiver, ConnectionEvents {
@@ -220,8 +205,6 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     if (unconfirmed !== undefined) throw unconfirmed;
   }
 
-  // From the connection.
-
   /** See `Receiver.receive`. */
   receive(bytes: Uint8Array, end: number): number {
     this.#heartbeat?.received();
@@ -234,10 +217,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     this.#destroy(new ParleyError("internal", text, { cause: error, fatal: true }));
   }
 
-  /**
-   * See `Receiver.writeFailed`. The server has most likely closed the connection, and its ERROR lies behind the messages
-   * that are unread: reads them, although a queue may be full.
-   */
+  /** See `Receiver.writeFailed`. The server's ERROR may lie behind unread messages: reads on, however full a queue is. */
   writeFailed(): boolean {
     if (this.#isByeSent) return false;
     if (!this.#isLastRead) {
@@ -257,7 +237,9 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     this.#isEnded = true;
     this.inbound.stop();
     this.#heartbeat?.stop();
-    if (!this.#isByeSent) this.#error ??= this.#disconnected(reason);
+    if (!this.#isByeSent) {
+      this.#error ??= disconnectedError(this.#server, reason, this.#greeting !== undefined);
+    }
     const error = this.#error ?? new ParleyError("closed", "the client was closed");
     this.#greeting?.reject(error);
     this.#greeting = undefined;
@@ -265,8 +247,6 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     this.outbound.stop(error);
     this.#events?.ended(this.#error);
   }
-
-  // From the frames.
 
   /** See `ConnectionEvents.welcomeReceived`. */
   welcomeReceived(welcome: Welcome): ChannelEvents {
@@ -302,9 +282,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
 
   /** See `ConnectionEvents.byeReceived`. */
   byeReceived(reason: string): void {
-    const text = `${this.#server} ended the session: ${reason || "no reason given"}`;
-    const code = isErrorCode(reason) ? reason : "disconnected";
-    this.#error ??= new ParleyError(code, text, { fatal: true });
+    this.#error ??= byeError(this.#server, reason);
     this.#connection.finish("bye", LINGER_MS);
   }
 
@@ -317,14 +295,5 @@ export class ClientConnection implements Receiver, ConnectionEvents {
   #destroy(error: ParleyError): void {
     this.#error ??= error;
     this.#connection.destroy("reset");
-  }
-
-  /** The error for an end without BYE or ERROR. */
-  #disconnected(reason: EndReason): ParleyError {
-    const how = reason === "reset" ? "was reset" : "ended without a goodbye";
-    const text = this.#greeting !== undefined
-      ? `${this.#server} accepted the connection and closed it without a greeting; check that it is a Parley server`
-      : `the connection to ${this.#server} ${how}; the server may have stopped, or the network failed`;
-    return new ParleyError("disconnected", text, { fatal: true });
   }
 }

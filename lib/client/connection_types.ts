@@ -1,0 +1,45 @@
+/**
+ * What a client's connection needs, and how its end is described.
+ *
+ * @module
+ */
+
+import { type EndReason, isErrorCode, ParleyError } from "../errors.ts";
+import type { ChannelEvents } from "./inbound.ts";
+import type { Trace } from "./options.ts";
+
+/** Uses a connection from its WELCOME on. */
+export interface ClientConnectionEvents {
+  /** Takes the messages. */
+  readonly delivery: ChannelEvents;
+  /** An ERROR that answers no call, but a MESSAGE or (`id` is not 0) a REPLY. */
+  rejected(error: ParleyError, channel: number, id: number): void;
+  /** The connection has ended, or is about to. No error means that this client closed it. Calls fail with it. */
+  ended(error: ParleyError | undefined): void;
+}
+
+/** The options of a connection. */
+export interface ClientConnectionOptions {
+  /** The server's address, for error messages. */
+  readonly server: string;
+  /** See `ConnectOptions.pendingBytes`. */
+  readonly pendingBytes: number;
+  /** See `ConnectOptions.trace`. */
+  readonly trace: Trace | undefined;
+}
+
+/** The error for a BYE of the server. */
+export function byeError(server: string, reason: string): ParleyError {
+  const code = isErrorCode(reason) ? reason : "disconnected";
+  const text = `${server} ended the session: ${reason || "no reason given"}`;
+  return new ParleyError(code, text, { fatal: true });
+}
+
+/** The error for an end without BYE or ERROR. */
+export function disconnectedError(server: string, reason: EndReason, isGreeting: boolean): ParleyError {
+  const how = reason === "reset" ? "was reset" : "ended without a goodbye";
+  const text = isGreeting
+    ? `${server} accepted the connection and closed it without a greeting; check that it is a Parley server`
+    : `the connection to ${server} ${how}; the server may have stopped, or the network failed`;
+  return new ParleyError("disconnected", text, { fatal: true });
+}
