@@ -47,11 +47,11 @@ const ADVICE: Partial<Record<ErrorCode | LocalCode, string>> = {
   unauthorized: "give a valid token with --token or PARLEY_TOKEN",
   forbidden: "use a token that permits it",
   server_full: "try again later",
+  disconnected: "connect again",
   shutting_down: "connect again once it is back",
   no_responders: "start one with parley respond CHANNEL --exec COMMAND",
   responder_gone: "try again",
   no_reply: "check the responder",
-  timed_out: "check the responder, or wait longer with --timeout",
 };
 
 /**

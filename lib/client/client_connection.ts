@@ -175,7 +175,10 @@ export class ClientConnection implements Receiver, ConnectionEvents {
       return performance.now() - start;
     };
     const late = () =>
-      new ParleyError("timed_out", `${this.#server} did not answer a PING within ${withinMs / 1000} s`);
+      new ParleyError(
+        "timed_out",
+        `${this.#server} did not answer a PING within ${Math.round(withinMs) / 1000} s`,
+      );
     return this.call(Type.PONG, ping, pong, { ms: withinMs, error: late, signal });
   }
 

@@ -40,6 +40,6 @@ export function disconnectedError(server: string, reason: EndReason, isGreeting:
   const how = reason === "reset" ? "was reset" : "ended without a goodbye";
   const text = isGreeting
     ? `${server} accepted the connection and closed it without a greeting; check that it is a Parley server`
-    : `the connection to ${server} ${how}; the server may have stopped, or the network failed`;
+    : `the connection to ${server} ${how}: the server may have stopped, or the network failed`;
   return new ParleyError("disconnected", text, { fatal: true });
 }

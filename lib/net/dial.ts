@@ -36,28 +36,28 @@ export async function dial(
 ): Promise<Socket> {
   const where = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
   signal?.throwIfAborted();
-  // A pending attempt keeps the process alive for minutes unless it is aborted.
   const giveUp = new AbortController();
-  const aborted = () => giveUp.abort();
-  let isLate = false;
-  const deadline = new Deadline(Math.min(withinMs, MAX_TIMER_MS), () => {
-    isLate = true;
-    giveUp.abort();
-  });
+  const connecting = Deno.connect({ hostname, port, signal: giveUp.signal });
+  const { promise: late, resolve } = Promise.withResolvers<"late">();
+  const aborted = () => resolve("late");
+  const deadline = new Deadline(Math.min(withinMs, MAX_TIMER_MS), aborted);
   signal?.addEventListener("abort", aborted);
   try {
-    const socket = await Deno.connect({ hostname, port, signal: giveUp.signal });
-    if (giveUp.signal.aborted) {
-      socket.close();
-      giveUp.signal.throwIfAborted();
+    const result = await Promise.race([connecting, late]);
+    if (result === "late") {
+      giveUp.abort(); // a pending attempt keeps the process alive for minutes
+      // It may still succeed; the connection would leak.
+      connecting.then((socket) => socket.close(), () => {});
+      signal?.throwIfAborted();
+      const advice = "check the address, and that no firewall blocks it";
+      throw new ParleyError("unreachable", `no answer from ${where} within ${withinMs / 1000} s; ${advice}`);
     }
-    socket.setNoDelay(true);
-    return socket;
+    result.setNoDelay(true);
+    return result;
   } catch (error) {
     signal?.throwIfAborted();
-    if (!isLate) throw new ParleyError("unreachable", unreachable(where, error), { cause: error });
-    const advice = "check the address, and that no firewall blocks it";
-    throw new ParleyError("unreachable", `no answer from ${where} within ${withinMs / 1000} s; ${advice}`);
+    if (error instanceof ParleyError) throw error;
+    throw new ParleyError("unreachable", unreachable(where, error), { cause: error });
   } finally {
     deadline.stop();
     signal?.removeEventListener("abort", aborted);

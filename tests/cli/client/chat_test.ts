@@ -107,10 +107,7 @@ for (const [name, key] of [["Ctrl-D", "\x04"], ["Ctrl-C", "\x03"]]) {
       await using ada = new Program(["--url", server.url, "--name", "Ada"], { program });
       await ada.stdout.until(/chat\.lobby: you \(Ada\) and Grace; Ctrl-D ends\r\n> $/);
       await ada.type("hello from a terminal\r");
-      for await (const message of lobby) {
-        assertEquals(message.text(), "hello from a terminal");
-        break;
-      }
+      assertEquals((await lobby.next()).value?.text(), "hello from a terminal");
       await grace.publish("chat.lobby", "hello, \x1b[31mterminal");
       // deno-lint-ignore no-control-regex -- it takes the prompt away with one
       await ada.stdout.until(/\r\x1b\[KGrace: hello, \\x1b\[31mterminal\r\n> $/);

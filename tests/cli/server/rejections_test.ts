@@ -40,7 +40,7 @@ siteTest("a certificate of an authority that the client does not trust", async (
     assertFailure(
       ended,
       3,
-      /has a certificate from a CA that is not known here; give that CA's file with --ca/,
+      /has a certificate from a CA that is not known here; give that CA's certificate/,
     );
   }
   await server.log.untilLike("TLS handshake failed", "does not know the CA of this server's certificate");
@@ -83,7 +83,7 @@ siteTest("a certificate for another name", async (site) => {
 siteTest("a TLS client on a plain port", async (site) => {
   const server = await site.serve();
   const ended = await site.parley(["ping", "--port", `${server.port}`, "--tls"]);
-  assertFailure(ended, 3, /does not speak TLS; connect without --tls, or check the port/);
+  assertFailure(ended, 3, /does not speak TLS; connect without TLS, or check the port/);
   await server.log.untilLike("refused", "TLS");
 });
 

@@ -42,7 +42,7 @@ Deno.test("an unknown CA is reported, with or without another CA given", async (
   for (const caCerts of [[], [otherAuthority.certificate]]) {
     assertMatch(
       await failure(served.target, "untrusted", { caCerts }),
-      /^has a certificate from a CA that is not known here; give that CA's file with --ca/,
+      /^has a certificate from a CA that is not known here; give that CA's certificate/,
     );
   }
 });
@@ -82,7 +82,7 @@ Deno.test("a server that does not speak TLS is reported", async () => {
   });
   assertMatch(
     await failure(server.target, "not_parley"),
-    /^does not speak TLS; connect without --tls, or check the port$/,
+    /^does not speak TLS; connect without TLS, or check the port$/,
   );
 });
 
