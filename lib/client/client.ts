@@ -249,7 +249,7 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
     const closed = await Promise.allSettled(lines.map((line) => line.close(reason)));
     for (const result of closed) if (result.status === "rejected") failure ??= result.reason;
     this.#publisher.abandon(this.#main.endError);
-    await current?.connection.closed;
+    await this.closed;
     if (failure !== undefined) throw failure;
     this.#publisher.throwReports();
   }
@@ -268,11 +268,11 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
         this.welcome = session.welcome;
         return this.#publisher.resumed(session);
       },
-      over: (_line, error) => {
+      over: (line, error) => {
         this.inbox.end(error);
         this.#publisher.abandon(error);
-        for (const line of this.#further) line.close("the client is over").catch(() => {});
-        this.#ended.resolve(error);
+        for (const further of this.#further) further.close("the client is over").catch(() => {});
+        line.socketClosed.then(() => this.#ended.resolve(error));
         this.#event({ type: "closed", error });
       },
       event: (event) => this.#event(event),

@@ -88,6 +88,10 @@ export class Connector {
     const connection = new ClientConnection(socket, { server: formatTarget(address), pendingBytes, trace });
     const aborted = () => connection.abandon();
     signal.addEventListener("abort", aborted);
+    if (signal.aborted) {
+      socket.close();
+      signal.throwIfAborted();
+    }
     try {
       return await connection.greet(
         { name, token },

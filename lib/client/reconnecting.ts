@@ -37,6 +37,8 @@ export interface ReconnectingEvents {
 export class ReconnectingSession implements SessionEvents {
   /** Undefined while there is no connection. */
   current: Session | undefined;
+  /** Resolves when the socket of the last connection is closed. */
+  socketClosed: Promise<unknown> = Promise.resolve();
   readonly subscriptions = new Set<ClientSubscription>();
   readonly responders = new Map<string, ClientResponder>();
 
@@ -197,6 +199,7 @@ export class ReconnectingSession implements SessionEvents {
     const session = await this.#connector.connect(signal, this.#shared, this, connecting);
     if (session.connection.endError !== undefined) throw session.connection.endError;
     this.current = session;
+    this.socketClosed = session.connection.closed;
     this.#connectedAt = performance.now();
     for (const subscription of this.subscriptions) {
       session.subscribe(subscription).catch((error) => {
