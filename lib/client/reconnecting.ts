@@ -197,8 +197,10 @@ export class ReconnectingSession implements SessionEvents {
     const connecting = (server: string) =>
       this.#events.event({ type: "connecting", attempt: this.#attempt + 1, server });
     const session = await this.#connector.connect(signal, this.#shared, this, connecting);
-    if (session.connection.endError !== undefined) throw session.connection.endError;
     this.current = session;
+    const { endError, closed } = session.connection;
+    // It has ended while `greet` returned, so `sessionEnded` could not tell which session it was.
+    if (endError !== undefined) closed.then(() => this.sessionEnded(session, endError));
     this.socketClosed = session.connection.closed;
     this.#connectedAt = performance.now();
     for (const subscription of this.subscriptions) {

@@ -90,7 +90,7 @@ siteTest("a TLS client on a plain port", async (site) => {
 siteTest("a plain client on a TLS port", async (site) => {
   const server = await site.serve("--tls");
   const ended = await site.parley(["ping", "--port", `${server.port}`]);
-  assertFailure(ended, 3, /speaks TLS; connect with --tls \(or a parleys:\/\/ URL\), and with --ca/);
+  assertFailure(ended, 3, /speaks TLS; connect over TLS \(a parleys:\/\/ URL\), with its CA/);
   await server.log.untilLike(
     "TLS handshake failed",
     "does not speak TLS; plain connections go to a server without --tls",
