@@ -1,7 +1,6 @@
 /**
- * One connection to a server, from the client's side: greeting, heartbeat, calls and their answers, and the end.
- *
- * Frames about channels go to {@linkcode ClientConnectionEvents}.
+ * One connection to a server, from the client's side: greeting, heartbeat, calls and their answers, and the end. Frames
+ * about channels go to {@linkcode ClientConnectionEvents}.
  *
  * @module
  */
@@ -70,9 +69,9 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     };
     this.#server = options.server;
     this.#connection = new Connection(socket, new BufferPool(), limits, () => this);
-    this.#writer = new FrameWriter(this.#connection.outbox, options.trace);
-    this.inbound = new Inbound(this, this.#calls, options.trace);
     const { outbox } = this.#connection;
+    this.#writer = new FrameWriter(outbox, options.trace);
+    this.inbound = new Inbound(this, this.#calls, options.trace);
     this.outbound = new Outbound(outbox, this.#writer, options.pendingBytes, () => this.resume());
     this.closed = this.#connection.closed.then(() => this.#error);
   }
@@ -98,8 +97,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
       return await new Promise<T>((resolve, reject) => {
         const greeted = (welcome: Welcome) => {
           const events = attach(welcome);
-          resolve(events);
-          return events;
+          return resolve(events), events;
         };
         this.#greeting = { resolve: greeted, reject };
         this.#writer.control(Type.HELLO, 0, { protocol: PROTOCOL, ...hello });
@@ -208,7 +206,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     if (unconfirmed !== undefined) throw unconfirmed;
   }
 
-  /** See `Receiver.receive`. */
+  /** See `Receiver`. */
   receive(bytes: Uint8Array, end: number): number {
     this.#heartbeat?.received();
     return this.inbound.read(bytes, end);
