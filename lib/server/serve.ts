@@ -57,7 +57,7 @@ import { VERSION } from "../version.ts";
  *
  * await using server = await serve({ port: 0 });
  * await using client = await connect({ url: server.url, name: "Ada" });
- * console.log(client.message);
+ * console.log(client.greeting);
  * ```
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {

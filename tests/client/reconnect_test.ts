@@ -34,8 +34,12 @@ Deno.test("after a restart of the server, subscriptions, groups, presence and re
   const first = await serve({ port: 0 });
   const { port } = first;
   const { client, events, until } = await observed({ port, name: "Ada" });
-  const changes: PresenceChange[] = [];
-  const chat = await client.subscribe("chat", { presence: (change) => void changes.push(change) });
+  let changed = Promise.withResolvers<PresenceChange>();
+  const presence = (change: PresenceChange) => {
+    changed.resolve(change);
+    changed = Promise.withResolvers();
+  };
+  const chat = await client.subscribe("chat", { presence });
   const work = await client.subscribe("chat", { group: "w" });
   await using _responder = await client.respond("upper", (request) => request.text().toUpperCase());
   await first.close();
@@ -49,7 +53,8 @@ Deno.test("after a restart of the server, subscriptions, groups, presence and re
   const resumed = await until("resumed") as ResumedEvent;
   assert(resumed.interruptedMs > 0 && !resumed.recovered);
   assertEquals(await texts(chat, 2), ["kept 1", "kept 2"]);
-  assertEquals([...chat.members.values()], ["Ada", "Ada"]); // the group has a connection of its own
+  while (chat.members.size < 2) await changed.promise; // the group has a connection of its own
+  assertEquals([...chat.members.values()], ["Ada", "Ada"]);
   await client.publish("chat", "new");
   assertEquals((await next(chat)).text(), "new");
   await next(work);
