@@ -59,7 +59,7 @@ siteTest("a server whose stderr and log file nothing reads goes on, and stops on
     using socket = await Deno.connect({ hostname: "127.0.0.1", port });
     await socket.write(new TextEncoder().encode("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
   }
-  await using client = await within(connect({ port }), "connection");
+  await using client = await within(connect({ port, reconnect: false }), "connection");
   const released = client.closed;
   await within(read(), "the number of lost lines");
   for (let count = 0; count < 400; count++) {
