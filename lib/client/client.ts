@@ -210,6 +210,14 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
     }
   }
 
+  /** Whether the session may publish on a channel, as the server says when it opens it. */
+  async mayPublish(name: string): Promise<boolean> {
+    const session = await this.#main.session(new Wait("opening a channel", undefined, PING_MS));
+    const channel = session.openToSend(name);
+    await channel.ready;
+    return channel.mayPublish;
+  }
+
   async ping(options?: WaitOptions): Promise<number> {
     checkOptions("wait", options);
     const wait = new Wait("ping", options, PING_MS);

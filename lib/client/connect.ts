@@ -7,7 +7,7 @@
 import type { Client } from "./api.ts";
 import { badArgument, checkOptions } from "./checks.ts";
 import { ReconnectingClient } from "./client.ts";
-import { Connector } from "./connector.ts";
+import { Connector, type ConnectStep } from "./connector.ts";
 import type { ConnectOptions } from "./options.ts";
 
 /**
@@ -53,14 +53,26 @@ import type { ConnectOptions } from "./options.ts";
  * console.log(reply.text()); // QUIET
  * ```
  */
-export async function connect(options: ConnectOptions = {}): Promise<Client> {
+export function connect(options: ConnectOptions = {}): Promise<Client> {
+  return connectInSteps(options);
+}
+
+/**
+ * As {@linkcode connect}, and says how far it came: for a program that explains why it does not connect.
+ *
+ * @param stepDone called when a step has succeeded
+ */
+export async function connectInSteps(
+  options: ConnectOptions,
+  stepDone?: (step: ConnectStep) => void,
+): Promise<ReconnectingClient> {
   checkOptions("connect", options);
   const { reconnect } = options;
   if (typeof reconnect === "object") checkOptions("reconnect", reconnect);
   else if (reconnect !== undefined && typeof reconnect !== "boolean") {
     throw badArgument("reconnect must be true, false or an object");
   }
-  const client = new ReconnectingClient(new Connector(options), options);
+  const client = new ReconnectingClient(new Connector(options, stepDone), options);
   await client.start(options.signal);
   return client;
 }

@@ -18,16 +18,24 @@ import type { ConnectOptions } from "./options.ts";
 import { Session, type SessionEvents } from "./session.ts";
 import { Wait } from "./waiting.ts";
 
+/** A part of connecting: the TCP connection, or the TLS handshake. The greeting follows. */
+export type ConnectStep = "tcp" | "tls";
+
 /** Connects, as often as asked, with the same options. */
 export class Connector {
   readonly #options: ConnectOptions;
+  readonly #stepDone: ((step: ConnectStep) => void) | undefined;
   readonly #addresses: readonly Address[];
   /** The address to try first. */
   #next = 0;
 
-  /** @throws {ParleyError} `bad_argument` */
-  constructor(options: ConnectOptions) {
+  /**
+   * @param stepDone called when a step has succeeded
+   * @throws {ParleyError} `bad_argument`
+   */
+  constructor(options: ConnectOptions, stepDone?: (step: ConnectStep) => void) {
     this.#options = options;
+    this.#stepDone = stepDone;
     this.#addresses = addressesOf(options);
     const { token, name } = options;
     checkHello({ name, token: typeof token === "string" ? token : undefined });
@@ -82,9 +90,12 @@ export class Connector {
     const wait = new Wait("connecting", { signal, timeoutMs }, CONNECT_MS);
     const token = await this.#token(address, wait);
     const caCerts = address.ca === undefined ? [] : [address.ca];
+    const onConnected = () => this.#stepDone?.("tcp");
     const socket = address.tls
-      ? await dialTls(address, { caCerts, withinMs: wait.leftMs, signal })
+      ? await dialTls(address, { caCerts, withinMs: wait.leftMs, signal, onConnected })
       : await dial(address, wait.leftMs, signal);
+    if (address.tls) this.#stepDone?.("tls");
+    else onConnected();
     const connection = new ClientConnection(socket, { server: formatTarget(address), pendingBytes, trace });
     const aborted = () => connection.abandon();
     signal.addEventListener("abort", aborted);

@@ -101,7 +101,7 @@ export class FrameWriter {
   }
 
   #show(payload: Uint8Array): void {
-    this.#trace?.("out", readHeader(this.#scratch), payload);
+    this.#trace?.("out", readHeader(this.#scratch), payload, this.sender);
   }
 }
 

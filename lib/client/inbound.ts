@@ -55,6 +55,8 @@ export class Inbound implements FrameHandler {
   readonly #scanner = new Scanner("client", MAX_FRAME_BYTES, RUN_BYTES);
   /** Set by the WELCOME. */
   #channels: ChannelEvents | undefined;
+  /** The id of the session; 0 before the WELCOME. */
+  #sessionId = 0;
   #isClosing = false;
   #isStopped = false;
 
@@ -145,6 +147,7 @@ export class Inbound implements FrameHandler {
           return this.#events.violated("bad_frame", "broke the protocol: a second WELCOME");
         }
         this.#scanner.greeted();
+        this.#sessionId = welcome.number;
         this.#channels = this.#events.welcomeReceived(welcome);
         return;
       }
@@ -171,7 +174,8 @@ export class Inbound implements FrameHandler {
   #show(bytes: Uint8Array, at: number): void {
     if (this.#trace === undefined) return;
     const header = readHeader(bytes, at);
-    this.#trace("in", header, bytes.subarray(at + HEADER_BYTES, at + HEADER_BYTES + header.length));
+    const payload = bytes.subarray(at + HEADER_BYTES, at + HEADER_BYTES + header.length);
+    this.#trace("in", header, payload, this.#sessionId);
   }
 }
 

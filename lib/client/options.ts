@@ -73,10 +73,10 @@ export interface ReconnectOptions {
 }
 
 /**
- * Sees every frame: `in` from the server, `out` to it. The payload is valid only during the call. The function must not
- * throw.
+ * Sees every frame: `in` from the server, `out` to it. The payload is valid only during the call. `sessionId` is 0 until
+ * the WELCOME has been read; it tells the connections of one client apart. The function must not throw.
  */
-export type Trace = (way: "in" | "out", header: Header, payload: Uint8Array) => void;
+export type Trace = (way: "in" | "out", header: Header, payload: Uint8Array, sessionId: number) => void;
 
 /** Where to connect to, and as which session. `signal` and `timeoutMs` (5,000 by default) are those of one attempt. */
 export interface ConnectOptions extends WaitOptions {

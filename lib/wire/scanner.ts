@@ -9,7 +9,6 @@
  * @module
  */
 
-import type { ErrorCode } from "../errors.ts";
 import { HEADER_BYTES, MAX_CONTROL_BYTES, MAX_RUN_BYTES, SEQUENCE_BYTES } from "../limits.ts";
 import {
   FIRST_EXTENSION,
@@ -25,6 +24,7 @@ import {
   u16,
   u32,
 } from "./header.ts";
+import { bad, notAFrame, type Violation, violation } from "./violation.ts";
 
 /** Takes what a scanner finds. Offsets are into the chunk, which is reused as soon as `scan` returns. */
 export interface FrameHandler {
@@ -43,15 +43,6 @@ export interface FrameHandler {
   frame(bytes: Uint8Array, from: number, to: number): boolean;
   /** Is told of an extension frame, which is skipped. Returns as `frame` does. */
   skip(bytes: number): boolean;
-}
-
-/** The reason why a stream cannot go on. */
-export interface Violation {
-  readonly code: ErrorCode;
-  readonly message: string;
-  /** The id and channel of the offending frame, 0 if it was no frame. */
-  readonly id: number;
-  readonly channel: number;
 }
 
 /** The end of the connection that reads. It decides which types may come, and whether `sender` is checked. */
@@ -155,22 +146,25 @@ export class Scanner {
     const type = bytes[at];
     const length = u32(bytes, at + 4);
     const rule = RULES[type];
-    if (rule === undefined && type < FIRST_EXTENSION) {
-      const message = `${typeName(type)}: not a Parley frame${hint(bytes, at)}`;
-      return { code: "bad_frame", message, id: 0, channel: 0 };
-    }
+    if (rule === undefined && type < FIRST_EXTENSION) return notAFrame(bytes, at);
     if (!this.#greeted && !this.#mayBeFirst(type)) {
       const first = this.#role === "server" ? "HELLO" : "WELCOME";
-      return violation(bytes, at, "bad_hello", `expected ${first} as the first frame, got ${typeName(type)}`);
+      return violation(
+        bytes,
+        at,
+        "type",
+        "bad_hello",
+        `expected ${first} as the first frame, got ${typeName(type)}`,
+      );
     }
     const limit = this.#payloadLimit(rule);
     if (length > limit) {
       const what = rule?.payload === "json" ? `payload of ${rule.name}` : "payload";
-      return violation(bytes, at, "too_large", `${what} of ${length} bytes; the limit is ${limit}`);
+      return violation(bytes, at, "length", "too_large", `${what} of ${length} bytes; the limit is ${limit}`);
     }
     const sender = u32(bytes, at + 12);
     if (this.#sender !== undefined && sender !== this.#sender) {
-      return bad(bytes, at, `sender is ${sender}, but this session's number is ${this.#sender}`);
+      return bad(bytes, at, "sender", `sender is ${sender}, but this session's number is ${this.#sender}`);
     }
     // The other fields of an extension are not ours to check.
     return rule && this.#checkFields(rule, bytes, at, length, sender);
@@ -195,25 +189,29 @@ export class Scanner {
     const channel = u32(bytes, at + 8);
     const writer = this.#role === "server" ? "client" : "server";
     if (rule.from !== "both" && rule.from !== writer) {
-      return bad(bytes, at, `a ${writer} must not send ${name}`);
+      return bad(bytes, at, "type", `a ${writer} must not send ${name}`);
     }
-    if (name === "HELLO" && this.#greeted) return bad(bytes, at, "a second HELLO in one session");
-    if (name === "HELLO" && sender !== 0) return bad(bytes, at, `sender of HELLO must be 0, got ${sender}`);
+    if (name === "HELLO" && this.#greeted) return bad(bytes, at, "type", "a second HELLO in one session");
+    if (name === "HELLO" && sender !== 0) {
+      return bad(bytes, at, "sender", `sender of HELLO must be 0, got ${sender}`);
+    }
     if ((flags & RESERVED_FLAGS) !== 0) {
-      return bad(bytes, at, `flags 0x${flags.toString(16)} set bits that must be 0`);
+      return bad(bytes, at, "flags", `flags 0x${flags.toString(16)} set bits that must be 0`);
     }
-    if ((flags & KIND_MASK) === KIND_MASK) return bad(bytes, at, "content kind 3 is reserved; use 0, 1 or 2");
+    if ((flags & KIND_MASK) === KIND_MASK) {
+      return bad(bytes, at, "flags", "content kind 3 is reserved; use 0, 1 or 2");
+    }
     if ((flags & MESSAGE_HEADERS) !== 0 && rule.payload !== "content") {
-      return bad(bytes, at, `${name} cannot have message headers (flag 0x08)`);
+      return bad(bytes, at, "flags", `${name} cannot have message headers (flag 0x08)`);
     }
-    if (rule.id === "zero" && id !== 0) return bad(bytes, at, `id of ${name} must be 0, got ${id}`);
-    if (rule.id === "set" && id === 0) return bad(bytes, at, `id of ${name} must not be 0`);
+    if (rule.id === "zero" && id !== 0) return bad(bytes, at, "id", `id of ${name} must be 0, got ${id}`);
+    if (rule.id === "set" && id === 0) return bad(bytes, at, "id", `id of ${name} must not be 0`);
     if (name === "MESSAGE" && ((flags & RECEIPT) !== 0) !== (id !== 0)) {
       const got = `id ${id} and flags 0x${flags.toString(16)}`;
-      return bad(bytes, at, `MESSAGE with ${got}: id and receipt flag go together`);
+      return bad(bytes, at, "id", `MESSAGE with ${got}: id and receipt flag go together`);
     }
     if (name === "ACK" && this.#role === "server" && id !== 0) {
-      return bad(bytes, at, `id of a client's ACK must be 0, got ${id}`);
+      return bad(bytes, at, "id", `id of a client's ACK must be 0, got ${id}`);
     }
     return this.#checkChannel(rule, bytes, at, channel) ?? this.#checkLength(rule, bytes, at, length);
   }
@@ -222,16 +220,16 @@ export class Scanner {
     const { name } = rule;
     const isInbox = channel >= INBOX;
     if (rule.channel === "zero" && channel !== 0) {
-      return bad(bytes, at, `channel of ${name} must be 0, got ${channel}`);
+      return bad(bytes, at, "channel", `channel of ${name} must be 0, got ${channel}`);
     }
     if (rule.channel === "target" && channel === 0) {
-      return bad(bytes, at, `${name} needs a channel or an inbox, got 0`);
+      return bad(bytes, at, "channel", `${name} needs a channel or an inbox, got 0`);
     }
     if (rule.channel === "number" && (channel === 0 || isInbox)) {
-      return bad(bytes, at, `${name} needs a channel number, got ${isInbox ? "an inbox" : "0"}`);
+      return bad(bytes, at, "channel", `${name} needs a channel number, got ${isInbox ? "an inbox" : "0"}`);
     }
     if (rule.channel === "inbox" && !isInbox) {
-      return bad(bytes, at, `${name} goes to an inbox, got channel ${channel}`);
+      return bad(bytes, at, "channel", `${name} goes to an inbox, got channel ${channel}`);
     }
     return undefined;
   }
@@ -241,12 +239,24 @@ export class Scanner {
     if (typeof payload === "string") return undefined;
     if ("max" in payload) {
       if (length <= payload.max) return undefined;
-      return violation(bytes, at, "too_large", `${name} carries at most ${payload.max} bytes, got ${length}`);
+      return violation(
+        bytes,
+        at,
+        "length",
+        "too_large",
+        `${name} carries at most ${payload.max} bytes, got ${length}`,
+      );
     }
     const allowed = name === "ACK" && this.#role === "client" ? [SEQUENCE_BYTES] : payload;
     if (allowed.includes(length)) return undefined;
     const code = length > Math.max(...allowed) ? "too_large" : "bad_frame";
-    return violation(bytes, at, code, `${name} carries ${allowed.join(" or ")} bytes, got ${length}`);
+    return violation(
+      bytes,
+      at,
+      "length",
+      code,
+      `${name} carries ${allowed.join(" or ")} bytes, got ${length}`,
+    );
   }
 
   #mayBeFirst(type: number): boolean {
@@ -270,23 +280,4 @@ function countSame(view: DataView, at: number, size: number, end: number): numbe
     next += size;
   }
   return (next - at) / size;
-}
-
-function violation(bytes: Uint8Array, at: number, code: ErrorCode, message: string): Violation {
-  return { code, message, id: u16(bytes, at + 2), channel: u32(bytes, at + 8) };
-}
-
-function bad(bytes: Uint8Array, at: number, message: string): Violation {
-  return violation(bytes, at, "bad_frame", message);
-}
-
-/** Names what else the bytes may be. Most clients on a wrong port speak one of these. */
-function hint(bytes: Uint8Array, at: number): string {
-  if (bytes[at] === 0x16 && bytes[at + 1] === 0x03) return "; this looks like TLS, but the port is plain TCP";
-  const start = String.fromCharCode(...bytes.subarray(at, at + 6));
-  if (/^(GET |POST |HEAD |PUT |OPTIO|HTTP\/)/.test(start)) return "; this looks like HTTP";
-  if (start.startsWith("PROXY ") || start.startsWith("\r\n\r\n\0\r")) {
-    return "; this looks like a PROXY protocol header, which Parley does not read: turn it off in the proxy";
-  }
-  return "";
 }

@@ -20,6 +20,8 @@ export interface TlsDialOptions {
   readonly withinMs: number;
   /** Gives up: the call rejects with its reason. */
   readonly signal?: AbortSignal;
+  /** Called when the TCP connection is there, before the handshake. */
+  readonly onConnected?: () => void;
 }
 
 /**
@@ -35,7 +37,7 @@ export interface TlsDialOptions {
  */
 export async function dialTls(
   target: Target,
-  { caCerts = [], withinMs, signal }: TlsDialOptions,
+  { caCerts = [], withinMs, signal, onConnected }: TlsDialOptions,
 ): Promise<Socket> {
   if (caCerts.some((pem) => !pem.includes("-----BEGIN CERTIFICATE-----"))) {
     throw new ParleyError(
@@ -48,6 +50,7 @@ export async function dialTls(
   const deadline = performance.now() + withinMs;
   // Not `Deno.connectTls`: a TLS connection has no `setNoDelay`, but the TCP connection under it does.
   const tcp = await dial(target, withinMs, signal) as Deno.TcpConn;
+  onConnected?.();
   let tls: Deno.TlsConn | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let aborted: (() => void) | undefined;
