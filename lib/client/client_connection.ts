@@ -72,7 +72,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     const { outbox } = this.#connection;
     this.#writer = new FrameWriter(outbox, options.trace);
     this.inbound = new Inbound(this, this.#calls, options.trace);
-    this.outbound = new Outbound(outbox, this.#writer, options.pendingBytes, () => this.resume());
+    this.outbound = new Outbound(outbox, this.#writer, options, () => this.resume());
     this.closed = this.#connection.closed.then(() => this.#error);
   }
 

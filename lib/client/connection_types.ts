@@ -24,6 +24,8 @@ export interface ClientConnectionOptions {
   readonly server: string;
   /** See `ConnectOptions.pendingBytes`. */
   readonly pendingBytes: number;
+  /** Whether another connection follows if this one breaks. */
+  readonly isRenewed: boolean;
   /** See `ConnectOptions.trace`. */
   readonly trace: Trace | undefined;
 }

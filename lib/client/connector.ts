@@ -96,7 +96,12 @@ export class Connector {
       : await dial(address, wait.leftMs, signal);
     if (address.tls) this.#stepDone?.("tls");
     else onConnected();
-    const connection = new ClientConnection(socket, { server: formatTarget(address), pendingBytes, trace });
+    const connection = new ClientConnection(socket, {
+      server: formatTarget(address),
+      pendingBytes,
+      isRenewed: this.#options.reconnect !== false,
+      trace,
+    });
     const aborted = () => connection.abandon();
     signal.addEventListener("abort", aborted);
     if (signal.aborted) {

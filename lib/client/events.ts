@@ -25,6 +25,8 @@ export interface InterruptedEvent {
   readonly error: ParleyError;
   /** The channels and patterns that receive nothing until `resumed`. */
   readonly subscriptions: readonly string[];
+  /** The channels and patterns whose requests are not answered until `resumed`. */
+  readonly responders: readonly string[];
   /** How many published messages are not known to have reached the server. */
   readonly unconfirmed: number;
 }
@@ -41,6 +43,8 @@ export interface ResumedEvent {
   readonly interruptedMs: number;
   /** The channels and patterns on which messages may be missing. */
   readonly subscriptions: readonly string[];
+  /** The channels and patterns whose requests are answered again. */
+  readonly responders: readonly string[];
   /** Whether the subscriptions were resumed without a gap. Only stored channels can be. */
   readonly recovered: boolean;
   /** How many messages that were published meanwhile are being sent now. */

@@ -66,8 +66,9 @@ export interface ReconnectOptions {
   /** How long to keep trying, in milliseconds; Infinity by default. */
   readonly giveUpMs?: number;
   /**
-   * How many bytes of what is published meanwhile are kept, to be sent in order; 1 MiB by default. 0 refuses it, as
-   * `interrupted`.
+   * How many bytes of what is published meanwhile are kept, to be sent in order; 1 MiB by default. Beyond that, `publish`
+   * waits until the message is sent, and beyond eight times as much it fails with `backlog_full`. 0 refuses everything
+   * at once, as `interrupted`.
    */
   readonly keptBytes?: number;
 }

@@ -7,12 +7,13 @@
 import { ParleyError } from "../errors.ts";
 import type { Outbox } from "../net/outbox.ts";
 import { Type } from "../wire/header.ts";
+import type { ClientConnectionOptions } from "./connection_types.ts";
 import type { EncodedMessage, FrameWriter } from "./frame_writer.ts";
 import { MAX_PENDING_FACTOR } from "./limits.ts";
 import type { Payload, ReplyOptions } from "./message_types.ts";
 
 /** One resolved promise for all: `publish` allocates nothing if it need not wait. */
-const RESOLVED = Promise.resolve();
+export const RESOLVED = Promise.resolve();
 
 /** The outgoing messages of one connection. */
 export class Outbound {
@@ -24,19 +25,26 @@ export class Outbound {
   readonly #outbox: Outbox;
   readonly #writer: FrameWriter;
   readonly #maxPending: number;
+  readonly #isRenewed: boolean;
   readonly #onWait: () => void;
   #waiting = 0;
   /** Why nothing can be sent any more. */
   #stopped: ParleyError | undefined;
 
   /**
-   * @param pendingBytes see `ConnectOptions.pendingBytes`
+   * @param options those of the connection
    * @param onWait is called before a caller waits for room
    */
-  constructor(outbox: Outbox, writer: FrameWriter, pendingBytes: number, onWait: () => void) {
+  constructor(
+    outbox: Outbox,
+    writer: FrameWriter,
+    { pendingBytes, isRenewed }: Pick<ClientConnectionOptions, "pendingBytes" | "isRenewed">,
+    onWait: () => void,
+  ) {
     this.#outbox = outbox;
     this.#writer = writer;
     this.#maxPending = pendingBytes * MAX_PENDING_FACTOR;
+    this.#isRenewed = isRenewed;
     this.#onWait = onWait;
   }
 
@@ -91,8 +99,9 @@ export class Outbound {
     const room = new Promise<void>((resolve, reject) => {
       this.#outbox.whenRoom(() => {
         this.#waiting--;
-        // After `close`, queued messages are still written. The promise says no more than that.
-        if (this.#stopped === undefined || this.#stopped.code === "closed") resolve();
+        // After `close`, queued messages are still written. If another connection follows, the program can go on, and
+        // the client's events and `flush` say what may be lost.
+        if (this.#stopped === undefined || this.#stopped.code === "closed" || this.#isRenewed) resolve();
         else reject(this.#stopped);
       });
     });

@@ -11,10 +11,10 @@ import { Type } from "../wire/header.ts";
 import { callSafely } from "./callback.ts";
 import { badArgument, checkName, checkOptions } from "./checks.ts";
 import { checkSize, type EncodedMessage, encodeMessage } from "./frame_writer.ts";
-import { MAX_REJECTIONS, PING_MS } from "./limits.ts";
+import { MAX_PENDING_FACTOR, MAX_REJECTIONS, PING_MS } from "./limits.ts";
 import type { Payload } from "./message_types.ts";
 import type { PublishOptions, WaitOptions } from "./options.ts";
-import { handled } from "./outbound.ts";
+import { handled, RESOLVED } from "./outbound.ts";
 import type { ReconnectingSession } from "./reconnecting.ts";
 import { inboxKey, inboxOf, type Session } from "./session.ts";
 import type { SessionChannel } from "./session_channel.ts";
@@ -25,7 +25,7 @@ interface Kept extends EncodedMessage {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   /** Whether the caller was told already that it is kept. */
-  readonly isPromised: boolean;
+  isPromised: boolean;
 }
 
 /** What a publisher needs of its client. */
@@ -87,7 +87,7 @@ export class Publisher {
     if (endError !== undefined) return handled(Promise.reject(endError));
     let channel = session?.channels.get(name);
     if (channel === undefined) checkName(name);
-    if (session === undefined) return this.#keep(name, payload, options, this.#options.keptBytes, true);
+    if (session === undefined) return this.#keepUntilConnected(name, payload, options);
     channel ??= session.openToSend(name);
     if (channel.isOpen) {
       if (!channel.mayPublish) throw forbidden(name);
@@ -95,39 +95,47 @@ export class Publisher {
       return session.connection.outbound.send(Type.MESSAGE, 0, channel.channelId, payload, options);
     }
     const isFirst = !this.#kept.has(name);
-    const kept = this.#keep(name, payload, options, this.#options.openingBytes, false);
+    const kept = this.#keep(name, payload, options, this.#options.openingBytes);
     // A channel that is opened for something else has a `ready` too.
     if (isFirst) channel.ready.catch((error) => this.#refused(session, name, error));
     return kept;
   }
 
-  /** Keeps a copy of a message. */
+  /** Keeps a message while there is no connection. Beyond `keptBytes` the caller waits until it is sent. */
+  #keepUntilConnected(name: string, payload: Payload, options: PublishOptions | undefined): Promise<void> {
+    const { keptBytes } = this.#options;
+    if (keptBytes === 0) {
+      throw new ParleyError("interrupted", "the connection is interrupted, and nothing is kept meanwhile");
+    }
+    const sent = this.#keep(name, payload, options, keptBytes * MAX_PENDING_FACTOR);
+    if (this.#keptBytes > keptBytes) return sent;
+    const kept = this.#kept.get(name)!.at(-1)!;
+    kept.isPromised = true;
+    kept.resolve();
+    return RESOLVED;
+  }
+
+  /** Keeps a copy of a message. The promise resolves when it is sent. */
   #keep(
     name: string,
     payload: Payload,
     options: PublishOptions | undefined,
     maxBytes: number,
-    isPromised: boolean,
   ): Promise<void> {
     const { flags, bytes } = encodeMessage(payload, options);
     const maxPayload = this.#line.current?.welcome.limits.payload;
     if (maxPayload !== undefined) checkSize(bytes.length, maxPayload);
-    if (maxBytes === 0) {
-      throw new ParleyError("interrupted", "the connection is interrupted, and nothing is kept meanwhile");
-    }
-    if (this.#keptBytes + bytes.length > maxBytes) {
-      const text =
-        `${this.#keptBytes} bytes wait to be sent already, of at most ${maxBytes}; await what publish returns`;
+    if (this.#keptBytes > 0 && this.#keptBytes + bytes.length > maxBytes) {
+      const text = `${this.#keptBytes} bytes wait to be sent; await the promise that publish returns`;
       throw new ParleyError("backlog_full", text);
     }
     this.#keptBytes += bytes.length;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const copy = bytes === payload ? bytes.slice() : bytes;
     const list = this.#kept.get(name);
-    const kept = { flags, bytes: copy, resolve, reject, isPromised };
+    const kept = { flags, bytes: copy, resolve, reject, isPromised: false };
     if (list === undefined) this.#kept.set(name, [kept]);
     else list.push(kept);
-    if (isPromised) resolve();
     return handled(promise);
   }
 

@@ -136,8 +136,7 @@ export class ReconnectingSession implements SessionEvents {
     const unconfirmed = this.#events.interrupted(session, error);
     for (const responder of this.responders.values()) responder.interrupted(error);
     if (this.#options === undefined || this.#isFinal(error, true)) return this.#finish(error);
-    const subscriptions = this.#names();
-    this.#events.event({ type: "interrupted", error, subscriptions, unconfirmed });
+    this.#events.event({ type: "interrupted", error, unconfirmed, ...this.#names() });
     this.#reconnect(session, error).catch((failure) => {
       if (this.#stop.signal.aborted) this.#finish(undefined);
       else this.#finish(failure instanceof ParleyError ? failure : error);
@@ -159,7 +158,7 @@ export class ReconnectingSession implements SessionEvents {
           sessionId: session.id,
           previousSessionId: before.id,
           interruptedMs: performance.now() - start,
-          subscriptions: this.#names(),
+          ...this.#names(),
           recovered: false,
           kept: this.#events.resumed(session),
         });
@@ -224,8 +223,10 @@ export class ReconnectingSession implements SessionEvents {
     return code === "unsupported_protocol" || code === "bad_hello" || code === "bad_argument";
   }
 
-  #names(): string[] {
-    return [...new Set([...this.subscriptions].map(({ channel }) => channel))];
+  /** What an interruption concerns. */
+  #names(): { subscriptions: string[]; responders: string[] } {
+    const subscriptions = new Set([...this.subscriptions].map(({ channel }) => channel));
+    return { subscriptions: [...subscriptions], responders: [...this.responders.keys()] };
   }
 
   #finish(error: ParleyError | undefined): void {

@@ -47,6 +47,11 @@ export const CLIENT_OPTIONS = {
     range: [1, 86_400_000],
     help: "how long to wait: 10, 10s or 500ms; default 5s to connect, 30s for a reply",
   },
+  "reconnect": {
+    kind: "boolean",
+    default: true,
+    help: "connect again after the connection broke, as by default; --no-reconnect ends instead",
+  },
   "count": {
     kind: "integer",
     range: [1, 1e9],
@@ -79,7 +84,7 @@ export const CLIENT_OPTIONS = {
 export type ClientConfig = Values<typeof CLIENT_OPTIONS>;
 
 /** The options that only some commands take. */
-export const COMMAND_OPTIONS = ["count", "exec", "exec-timeout", "json"] as const;
+export const COMMAND_OPTIONS = ["reconnect", "count", "exec", "exec-timeout", "json"] as const;
 
 /** An option that only some commands take. */
 export type CommandOption = typeof COMMAND_OPTIONS[number];

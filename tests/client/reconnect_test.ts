@@ -125,16 +125,41 @@ Deno.test("without reconnecting, a responder whose connection is over rejects, a
   assertEquals((await assertRejects(() => chat.next(), ParleyError)).code, "shutting_down");
 });
 
-Deno.test("what is kept while there is no connection is bounded, or refused", async () => {
-  for (const [keptBytes, code] of [[4, "backlog_full"], [0, "interrupted"]] as const) {
+Deno.test("what is kept while there is no connection is bounded: then publish waits, and then it fails", async () => {
+  const first = await serve({ port: 0 });
+  const { port } = first;
+  const { client, until } = await observed({ port, reconnect: { ...SOON, keptBytes: 4 } });
+  const chat = await client.subscribe("chat");
+  await first.close();
+  await until("interrupted");
+  await client.publish("chat", "1234");
+  const waiting = client.publish("chat", "5".repeat(20));
+  assertEquals(await Promise.race([waiting, Promise.resolve("waits")]), "waits");
+  await assertRejects(() => client.publish("chat", "6", { timeoutMs: 1 }), ParleyError, "took longer");
+  assertEquals(
+    (await assertRejects(() => client.publish("chat", "7".repeat(8)), ParleyError)).code,
+    "backlog_full",
+  );
+  await using _server = await serve({ port });
+  await waiting;
+  assertEquals(await texts(chat, 3), ["1234", "5".repeat(20), "6"]);
+  await client.close();
+});
+
+Deno.test("what is published while there is no connection can be refused, and is lost if none comes back", async () => {
+  for (const keptBytes of [4, 0]) {
     const server = await serve({ port: 0 });
     const { client, until } = await observed({ port: server.port, reconnect: { ...SOON, keptBytes } });
     await server.close();
     await until("interrupted");
-    if (keptBytes > 0) await client.publish("chat", "1234");
-    assertEquals((await assertRejects(() => client.publish("chat", "5"), ParleyError)).code, code);
-    if (keptBytes > 0) await assertRejects(() => client.close(), ParleyError, "1 messages were not sent");
-    else await client.close();
+    if (keptBytes > 0) {
+      await client.publish("chat", "1");
+      await assertRejects(() => client.close(), ParleyError, "1 messages were not sent");
+    } else {
+      const error = await assertRejects(() => client.publish("chat", "1"), ParleyError);
+      assertEquals(error.code, "interrupted");
+      await client.close();
+    }
   }
 });
 
@@ -176,11 +201,9 @@ Deno.test("200 clients whose server restarts come back spread over time", async 
   await first.close();
   await using _server = await serve({ port, limits: { connectionsPerAddress: 1000 } });
   await resumed.promise;
-  let most = 0;
-  for (const time of times) {
-    most = Math.max(most, times.filter((other) => other >= time && other < time + 100).length);
-  }
-  assert(most < 80, `${most} clients came within 100 ms`);
+  // Uniform over a second: the middle 160 take 800 ms. A machine that stalls for a moment must not fail this.
+  const spreadMs = times[180] - times[20];
+  assert(spreadMs > 400, `the middle 160 clients came within ${spreadMs} ms`);
   assert(times.at(-1)! - times[0] < 10_000);
   await Promise.all(clients.map((client) => client.close()));
 });

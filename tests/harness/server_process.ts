@@ -24,6 +24,8 @@ export interface LogReader {
 /** How to start a server. */
 export interface ServerProcessOptions<L extends LogReader = RecordedLog>
   extends Omit<ProgramOptions, "onErrorLine"> {
+  /** Its port; a free one if left out. */
+  readonly listenPort?: number;
   /** Arguments after those for the port and the log's format. */
   readonly args?: readonly string[];
   /** Reads the log; a {@linkcode RecordedLog} if left out. */
@@ -55,12 +57,12 @@ export class ServerProcess<L extends LogReader = RecordedLog> implements AsyncDi
 
   /** Starts a server, the one of this checkout if `program` is left out, and waits until it listens. */
   static async start<L extends LogReader = RecordedLog>(
-    { args = [], log, ...options }: ServerProcessOptions<L> = {},
+    { args = [], listenPort = 0, log, ...options }: ServerProcessOptions<L> = {},
   ): Promise<ServerProcess<L>> {
     const reader = log ?? new RecordedLog() as unknown as L;
     const listening = Promise.withResolvers<number>();
     let lastLine = "";
-    const program = new Program(["--port", "0", "--log-format", "json", ...args], {
+    const program = new Program(["--port", `${listenPort}`, "--log-format", "json", ...args], {
       program: SOURCE.server,
       ...options,
       onErrorLine: (line) => {

@@ -6,6 +6,7 @@
 
 import type { Logger } from "@logtape/logtape";
 import type { Client } from "../../client/api.ts";
+import type { ClientEvent } from "../../client/events.ts";
 import type { ClientConfig, CommandOption } from "../../config/client_options.ts";
 import type { ParleyError } from "../../errors.ts";
 import type { Output } from "../output.ts";
@@ -36,7 +37,7 @@ export interface Context {
   /** Closed in reverse order when the command ends, fails or is interrupted. */
   readonly resources: AsyncDisposableStack;
   /** Connects to the server that the options name. */
-  readonly connect: (onError?: (error: ParleyError) => void) => Promise<Client>;
+  readonly connect: (options?: CommandConnectOptions) => Promise<Client>;
   /** Prints a line to stderr. */
   readonly printLine: (line: string) => void;
   /** Prints progress to stderr, but only if stderr is a terminal. */
@@ -45,9 +46,17 @@ export interface Context {
   readonly printError: (text: string) => void;
 }
 
-/** Rejects when the connection ends for a reason other than `client.close()`. Never resolves; race it. */
-export async function connectionLost(client: Client): Promise<never> {
-  const error = await client.closed;
-  if (error !== undefined) throw error;
-  return await new Promise<never>(() => {});
+/** How a command connects. */
+export interface CommandConnectOptions {
+  /**
+   * Whether the command goes on after its connection broke, unless its user wants `--no-reconnect`; false by default.
+   * Pass `values.reconnect`, and list `reconnect` among the command's options.
+   */
+  readonly reconnect?: boolean;
+  /** See `ConnectOptions.onError`. */
+  readonly onError?: (error: ParleyError) => void;
+  /** Sees each change of the connection's state. */
+  readonly onEvent?: (event: ClientEvent) => void;
+  /** Shows one line about such a change; on stderr by default. The line is safe to show on a terminal. */
+  readonly onNotice?: (text: string) => void;
 }

@@ -4,12 +4,13 @@
  * @module
  */
 
-import { connect } from "../../client/connect.ts";
+import type { ConnectOptions } from "../../client/options.ts";
 import { type Logging, setUpLogging } from "../../logging/setup.ts";
 import { LineQueue } from "../../logging/line_queue.ts";
 import { VERSION } from "../../version.ts";
 import type { Command, Context } from "./command.ts";
 import { type CommandLine, parseCommandLine } from "./command_line.ts";
+import { connectCommand } from "./connection.ts";
 import { CHAT } from "./commands/chat.ts";
 import { PING } from "./commands/ping.ts";
 import { PUBLISH } from "./commands/publish.ts";
@@ -111,10 +112,10 @@ async function perform(
     output,
     log,
     resources,
-    connect: async (onError) => {
+    connect: async (commandOptions = {}) => {
       const { name, insecure, trace, tls } = values;
       await clientLog.flush(); // the question for a token comes after what was logged
-      const client = await connect({
+      const options: ConnectOptions = {
         ...address,
         name,
         token: await readToken(values.token, tokenOrigin),
@@ -122,10 +123,9 @@ async function perform(
         ca: await readAuthority(values.ca),
         insecure,
         timeoutMs: values.timeout,
-        reconnect: false,
-        onError,
         trace: trace ? traceTo(printLine) : undefined,
-      });
+      };
+      const client = await connectCommand(options, commandOptions, context);
       isConnected = true;
       resources.use(client);
       const { uuid: session, sessionId: number, server } = client;
@@ -149,7 +149,7 @@ async function perform(
   return { isConnected, failure: failures[0] };
 }
 
-function traceTo(printLine: Context["printLine"]): NonNullable<Parameters<typeof connect>[0]>["trace"] {
+function traceTo(printLine: Context["printLine"]): ConnectOptions["trace"] {
   const start = performance.now();
   return (direction, header) => printLine(formatTrace(direction, header, performance.now() - start));
 }

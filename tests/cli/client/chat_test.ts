@@ -69,9 +69,9 @@ processTest("Ctrl-C ends chat with 0", async () => {
   assertEquals((await ada.ended()).code, 0);
 });
 
-processTest("a server that stops ends chat with 3, although stdin is open", async () => {
+processTest("with --no-reconnect, a server that stops ends chat with 3, although stdin is open", async () => {
   const server = await serve({ port: 0 });
-  await using ada = await chat(server.url);
+  await using ada = await chat(server.url, "--no-reconnect");
   await server.close();
   const { code, stderr } = await ada.ended();
   assertEquals(code, 3);

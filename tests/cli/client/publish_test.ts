@@ -60,15 +60,19 @@ processTest("a line above the server's limit is one line and a failure", async (
   assertFailure(ended, 1, /1024/);
 });
 
-processTest("a server that stops ends a publish that waits for a line with 3", async () => {
-  const server = await serve({ port: 0 });
-  await using program = new Program(["publish", "jobs", "--url", server.url, ...LOGGED]);
-  await program.stderr.until(/"connected"/);
-  await server.close();
-  const { code, stderr } = await program.ended();
-  assertEquals(code, 3);
-  assertMatch(stderr, /\nparley: [^\n]*shutting_down; connect again[^\n]*\n$/);
-});
+processTest(
+  "with --no-reconnect, a server that stops ends a publish that waits for a line with 3",
+  async () => {
+    const server = await serve({ port: 0 });
+    const args = ["publish", "jobs", "--url", server.url, "--no-reconnect", ...LOGGED];
+    await using program = new Program(args);
+    await program.stderr.until(/"connected"/);
+    await server.close();
+    const { code, stderr } = await program.ended();
+    assertEquals(code, 3);
+    assertMatch(stderr, /\nparley: [^\n]*shutting_down; connect again[^\n]*\n$/);
+  },
+);
 
 processTest("Ctrl-C ends a publish that waits for a line with 130", async () => {
   await using server = await serve({ port: 0 });

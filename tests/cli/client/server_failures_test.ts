@@ -64,13 +64,13 @@ processTest("a server's message cannot control the terminal", async () => {
 });
 
 for (const command of [["subscribe", "chat"], ["respond", "chat", "--exec", "cat"], ["chat"]]) {
-  processTest(`a connection that breaks ends ${command[0]} with 3`, async () => {
+  processTest(`with --no-reconnect, a connection that breaks ends ${command[0]} with 3`, async () => {
     await playServer(async (server) => {
       using peer = await server.greet();
       await peer.open(1);
       peer.conn.close();
     }, async (port) => {
-      await using program = new Program([...command, "--port", `${port}`]);
+      await using program = new Program([...command, "--port", `${port}`, "--no-reconnect"]);
       const { code, stderr } = await program.ended();
       assertEquals(code, 3);
       assertMatch(stderr, /(^|\n)parley: the connection to 127[^\n]*connect again\n$/);

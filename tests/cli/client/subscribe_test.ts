@@ -93,9 +93,9 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-processTest("a server that shuts down is one line and exit code 3", async () => {
+processTest("with --no-reconnect, a server that shuts down is one line and exit code 3", async () => {
   const server = await serve({ port: 0 });
-  await using program = await subscribe(server.url, "chat");
+  await using program = await subscribe(server.url, "chat", "--no-reconnect");
   await server.close();
   const { code, stderr } = await program.ended();
   assertEquals(code, 3);

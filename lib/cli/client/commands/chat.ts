@@ -6,7 +6,8 @@
 
 import type { Client, Subscription } from "../../../client/api.ts";
 import type { Message } from "../../../client/message_types.ts";
-import { type Command, connectionLost, type Context } from "../command.ts";
+import type { Command, Context } from "../command.ts";
+import { connectionLost } from "../connection.ts";
 import { describeFailure } from "../../failures.ts";
 import { decodeText, detectKind, lines, stdin } from "../input.ts";
 import { Screen } from "../screen.ts";
@@ -21,14 +22,20 @@ export const CHAT: Command = {
   summary: "chat on a channel, line by line",
   details: `The default CHANNEL is ${LOBBY}. Ctrl-D or Ctrl-C ends the chat. Messages go to\n` +
     "stdout. Notices of sessions that join or leave go to stderr, or above the prompt on a terminal.",
-  options: [],
+  options: ["reconnect"],
   endsByInterrupt: true,
   run: chat,
 };
 
-async function chat({ operands, output, log, resources, printLine, connect }: Context): Promise<void> {
+async function chat(
+  { values, operands, output, log, resources, printLine, connect }: Context,
+): Promise<void> {
   const screen = resources.use(new Screen(output, printLine));
-  const client = await connect((error) => screen.notice(describeFailure(error)));
+  const client = await connect({
+    reconnect: values.reconnect,
+    onError: (error) => screen.notice(describeFailure(error)),
+    onNotice: (text) => screen.notice(text),
+  });
   const names = new SessionNames();
   const channel = operands[0] ?? LOBBY;
   const messages = await client.subscribe(channel, {

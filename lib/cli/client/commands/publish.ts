@@ -5,7 +5,8 @@
  */
 
 import { ParleyError } from "../../../errors.ts";
-import { type Command, connectionLost, type Context } from "../command.ts";
+import type { Command, Context } from "../command.ts";
+import { connectionLost } from "../connection.ts";
 import { detectKind, lines, stdin } from "../input.ts";
 import { visibleJson } from "../../terminal.ts";
 
@@ -16,7 +17,7 @@ export const PUBLISH: Command = {
   summary: "send a text, or each line of stdin, as a message",
   details:
     "Ends when the server has accepted or refused everything. Put -- before a TEXT that begins with -.",
-  options: ["json"],
+  options: ["reconnect", "json"],
   endsByInterrupt: false,
   run: publish,
 };
@@ -26,9 +27,9 @@ async function publish({ values, operands, output, log, connect }: Context): Pro
   if (text === undefined && Deno.stdin.isTerminal()) {
     throw new ParleyError("bad_argument", "publish needs a TEXT, or - to send each line of input");
   }
-  const client = await connect();
-  let messages = 0;
   const isStdin = text === undefined || text === "-";
+  const client = await connect({ reconnect: isStdin && values.reconnect });
+  let messages = 0;
   if (isStdin) {
     const inputLines = lines(stdin(), client.limits.payload);
     const lost = connectionLost(client);

@@ -5,7 +5,8 @@
  */
 
 import type { Message } from "../../../client/message_types.ts";
-import { type Command, connectionLost, type Context } from "../command.ts";
+import type { Command, Context } from "../command.ts";
+import { connectionLost } from "../connection.ts";
 import { decodeText, detectKind, readAll, stdin } from "../input.ts";
 import { visibleLines } from "../../terminal.ts";
 import { formatJson } from "./subscribe.ts";

@@ -6,7 +6,8 @@
 
 import type { Message, Payload } from "../../../client/message_types.ts";
 import { ParleyError } from "../../../errors.ts";
-import { type Command, connectionLost, type Context } from "../command.ts";
+import type { Command, Context } from "../command.ts";
+import { connectionLost } from "../connection.ts";
 import { describeFailure } from "../../failures.ts";
 import { decodeText } from "../input.ts";
 import { CommandFailed, Shell } from "../shell.ts";
@@ -22,7 +23,7 @@ export const RESPOND: Command = {
     "requester gets an error without the reason (exit code 5 of parley request), and a line on stderr here\n" +
     "gives the reason. The command does not get PARLEY_TOKEN and PARLEY_URL, and is ended when respond ends.\n" +
     "CHANNEL may be a pattern.",
-  options: ["exec", "exec-timeout"],
+  options: ["reconnect", "exec", "exec-timeout"],
   endsByInterrupt: true,
   run: respond,
 };
@@ -40,7 +41,7 @@ async function respond(
       `respond needs --exec COMMAND, the command to run for each request: parley respond ${name} --exec 'wc -c'`;
     throw new ParleyError("bad_argument", text);
   }
-  const client = await connect();
+  const client = await connect({ reconnect: values.reconnect });
   const { uuid: session } = client;
   const shell = resources.use(new Shell(command, values.execTimeout, client.limits.payload));
   const answer = async (request: Message) => {

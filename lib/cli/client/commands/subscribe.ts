@@ -22,7 +22,7 @@ export const SUBSCRIBE: Command = {
     "in base64. With --json each line is an object with channel, sender, kind, headers if there are any,\n" +
     "and text or base64.\n" +
     "In a pattern, * stands for one segment of a name, and a final > for one or more: 'chat.*', 'jobs.>'.",
-  options: ["count", "json"],
+  options: ["reconnect", "count", "json"],
   endsByInterrupt: true,
   run: subscribe,
 };
@@ -31,7 +31,10 @@ async function subscribe(
   { values, operands, output, log, printStatus, printError, connect }: Context,
 ): Promise<void> {
   // One message with malformed headers must not end the subscription.
-  const client = await connect((error) => printError(describeFailure(error)));
+  const client = await connect({
+    reconnect: values.reconnect,
+    onError: (error) => printError(describeFailure(error)),
+  });
   const subscriptions: Subscription[] = [];
   for (const name of distinct(operands)) subscriptions.push(await client.subscribe(name));
   const names = subscriptions.map(({ channel }) => channel);
