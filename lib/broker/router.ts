@@ -90,7 +90,7 @@ export class Router {
     if (groups.length > 0 || channel.announcements.length > 0) {
       return this.#publishWithGroups(channel, from, bytes, start, end, waiter);
     }
-    this.#budget.spend(Work.RUN + all.length * Work.SEND);
+    this.#budget.spend(all.length > 1 ? Work.RUN + all.length * Work.SEND : Work.RUN);
     if (!haveRoom(all, from, end - start, waiter)) return start;
     for (let i = 0; i < all.length; i++) {
       const { peer, echo } = all[i];

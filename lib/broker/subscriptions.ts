@@ -14,8 +14,12 @@ import type { Channels } from "./channels.ts";
 import type { Peer, Subscription } from "./peer.ts";
 import { Work, type WorkBudget } from "./work_budget.ts";
 
+/** Of the channels that a session uses, so many are found fastest, less one; all bits of it are set. */
+const RECENT_MASK = 63;
+
 /** A channel that the session has open by name. */
 export interface OpenChannel {
+  readonly number: number;
   readonly channel: Channel;
   /** Whether it is `$echo`, which the server answers itself. */
   readonly isEcho: boolean;
@@ -30,6 +34,11 @@ export class Subscriptions {
   readonly #permissions: Permissions;
   readonly #budget: WorkBudget;
   readonly #opened = new Map<number, OpenChannel>();
+  /**
+   * Those used last, by the last bits of their number: looking into a map for each run takes as long as all else that
+   * is done for it. Made when first needed, because most sessions publish nothing.
+   */
+  #recent: (OpenChannel | undefined)[] = [];
   readonly #patterns = new Map<string, Subscription>();
   /** Numbers of channels that it has been told without having them open by name. */
   readonly #told = new Set<number>();
@@ -47,7 +56,16 @@ export class Subscriptions {
 
   /** The channel that the session has open under `number`. */
   get(number: number): OpenChannel | undefined {
-    return this.#opened.get(number);
+    const recent = this.#recent[number & RECENT_MASK];
+    return recent !== undefined && recent.number === number ? recent : this.#find(number);
+  }
+
+  #find(number: number): OpenChannel | undefined {
+    const open = this.#opened.get(number);
+    if (open === undefined) return undefined;
+    if (this.#recent.length === 0) this.#recent = new Array(RECENT_MASK + 1).fill(undefined);
+    this.#recent[number & RECENT_MASK] = open;
+    return open;
   }
 
   /** Whether the session knows the number of a channel. */
@@ -148,7 +166,9 @@ export class Subscriptions {
     const subscription = this.#subscription(open);
     if (!isEcho && !this.#isApart(subscription, before, id)) return;
     const channel = opened?.channel ?? this.#channels.open(open.channel);
-    if (opened === undefined) this.#opened.set(channel.number, { channel, isEcho, mayPublish });
+    if (opened === undefined) {
+      this.#opened.set(channel.number, { number: channel.number, channel, isEcho, mayPublish });
+    }
     // On $echo each session is alone: there is no other to receive from, nor to see.
     if (!isEcho) this.#subscribe(channel, open, before, subscription);
     this.#answer(channel, open, id, mayPublish);
@@ -184,6 +204,7 @@ export class Subscriptions {
     const before = channel.subscription(this.#peer);
     this.#count(before, undefined);
     this.#opened.delete(channel.number);
+    if (this.#recent.length > 0) this.#recent[channel.number & RECENT_MASK] = undefined;
     this.#told.delete(channel.number); // a client may forget the number now
     channel.leave(this.#peer, isCovered);
     if (before?.subscribe) channel.presence?.tell(Type.PARTED, this.#peer);

@@ -14,11 +14,11 @@ import { CALLS_PER_TURN, WORK_PER_TURN } from "../limits.ts";
 
 /** What steps of the broker's work cost, in units; found with `--cpu-prof` under the attacks of `tests/hostile`. */
 export const Work = {
-  /** Handing on a run. */
+  /** Handing on a run, to one receiver. */
   RUN: 1,
   /** Handling a frame that needs no decoding. */
   FRAME: 8,
-  /** Sending to one of many receivers. */
+  /** Sending to one of several receivers. */
   SEND: 2,
   /** Decoding or encoding a control payload. */
   CONTROL: 60,
