@@ -17,6 +17,9 @@ export const Exit = {
   NO_ANSWER: 5,
 } as const;
 
+/** A command failed for a reason that its message says, with exit code 1. */
+export class CommandError extends Error {}
+
 /** The exit codes as `--help` explains them. */
 export const EXIT_HELP = `Exit codes: 0 done, 1 failed, 2 wrong usage, 3 server not reachable (or lost),
             4 refused (token or permission), 5 no reply in time or no responder`;
@@ -72,6 +75,7 @@ export function describeFailure(error: unknown): string {
   if (error instanceof ApplicationError) {
     return visible(`the responder failed with ${error.code}: ${error.message}`);
   }
+  if (error instanceof CommandError) return visible(error.message);
   if (!(error instanceof ParleyError)) {
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     return visible(

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { concat } from "@std/bytes";
+
 /** The reader of our output has closed it, as `head -1` does. This ends the command, but is not a failure. */
 export class OutputClosed extends Error {}
 
@@ -13,8 +15,8 @@ export interface ByteWriter {
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** Characters that may be pending before callers must wait: enough to fill a write, at little cost of memory. */
-const MAX_PENDING_CHARACTERS = 65_536;
+/** Characters and bytes that may be pending before callers must wait: enough to fill a write, at little cost of memory. */
+const MAX_PENDING_LENGTH = 65_536;
 
 /**
  * Writes text in order, without blocking the event loop: while a pager stalls the output, the connection stays alive.
@@ -27,8 +29,8 @@ export class Output {
   readonly #writer: ByteWriter;
   readonly #encoder = new TextEncoder();
   readonly #fail: (error: unknown) => void;
-  #pending: string[] = [];
-  #pendingCharacters = 0;
+  #pending: (string | Uint8Array)[] = [];
+  #pendingLength = 0;
   #writing: Promise<void> | undefined;
   #failure: unknown;
 
@@ -46,23 +48,26 @@ export class Output {
     return this.text(`${line}\n`);
   }
 
+  /** Writes a line, or bytes as they are; otherwise as {@linkcode text}. */
+  write(formatted: string | Uint8Array): Promise<void> | undefined {
+    return typeof formatted === "string" ? this.line(formatted) : this.#add(formatted);
+  }
+
   /**
    * Writes `text` after everything before it. If it returns a promise, too much is pending: await it.
    *
    * @throws {OutputClosed} (as a rejection) if the other end of the pipe is closed
    */
   text(text: string): Promise<void> | undefined {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    this.#pending.push(text);
-    this.#pendingCharacters += text.length;
-    this.#writing ??= this.#writeAll();
-    return this.#pendingCharacters < MAX_PENDING_CHARACTERS ? undefined : this.flush();
+    return this.#add(text);
   }
 
-  /** Writes `bytes` unchanged, after everything before them. */
-  async bytes(bytes: Uint8Array): Promise<void> {
-    await this.flush();
-    await this.#write(bytes);
+  #add(piece: string | Uint8Array): Promise<void> | undefined {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    this.#pending.push(piece);
+    this.#pendingLength += piece.length;
+    this.#writing ??= this.#writeAll();
+    return this.#pendingLength < MAX_PENDING_LENGTH ? undefined : this.flush();
   }
 
   /** Resolves when everything is written; rejects if writing failed. */
@@ -76,9 +81,9 @@ export class Output {
     await undefined; // text added in the same turn of the event loop goes into the same write
     try {
       while (this.#pending.length > 0) {
-        const bytes = this.#encoder.encode(this.#pending.join(""));
+        const bytes = this.#encoded(this.#pending);
         this.#pending = [];
-        this.#pendingCharacters = 0;
+        this.#pendingLength = 0;
         await this.#write(bytes);
       }
     } catch (error) {
@@ -87,6 +92,11 @@ export class Output {
     } finally {
       this.#writing = undefined;
     }
+  }
+
+  #encoded(pieces: readonly (string | Uint8Array)[]): Uint8Array {
+    if (pieces.every((piece) => typeof piece === "string")) return this.#encoder.encode(pieces.join(""));
+    return concat(pieces.map((piece) => typeof piece === "string" ? this.#encoder.encode(piece) : piece));
   }
 
   async #write(bytes: Uint8Array): Promise<void> {

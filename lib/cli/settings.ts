@@ -66,6 +66,7 @@ const PLACEHOLDERS: Record<Option["kind"], string> = {
   path: "FILE",
   choice: "WORD",
   integer: "NUMBER",
+  decimal: "NUMBER",
   bytes: "SIZE",
   seconds: "TIME",
   ms: "TIME",

@@ -32,10 +32,12 @@ export function visibleLines(text: string): string {
 
 /** Formats JSON in one line, and also escapes what `JSON.stringify` leaves and a terminal would act on. */
 export function visibleJson(value: unknown): string {
-  return JSON.stringify(value).replace(
-    UNSAFE,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return escapeJson(JSON.stringify(value));
+}
+
+/** As {@linkcode visible}, for text that is JSON and stays the same JSON. */
+export function escapeJson(json: string): string {
+  return json.replace(UNSAFE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 function escape(char: string): string {

@@ -11,10 +11,15 @@ import { SERVER_OPTIONS } from "./server_options.ts";
 /** The client's options, in the order in which `--help` lists them. */
 export const CLIENT_OPTIONS = {
   "url": {
-    kind: "word",
+    kind: "string",
     placeholder: "URL",
     help: "the server as parley://host:port, or its join link; replaces --host and --port",
     secret: true,
+  },
+  "context": {
+    kind: "word",
+    placeholder: "NAME",
+    help: "the server that parley context add saved under this name; replaces --url",
   },
   "host": {
     kind: "host",
@@ -56,22 +61,74 @@ export const CLIENT_OPTIONS = {
     kind: "integer",
     range: [1, 1e9],
     only: ["flag"],
-    help: "end after this many messages or pings",
+    help: "end after this many messages, requests or pings",
+  },
+  "file": {
+    kind: "path",
+    only: ["flag"],
+    repeatable: true,
+    placeholder: "FILE",
+    help: "send what is in the file; - is stdin",
+  },
+  "whole": {
+    kind: "boolean",
+    default: false,
+    only: ["flag"],
+    help:
+      "newlines do not separate messages: a file, or all of stdin, is one; a printed payload has none added",
+  },
+  "header": {
+    kind: "string",
+    only: ["flag"],
+    repeatable: true,
+    placeholder: "NAME=VALUE",
+    help: "message header to send",
+  },
+  "kind": {
+    kind: "choice",
+    choices: ["text", "json", "bytes"],
+    only: ["flag"],
+    help: "what the receiver is told that the payload is; text if it is UTF-8, else bytes",
+  },
+  "repeat": {
+    kind: "integer",
+    range: [1, 1e9],
+    default: 1,
+    only: ["flag"],
+    help: "how often to send it",
+  },
+  "rate": {
+    kind: "decimal",
+    range: [0.001, 1e6],
+    only: ["flag"],
+    help: "the most that is sent per second",
+  },
+  "raw": {
+    kind: "boolean",
+    default: false,
+    only: ["flag"],
+    help: "print payloads as they are, with nothing escaped",
+  },
+  "format": {
+    kind: "string",
+    only: ["flag"],
+    placeholder: "TEMPLATE",
+    help: "print each message so: '{time} {channel} {sender} {payload}'",
   },
   "exec": {
     kind: "string",
     only: ["flag"],
     placeholder: "COMMAND",
-    help: "shell command to run for each request: stdin is the request, stdout the reply",
+    help: "shell command to run for each message or request, whose payload is its stdin",
   },
   "exec-timeout": {
     kind: "ms",
     range: [1, 86_400_000],
     default: 30_000,
     only: ["flag"],
-    help: "how long it may take for one request; then it is ended, and the requester gets an error",
+    help: "how long it may take for one; then it is ended",
   },
-  "json": { kind: "boolean", default: false, help: "print one JSON object per line" },
+  "json": { kind: "boolean", default: false, help: "one JSON object per line, printed and read" },
   "trace": { kind: "boolean", default: false, help: "print every frame to stderr, without its payload" },
   "log-level": { ...SERVER_OPTIONS["log-level"], default: "warn" },
   "log-format": SERVER_OPTIONS["log-format"],
@@ -84,7 +141,21 @@ export const CLIENT_OPTIONS = {
 export type ClientConfig = Values<typeof CLIENT_OPTIONS>;
 
 /** The options that only some commands take. */
-export const COMMAND_OPTIONS = ["reconnect", "count", "exec", "exec-timeout", "json"] as const;
+export const COMMAND_OPTIONS = [
+  "reconnect",
+  "count",
+  "file",
+  "whole",
+  "header",
+  "kind",
+  "repeat",
+  "rate",
+  "raw",
+  "format",
+  "exec",
+  "exec-timeout",
+  "json",
+] as const;
 
 /** An option that only some commands take. */
 export type CommandOption = typeof COMMAND_OPTIONS[number];
@@ -94,6 +165,7 @@ const KNOWN_ELSEWHERE = [
   ...namesSetBy(SERVER_OPTIONS, "variable"),
   ...namesSetBy(CLIENT_OPTIONS, "variable"),
   ...["ca", "seed", "compiled", "compile-kit"],
+  ...["channel", "sender", "kind", "headers"], // what --exec sets
 ].map(formatName.variable);
 
 /** `parley` for `loadConfig`, with the options of every command and those in `taken`. */
@@ -106,6 +178,14 @@ export function clientProgram(taken: readonly CommandOption[]): Program<typeof C
     options: Object.fromEntries(rows) as unknown as typeof CLIENT_OPTIONS,
     knownElsewhere: KNOWN_ELSEWHERE.filter((variable) => !own.includes(variable)),
     takesOperands: true,
-    crossChecks: [],
+    crossChecks: FORMATS.every(isTaken) ? [{ options: FORMATS, problem: formatsProblem }] : [],
   };
+}
+
+/** The options of which only one decides what is printed. */
+const FORMATS = ["json", "raw", "format"] as const;
+
+function formatsProblem({ json, raw, format }: ClientConfig): string | undefined {
+  const given = [json, raw, format !== undefined].filter(Boolean).length;
+  return given > 1 ? "give one of --json, --raw and --format" : undefined;
 }

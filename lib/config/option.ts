@@ -41,7 +41,7 @@ export type Option =
     | { readonly kind: "string" | "word" | "host" | "path" | "boolean" }
     | { readonly kind: "choice"; readonly choices: readonly string[] }
     | {
-      readonly kind: "integer" | "bytes" | "seconds" | "ms";
+      readonly kind: "integer" | "decimal" | "bytes" | "seconds" | "ms";
       readonly range: readonly [min: number, max: number];
     }
   );
@@ -51,7 +51,7 @@ export type Options = { readonly [name: string]: Option };
 
 /** The type of an option's value: a string, unless its row says otherwise. */
 export type ValueOf<O extends Option> = O extends { kind: "boolean" } ? boolean
-  : O extends { kind: "integer" | "bytes" | "seconds" | "ms" } ? number
+  : O extends { kind: "integer" | "decimal" | "bytes" | "seconds" | "ms" } ? number
   : O extends { choices: readonly (infer Choice)[] } ? Choice
   : string;
 
@@ -99,8 +99,9 @@ export function namesSetBy(options: Options, source: Source): string[] {
 const TIME_UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** The units of a number, by kind of option. The empty string stands for a number without a unit. */
-const UNITS: Record<"integer" | "bytes" | "seconds" | "ms", Record<string, number>> = {
+const UNITS: Record<"integer" | "decimal" | "bytes" | "seconds" | "ms", Record<string, number>> = {
   integer: { "": 1 },
+  decimal: { "": 1 },
   bytes: { "": 1, b: 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3 },
   seconds: {
     "": 1,
@@ -136,7 +137,8 @@ export function parseValue(option: Option, raw: unknown): Value | undefined {
       const exact = Number(digits) * (UNITS[option.kind][unit.toLowerCase()] ?? NaN);
       const value = Number(exact.toFixed(6)); // 1.1 * 1000 is a little more than 1100
       const [min, max] = option.range;
-      return Number.isInteger(value) && value >= min && value <= max ? value : undefined;
+      const isWhole = option.kind === "decimal" || Number.isInteger(value);
+      return isWhole && value >= min && value <= max ? value : undefined;
     }
   }
 }
@@ -162,6 +164,8 @@ export function describeAllowed(option: Option): string {
       return `one of ${option.choices.join(", ")}`;
     case "integer":
       return `a whole number from ${option.range.join(" to ")}`;
+    case "decimal":
+      return `a number from ${option.range.join(" to ")}`;
     case "bytes":
       return `a size from ${option.range.map(formatSize).join(" to ")}, such as 65536, 64KiB or 1MiB`;
     case "seconds":

@@ -44,11 +44,34 @@ export function formatJoinUrl({ hostname, port, tls, ca, token }: JoinUrl): stri
   }`;
 }
 
-/** Parses a join URL, or says what is wrong with it, without quoting what may be secret. */
+/**
+ * A line break with the indentation around it, quotes of all kinds, angle brackets, and the backslashes of a shell. None
+ * of them is ever part of a link. A space within a line is not among them: there may be a second link behind it.
+ */
+const PASTED = /\s*[\r\n]\s*|["'`<>\u200b\ufeff\u2018-\u201f\u00ab\u00bb\\]/g;
+
+/**
+ * Removes from a join URL what copying and pasting adds: quotes, indentation, line breaks.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { cleanJoinUrl } from "./join_url.ts";
+ *
+ * assertEquals(cleanJoinUrl('  "parleys://hub:7253?tok\n   en=a.b.c"\n'), "parleys://hub:7253?token=a.b.c");
+ * ```
+ */
+export function cleanJoinUrl(text: string): string {
+  return text.replace(PASTED, "").trim();
+}
+
+/**
+ * Parses a join URL, after {@linkcode cleanJoinUrl}; or says what is wrong with it, without quoting what may be secret.
+ */
 export function parseJoinUrl(text: string): { readonly joinUrl: JoinUrl } | { readonly problem: string } {
   let url: URL;
   try {
-    url = new URL(text);
+    url = new URL(cleanJoinUrl(text));
   } catch {
     return { problem: "not a URL; write it as parley://HOST:PORT, or parleys://HOST:PORT for TLS" };
   }

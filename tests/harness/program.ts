@@ -52,6 +52,9 @@ function isFile(path: string): boolean {
   }
 }
 
+/** What no program under test may take from the machine: colours, and the contexts of the user who runs the tests. */
+const NEUTRAL = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", XDG_STATE_HOME: "/proc/nowhere" };
+
 /** How to start a program. */
 export interface ProgramOptions {
   /** The program and its first arguments; the client of this checkout if left out. */
@@ -107,7 +110,7 @@ export class Program implements AsyncDisposable {
       args: [...limited.slice(1), ...args],
       cwd,
       clearEnv: true,
-      env: { ...Object.fromEntries(inherited), NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...env },
+      env: { ...Object.fromEntries(inherited), ...NEUTRAL, ...env },
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",

@@ -41,12 +41,23 @@ for (
   });
 }
 
-Deno.test("a link may have been wrapped, surrounded by spaces, or written in capitals", () => {
+Deno.test("a link may have been wrapped, indented, quoted, surrounded by spaces, or written in capitals", () => {
   const joinUrl = { ...PLAIN, tls: true, hostname: "192.0.2.7", ca: pem(der(256)), token: TOKEN };
   const text = formatJoinUrl(joinUrl);
   const wrapped = text.match(/.{1,70}/g)!.join("\r\n");
+  const indented = text.match(/.{1,70}/g)!.join("  \n    ");
+  const quoted = ['"', "'", "`", "\u201c"].map((quote) => `${quote}${text}${quote}`);
   for (
-    const same of [` ${text}\n`, wrapped, text.replace("parleys://", "PARLEYS://"), text.replace("?", "/?")]
+    const same of [
+      ` ${text}\n`,
+      wrapped,
+      `  ${indented}`,
+      ...quoted,
+      `<${text}>`,
+      text.replace("?", "\\?").replace("&", "\\&"),
+      text.replace("parleys://", "PARLEYS://"),
+      text.replace("?", "/?"),
+    ]
   ) {
     assertEquals(parseJoinUrl(same), { joinUrl });
   }

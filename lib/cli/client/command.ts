@@ -7,9 +7,12 @@
 import type { Logger } from "@logtape/logtape";
 import type { Client } from "../../client/api.ts";
 import type { ClientEvent } from "../../client/events.ts";
-import type { ClientConfig, CommandOption } from "../../config/client_options.ts";
+import type { ConnectOptions } from "../../client/options.ts";
+import type { CLIENT_OPTIONS, ClientConfig, CommandOption } from "../../config/client_options.ts";
 import type { ParleyError } from "../../errors.ts";
+import type { Host } from "../host.ts";
 import type { Output } from "../output.ts";
+import type { Contexts } from "./contexts.ts";
 
 /** A command: its name, its arguments and what it does. */
 export interface Command {
@@ -20,6 +23,8 @@ export interface Command {
   readonly summary: string;
   /** More for `parley COMMAND --help`. */
   readonly details: string;
+  /** Command lines for `--help`. Tests run each of them. */
+  readonly examples: readonly string[];
   /** The options it takes besides those of every command. */
   readonly options: readonly CommandOption[];
   /** Whether Ctrl-C is its normal end, with exit code 0. */
@@ -30,13 +35,23 @@ export interface Command {
 
 /** The context of a running command. */
 export interface Context {
+  /** The command. */
+  readonly command: Command;
   readonly values: ClientConfig;
+  /** The origin of each value, as in `Loaded.origins`. */
+  readonly origins: Readonly<Record<keyof typeof CLIENT_OPTIONS, string>>;
   readonly operands: readonly string[];
+  /** The process: its standard streams and its environment. */
+  readonly host: Host;
   readonly output: Output;
   readonly log: Logger;
   /** Closed in reverse order when the command ends, fails or is interrupted. */
   readonly resources: AsyncDisposableStack;
-  /** Connects to the server that the options name. */
+  /** The servers that the user has saved. */
+  readonly contexts: Contexts;
+  /** The server that the options name, and how to connect to it. Reads what they only point to, such as the token. */
+  readonly connectOptions: () => Promise<ConnectOptions>;
+  /** Connects to that server. */
   readonly connect: (options?: CommandConnectOptions) => Promise<Client>;
   /** Prints a line to stderr. */
   readonly printLine: (line: string) => void;
@@ -44,6 +59,8 @@ export interface Context {
   readonly printStatus: (line: string) => void;
   /** Prints one line about an error that does not end the command to stderr. */
   readonly printError: (text: string) => void;
+  /** Makes the command fail with `error` when it has ended by itself. The first error counts. */
+  readonly fail: (error: Error) => void;
 }
 
 /** How a command connects. */

@@ -10,8 +10,10 @@ import type { ConnectOptions } from "../../client/options.ts";
 import { type ConfigSources, loadConfig, type Loaded } from "../../config/load.ts";
 import type { Command } from "./command.ts";
 
-/** The server's address, as `connect` takes it. */
-export type ServerAddress = Pick<ConnectOptions, "url" | "hostname" | "port">;
+/** The server's address, as `connect` takes it; or the name of its context, undefined for the one in use. */
+export type ServerAddress =
+  | Pick<ConnectOptions, "url" | "hostname" | "port">
+  | { readonly context: string | undefined };
 
 /** A parsed command line. */
 export type CommandLine =
@@ -26,8 +28,8 @@ export type CommandLine =
     readonly values: ClientConfig;
     readonly operands: readonly string[];
     readonly address: ServerAddress;
-    /** The origin of the token, as in `Loaded.origins`. */
-    readonly tokenOrigin: string;
+    /** The origin of each value, as in `Loaded.origins`. */
+    readonly origins: Loaded<ReturnType<typeof clientProgram>["options"]>["origins"];
     /** Variables that are ignored although they may have been meant for Parley, one line each. */
     readonly warnings: readonly string[];
   };
@@ -50,12 +52,12 @@ export function parseCommandLine(
   if (values.version) return { kind: "version" };
   const problems = loaded.problems.map(({ text }) => text);
   const address = serverAddress(loaded);
-  if (address === undefined) problems.push("give either --url, or --host and --port, not both");
+  if (address === undefined) problems.push("give one of --url, --context, and --host with --port");
   const countProblem = checkOperandCount(command, operands);
   if (countProblem !== undefined) problems.push(countProblem);
   if (address === undefined || problems.length > 0) return { kind: "invalid", problems };
-  const { warnings, origins: { token: tokenOrigin } } = loaded;
-  return { kind: "run", command, values, operands, address, tokenOrigin, warnings };
+  const { warnings, origins } = loaded;
+  return { kind: "run", command, values, operands, address, origins, warnings };
 }
 
 /** The client reads no option file. */
@@ -101,15 +103,22 @@ function checkOperandCount({ name, operands }: Command, given: readonly string[]
 }
 
 /**
- * The address of the server; undefined if flags contradict each other. Flags win over variables. `PARLEY_URL` together
- * with `PARLEY_PORT` is no contradiction, because the latter may be meant for the server.
+ * The address of the server; undefined if flags contradict each other. Flags win over variables, and variables over the
+ * context in use. `PARLEY_URL` together with `PARLEY_PORT` is no contradiction, because the latter may be meant for the
+ * server.
  */
 function serverAddress(
   { values, origins }: Loaded<ReturnType<typeof clientProgram>["options"]>,
 ): ServerAddress | undefined {
-  const byFlag = origins.host === "flag" || origins.port === "flag";
-  if (values.url === undefined || (byFlag && origins.url !== "flag")) {
-    return { hostname: values.host, port: values.port };
-  }
-  return byFlag ? undefined : { url: values.url };
+  const { url, context, host: hostname, port } = values;
+  const isFlag = (...names: (keyof typeof origins)[]) => names.some((name) => origins[name] === "flag");
+  const byFlag = [isFlag("url"), isFlag("context"), isFlag("host", "port")];
+  if (byFlag.filter(Boolean).length > 1) return undefined;
+  if (byFlag[0]) return { url };
+  if (byFlag[1]) return { context };
+  if (byFlag[2]) return { hostname, port };
+  if (url !== undefined) return { url };
+  if (context !== undefined) return { context };
+  const isSet = origins.host !== "default" || origins.port !== "default";
+  return isSet ? { hostname, port } : { context: undefined };
 }

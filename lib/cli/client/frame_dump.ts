@@ -20,7 +20,7 @@ import {
   typeName,
 } from "../../wire/header.ts";
 import { decodeMessageHeaders, type MessageHeaders } from "../../wire/message_headers.ts";
-import { decodeText } from "./input.ts";
+import { decodeText } from "./payload.ts";
 import { visible, visibleJson } from "../terminal.ts";
 
 /** The meaning of each type, in a few words. */

@@ -10,9 +10,15 @@ import type { Command } from "./command.ts";
 import { EXIT_HELP } from "../failures.ts";
 import { formatHelp } from "../settings.ts";
 
+/** The longest usage that the list of commands shows, in characters. */
+const MAX_USAGE = 24;
+
 /** What `parley --help` prints. */
 export function programHelp(commands: readonly Command[]): string {
-  const usages = commands.map(({ name, operands }) => `${name} ${operands.usage}`.trim());
+  // A usage that does not fit is left to the help of its command.
+  const usages = commands.map(({ name, operands: { usage } }) => {
+    return `${name} ${usage.length > MAX_USAGE ? "..." : usage}`.trim();
+  });
   const width = Math.max(...usages.map(({ length }) => length)) + 2;
   return [
     `parley ${VERSION}: the client of a Parley server`,
@@ -31,13 +37,16 @@ export function programHelp(commands: readonly Command[]): string {
 }
 
 /** What `parley COMMAND --help` prints. */
-export function commandHelp({ name, operands, summary, details, options }: Command): string {
+export function commandHelp({ name, operands, summary, details, examples, options }: Command): string {
   const usage = ["parley", name, operands.usage, "[OPTIONS]"].filter((part) => part !== "").join(" ");
   return [
     `Usage: ${usage}`,
     "",
     `${summary[0].toUpperCase()}${summary.slice(1)}.`,
     details,
+    "",
+    "Examples:",
+    ...examples.map((line) => `  ${line}`),
     "",
     formatHelp(clientProgram(options)),
     "",

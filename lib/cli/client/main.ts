@@ -6,11 +6,13 @@
 
 import type { ConnectOptions } from "../../client/options.ts";
 import { type Logging, setUpLogging } from "../../logging/setup.ts";
-import { LineQueue } from "../../logging/line_queue.ts";
+import { LineQueue, type LineQueueOptions } from "../../logging/line_queue.ts";
 import { VERSION } from "../../version.ts";
 import type { Command, Context } from "./command.ts";
 import { type CommandLine, parseCommandLine } from "./command_line.ts";
 import { connectCommand } from "./connection.ts";
+import { Contexts } from "./contexts.ts";
+import { CONTEXT } from "./commands/context.ts";
 import { CHAT } from "./commands/chat.ts";
 import { PING } from "./commands/ping.ts";
 import { PUBLISH } from "./commands/publish.ts";
@@ -19,14 +21,15 @@ import { RESPOND } from "./commands/respond.ts";
 import { SUBSCRIBE } from "./commands/subscribe.ts";
 import { describeFailure, Exit, exitCodeOf } from "../failures.ts";
 import { commandHelp, programHelp } from "./help.ts";
-import { Interrupts } from "../interrupts.ts";
-import { Output, OutputClosed, printError } from "../output.ts";
+import { type Host, type InterruptSource, type OutputStream, processHost } from "../host.ts";
+import { Output, OutputClosed } from "../output.ts";
 import { readAuthority, readToken } from "./secrets.ts";
 import { painter } from "../terminal.ts";
+import { userStorage } from "./user_folder.ts";
 import { formatTrace } from "./trace.ts";
 
 /** The commands, in the order in which `--help` lists them. The first one runs if none is named. */
-export const COMMANDS: readonly Command[] = [CHAT, PUBLISH, SUBSCRIBE, REQUEST, RESPOND, PING];
+export const COMMANDS: readonly Command[] = [CHAT, PUBLISH, SUBSCRIBE, REQUEST, RESPOND, PING, CONTEXT];
 
 /** How long an ending command may take to say BYE and to finish the shell commands it runs, in milliseconds. */
 const CLOSE_MS = 5_000;
@@ -34,20 +37,29 @@ const CLOSE_MS = 5_000;
 /** Characters that may wait for stderr: a trace writes a line for each frame. */
 const STDERR_CHARACTERS = 16 * 1024 * 1024;
 
+/** How stderr is written to. */
+const STDERR: LineQueueOptions = {
+  describeLoss: (lines) => `parley: ${lines} lines were lost here, because they were not read in time\n`,
+  maxPendingCharacters: STDERR_CHARACTERS,
+};
+
 /** How long the end waits for stderr, in milliseconds. */
 const STDERR_FLUSH_MS = 1_000;
 
-/** Runs `parley ARGS`; resolves to the exit code. */
-export async function main(args: string[]): Promise<number> {
-  const output = new Output(Deno.stdout);
-  const isTerminal = Deno.stderr.isTerminal();
-  const commandLine = parseCommandLine(COMMANDS, { args, env: Deno.env.toObject(), isTerminal });
+/** Runs `parley ARGS` in `host`; resolves to the exit code. */
+export async function main(args: readonly string[], host: Host = processHost()): Promise<number> {
+  const output = new Output(host.stdout);
+  const isTerminal = host.stderr.isTerminal();
+  const commandLine = parseCommandLine(COMMANDS, { args, env: host.env, isTerminal });
   switch (commandLine.kind) {
     case "run":
-      return await run(commandLine, output);
-    case "invalid":
-      for (const problem of commandLine.problems) printError(`parley: ${problem}`);
+      return await run(commandLine, output, host);
+    case "invalid": {
+      const stderr = new LineQueue(host.stderr, STDERR);
+      for (const problem of commandLine.problems) stderr.add(`parley: ${problem}\n`);
+      await stderr.flush(STDERR_FLUSH_MS);
       return Exit.WRONG_USAGE;
+    }
     case "version":
       return await print(output, VERSION);
     default:
@@ -70,14 +82,14 @@ interface Outcome {
   readonly failure: unknown;
 }
 
-async function run(commandLine: CommandLine & { kind: "run" }, output: Output): Promise<number> {
-  using interrupts = new Interrupts();
+async function run(commandLine: CommandLine & { kind: "run" }, output: Output, host: Host): Promise<number> {
+  using interrupts = host.listen();
   const { command, values } = commandLine;
-  const log = new ClientLog(values.logLevel === "debug");
+  const log = new ClientLog(host.stderr, values.logLevel === "debug");
   try {
     await log.open({ level: values.logLevel, format: values.logFormat, file: values.logFile });
     for (const text of commandLine.warnings) log.print(`parley: ${text}`);
-    const { isConnected, failure } = await perform(commandLine, output, log, interrupts);
+    const { isConnected, failure } = await perform(commandLine, output, log, interrupts, host);
     if (interrupts.exitCode !== undefined) {
       log.logger.info("interrupted", { command: command.name });
       return command.endsByInterrupt ? Exit.DONE : interrupts.exitCode;
@@ -97,35 +109,47 @@ async function run(commandLine: CommandLine & { kind: "run" }, output: Output): 
 
 /** Runs the command until it ends, fails or is interrupted; then closes what it opened. Never rejects. */
 async function perform(
-  { command, values, operands, address, tokenOrigin }: CommandLine & { kind: "run" },
+  { command, values, origins, operands, address }: CommandLine & { kind: "run" },
   output: Output,
   clientLog: ClientLog,
-  interrupts: Interrupts,
+  interrupts: InterruptSource,
+  host: Host,
 ): Promise<Outcome> {
   const resources = new AsyncDisposableStack();
   const log = clientLog.logger;
   const printLine = (line: string) => clientLog.print(line);
   let isConnected = false;
+  const failures: unknown[] = [];
+  const addFailure = (error: unknown) => void failures.push(error);
+  let fallback: Error | undefined;
+  const contexts = new Contexts(userStorage(host.env));
   const context: Context = {
+    command,
     values,
+    origins,
     operands,
+    host,
     output,
     log,
     resources,
-    connect: async (commandOptions = {}) => {
+    contexts,
+    connectOptions: async () => {
       const { name, insecure, trace, tls } = values;
       await clientLog.flush(); // the question for a token comes after what was logged
-      const options: ConnectOptions = {
-        ...address,
-        name,
-        token: await readToken(values.token, tokenOrigin),
+      const saved = "context" in address ? await contexts.get(address.context) : undefined;
+      return {
+        ...("context" in address ? { url: saved?.url } : address),
+        name: name ?? saved?.name,
+        token: await readToken(values.token, origins.token),
         tls,
         ca: await readAuthority(values.ca),
         insecure,
         timeoutMs: values.timeout,
         trace: trace ? traceTo(printLine) : undefined,
       };
-      const client = await connectCommand(options, commandOptions, context);
+    },
+    connect: async (commandOptions = {}) => {
+      const client = await connectCommand(await context.connectOptions(), commandOptions, context);
       isConnected = true;
       resources.use(client);
       const { uuid: session, sessionId: number, server } = client;
@@ -133,12 +157,11 @@ async function perform(
       return client;
     },
     printLine,
-    printStatus: statusPrinter(printLine),
+    printStatus: statusPrinter(printLine, host.stderr),
     printError: (text) => printLine(`parley: ${text}`),
+    fail: (error) => fallback ??= error,
   };
 
-  const failures: unknown[] = [];
-  const addFailure = (error: unknown) => void failures.push(error);
   const work = command.run(context).then(() => output.flush());
   await Promise.race([work, interrupts.happened, output.broken]).catch(addFailure);
   work.catch(() => {}); // after an interrupt it fails because its connection is closed
@@ -146,7 +169,7 @@ async function perform(
   let timer: ReturnType<typeof setTimeout> | undefined;
   await Promise.race([closed, new Promise((resolve) => timer = setTimeout(resolve, CLOSE_MS))]);
   clearTimeout(timer);
-  return { isConnected, failure: failures[0] };
+  return { isConnected, failure: failures[0] ?? fallback };
 }
 
 function traceTo(printLine: Context["printLine"]): ConnectOptions["trace"] {
@@ -154,9 +177,9 @@ function traceTo(printLine: Context["printLine"]): ConnectOptions["trace"] {
   return (direction, header) => printLine(formatTrace(direction, header, performance.now() - start));
 }
 
-function statusPrinter(printLine: Context["printLine"]): Context["printStatus"] {
-  if (!Deno.stderr.isTerminal()) return () => {};
-  const paint = painter(Deno.stderr);
+function statusPrinter(printLine: Context["printLine"], stderr: OutputStream): Context["printStatus"] {
+  if (!stderr.isTerminal()) return () => {};
+  const paint = painter(stderr);
   return (line) => printLine(paint("dim", line));
 }
 
@@ -166,14 +189,12 @@ function statusPrinter(printLine: Context["printLine"]): Context["printStatus"] 
  */
 class ClientLog implements AsyncDisposable {
   readonly #showsFailures: boolean;
-  readonly #stderr = new LineQueue(Deno.stderr, {
-    describeLoss: (lines) => `parley: ${lines} lines were lost here, because they were not read in time\n`,
-    maxPendingCharacters: STDERR_CHARACTERS,
-  });
+  readonly #stderr: LineQueue;
   #logging: Logging | undefined;
   #isMuted = false;
 
-  constructor(showsFailures: boolean) {
+  constructor(stderr: OutputStream, showsFailures: boolean) {
+    this.#stderr = new LineQueue(stderr, STDERR);
     this.#showsFailures = showsFailures;
   }
 

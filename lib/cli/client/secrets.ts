@@ -8,7 +8,9 @@ import { ParleyError } from "../../errors.ts";
 import { CLIENT_OPTIONS } from "../../config/client_options.ts";
 import { describeInvalid, parseValue } from "../../config/option.ts";
 import { readOptionFile } from "../../config/option_file.ts";
+import type { Host } from "../host.ts";
 import { printError } from "../output.ts";
+import { readAll, stdin } from "./input.ts";
 
 /**
  * Reads the token that `--token` or PARLEY_TOKEN gives. `@FILE` reads it from a file, and `-` asks for it at the
@@ -52,6 +54,25 @@ function checkedToken(text: string, label: string): string {
  */
 export async function readAuthority(path: string | undefined): Promise<string | undefined> {
   return path === undefined ? undefined : await readOptionFile(path, "--ca: cannot read");
+}
+
+/** As much of stdin as can be a join link. */
+const MAX_LINK_BYTES = 65_536;
+
+/**
+ * Reads a join link from stdin; asks for it if that is a terminal. So it is in no process list and no shell history.
+ *
+ * @throws {ParleyError} `bad_argument` if there is none
+ */
+export async function readLink(stream: Host["stdin"]): Promise<string> {
+  const given = stream.isTerminal()
+    ? await ask("join link: ")
+    : new TextDecoder().decode(await readAll(stdin(stream), MAX_LINK_BYTES));
+  if (given?.trim()) return given;
+  throw new ParleyError(
+    "bad_argument",
+    "there is no join link on stdin; give it as an argument, or paste it",
+  );
 }
 
 /**

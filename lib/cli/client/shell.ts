@@ -1,14 +1,23 @@
 /**
- * Runs a shell command for each request. No command outlives its time, or this program.
+ * Runs a shell command for each message or request. No command outlives its time, or this program.
  *
  * @module
  */
 
 import { CLIENT_OPTIONS } from "../../config/client_options.ts";
 import { formatMilliseconds, formatName, type Options } from "../../config/option.ts";
+import type { Message } from "../../client/message_types.ts";
+import { CommandError } from "../failures.ts";
+import { visibleJson } from "../terminal.ts";
 
 /** A command failed. The requester does not get the reason, because it may be private. */
-export class CommandFailed extends Error {}
+export class CommandFailed extends CommandError {}
+
+/** The command could not write to stdout, because the reader has closed it. */
+export class CommandOutputClosed extends Error {}
+
+/** How long running commands may go on when `parley` ends, in milliseconds: less than it waits for them. */
+export const FINISH_MS = 3_000;
 
 /** How long a command that was told to end may take, in milliseconds. Then it is killed. */
 const KILL_MS = 1_000;
@@ -18,35 +27,56 @@ export class Shell implements Disposable {
   readonly #command: string;
   readonly #timeoutMs: number;
   readonly #maxBytes: number;
-  readonly #env = environment();
+  readonly #env: Readonly<Record<string, string>>;
   readonly #runs = new Set<Run>();
   readonly #kill = () => this.#end("SIGKILL");
 
   /**
+   * @param env the environment of this program; a run does not get its secrets
    * @param timeoutMs how long a run may take, in milliseconds
-   * @param maxBytes the most that a run may write to stdout
+   * @param maxBytes the most that a run may write to its stdout, if that becomes a reply
    */
-  constructor(command: string, timeoutMs: number, maxBytes: number) {
+  constructor(
+    command: string,
+    env: Readonly<Record<string, string>>,
+    timeoutMs: number,
+    maxBytes = Infinity,
+  ) {
     this.#command = command;
+    this.#env = withoutSecrets(env);
     this.#timeoutMs = timeoutMs;
     this.#maxBytes = maxBytes;
     addEventListener("unload", this.#kill); // also if a second signal ends this program at once
   }
 
   /**
-   * Runs the command with `input` as its stdin; resolves to its stdout. Its stderr goes to ours.
+   * Runs the command with the payload of `message` as its stdin; resolves to its stdout. Its stderr goes to ours.
    *
    * @throws {CommandFailed} if it fails, does not end in time or writes too much
    */
-  async run(input: Uint8Array): Promise<Uint8Array> {
-    const run = new Run(this.#command, this.#env);
+  run(message: Message): Promise<Uint8Array> {
+    return this.#run(message, "piped");
+  }
+
+  /**
+   * As {@linkcode run}, but its stdout goes to ours.
+   *
+   * @throws {CommandFailed} if it fails or does not end in time
+   * @throws {CommandOutputClosed} if nothing reads our stdout any more
+   */
+  async feed(message: Message): Promise<void> {
+    await this.#run(message, "inherit");
+  }
+
+  async #run(message: Message, stdout: "piped" | "inherit"): Promise<Uint8Array> {
+    const run = new Run(this.#command, { ...this.#env, ...describe(message) }, stdout);
     this.#runs.add(run);
     const timer = setTimeout(
       () => run.stop(`did not end within ${formatMilliseconds(this.#timeoutMs)}`),
       this.#timeoutMs,
     );
     try {
-      return await run.output(input, this.#maxBytes);
+      return await run.output(message.payload, this.#maxBytes);
     } finally {
       clearTimeout(timer);
       run.ended.then(() => this.#runs.delete(run));
@@ -55,7 +85,7 @@ export class Shell implements Disposable {
 
   /** Tells the runs to end. */
   stop(): void {
-    for (const run of this.#runs) run.stop("was ended, because this responder ends");
+    for (const run of this.#runs) run.stop("was ended, because parley ends");
   }
 
   [Symbol.dispose](): void {
@@ -72,7 +102,7 @@ export class Shell implements Disposable {
 class Run {
   readonly #command: string;
   readonly #child: Deno.ChildProcess;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #stopped = Promise.withResolvers<never>();
   #isStopped = false;
@@ -80,7 +110,7 @@ class Run {
   /** Resolves when the shell has ended. */
   readonly ended: Promise<Deno.CommandStatus>;
 
-  constructor(command: string, env: Record<string, string>) {
+  constructor(command: string, env: Record<string, string>, stdout: "piped" | "inherit") {
     this.#command = command;
     const [shell, flag] = isWindows ? ["cmd", "/c"] : ["sh", "-c"];
     this.#child = new Deno.Command(shell, {
@@ -88,11 +118,11 @@ class Run {
       clearEnv: true,
       env,
       stdin: "piped",
-      stdout: "piped",
+      stdout,
       stderr: "inherit",
       detached: !isWindows, // in a process group of its own, so that what the shell has started can be ended with it
     }).spawn();
-    this.#reader = this.#child.stdout.getReader();
+    this.#reader = stdout === "piped" ? this.#child.stdout.getReader() : undefined;
     this.#writer = this.#child.stdin.getWriter();
     this.#stopped.promise.catch(() => {});
     this.ended = this.#child.status;
@@ -108,6 +138,10 @@ class Run {
       this.#stopped.promise,
     ]);
     if (success) return stdout;
+    // A shell reports the signal that has ended its command as 128 and the number of the signal.
+    if (this.#reader === undefined && (signal === "SIGPIPE" || code === 128 + 13)) {
+      throw new CommandOutputClosed();
+    }
     throw this.#failure(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`);
   }
 
@@ -123,7 +157,7 @@ class Run {
       this.kill("SIGKILL"); // what the shell has started may have outlived it
     });
     // What has left the process group may still hold these.
-    this.#reader.cancel().catch(() => {});
+    this.#reader?.cancel().catch(() => {});
     this.#writer.abort().catch(() => {});
   }
 
@@ -138,9 +172,11 @@ class Run {
   }
 
   async #readAll(maxBytes: number): Promise<Uint8Array> {
+    const reader = this.#reader;
     const chunks: Uint8Array[] = [];
     let length = 0;
-    for (let { value } = await this.#reader.read(); value; { value } = await this.#reader.read()) {
+    if (reader === undefined) return new Uint8Array();
+    for (let { value } = await reader.read(); value; { value } = await reader.read()) {
       chunks.push(value);
       length += value.length;
       if (length > maxBytes) {
@@ -159,9 +195,19 @@ class Run {
 
 const isWindows = Deno.build.os === "windows";
 
-/** The environment without Parley's secrets: what a request makes the command do must not reveal them. */
-function environment(): Record<string, string> {
+/** The environment without Parley's secrets: what a message makes the command do must not reveal them. */
+function withoutSecrets(env: Readonly<Record<string, string>>): Record<string, string> {
   const options: Options = CLIENT_OPTIONS;
   const secrets = Object.keys(options).filter((name) => options[name].secret).map(formatName.variable);
-  return Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => !secrets.includes(name)));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !secrets.includes(name)));
+}
+
+/** The variables that tell a command about its message. */
+function describe({ channel, sender, kind, headers }: Message): Record<string, string> {
+  return {
+    PARLEY_CHANNEL: channel,
+    PARLEY_SENDER: String(sender),
+    PARLEY_KIND: kind,
+    PARLEY_HEADERS: visibleJson(headers),
+  };
 }

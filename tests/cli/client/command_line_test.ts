@@ -37,7 +37,12 @@ Deno.test("the server address comes from flags, then PARLEY_URL, then host and p
   assertEquals(run("ping --port 3", env).address, { hostname: "127.0.0.1", port: 3 });
   assertEquals(run("ping --url parley://b:4", env).address, { url: "parley://b:4" });
   assertEquals(run("ping", { PARLEY_PORT: "2" }).address, { hostname: "127.0.0.1", port: 2 });
-  assertEquals(run("ping").address, { hostname: "127.0.0.1", port: 7253 });
+  assertEquals(run("ping").address, { context: undefined });
+  assertEquals(run("ping --context home", env).address, { context: "home" });
+  assertEquals(run("ping", { PARLEY_CONTEXT: "home", PARLEY_PORT: "2" }).address, { context: "home" });
+  assertEquals(run("ping", { ...env, PARLEY_CONTEXT: "home" }).address, { url: "parley://a:1" });
+  assertEquals(run("ping --port 3", { PARLEY_CONTEXT: "home" }).address, { hostname: "127.0.0.1", port: 3 });
+  assertEquals(read("ping --context home --url parley://b:4").kind, "invalid");
   assertEquals(read("ping --url parley://b:4 --host c").kind, "invalid");
 });
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { lines, readAll } from "../../../lib/cli/client/input.ts";
+import { lines, readAll, type Source } from "../../../lib/cli/client/input.ts";
 import { Output, OutputClosed } from "../../../lib/cli/output.ts";
 import { visible, visibleJson, visibleLines } from "../../../lib/cli/terminal.ts";
 import { ParleyError } from "../../../lib/errors.ts";
@@ -20,13 +20,16 @@ class Kept {
   }
 }
 
-async function* chunks(...texts: string[]): AsyncGenerator<Uint8Array> {
-  for (const text of texts) yield await Promise.resolve(new TextEncoder().encode(text));
+function source(...texts: string[]): Source {
+  const chunks = async function* () {
+    for (const text of texts) yield await Promise.resolve(new TextEncoder().encode(text));
+  };
+  return { name: "stdin", chunks: chunks() };
 }
 
 async function allLines(maxBytes: number, ...texts: string[]): Promise<string[]> {
   const all: string[] = [];
-  for await (const line of lines(chunks(...texts), maxBytes)) all.push(new TextDecoder().decode(line));
+  for await (const line of lines(source(...texts), maxBytes)) all.push(new TextDecoder().decode(line));
   return all;
 }
 
@@ -35,10 +38,10 @@ Deno.test("lines of one turn share a write, in order, with bytes between them in
   const output = new Output(kept);
   output.line("one");
   output.line("two");
-  await output.bytes(new TextEncoder().encode("three"));
-  output.line("");
+  output.write(new TextEncoder().encode("three"));
+  output.write("");
   await output.flush();
-  assertEquals(kept.writes, ["one\ntwo\n", "three", "\n"]);
+  assertEquals(kept.writes, ["one\ntwo\nthree\n"]);
 });
 
 Deno.test("a writer that takes a few bytes at a time gets everything", async () => {
@@ -68,7 +71,7 @@ Deno.test("lines are found wherever the chunks are split", async () => {
   const text = "one\r\ntwo\n\nvier ü\nlast";
   for (let at = 0; at <= text.length; at++) {
     assertEquals(await allLines(100, text.slice(0, at), text.slice(at)), [
-      "one",
+      "one\r",
       "two",
       "",
       "vier ü",
@@ -80,9 +83,11 @@ Deno.test("lines are found wherever the chunks are split", async () => {
 });
 
 Deno.test("input that is too long is refused, with the number of the line", async () => {
-  await assertRejects(() => allLines(4, "one\ntw", "ooo"), ParleyError, "line 2 is longer than the 4 bytes");
-  assertEquals(await readAll(chunks("ab", "cd"), 4), new TextEncoder().encode("abcd"));
-  await assertRejects(() => readAll(chunks("ab", "cde"), 4), ParleyError, "more than the 4 bytes");
+  const words = "line 2 of stdin is longer than the 4 bytes";
+  await assertRejects(() => allLines(4, "one\ntw", "ooo"), ParleyError, words);
+  await assertRejects(() => allLines(4, "one\ntwooo\nthree"), ParleyError, words);
+  assertEquals(await readAll(source("ab", "cd"), 4), new TextEncoder().encode("abcd"));
+  await assertRejects(() => readAll(source("ab", "cde"), 4), ParleyError, "more than the 4 bytes");
 });
 
 Deno.test("control characters, separators and bidi marks are escaped, all else stays", () => {

@@ -26,9 +26,9 @@ processTest("ping --json prints an object", async () => {
   const { stdout } = await parley(["ping", "--json"], {
     env: { PARLEY_URL: server.url, PARLEY_NAME: "Ada" },
   });
-  const { ms, session, ...rest } = JSON.parse(stdout);
-  assertEquals([typeof ms, session.length], ["number", 36]);
-  assertEquals(rest, { number: 1, name: "Ada", server: { name: "parley", version: rest.server.version } });
+  const { ms, uuid, ...rest } = JSON.parse(stdout);
+  assertEquals([typeof ms, uuid.length], ["number", 36]);
+  assertEquals(rest, { sessionId: 1, name: "Ada", server: { name: "parley", version: rest.server.version } });
 });
 
 processTest("a server that is silent after WELCOME is exit code 5", async () => {

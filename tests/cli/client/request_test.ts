@@ -19,7 +19,7 @@ for (const operands of [["$echo", "-"], ["$echo"]]) {
       const stdin = "two\nlines";
       const text = await parley(["request", ...operands, "--url", server.url], { stdin });
       assertEquals(text.stdout, `${stdin}\n`);
-      const bytes = await parley(["request", ...operands, "--json", "--url", server.url], {
+      const bytes = await parley(["request", ...operands, "--json", "--whole", "--url", server.url], {
         stdin: new Uint8Array([0xff, 0x0a]),
       });
       const { kind, base64 } = JSON.parse(bytes.stdout);

@@ -133,8 +133,8 @@ processTest("a token is not sent to another machine without TLS", async () => {
 for (
   const [args, words] of [
     [["pubish", "x"], /"pubish" is not a command; did you mean publish\?/],
-    [["general"], /the commands are chat, publish, subscribe, request, respond, ping/],
-    [["publish"], /publish needs CHANNEL: parley publish CHANNEL \[TEXT \| -\]/],
+    [["general"], /the commands are chat, publish, .*, ping/],
+    [["publish"], /publish needs a CHANNEL, or --json/],
     [["publish", "a", "two", "words"], /at most 2 arguments, but got 3; put quotes around/],
     [["ping", "now"], /ping takes no arguments, but got "now"/],
     [["ping", "--prot", "1"], /--prot is not an option; did you mean --port\?/],
@@ -142,7 +142,7 @@ for (
     [["ping", "--timeout", "soon"], /timeout must be a time from 1ms to 1d, .* not "soon"/],
     [["ping", "--exec", "ls"], /--exec is not an option/],
     [["ping", "--url", "http://a"], /begins with http:/],
-    [["ping", "--url", "parley://a", "--port", "1"], /either --url, or --host and --port, not both/],
+    [["ping", "--url", "parley://a", "--port", "1"], /one of --url, --context, and --host with --port/],
     [["ping", "--name", "a\tb"], /control characters/],
   ] as const
 ) {

@@ -51,7 +51,7 @@ processTest("subscribe --json prints an object for each message", async () => {
   assertEquals(stdout.includes("\u009b"), false);
   assertEquals(stdout.trim().split("\n").map((line) => JSON.parse(line)), [
     { channel: "data", sender: 1, kind: "text", text: "a\u009b\n" },
-    { channel: "data", sender: 1, kind: "json", text: '{"on":true}' },
+    { channel: "data", sender: 1, kind: "json", json: { on: true } },
     { channel: "data", sender: 1, kind: "bytes", base64: "AQI=" },
     { channel: "data", sender: 1, kind: "text", headers: { traceparent: "00-1\u202e" }, text: "traced" },
   ]);

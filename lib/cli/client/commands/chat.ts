@@ -9,7 +9,8 @@ import type { Message } from "../../../client/message_types.ts";
 import type { Command, Context } from "../command.ts";
 import { connectionLost } from "../connection.ts";
 import { describeFailure } from "../../failures.ts";
-import { decodeText, detectKind, lines, stdin } from "../input.ts";
+import { lines, stdin } from "../input.ts";
+import { decodeText, kindOf } from "../payload.ts";
 import { Screen } from "../screen.ts";
 import { visible } from "../../terminal.ts";
 
@@ -22,6 +23,7 @@ export const CHAT: Command = {
   summary: "chat on a channel, line by line",
   details: `The default CHANNEL is ${LOBBY}. Ctrl-D or Ctrl-C ends the chat. Messages go to\n` +
     "stdout. Notices of sessions that join or leave go to stderr, or above the prompt on a terminal.",
+  examples: ["parley chat", "parley chat chat.tea --name Ada"],
   options: ["reconnect"],
   endsByInterrupt: true,
   run: chat,
@@ -86,11 +88,13 @@ function textOf({ payload }: Message): string {
   return text === undefined ? `(${payload.length} bytes that are not text)` : visible(text);
 }
 
+const RETURN = 0x0d;
+
 /** Sends each line of stdin except empty ones; resolves at the end of stdin. */
 async function sendLines(client: Client, channel: string): Promise<void> {
   for await (const line of lines(stdin(), client.limits.payload)) {
-    const { payload, kind } = detectKind(line);
-    if (payload.length > 0) await client.publish(channel, payload, { kind });
+    const payload = line.at(-1) === RETURN ? line.subarray(0, -1) : line;
+    if (payload.length > 0) await client.publish(channel, payload, { kind: kindOf(payload) });
   }
 }
 

@@ -16,6 +16,11 @@ export const PING: Command = {
   operands: { usage: "", min: 0, max: 0 },
   summary: "measure the round trip to the server",
   details: "Prints server, session and the time of each ping. --count N sends N pings, one per second.",
+  examples: [
+    "parley ping",
+    "parley ping --count 3 --json",
+    "parley ping --url parley://127.0.0.1:7253 --timeout 2s",
+  ],
   options: ["count", "json"],
   endsByInterrupt: false,
   run: ping,
@@ -23,10 +28,10 @@ export const PING: Command = {
 
 async function ping({ values, output, connect }: Context): Promise<void> {
   const client = await connect();
-  const { uuid: session, sessionId: number, name, server } = client;
+  const { uuid, sessionId, name, server } = client;
   if (!values.json) {
     const peer = visible(`${server.name} ${server.version}`);
-    await output.line(`connected to ${peer} as ${visible(name)}, session ${number}, ${visible(session)}`);
+    await output.line(`connected to ${peer} as ${visible(name)}, session ${sessionId}, ${visible(uuid)}`);
   }
   const count = values.count ?? 1;
   const times: number[] = [];
@@ -34,7 +39,7 @@ async function ping({ values, output, connect }: Context): Promise<void> {
     if (at > 1) await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
     const ms = await client.ping({ timeoutMs: values.timeout });
     times.push(ms);
-    const json = () => visibleJson({ ms: Number(ms.toFixed(3)), session, number, name, server });
+    const json = () => visibleJson({ ms: Number(ms.toFixed(3)), sessionId, uuid, name, server });
     await output.line(values.json ? json() : `pong ${at}: ${ms.toFixed(3)} ms`);
   }
   if (values.json || count === 1) return;

@@ -1,51 +1,51 @@
 /**
- * `parley publish`: sends a text, or each line of stdin, as a message.
+ * `parley publish`: sends a text, lines, files or objects as messages.
  *
  * @module
  */
 
-import { ParleyError } from "../../../errors.ts";
 import type { Command, Context } from "../command.ts";
 import { connectionLost } from "../connection.ts";
-import { detectKind, lines, stdin } from "../input.ts";
+import { labelled, messagesToSend, outgoingOf, readsStdin } from "../outgoing.ts";
 import { visibleJson } from "../../terminal.ts";
 
 /** The command. */
 export const PUBLISH: Command = {
   name: "publish",
-  operands: { usage: "CHANNEL [TEXT | -]", min: 1, max: 2 },
-  summary: "send a text, or each line of stdin, as a message",
+  operands: { usage: "[CHANNEL] [TEXT | -]", min: 0, max: 2 },
+  summary: "send a text, lines or files as messages",
   details:
-    "Ends when the server has accepted or refused everything. Put -- before a TEXT that begins with -.",
-  options: ["reconnect", "json"],
+    "Without a TEXT, each line of stdin or of the files is a message, as it is but for its newline. With\n" +
+    "--whole, each file or all of stdin is one message. With --json, each line is an object as subscribe --json\n" +
+    "prints it, with channel and text, json or base64; a CHANNEL goes before that of the object. Ends when the\n" +
+    "server has accepted or refused everything. Put -- before a TEXT that begins with -.",
+  examples: [
+    "parley publish chat.lobby 'hello, all'",
+    "seq 3 | parley publish jobs.resize",
+    "parley publish photos.new --whole --file photo.jpg --header name=photo.jpg",
+    "parley publish clock.tick tick --repeat 3 --rate 100",
+    `echo '{"channel":"news","json":{"on":true}}' | parley publish --json`,
+  ],
+  options: ["reconnect", "json", "whole", "file", "header", "kind", "repeat", "rate"],
   endsByInterrupt: false,
   run: publish,
 };
 
-async function publish({ values, operands, output, log, connect }: Context): Promise<void> {
-  const [name, text] = operands;
-  if (text === undefined && Deno.stdin.isTerminal()) {
-    throw new ParleyError("bad_argument", "publish needs a TEXT, or - to send each line of input");
-  }
-  const isStdin = text === undefined || text === "-";
-  const client = await connect({ reconnect: isStdin && values.reconnect });
+async function publish(context: Context): Promise<void> {
+  const { values, operands: [channel], output, log, host, connect } = context;
+  const outgoing = outgoingOf(context);
+  const client = await connect({ reconnect: values.reconnect && readsStdin(outgoing) });
   let messages = 0;
-  if (isStdin) {
-    const inputLines = lines(stdin(), client.limits.payload);
-    const lost = connectionLost(client);
-    lost.catch(() => {});
-    while (true) {
-      const { value, done } = await Promise.race([inputLines.next(), lost]);
-      if (done) break;
-      const { payload, kind } = detectKind(value);
-      await client.publish(name, payload, { kind });
+  const sendAll = async () => {
+    for await (const message of messagesToSend(outgoing, client.limits.payload, host)) {
+      const { channel, payload, kind, headers } = message;
+      await labelled(message, () => client.publish(channel, payload, { kind, headers }));
       messages++;
     }
-  } else {
-    await client.publish(name, text);
-    messages = 1;
-  }
+  };
+  await Promise.race([sendAll(), connectionLost(client)]);
+  if (values.timeout !== undefined) await client.flush({ timeoutMs: values.timeout });
   await client.close(); // throws the error of a message that was refused
-  log.info("published", { session: client.uuid, channel: name, messages });
-  if (values.json) await output.line(visibleJson({ channel: name, messages }));
+  log.info("published", { session: client.uuid, channel, messages });
+  if (values.json) await output.line(visibleJson({ channel, messages }));
 }

@@ -7,44 +7,49 @@
 import type { Message } from "../../../client/message_types.ts";
 import type { Command, Context } from "../command.ts";
 import { connectionLost } from "../connection.ts";
-import { decodeText, detectKind, readAll, stdin } from "../input.ts";
+import { chosenFormat } from "../message_format.ts";
+import { labelled, messagesToSend, outgoingOf } from "../outgoing.ts";
+import { readableText, toBase64 } from "../payload.ts";
 import { visibleLines } from "../../terminal.ts";
-import { formatJson } from "./subscribe.ts";
 
 /** The command. */
 export const REQUEST: Command = {
   name: "request",
-  operands: { usage: "CHANNEL [TEXT | -]", min: 1, max: 2 },
+  operands: { usage: "[CHANNEL] [TEXT | -]", min: 0, max: 2 },
   summary: "send a request to one responder, and print the reply",
-  details: "With -, or without a TEXT if stdin is not a terminal, the request is all of stdin.",
-  options: ["json"],
+  details:
+    "Without a TEXT, the request is all of stdin or of a file. With --json, each line is an object with a\n" +
+    "request, as publish --json takes it, and each reply is printed as one. A reply that is not text is printed\n" +
+    "in base64; --raw prints it as it is, --whole without a newline at its end.",
+  examples: [
+    "parley request '$echo' 'are you there?'",
+    "parley request text.upper hello --timeout 2s --format '{sender}: {payload}'",
+    "parley request '$echo' --file photo.jpg --whole >copy.jpg",
+    `echo '{"channel":"$echo","text":"hello"}' | parley request --json`,
+  ],
+  options: ["json", "raw", "whole", "format", "file", "header", "kind", "repeat", "rate"],
   endsByInterrupt: false,
   run: request,
 };
 
-async function request({ values, operands, output, connect }: Context): Promise<void> {
-  const [name, text] = operands;
+async function request(context: Context): Promise<void> {
+  const { values, output, host, connect } = context;
+  const format = chosenFormat(values) ?? formatReply;
+  const outgoing = outgoingOf(context, { isWhole: true });
   const client = await connect();
-  const input = text === "-" || text === undefined && !Deno.stdin.isTerminal()
-    ? detectKind(
-      await Promise.race([readAll(stdin(), client.limits.payload), connectionLost(client)]),
-    )
-    : { payload: text ?? "", kind: "text" as const };
-  const reply = await client.request(name, input.payload, { timeoutMs: values.timeout, kind: input.kind });
-  if (values.json) await output.line(formatJson(reply));
-  else await print(reply, output);
+  const timeoutMs = values.timeout;
+  const requestAll = async () => {
+    for await (const message of messagesToSend(outgoing, client.limits.payload, host)) {
+      const { channel, payload, kind, headers } = message;
+      const ask = () => client.request(channel, payload, { timeoutMs, kind, headers });
+      await output.write(format(await labelled(message, ask)));
+    }
+  };
+  await Promise.race([requestAll(), connectionLost(client)]);
 }
 
-/** Prints bytes unchanged, and text with a newline at its end. On a terminal, control characters are escaped. */
-async function print(reply: Message, output: Context["output"]): Promise<void> {
-  const text = decodeText(reply.payload);
-  if (Deno.stdout.isTerminal()) {
-    const shown = text === undefined
-      ? `(${reply.payload.length} bytes that are not text)`
-      : visibleLines(text);
-    await output.text(shown.endsWith("\n") ? shown : `${shown}\n`);
-  } else {
-    await output.bytes(reply.payload);
-    if (reply.kind !== "bytes" && text !== undefined && !text.endsWith("\n")) await output.text("\n");
-  }
+/** Formats a reply as lines of text, in which control characters are escaped. */
+function formatReply({ payload }: Message): string {
+  const text = readableText(payload);
+  return text === undefined ? `base64:${toBase64(payload)}` : visibleLines(text).replace(/\n$/, "");
 }

@@ -1,16 +1,19 @@
 /**
- * `parley subscribe`: prints the messages of channels and patterns.
+ * `parley subscribe`: prints the messages of channels and patterns, or gives each to a command.
  *
  * @module
  */
 
 import type { Subscription } from "../../../client/api.ts";
 import type { Message } from "../../../client/message_types.ts";
+import { formatMilliseconds } from "../../../config/option.ts";
+import { ParleyError } from "../../../errors.ts";
 import { channelProblem, covers } from "../../../wire/names.ts";
 import { describeFailure } from "../../failures.ts";
+import { OutputClosed } from "../../output.ts";
 import type { Command, Context } from "../command.ts";
-import { decodeText } from "../input.ts";
-import { visible, visibleJson } from "../../terminal.ts";
+import { chosenFormat, formatLine } from "../message_format.ts";
+import { CommandFailed, CommandOutputClosed, FINISH_MS, Shell } from "../shell.ts";
 
 /** The command. */
 export const SUBSCRIBE: Command = {
@@ -19,20 +22,32 @@ export const SUBSCRIBE: Command = {
   summary: "print the messages of channels and patterns, one per line",
   details:
     "Each line is CHANNEL SENDER TEXT. The sender is a session number. A payload that is not text is shown\n" +
-    "in base64. With --json each line is an object with channel, sender, kind, headers if there are any,\n" +
-    "and text or base64.\n" +
+    "in base64, and what would control the terminal is escaped. --json prints objects, which publish --json can\n" +
+    "send again; --raw prints payloads as they are, each with a newline, and --whole without one. The fields of\n" +
+    "--format are channel, sender, kind, size, payload, base64, headers, header:NAME and time.\n" +
+    "--exec runs a command for each message, one after the other: the payload is its stdin, and PARLEY_CHANNEL,\n" +
+    "PARLEY_SENDER, PARLEY_KIND and PARLEY_HEADERS tell the rest. Given as a flag, --timeout also ends subscribe:\n" +
+    "with 0, or with 5 if fewer messages than --count have come.\n" +
     "In a pattern, * stands for one segment of a name, and a final > for one or more: 'chat.*', 'jobs.>'.",
-  options: ["reconnect", "count", "json"],
+  examples: [
+    "parley subscribe 'chat.*' news",
+    "parley subscribe jobs.done --count 1 --timeout 60s",
+    "parley subscribe 'sensors.>' --json | jq .json.celsius",
+    "parley subscribe chat.lobby --format '{time} {sender}: {payload}'",
+    "parley subscribe photos.new --count 1 --whole >photo.jpg",
+    `parley subscribe 'jobs.>' --exec 'echo "$PARLEY_CHANNEL: $(cat)"'`,
+  ],
+  options: ["reconnect", "count", "json", "raw", "whole", "format", "exec", "exec-timeout"],
   endsByInterrupt: true,
   run: subscribe,
 };
 
-async function subscribe(
-  { values, operands, output, log, printStatus, printError, connect }: Context,
-): Promise<void> {
-  // One message with malformed headers must not end the subscription.
+async function subscribe(context: Context): Promise<void> {
+  const { values, operands, log, printStatus, printError, connect } = context;
+  const handle = handlerOf(context);
   const client = await connect({
     reconnect: values.reconnect,
+    // One message with malformed headers must not end the subscription.
     onError: (error) => printError(describeFailure(error)),
   });
   const subscriptions: Subscription[] = [];
@@ -41,60 +56,81 @@ async function subscribe(
   log.info("subscribed", { session: client.uuid, channels: names });
   printStatus(`subscribed to ${names.join(", ")}; Ctrl-C ends`);
 
-  const format = values.json ? formatJson : formatLine;
   const count = values.count ?? Infinity;
   let seen = 0;
   const enough = Promise.withResolvers<void>();
-  const print = async (subscription: Subscription) => {
+  const read = async (subscription: Subscription) => {
     for await (const message of subscription) {
       if (seen === count) return;
       seen++;
-      // Messages share a write; wait only if too much output is pending.
-      const written = output.line(format(message));
-      if (written !== undefined) await written;
+      const handled = handle(message);
+      if (handled !== undefined) await handled;
       if (seen === count) return enough.resolve();
     }
   };
-  await Promise.race([enough.promise, Promise.all(subscriptions.map(print))]);
+  const end = endOfTime(context, () => seen);
+  try {
+    await Promise.race([enough.promise, end.promise, Promise.all(subscriptions.map(read))]);
+  } finally {
+    end.cancel();
+  }
+}
+
+/** What is done with each message. It returns a promise if the next one must wait. */
+function handlerOf(context: Context): (message: Message) => Promise<void> | undefined {
+  const { values, output } = context;
+  const format = chosenFormat(values);
+  if (values.exec === undefined) return (message) => output.write((format ?? formatLine)(message));
+  if (format === undefined) return commandFor(context, values.exec);
+  throw new ParleyError("bad_argument", "give --exec, or one of --json, --raw, --whole and --format");
+}
+
+/** Runs `command` for each message, in order. The first failure is reported when subscribe ends by itself. */
+function commandFor(context: Context, command: string): (message: Message) => Promise<void> {
+  const { values, resources, host, log, printError } = context;
+  const shell = resources.use(new Shell(command, host.env, values.execTimeout));
+  let last: Promise<void> = Promise.resolve();
+  let isEnding = false;
+  resources.defer(async () => {
+    isEnding = true;
+    const timer = setTimeout(() => shell.stop(), FINISH_MS);
+    await last.catch(() => {});
+    clearTimeout(timer);
+  });
+  const run = async (message: Message) => {
+    if (isEnding) return;
+    const { channel, sender } = message;
+    try {
+      await shell.feed(message);
+      log.info("message handled", { channel, sender });
+    } catch (error) {
+      if (error instanceof CommandOutputClosed) throw new OutputClosed();
+      if (!(error instanceof CommandFailed)) throw error;
+      printError(`the message of session ${sender} on ${channel}: ${error.message}`);
+      context.fail(new CommandFailed("a command failed, see above"));
+    }
+  };
+  return (message) => last = last.then(() => run(message));
+}
+
+/** When the time that `--timeout` gives is over, if it does. */
+function endOfTime(
+  { values: { timeout, count }, origins }: Context,
+  seen: () => number,
+): { readonly promise: Promise<void>; cancel(): void } {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  // PARLEY_TIMEOUT is for connecting: it must not end what is meant to go on.
+  if (timeout === undefined || origins.timeout !== "flag") return { promise, cancel: () => {} };
+  const timer = setTimeout(() => {
+    if (count === undefined) return resolve();
+    const text = `${seen()} of ${count} messages came within ${formatMilliseconds(timeout)}`;
+    reject(new ParleyError("timed_out", text));
+  }, timeout);
+  return { promise, cancel: () => clearTimeout(timer) };
 }
 
 /** Drops names that another name covers, so that a message is printed once. */
 function distinct(names: readonly string[]): string[] {
   const isCovered = (name: string) => names.some((other) => other !== name && covers(other, name));
   return [...new Set(names)].filter((name) => channelProblem(name) !== undefined || !isCovered(name));
-}
-
-/** Formats a message as a line: `chat.lobby 17 hello`. Control characters are escaped. */
-export function formatLine(message: Message): string {
-  const { channel, sender, payload } = message;
-  const text = textOf(message);
-  const shown = text === undefined ? `base64:${base64(payload)}` : visible(text);
-  return `${channel} ${sender} ${shown}`;
-}
-
-/** Formats a message as a line of JSON. */
-export function formatJson(message: Message): string {
-  const { channel, sender, kind, headers, payload } = message;
-  const text = kind === "bytes" ? undefined : decodeText(payload);
-  return visibleJson({
-    channel,
-    sender,
-    kind,
-    ...(Object.keys(headers).length === 0 ? {} : { headers }),
-    ...(text === undefined ? { base64: base64(payload) } : { text }),
-  });
-}
-
-/** The payload as text; undefined if it is not text, whatever content kind the sender gave. */
-function textOf({ payload }: Message): string | undefined {
-  const text = decodeText(payload);
-  return text?.includes("\0") ? undefined : text;
-}
-
-function base64(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 8192) {
-    text += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  }
-  return btoa(text);
 }
