@@ -9,7 +9,7 @@ import type { Channel } from "./channel.ts";
 import type { Peer } from "./peer.ts";
 import { addRequest, type PendingRequest, removeRequest } from "./pending_requests.ts";
 import type { Rotation } from "./rotation.ts";
-import type { WorkBudget } from "./work_budget.ts";
+import { Work, type WorkBudget } from "./work_budget.ts";
 
 /** The requests of one server. */
 export class Requests {
@@ -122,7 +122,7 @@ export class Requests {
     this.#requesters.delete(peer);
     for (const request of peer.pendingRequests.all()) {
       if (this.#budget.isSpent) return this.#budget.later(() => this.abandon(peer));
-      this.#budget.spend(1);
+      this.#budget.spend(Work.REQUEST);
       this.#settle(request);
       const { requester, id, channel } = request;
       if (requester === peer) continue;
@@ -149,7 +149,7 @@ export class Requests {
           requesters.push(peer);
           return this.#budget.later(() => this.#expire(requesters));
         }
-        this.#budget.spend(1);
+        this.#budget.spend(Work.REQUEST);
         this.#settle(request);
         const { responder, id, channel } = request;
         const message = `session ${responder.number} did not answer within ${

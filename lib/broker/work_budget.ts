@@ -24,6 +24,8 @@ export const Work = {
   CONTROL: 60,
   /** Looking at one subscription for a route. */
   SUBSCRIPTION: 4,
+  /** Removing a pending request from the books of both its sessions. */
+  REQUEST: 4,
   /** Encoding one member of a list. */
   MEMBER: 8,
 } as const;

@@ -256,3 +256,16 @@ Deno.test("65,535 requests that a session has given up end without a stall, and 
   const took = performance.now() - start;
   assert(took < 800, `it took ${took} ms`);
 });
+
+Deno.test("what a session asked ends with it, over as many turns as the books of both sides cost", async () => {
+  const broker = new TestBroker({ sessions: 2, perTurn: 400 });
+  const [responder, requester] = broker.sessions;
+  responder.open("jobs", RESPOND);
+  for (let id = 1; id <= 1000; id++) assert(broker.request(requester, "jobs", id, ""));
+  await nextTurn(broker.budget);
+  broker.router.leave(requester);
+  let turns = 1;
+  for (; responder.pendingRequests.received > 0 && turns < 100; turns++) await turnOfLoop();
+  assertEquals([responder.pendingRequests.received, requester.pendingRequests.sent], [0, 0]);
+  assert(turns >= 10, `in ${turns} turns`);
+});

@@ -5,6 +5,8 @@
  */
 
 import { CONTROL_RESERVE_BYTES, type Limits } from "../../../lib/limits.ts";
+import { Deliveries, type Numbered } from "./deliveries.ts";
+import { PresenceViews } from "./presence_views.ts";
 import type { SimulatedClient } from "./simulated_client.ts";
 
 /** What may be violated. The known seeds name the kind they find. */
@@ -21,6 +23,12 @@ export type Kind =
   | "evicted reader"
   /** A message arrived twice, or after a later one. */
   | "order"
+  /** A message that a session was promised never arrived. */
+  | "lost message"
+  /** A message arrived at a session that is not subscribed, or that has not been told the number of the channel. */
+  | "unexpected message"
+  /** A session was told that another came or went which was there already or was not; or knows others than there are. */
+  | "presence"
   /** A request ended twice, or did not end. */
   | "request"
   /** A session stopped being read and was not resumed. */
@@ -64,6 +72,10 @@ export class Expectations {
   readonly findings: Finding[] = [];
   /** The largest share of the allowed work that a turn has used. */
   maxLoad = 0;
+  /** Which messages came, and which should have. */
+  readonly deliveries: Deliveries = new Deliveries((detail, kind) => this.violated(detail, kind));
+  /** Which sessions are there, as far as others have been told. */
+  readonly presence: PresenceViews = new PresenceViews((detail) => this.violated(detail, "presence"));
   readonly #limits: Limits;
   /** By receiver, channel and sender, the number of the last message. */
   readonly #received = new Map<string, number>();
@@ -90,7 +102,9 @@ export class Expectations {
   }
 
   /** A client received a message. */
-  message(client: SimulatedClient, channel: number, sender: number, sequence: number): void {
+  message(client: SimulatedClient, channel: number, sender: number, message: Numbered): void {
+    this.deliveries.received(client, channel, sender, message);
+    const { sequence } = message;
     const key = `${client.number} ${channel} ${sender}`;
     const last = this.#received.get(key) ?? 0;
     this.#received.set(key, sequence);
@@ -117,6 +131,8 @@ export class Expectations {
 
   /** Every client reads and every deadline has passed. */
   settled(clients: readonly SimulatedClient[]): void {
+    this.deliveries.settled(clients);
+    this.presence.settled(clients);
     for (const { isReady, socket, number, pendingIds } of clients) {
       if (!isReady) continue;
       if (socket.unreadBytes > 0) {

@@ -117,6 +117,7 @@ export class Model implements Disposable {
     });
     const client = new SimulatedClient(this.clients.length, socket, reading, this.expectations);
     this.clients.push(client);
+    this.expectations.deliveries.add(client);
     connection.start();
     return client;
   }

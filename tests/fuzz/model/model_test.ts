@@ -3,6 +3,8 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { Outbox } from "../../../lib/net/outbox.ts";
+import { Type } from "../../../lib/wire/header.ts";
 import { seeded, seedFrom } from "../../harness/seeded.ts";
 import { explore, formatExploration } from "./explore.ts";
 import { Model } from "./model.ts";
@@ -63,4 +65,51 @@ Deno.test("model: a session that the server never reads again is reported", asyn
   client.ping();
   const kinds = (await model.finish()).map(({ kind }) => kind);
   assert(kinds.includes("lost waiter"), kinds.join());
+});
+
+/** Drops what `isDropped` says of what is sent to any session, by the type of its first frame, while `action` runs. */
+async function dropping(isDropped: (type: number) => boolean, action: () => Promise<void>): Promise<void> {
+  const { send } = Outbox.prototype;
+  Outbox.prototype.send = function (this: Outbox, bytes, from, to, isRequest) {
+    if (!isDropped(bytes[from])) send.call(this, bytes, from, to, isRequest);
+  };
+  try {
+    await action();
+  } finally {
+    Outbox.prototype.send = send;
+  }
+}
+
+for (const group of [undefined, "workers"]) {
+  Deno.test(`model: a message that the server loses is reported${group ? ", in a group, too" : ""}`, async () => {
+    using model = new Model(seeded(1));
+    const [publisher, subscriber] = [model.connect("always", 4096)!, model.connect("always", 4096)!];
+    for (const client of [publisher, subscriber]) client.hello("client");
+    await model.advance(10);
+    subscriber.open({ channel: "x.y", subscribe: true, group });
+    publisher.open({ channel: "x.y" });
+    await model.advance(10);
+    const publish = async () => {
+      publisher.publish(publisher.opened.get("x.y")!, 100);
+      await model.advance(10);
+    };
+    await publish();
+    assertEquals(model.expectations.findings, []);
+    await dropping((type) => type === Type.MESSAGE, publish);
+    assertEquals((await model.finish()).map(({ kind }) => kind), ["lost message"]);
+  });
+}
+
+Deno.test("model: a session that is told nothing of another's end is reported", async () => {
+  using model = new Model(seeded(1));
+  const [watcher, member] = [model.connect("always", 4096)!, model.connect("always", 4096)!];
+  for (const client of [watcher, member]) client.hello("client");
+  await model.advance(10);
+  for (const client of [watcher, member]) client.open({ channel: "x", subscribe: true, presence: true });
+  await model.advance(10);
+  await dropping((type) => type === Type.PARTED, async () => {
+    member.leave("x");
+    await model.advance(10);
+  });
+  assertEquals((await model.finish()).map(({ kind }) => kind), ["presence"]);
 });

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { inbox } from "../../harness/raw_client.ts";
+import { inbox, type OpenOptions } from "../../harness/raw_client.ts";
 import { type Random, seeded } from "../../harness/seeded.ts";
 import type { Finding } from "./invariants.ts";
 import { Model, MODEL_LIMITS } from "./model.ts";
@@ -179,9 +179,9 @@ function hasRoom({ socket: { unreadBytes, maxRead } }: SimulatedClient): boolean
   return unreadBytes < Math.min(MAX_UNREAD_BYTES, MAX_UNREAD_PIECES * maxRead);
 }
 
-function randomOpen(random: Random): Record<string, unknown> {
+function randomOpen(random: Random): OpenOptions & { channel: string } {
   const isPattern = random.int(4) === 0;
-  const open: Record<string, unknown> = { channel: random.pick(isPattern ? PATTERNS : NAMES) };
+  const open: OpenOptions & { channel: string } = { channel: random.pick(isPattern ? PATTERNS : NAMES) };
   open.subscribe = random.int(4) > 0;
   open.respond = random.int(2) === 0;
   if (random.int(4) === 0) open.group = random.pick(GROUPS);

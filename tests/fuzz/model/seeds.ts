@@ -76,6 +76,13 @@ export const KNOWN_SEEDS: readonly KnownSeed[] = [
     finds: "requests to a responder that never answers and disconnects: all are removed in one turn",
     isFixed: true,
   },
+  {
+    seed: 1003293,
+    kind: "work per turn",
+    finds:
+      "the requests of a session that ends, each of which cost six times what the work budget counted for it",
+    isFixed: true,
+  },
 ];
 
 /** The kinds that other schedules may still find, because a known seed of that kind is not fixed. */

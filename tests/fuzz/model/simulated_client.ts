@@ -5,11 +5,12 @@
  */
 
 import { HEADER_BYTES } from "../../../lib/limits.ts";
-import type { ErrorPayload, Opened, Welcome } from "../../../lib/wire/control.ts";
+import type { ErrorPayload, Member, Opened, Welcome } from "../../../lib/wire/control.ts";
 import { encodeFrame, readHeader, Type, u32 } from "../../../lib/wire/header.ts";
 import { type FrameHandler, Scanner } from "../../../lib/wire/scanner.ts";
-import { inbox } from "../../harness/raw_client.ts";
+import { inbox, type OpenOptions } from "../../harness/raw_client.ts";
 import type { Expectations } from "./invariants.ts";
+import { covers, OpenState } from "./open_state.ts";
 import type { SimulatedSocket } from "./simulated_socket.ts";
 
 /** How a client reads: always, with pauses that the schedule decides, or not before the schedule has ended. */
@@ -40,12 +41,20 @@ export class SimulatedClient implements FrameHandler {
   fatalCode: string | undefined;
   /** Channel numbers by name, of the names this client has open. */
   readonly opened = new Map<string, number>();
+  /** What it has open, as far as the server has answered. */
+  readonly openState: OpenState = new OpenState((pattern, before, after) =>
+    this.#expectations.deliveries.changed(this, pattern, before, after)
+  );
+  /** How many messages to its inbox and on `$echo` have come, by channel and sender; or were sent before WELCOME. */
+  seenDirect: Map<string, number> = new Map();
   readonly receivedRequests: ReceivedRequest[] = [];
   /** Ids of requests without a reply or an ERROR so far. */
   readonly pendingIds = new Set<number>();
   readonly #expectations: Expectations;
   readonly #scanner = new Scanner("client", MAX_PAYLOAD);
   readonly #sequences = new Map<number, number>();
+  /** The numbers that it has been told, and names. */
+  readonly #told = new Map<number, string>();
   #rest = new Uint8Array(0);
   #lastId = 0;
   #lastControlId = FIRST_CONTROL_ID;
@@ -67,12 +76,14 @@ export class SimulatedClient implements FrameHandler {
     this.#send(Type.HELLO, {}, { protocol: "parley/1", name });
   }
 
-  open(open: Record<string, unknown>): void {
+  open(open: OpenOptions & { readonly channel: string }): void {
+    this.openState.ask(open.channel, open);
     this.#send(Type.OPEN, { id: this.#nextControlId() }, open);
   }
 
   leave(channel: string): void {
     this.opened.delete(channel);
+    this.openState.ask(channel, undefined);
     this.#send(Type.LEAVE, { id: this.#nextControlId() }, { channel });
   }
 
@@ -81,7 +92,12 @@ export class SimulatedClient implements FrameHandler {
     const sequence = (this.#sequences.get(channel) ?? 0) + 1;
     this.#sequences.set(channel, sequence);
     const payload = new Uint8Array(size);
-    new DataView(payload.buffer).setUint32(0, sequence);
+    const name = this.#told.get(channel);
+    const isAccepted = channel >= inbox(0) || name !== undefined && this.openState.isOpen(name);
+    const accepted = this.#expectations.deliveries.published(this, channel, isAccepted);
+    const view = new DataView(payload.buffer);
+    view.setUint32(0, sequence);
+    view.setUint32(4, 2 * accepted + Number(isAccepted));
     this.socket.send(encodeFrame({ type: Type.MESSAGE, channel, sender: this.number }, payload));
   }
 
@@ -130,7 +146,14 @@ export class SimulatedClient implements FrameHandler {
   run(bytes: Uint8Array, from: number, to: number, _count: number, channel: number): number {
     for (let at = from; at < to;) {
       const [length, sender] = [u32(bytes, at + 4), u32(bytes, at + 12)];
-      this.#expectations.message(this, channel, sender, u32(bytes, at + HEADER_BYTES));
+      const payload = at + HEADER_BYTES;
+      const counted = u32(bytes, payload + 4);
+      this.#expectations.message(this, channel, sender, {
+        sequence: u32(bytes, payload),
+        accepted: counted >>> 1,
+        isAccepted: counted % 2 === 1,
+      });
+      if (channel < inbox(0)) this.#mustKnow(channel);
       at += HEADER_BYTES + length;
     }
     return to;
@@ -146,15 +169,24 @@ export class SimulatedClient implements FrameHandler {
     switch (type) {
       case Type.WELCOME:
         this.number = json<Welcome>().number;
+        this.#expectations.deliveries.welcomed(this);
         this.#scanner.greeted();
         break;
       case Type.OPENED:
-        if (id !== 0 && channel !== 0) this.opened.set(json<Opened>().channel, channel);
+        this.#opened(json<Opened>(), id);
+        break;
+      case Type.LEFT:
+        this.#left(json<{ channel: string }>().channel, channel);
+        break;
+      case Type.JOINED:
+      case Type.PARTED:
+        this.#expectations.presence.changed(this, type, channel, json<Member>());
         break;
       case Type.PING:
         this.socket.send(encodeFrame({ type: Type.PONG, id, sender: this.number }));
         break;
       case Type.REQUEST:
+        this.#mustKnow(channel);
         this.receivedRequests.push({ id, requester: sender });
         break;
       case Type.REPLY:
@@ -164,12 +196,43 @@ export class SimulatedClient implements FrameHandler {
         const { code, fatal, message } = json<ErrorPayload>();
         if (fatal) this.fatalCode = code;
         this.#expectations.error(this, code, message);
+        if (id >= FIRST_CONTROL_ID) this.openState.answered(false);
         // An ERROR about a REPLY names the inbox; the id is then one of the requester's.
         if (id > 0 && id < FIRST_CONTROL_ID && channel < inbox(0)) this.#expectations.answered(this, id);
         break;
       }
     }
     return true;
+  }
+
+  #opened(opened: Opened, id: number): void {
+    const { channel, number } = opened;
+    if (number !== 0) {
+      this.#told.set(number, channel);
+      this.#expectations.deliveries.named(number, channel);
+    }
+    if (id === 0) return;
+    this.openState.answered(true);
+    if (number === 0) return;
+    this.opened.set(channel, number);
+    this.#expectations.presence.opened(this, opened);
+  }
+
+  /** It forgets each number that the server must tell it again. */
+  #left(left: string, channel: number): void {
+    this.openState.answered(true);
+    this.#expectations.presence.left(this, channel);
+    for (const [number, name] of this.#told) {
+      if (covers(left, name) && this.openState.confirmed(name) === undefined) this.#told.delete(number);
+    }
+  }
+
+  #mustKnow(channel: number): void {
+    if (this.#told.has(channel)) return;
+    this.#expectations.violated(
+      `session ${this.number} has not been told what channel ${channel} is`,
+      "unexpected message",
+    );
   }
 
   #scan(chunk: Uint8Array): void {
