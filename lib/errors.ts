@@ -4,32 +4,57 @@
  * @module
  */
 
-/** A code that an ERROR frame may carry (docs/protocol.md, "Errors"). */
+/** A code that an ERROR frame may carry (docs/protocol.md, "Errors"). `parley explain CODE` has more. */
 export type ErrorCode =
+  /** The peer sent bytes that are no frame of Parley, or a frame that the protocol does not allow. */
   | "bad_frame"
+  /** The first frame was not a HELLO, or its payload was not as the protocol says. */
   | "bad_hello"
+  /** The server does not speak the version of the protocol that the client asked for. */
   | "unsupported_protocol"
+  /** A frame is larger than its receiver accepts. */
   | "too_large"
+  /** The server requires a token, and there was none, or it is not valid. */
   | "unauthorized"
+  /** The server has as many connections as it allows, in all or from this address. */
   | "server_full"
+  /** The server closed the session because it did not read its messages fast enough. */
   | "slow_consumer"
+  /** One side waited too long for the other: for a whole greeting, or for any sign of life. */
   | "timeout"
+  /** The server is stopping and takes no new sessions. */
   | "shutting_down"
+  /** A control payload or the headers of a message are not as the protocol says. */
   | "bad_payload"
+  /** The name or pattern of a channel breaks the rules for names. */
   | "bad_channel"
+  /** The session used a channel that it has not opened, or has left. */
   | "not_open"
+  /** The session is not permitted to do this. */
   | "forbidden"
+  /** No session responds on the channel of the request. */
   | "no_responders"
+  /** The responder's session ended before it replied. */
   | "responder_gone"
+  /** The responder did not reply within the server's request time. */
   | "no_reply"
+  /** The session sent a request under an id that still waits for its reply. */
   | "id_in_use"
+  /** The call is only for durable channels, and this channel is not one. */
   | "not_durable"
+  /** A message for a durable channel could not be stored, and was not delivered. */
   | "not_stored"
+  /** Another session has taken over this producer; the message was neither stored nor delivered. */
   | "fenced"
+  /** The sequences of the channel began anew, so the place asked for is no longer there. */
   | "epoch_changed"
+  /** There is no session with this id. */
   | "no_such_session"
+  /** The subscription overlaps another one of the same session, and one of them is in a group or a consumer. */
   | "overlap"
+  /** The session has reached one of the server's limits, which costs only this call. */
   | "limit"
+  /** The server or the client failed by a fault of its own. */
   | "internal";
 
 /** Whether the connection ends with a code. */
@@ -67,21 +92,21 @@ export type LocalCode =
   | "unreachable"
   /** The server's certificate is not valid: another authority, another name, expired, or not valid yet. */
   | "untrusted"
-  /** Something answered, but it does not speak Parley. */
+  /** Something answered that does not speak Parley. */
   | "not_parley"
   /** The connection ended without a reason from the server. */
   | "disconnected"
-  /** The connection broke before the answer came. The client reconnects; the call is not repeated, and may have had an effect. */
+  /** The connection broke before the answer came. The call is not repeated, and may have had an effect. */
   | "interrupted"
-  /** The caller closed the client or server it is now using. */
+  /** The program has closed the client or server that it now uses. */
   | "closed"
   /** An argument or option is unknown, or outside its documented range. */
   | "bad_argument"
-  /** A call took longer than its `timeoutMs`. */
+  /** A call took longer than it may. */
   | "timed_out"
   /** More was published than may wait to be sent. */
   | "backlog_full"
-  /** A responder failed without an error meant for the requester. */
+  /** The responder failed without an error meant for the requester. */
   | "responder_failed";
 
 /** Whether `code` is one that this version of the protocol defines. */

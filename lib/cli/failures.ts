@@ -17,8 +17,16 @@ export const Exit = {
   NO_ANSWER: 5,
 } as const;
 
-/** A command failed for a reason that its message says, with exit code 1. */
-export class CommandError extends Error {}
+/** A command failed for a reason that its message says. */
+export class CommandError extends Error {
+  readonly exitCode: number;
+
+  /** An empty `message` says that the output of the command tells the reason already. */
+  constructor(message: string, exitCode: number = Exit.FAILED) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
 
 /** The exit codes as `--help` explains them. */
 export const EXIT_HELP = `Exit codes: 0 done, 1 failed, 2 wrong usage, 3 server not reachable (or lost),
@@ -63,6 +71,7 @@ const ADVICE: Partial<Record<ErrorCode | LocalCode, string>> = {
  */
 export function exitCodeOf(error: unknown, isConnected: boolean): number {
   if (error instanceof ApplicationError) return Exit.NO_ANSWER;
+  if (error instanceof CommandError) return error.exitCode;
   if (!(error instanceof ParleyError)) return Exit.FAILED;
   const code = CODES[error.code];
   if (isConnected || code === Exit.REFUSED || code === Exit.WRONG_USAGE) return code ?? Exit.FAILED;

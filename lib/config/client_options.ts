@@ -129,7 +129,11 @@ export const CLIENT_OPTIONS = {
     help: "how long it may take for one; then it is ended",
   },
   "json": { kind: "boolean", default: false, help: "one JSON object per line, printed and read" },
-  "trace": { kind: "boolean", default: false, help: "print every frame to stderr, without its payload" },
+  "trace": {
+    kind: "boolean",
+    default: false,
+    help: "print every frame to stderr, byte by byte; tokens are masked",
+  },
   "log-level": { ...SERVER_OPTIONS["log-level"], default: "warn" },
   "log-format": SERVER_OPTIONS["log-format"],
   "log-file": SERVER_OPTIONS["log-file"],
@@ -160,6 +164,21 @@ export const COMMAND_OPTIONS = [
 /** An option that only some commands take. */
 export type CommandOption = typeof COMMAND_OPTIONS[number];
 
+/** The options that only commands take that connect. */
+const CONNECTION_OPTIONS: readonly string[] = [
+  "url",
+  "context",
+  "host",
+  "port",
+  "name",
+  "token",
+  "tls",
+  "ca",
+  "insecure",
+  "timeout",
+  "trace",
+];
+
 /** Variables of the server, of other commands and of Parley's tests. */
 const KNOWN_ELSEWHERE = [
   ...namesSetBy(SERVER_OPTIONS, "variable"),
@@ -169,9 +188,16 @@ const KNOWN_ELSEWHERE = [
 ].map(formatName.variable);
 
 /** `parley` for `loadConfig`, with the options of every command and those in `taken`. */
-export function clientProgram(taken: readonly CommandOption[]): Program<typeof CLIENT_OPTIONS> {
-  const isTaken = (name: string) =>
-    !(COMMAND_OPTIONS as readonly string[]).includes(name) || (taken as readonly string[]).includes(name);
+export function clientProgram(
+  taken: readonly CommandOption[],
+  isOffline = false,
+): Program<typeof CLIENT_OPTIONS> {
+  const isTaken = (name: string) => {
+    if ((COMMAND_OPTIONS as readonly string[]).includes(name)) {
+      return (taken as readonly string[]).includes(name);
+    }
+    return !(isOffline && CONNECTION_OPTIONS.includes(name));
+  };
   const rows = Object.entries(CLIENT_OPTIONS).filter(([name]) => isTaken(name));
   const own = rows.map(([name]) => formatName.variable(name));
   return {

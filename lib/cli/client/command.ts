@@ -27,6 +27,8 @@ export interface Command {
   readonly examples: readonly string[];
   /** The options it takes besides those of every command. */
   readonly options: readonly CommandOption[];
+  /** Whether it never connects. It then takes none of the options that are about a server. */
+  readonly isOffline?: boolean;
   /** Whether Ctrl-C is its normal end, with exit code 0. */
   readonly endsByInterrupt: boolean;
   /** Runs it. It adds what it opens to `context.resources`. The error it throws decides the exit code. */

@@ -46,7 +46,7 @@ export function parseCommandLine(
   const command = first === undefined ? commands[0] : findCommand(commands, first);
   if (command === undefined) return { kind: "invalid", problems: [unknownCommand(commands, first)] };
 
-  const loaded = loadConfig(clientProgram(command.options), { ...sources, readTextFile });
+  const loaded = loadConfig(clientProgram(command.options, command.isOffline), { ...sources, readTextFile });
   const { values } = loaded;
   if (values.help) return { kind: "help", command: first === undefined ? undefined : command };
   if (values.version) return { kind: "version" };

@@ -8,9 +8,11 @@ import { ParleyError } from "../../errors.ts";
 import { HEADER_BYTES } from "../../limits.ts";
 import {
   FIRST_EXTENSION,
+  type Header,
   INBOX,
   KIND_MASK,
   MESSAGE_HEADERS,
+  putHeader,
   readHeader,
   RECEIPT,
   RESERVED_FLAGS,
@@ -19,9 +21,8 @@ import {
   type TypeName,
   typeName,
 } from "../../wire/header.ts";
-import { decodeMessageHeaders, type MessageHeaders } from "../../wire/message_headers.ts";
-import { decodeText } from "./payload.ts";
-import { visible, visibleJson } from "../terminal.ts";
+import { makeMask, type Mask } from "./masking.ts";
+import { countOf, payloadRows, type Row, ROW_BYTES } from "./payload_dump.ts";
 
 /** The meaning of each type, in a few words. */
 const MEANINGS: Record<TypeName, string> = {
@@ -46,23 +47,12 @@ const MEANINGS: Record<TypeName, string> = {
   RENEW: "messages are still being processed",
 };
 
+const BYTES_WIDTH = ROW_BYTES * 3 - 1;
+
 const KINDS = ["bytes", "UTF-8 text", "JSON", "of reserved kind 3"];
 
-/** Payload bytes shown per row, and in total. */
-const ROW_BYTES = 8;
-const SHOWN_BYTES = 64;
-
-const NO_BYTES = new Uint8Array(0);
-
-interface Row {
-  readonly at: number;
-  readonly bytes: Uint8Array;
-  readonly field: string;
-  readonly meaning: string;
-}
-
 /**
- * Formats the frame at the start of `frame`. The payload may be incomplete; a long one is shown in part.
+ * Formats the frame at the start of `frame`. The payload may be incomplete. A long one is shown in part, and no token.
  *
  * @throws {ParleyError} `bad_argument` if the header is incomplete
  *
@@ -81,18 +71,37 @@ export function formatFrameDump(frame: Uint8Array): string {
     const text = `a frame needs a header of ${HEADER_BYTES} bytes; there are only ${frame.length}`;
     throw new ParleyError("bad_argument", text);
   }
-  const lines = [...headerRows(frame), ...payloadRows(frame)].map(({ at, bytes, field, meaning }) =>
-    `${String(at).padStart(6)}  ${hex(bytes).padEnd(ROW_BYTES * 3 - 1)}  ${field.padEnd(7)}  ${meaning}`
-      .trimEnd()
-  );
-  return [`offset  ${"bytes".padEnd(ROW_BYTES * 3 - 1)}  field    meaning`, ...lines].join("\n");
+  const header = readHeader(frame);
+  const payload = frame.subarray(HEADER_BYTES, HEADER_BYTES + header.length);
+  return [COLUMNS, ...formatFrameRows(header, payload)].join("\n");
 }
 
-function headerRows(frame: Uint8Array): Row[] {
-  const { type, flags, id, length, channel, sender } = readHeader(frame);
+/** The heading of the columns of {@linkcode formatFrameRows}. */
+export const COLUMNS = `offset  ${"bytes".padEnd(BYTES_WIDTH)}  field    meaning`;
+
+/**
+ * The rows of a frame dump, without the heading. The payload may be incomplete; offsets count from `start`.
+ */
+export function formatFrameRows(
+  header: Header,
+  payload: Uint8Array,
+  mask: Mask = makeMask(),
+  start = 0,
+): string[] {
+  const rows = [...headerRows(header, start), ...payloadRows(header, payload, start + HEADER_BYTES, mask)];
+  return rows.map(({ at, bytes, field, meaning }) => {
+    const shown = typeof bytes === "string" ? bytes : hex(bytes);
+    return `${String(at ?? "").padStart(6)}  ${shown.padEnd(BYTES_WIDTH)}  ${field.padEnd(7)}  ${meaning}`
+      .trimEnd();
+  });
+}
+
+function headerRows({ type, flags, id, length, channel, sender }: Header, start: number): Row[] {
+  const bytes = new Uint8Array(HEADER_BYTES);
+  putHeader(bytes, 0, type, flags, id, length, channel, sender);
   const row = (at: number, end: number, field: string, meaning: string): Row => ({
-    at,
-    bytes: frame.subarray(at, end),
+    at: start + at,
+    bytes: bytes.subarray(at, end),
     field,
     meaning,
   });
@@ -102,13 +111,13 @@ function headerRows(frame: Uint8Array): Row[] {
     row(2, 4, "id", id === 0 ? "none" : `${id}: ties a reply to its request`),
     row(4, 8, "length", `${countOf(length)} of payload follow the header`),
     row(8, 12, "channel", describeChannel(channel)),
-    row(
-      12,
-      16,
-      "sender",
-      sender > 0 ? `session ${sender}` : type === Type.HELLO ? "not assigned yet" : "the server",
-    ),
+    row(12, 16, "sender", describeSender(type, sender)),
   ];
+}
+
+function describeSender(type: number, sender: number): string {
+  if (sender > 0) return `session ${sender}`;
+  return type === Type.HELLO ? "not assigned yet" : "the server";
 }
 
 function describeType(type: number): string {
@@ -137,65 +146,6 @@ function describeChannel(channel: number): string {
   return channel >= INBOX ? `the inbox of session ${channel - INBOX}` : `channel number ${channel}`;
 }
 
-function payloadRows(frame: Uint8Array): Row[] {
-  const { type, flags, length } = readHeader(frame);
-  const payload = frame.subarray(HEADER_BYTES, HEADER_BYTES + length);
-  const rows: Row[] = [];
-  let contentAt = 0;
-  if (isMessage(type) && (flags & MESSAGE_HEADERS) !== 0) {
-    const decoded = decodeMessageHeaders(payload);
-    if ("problem" in decoded) {
-      rows.push({ at: HEADER_BYTES, bytes: NO_BYTES, field: "headers", meaning: decoded.problem });
-    } else {
-      contentAt = decoded.contentAt;
-      rows.push({
-        at: HEADER_BYTES,
-        bytes: payload.subarray(0, 2),
-        field: "headers",
-        meaning: `${countOf(contentAt - 2)}: ${describeHeaders(decoded.headers)}`,
-      });
-      rows.push(...byteRows(payload.subarray(2, contentAt), HEADER_BYTES + 2, ""));
-    }
-  }
-  rows.push(...byteRows(payload.subarray(contentAt), HEADER_BYTES + contentAt, "payload"));
-  if (length > payload.length) {
-    const meaning = `${countOf(length - payload.length)} missing`;
-    rows.push({ at: HEADER_BYTES + payload.length, bytes: NO_BYTES, field: "", meaning });
-  }
-  return rows;
-}
-
-/** Formats bytes at offset `start` of the frame in rows, at most {@linkcode SHOWN_BYTES} of them. */
-function byteRows(bytes: Uint8Array, start: number, field: string): Row[] {
-  const shown = bytes.subarray(0, SHOWN_BYTES);
-  const rows: Row[] = [];
-  for (let at = 0; at < shown.length; at += ROW_BYTES) {
-    const row = shown.subarray(at, at + ROW_BYTES);
-    rows.push({ at: start + at, bytes: row, field: at === 0 ? field : "", meaning: describePayload(row) });
-  }
-  if (bytes.length > shown.length) {
-    const meaning = `... and ${countOf(bytes.length - shown.length)} more`;
-    rows.push({ at: start + shown.length, bytes: NO_BYTES, field: "", meaning });
-  }
-  return rows;
-}
-
-/** Formats message headers as JSON, at most {@linkcode SHOWN_BYTES} characters of it. */
-function describeHeaders(headers: MessageHeaders): string {
-  const json = visibleJson(headers);
-  return json.length > SHOWN_BYTES ? `${json.slice(0, SHOWN_BYTES)}…` : json;
-}
-
-/** Formats a row of bytes as text. Bytes that are not text, or a character that the row cuts in two, become dots. */
-function describePayload(bytes: Uint8Array): string {
-  const text = decodeText(bytes) ?? String.fromCharCode(...bytes.map((byte) => byte < 0x80 ? byte : 0x2e));
-  return `"${visible(text)}"`;
-}
-
 function hex(bytes: Uint8Array): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-}
-
-function countOf(bytes: number): string {
-  return bytes === 1 ? "1 byte" : `${bytes} bytes`;
 }

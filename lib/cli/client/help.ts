@@ -37,7 +37,9 @@ export function programHelp(commands: readonly Command[]): string {
 }
 
 /** What `parley COMMAND --help` prints. */
-export function commandHelp({ name, operands, summary, details, examples, options }: Command): string {
+export function commandHelp(
+  { name, operands, summary, details, examples, options, isOffline }: Command,
+): string {
   const usage = ["parley", name, operands.usage, "[OPTIONS]"].filter((part) => part !== "").join(" ");
   return [
     `Usage: ${usage}`,
@@ -48,7 +50,7 @@ export function commandHelp({ name, operands, summary, details, examples, option
     "Examples:",
     ...examples.map((line) => `  ${line}`),
     "",
-    formatHelp(clientProgram(options)),
+    formatHelp(clientProgram(options, isOffline)),
     "",
     EXIT_HELP,
   ].join("\n");

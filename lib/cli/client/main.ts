@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { ConnectOptions } from "../../client/options.ts";
 import { type Logging, setUpLogging } from "../../logging/setup.ts";
 import { LineQueue, type LineQueueOptions } from "../../logging/line_queue.ts";
 import { VERSION } from "../../version.ts";
@@ -14,6 +13,8 @@ import { connectCommand } from "./connection.ts";
 import { Contexts } from "./contexts.ts";
 import { CONTEXT } from "./commands/context.ts";
 import { CHAT } from "./commands/chat.ts";
+import { DECODE } from "./commands/decode.ts";
+import { EXPLAIN } from "./commands/explain.ts";
 import { PING } from "./commands/ping.ts";
 import { PUBLISH } from "./commands/publish.ts";
 import { REQUEST } from "./commands/request.ts";
@@ -23,13 +24,24 @@ import { describeFailure, Exit, exitCodeOf } from "../failures.ts";
 import { commandHelp, programHelp } from "./help.ts";
 import { type Host, type InterruptSource, type OutputStream, processHost } from "../host.ts";
 import { Output, OutputClosed } from "../output.ts";
+import { makeMask } from "./masking.ts";
 import { readAuthority, readToken } from "./secrets.ts";
 import { painter } from "../terminal.ts";
 import { userStorage } from "./user_folder.ts";
-import { formatTrace } from "./trace.ts";
+import { makeTrace } from "./trace.ts";
 
 /** The commands, in the order in which `--help` lists them. The first one runs if none is named. */
-export const COMMANDS: readonly Command[] = [CHAT, PUBLISH, SUBSCRIBE, REQUEST, RESPOND, PING, CONTEXT];
+export const COMMANDS: readonly Command[] = [
+  CHAT,
+  PUBLISH,
+  SUBSCRIBE,
+  REQUEST,
+  RESPOND,
+  PING,
+  DECODE,
+  EXPLAIN,
+  CONTEXT,
+];
 
 /** How long an ending command may take to say BYE and to finish the shell commands it runs, in milliseconds. */
 const CLOSE_MS = 5_000;
@@ -96,7 +108,8 @@ async function run(commandLine: CommandLine & { kind: "run" }, output: Output, h
     }
     if (failure === undefined || failure instanceof OutputClosed) return Exit.DONE;
     const exitCode = exitCodeOf(failure, isConnected);
-    log.print(`parley: ${describeFailure(failure)}`);
+    const text = describeFailure(failure);
+    if (text !== "") log.print(`parley: ${text}`);
     log.failed({ command: command.name, exitCode, error: failure });
     return exitCode;
   } catch (error) {
@@ -137,15 +150,16 @@ async function perform(
       const { name, insecure, trace, tls } = values;
       await clientLog.flush(); // the question for a token comes after what was logged
       const saved = "context" in address ? await contexts.get(address.context) : undefined;
+      const token = await readToken(values.token, origins.token);
       return {
         ...("context" in address ? { url: saved?.url } : address),
         name: name ?? saved?.name,
-        token: await readToken(values.token, origins.token),
+        token,
         tls,
         ca: await readAuthority(values.ca),
         insecure,
         timeoutMs: values.timeout,
-        trace: trace ? traceTo(printLine) : undefined,
+        trace: trace ? makeTrace(printLine, makeMask(token), () => performance.now()) : undefined,
       };
     },
     connect: async (commandOptions = {}) => {
@@ -170,11 +184,6 @@ async function perform(
   await Promise.race([closed, new Promise((resolve) => timer = setTimeout(resolve, CLOSE_MS))]);
   clearTimeout(timer);
   return { isConnected, failure: failures[0] ?? fallback };
-}
-
-function traceTo(printLine: Context["printLine"]): ConnectOptions["trace"] {
-  const start = performance.now();
-  return (direction, header) => printLine(formatTrace(direction, header, performance.now() - start));
 }
 
 function statusPrinter(printLine: Context["printLine"], stderr: OutputStream): Context["printStatus"] {

@@ -1,9 +1,10 @@
 /**
- * Formats a frame in one line for `--trace`: its header, but not its payload, which may be private.
+ * Formats frames for `--trace`: a line that sums a frame up, and below it every field with its bytes and its meaning.
  *
  * @module
  */
 
+import type { Trace } from "../../client/options.ts";
 import {
   type Header,
   INBOX,
@@ -13,25 +14,58 @@ import {
   Type,
   typeName,
 } from "../../wire/header.ts";
+import { formatFrameRows } from "./frame_dump.ts";
+import type { Mask } from "./masking.ts";
+import { countOf } from "./payload_dump.ts";
 
 const KINDS = ["bytes", "text", "json", "kind-3"];
 const MESSAGE_TYPES: readonly number[] = [Type.MESSAGE, Type.REQUEST, Type.REPLY];
 
+/** Room for the names of both ends, if the session's number has up to four digits. */
+const ENDS_WIDTH = 21;
+
 /**
- * Formats the time (milliseconds since the start), the direction (`>` to the server, `<` from it), the type, the fields
- * that are not 0, and the length of the payload.
+ * Sees frames, and prints each with `printLine`.
+ *
+ * @param mask hides tokens
+ * @param now the clock, in milliseconds; the first frame counts as 0
+ */
+export function makeTrace(printLine: (text: string) => void, mask: Mask, now: () => number): Trace {
+  let start: number | undefined;
+  return (way, header, payload, sessionId) => {
+    const at = now();
+    const ms = at - (start ??= at);
+    const rows = formatFrameRows(header, payload, mask);
+    printLine([formatSummary(way, header, sessionId, ms), ...rows].join("\n"));
+  };
+}
+
+/**
+ * Formats the time, both ends and the direction, the type, the fields that are not 0, and the length of the payload.
+ *
+ * @param sessionId 0 before the session has an id
+ * @param ms milliseconds since the first frame
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { formatTrace } from "./trace.ts";
+ * import { formatSummary } from "./trace.ts";
  *
  * const header = { type: 0x20, flags: 1, id: 0, length: 5, channel: 3, sender: 17 };
- * assertEquals(formatTrace("out", header, 12.34), "   12.3 ms > MESSAGE  text channel=3 sender=17 5 bytes");
+ * assertEquals(
+ *   formatSummary("out", header, 17, 12.34),
+ *   "  12.3 ms  session 17 > server   MESSAGE  text channel=3 sender=17 5 bytes",
+ * );
  * ```
  */
-export function formatTrace(direction: "in" | "out", header: Header, ms: number): string {
-  const { type, flags, id, length, channel, sender } = header;
+export function formatSummary(way: "in" | "out", header: Header, sessionId: number, ms: number): string {
+  const ends = `${sessionId === 0 ? "client" : `session ${sessionId}`} ${way === "out" ? ">" : "<"} server`;
+  const type = typeName(header.type).padEnd(7);
+  return `${ms.toFixed(1).padStart(6)} ms  ${ends.padEnd(ENDS_WIDTH)} ${type}  ${formatFields(header)}`;
+}
+
+/** The fields of a header that are not 0, and the length of the payload: `text channel=3 sender=17 5 bytes`. */
+export function formatFields({ type, flags, id, length, channel, sender }: Header): string {
   const fields: string[] = [];
   if (MESSAGE_TYPES.includes(type)) fields.push(KINDS[flags & KIND_MASK]);
   if ((flags & RECEIPT) !== 0) fields.push("receipt");
@@ -40,7 +74,6 @@ export function formatTrace(direction: "in" | "out", header: Header, ms: number)
   if (channel >= INBOX) fields.push(`inbox=${channel - INBOX}`);
   else if (channel !== 0) fields.push(`channel=${channel}`);
   if (sender !== 0) fields.push(`sender=${sender}`);
-  fields.push(length === 1 ? "1 byte" : `${length} bytes`);
-  const clock = ms.toFixed(1).padStart(7);
-  return `${clock} ms ${direction === "out" ? ">" : "<"} ${typeName(type).padEnd(8)} ${fields.join(" ")}`;
+  fields.push(countOf(length));
+  return fields.join(" ");
 }

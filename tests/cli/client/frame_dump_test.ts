@@ -1,8 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { formatFrameDump } from "../../../lib/cli/client/frame_dump.ts";
-import { formatTrace } from "../../../lib/cli/client/trace.ts";
 import { ParleyError } from "../../../lib/errors.ts";
-import { encodeFrame, INBOX, MESSAGE_HEADERS, readHeader, RULES, Type } from "../../../lib/wire/header.ts";
+import { encodeFrame, INBOX, MESSAGE_HEADERS, RULES, Type } from "../../../lib/wire/header.ts";
 import { encodeMessageHeaders } from "../../../lib/wire/message_headers.ts";
 
 const encoder = new TextEncoder();
@@ -82,11 +81,6 @@ Deno.test("message headers are decoded, and the content follows them", () => {
     34  31 22 7d                          "1"}"
     37  68 65 6c 6c 6f           payload  "hello"`,
   );
-  const receipt = readHeader(frame);
-  assertEquals(
-    formatTrace("in", receipt, 0),
-    "    0.0 ms < MESSAGE  text headers channel=1 sender=2 26 bytes",
-  );
 });
 
 Deno.test("malformed message headers are reported, and the payload is shown as it is", () => {
@@ -100,25 +94,65 @@ Deno.test("malformed message headers are reported, and the payload is shown as i
   );
 });
 
-Deno.test("a traced frame is one line without its payload", () => {
-  const frame = encodeFrame(
-    { type: Type.REQUEST, flags: 1, id: 7, channel: 2, sender: 17 },
-    encoder.encode("x"),
+Deno.test("a control payload is shown key by key, without its token and without control characters", () => {
+  const token = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJBZGEifQ.c2lnbmF0dXJl";
+  const json = {
+    protocol: "parley/1",
+    name: "\x1b[2J",
+    token,
+    link: `parleys://hub?token=${token}`,
+    more: { token },
+  };
+  const text = formatFrameDump(encodeFrame({ type: Type.HELLO }, encoder.encode(JSON.stringify(json))));
+  assertEquals(text.split("\n").slice(7).map((line) => line.slice(42)), [
+    'protocol  "parley/1"',
+    'name      "\\u001b[2J"',
+    "token     (52 characters, not shown)",
+    `link      "parleys://hub?token=${"*".repeat(52)}"`,
+    `more      {"token":"${"*".repeat(52)}"}`,
+  ]);
+  assertStringIncludes(text, `${JSON.stringify(json).length} bytes of JSON  `);
+});
+
+Deno.test("a HELLO that is not whole JSON is not shown: no part of it may be its token", () => {
+  const whole = encodeFrame({ type: Type.HELLO }, encoder.encode('{"token":"t0p-secret"}'));
+  const unquoted = encodeFrame({ type: Type.HELLO }, encoder.encode("{token:t0p-secret}"));
+  for (const frame of [whole.subarray(0, 30), unquoted]) {
+    const text = formatFrameDump(frame);
+    assertMatch(text, /\n +16 +1[48] bytes +payload +.*; not shown, because it may hold a token/);
+    assertEquals(text.includes("t0p") || text.includes("74 30 70"), false);
+  }
+  const open = formatFrameDump(encodeFrame({ type: Type.OPEN, id: 1 }, encoder.encode("nonsense")));
+  assertMatch(open, /payload {2}not a JSON object in UTF-8\n +16 {2}6e 6f 6e/);
+});
+
+Deno.test("a token in a message is masked in its text and in its bytes, also one that the limit cuts", () => {
+  const jwt = `eyJ${"a".repeat(40)}.${"b".repeat(40)}.c`;
+  for (const start of [0, 1, 40, 63]) {
+    const message = encoder.encode("x".repeat(start) + jwt);
+    const text = formatFrameDump(encodeFrame({ type: Type.MESSAGE, channel: 1, sender: 1 }, message));
+    assertEquals([text.includes("eyJ"), text.includes("65 79"), text.includes("*")], [false, false, true]);
+  }
+});
+
+Deno.test("sequences are shown as numbers", () => {
+  const sequence = new Uint8Array([0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 1, 0xf4]);
+  const show = (type: number, bytes: Uint8Array) =>
+    formatFrameDump(encodeFrame({ type, channel: 1, sender: 1 }, bytes)).split("\n").slice(7).map((row) =>
+      row.slice(42)
+    );
+  assertEquals(show(Type.ACK, sequence.subarray(0, 8)), ["4294967301: every message up to this sequence"]);
+  assertEquals(show(Type.NAK, sequence), [
+    "4294967301: sequence of the message",
+    "500: milliseconds until it is delivered again",
+  ]);
+  assertEquals(show(Type.NAK, new Uint8Array(12).fill(0xff, 8)).at(-1), "4294967295: set aside now");
+});
+
+Deno.test("OPENED with many members is shown in part", () => {
+  const members = Array.from({ length: 1000 }, (_, number) => ({ number, name: "guest" }));
+  const text = formatFrameDump(
+    encodeFrame({ type: Type.OPENED }, encoder.encode(JSON.stringify({ members }))),
   );
-  assertEquals(
-    formatTrace("out", readHeader(frame), 1),
-    "    1.0 ms > REQUEST  text id=7 channel=2 sender=17 1 byte",
-  );
-  const reply = readHeader(encodeFrame({ type: Type.REPLY, id: 7, channel: INBOX + 17, sender: 3 }));
-  assertEquals(
-    formatTrace("in", reply, 1234.56),
-    " 1234.6 ms < REPLY    bytes id=7 inbox=17 sender=3 0 bytes",
-  );
-  const receipt = readHeader(encodeFrame({ type: Type.MESSAGE, flags: 6, id: 1, channel: 1, sender: 3 }));
-  assertEquals(
-    formatTrace("out", receipt, 0),
-    "    0.0 ms > MESSAGE  json receipt id=1 channel=1 sender=3 0 bytes",
-  );
-  const unknown = readHeader(encodeFrame({ type: 0x47 }));
-  assertEquals(formatTrace("in", unknown, 0), "    0.0 ms < unknown type 0x47 0 bytes");
+  assertEquals([text.length < 1000, text.includes("…")], [true, true]);
 });

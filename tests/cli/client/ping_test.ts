@@ -59,25 +59,28 @@ processTest("Ctrl-C ends a waiting ping with 130, after a BYE", async () => {
   });
 });
 
-processTest("--trace shows every frame, one decoded line each, and no payload or token", async () => {
+processTest("--trace shows every frame, field by field, and no token", async () => {
   await using server = await serve({ port: 0 });
   const args = ["publish", "chat.lobby", "hush-hush", "--trace", "--token", "t0p-secret"];
   const { code, stdout, stderr } = await parley([...args, "--url", server.url]);
   assertEquals([code, stdout], [0, ""]);
+  const summaries = stderr.split("\n").filter((line) => line.includes(" ms  "));
   assertEquals(
-    stderr.replace(/^ +[\d.]+ ms /gm, "").replace(/\d\d+ bytes/g, "N bytes"),
+    summaries.map((line) => line.replace(/^ +[\d.]+ ms {2}/, "").replace(/\d\d+ bytes/, "N bytes")),
     [
-      "> HELLO    N bytes",
-      "< WELCOME  N bytes",
-      "> OPEN     id=1 sender=1 N bytes",
-      "< OPENED   id=1 channel=1 N bytes",
-      "> MESSAGE  text channel=1 sender=1 9 bytes",
-      "> PING     id=2 sender=1 0 bytes",
-      "< PONG     id=2 0 bytes",
-      "> BYE      sender=1 N bytes",
-      "",
-    ].join("\n"),
+      "client > server       HELLO    N bytes",
+      "client < server       WELCOME  N bytes",
+      "session 1 > server    OPEN     id=1 sender=1 N bytes",
+      "session 1 < server    OPENED   id=1 channel=1 N bytes",
+      "session 1 > server    MESSAGE  text channel=1 sender=1 9 bytes",
+      "session 1 > server    PING     id=2 sender=1 0 bytes",
+      "session 1 < server    PONG     id=2 0 bytes",
+      "session 1 > server    BYE      sender=1 N bytes",
+    ],
   );
+  assertMatch(stderr, /^ {42}token {5}\(10 characters, not shown\)$/m);
+  assertMatch(stderr, /^ +16 {2}68 75 73 68 2d 68 75 73 {2}payload {2}"hush-hus"$/m);
+  assertEquals(stderr.includes("t0p"), false);
 });
 
 processTest("an unreachable server is one line and exit code 3", async () => {

@@ -1,0 +1,88 @@
+/**
+ * `parley explain`: what an error code means and what to do about it, without a server.
+ *
+ * @module
+ */
+
+import { closestString, levenshteinDistance } from "@std/text";
+import { type ErrorCode, FATAL, isErrorCode, type LocalCode, ParleyError } from "../../../errors.ts";
+import { exitCodeOf } from "../../failures.ts";
+import { visibleJson } from "../../terminal.ts";
+import type { Command, Context } from "../command.ts";
+import { EXPLANATIONS } from "../explanations.ts";
+
+const CODES = Object.keys(EXPLANATIONS) as (ErrorCode | LocalCode)[];
+
+/** The width of the explanation, in characters. */
+const WIDTH = 80;
+
+/** The command. */
+export const EXPLAIN: Command = {
+  name: "explain",
+  operands: { usage: "[CODE]", min: 0, max: 1 },
+  summary: "explain an error code: its meaning, its causes, what to do",
+  details: "Without CODE it lists all codes. parley doctor and --log-level debug show the code of an error.",
+  examples: ["parley explain unauthorized", "parley explain --json"],
+  options: ["json"],
+  endsByInterrupt: false,
+  isOffline: true,
+  run: explain,
+};
+
+async function explain({ values, operands: [given], output }: Context): Promise<void> {
+  if (given === undefined) {
+    const width = Math.max(...CODES.map(({ length }) => length)) + 2;
+    const format = (code: ErrorCode | LocalCode) =>
+      values.json ? visibleJson(describe(code)) : indent(code.padEnd(width), EXPLANATIONS[code].meaning);
+    for (const code of CODES) await output.line(format(code));
+    return;
+  }
+  const code = CODES.find((code) => code === given.toLowerCase().replaceAll("-", "_"));
+  if (code === undefined) throw new ParleyError("bad_argument", describeUnknown(given));
+  await output.line(values.json ? visibleJson(describe(code)) : format(code));
+}
+
+function describe(code: ErrorCode | LocalCode): Record<string, unknown> {
+  const { meaning, cause, action } = EXPLANATIONS[code];
+  return {
+    code,
+    from: isErrorCode(code) ? "server" : "client",
+    exitCode: exitCode(code),
+    meaning,
+    cause,
+    action,
+  };
+}
+
+function format(code: ErrorCode | LocalCode): string {
+  const { meaning, cause, action } = EXPLANATIONS[code];
+  const origin = isErrorCode(code)
+    ? `the server sends it; the connection ${FATAL[code] ? "ends" : "goes on"}`
+    : "arises at the client";
+  return [
+    `${code}: ${origin}; exit code ${exitCode(code)}`,
+    "",
+    indent("meaning  ", meaning),
+    indent("cause    ", cause),
+    indent("do       ", action),
+  ].join("\n");
+}
+
+/** The exit code of a command that ends with `code` once it was connected. */
+function exitCode(code: ErrorCode | LocalCode): number {
+  return exitCodeOf(new ParleyError(code, ""), true);
+}
+
+/** Wraps a text behind a label. */
+function indent(label: string, text: string): string {
+  const lines = text.match(new RegExp(`\\S.{0,${WIDTH - label.length - 1}}(?=\\s|$)`, "g")) ?? [];
+  return label + lines.join(`\n${" ".repeat(label.length)}`);
+}
+
+function describeUnknown(given: string): string {
+  const guess = closestString(given.toLowerCase(), CODES);
+  const isNear = levenshteinDistance(given.toLowerCase(), guess) <= Math.min(3, guess.length - 2);
+  const hint = isNear ? `did you mean ${guess}?` : "parley explain lists them.";
+  const own = "The codes of an application are explained by its responders";
+  return `${JSON.stringify(given.slice(0, 64))} is not an error code of Parley; ${hint} ${own}`;
+}
