@@ -9,11 +9,12 @@
 
 import { protocol } from "./brokers/all.ts";
 import type { Job, Result } from "./load/job.ts";
+import { libraryRequests, libraryStream } from "./load/library.ts";
 import { loop } from "./load/loop.ts";
 import { connect, idle } from "./load/sessions.ts";
 import { stream } from "./load/stream.ts";
 import { tlsStream } from "./load/tls.ts";
-import type { Connect, Idle, Loop, Stream } from "./workloads.ts";
+import type { Connect, Idle, LibraryRequests, LibraryStream, Loop, Stream } from "./workloads.ts";
 
 async function run(job: Job): Promise<Result> {
   const broker = protocol(job.protocol);
@@ -29,6 +30,10 @@ async function run(job: Job): Promise<Result> {
       return await idle(broker, job as Job<Idle>);
     case "connect":
       return connect(broker, job as Job<Connect>);
+    case "library":
+      return await libraryStream(broker, job as Job<LibraryStream>);
+    case "library-request":
+      return await libraryRequests(broker, job as Job<LibraryRequests>);
     case "start":
       throw new Error("the benchmark itself measures the start of a server");
   }

@@ -5,7 +5,16 @@
  */
 
 /** The kind of a workload; see `bench/load/` for each. */
-export type Kind = "stream" | "tls" | "echo" | "request" | "idle" | "connect" | "start";
+export type Kind =
+  | "stream"
+  | "tls"
+  | "echo"
+  | "request"
+  | "idle"
+  | "connect"
+  | "start"
+  | "library"
+  | "library-request";
 
 /** By which factor Parley is to be better than another server. */
 export type Goals = Readonly<Record<string, number>>;
@@ -65,8 +74,26 @@ export interface Start extends Common {
   readonly atMost: number;
 }
 
+/** A program publishes and receives by the server's JavaScript library. Result: messages received per second. */
+export interface LibraryStream extends Common {
+  readonly kind: "library";
+  readonly payloadBytes: number;
+  /** Messages published before the program looks at the clock. */
+  readonly burst: number;
+  /** The most messages in flight. */
+  readonly window: number;
+}
+
+/** A program sends requests by the library, and responds to them. Result: replies per second, and response times. */
+export interface LibraryRequests extends Common {
+  readonly kind: "library-request";
+  readonly payloadBytes: number;
+  /** Requests that wait for their reply at any time. */
+  readonly underWay: number;
+}
+
 /** One workload. */
-export type Workload = Stream | Loop | Idle | Connect | Start;
+export type Workload = Stream | Loop | Idle | Connect | Start | LibraryStream | LibraryRequests;
 
 const KiB = 1024;
 
@@ -153,6 +180,31 @@ export const WORKLOADS: readonly Workload[] = [
   { id: "idle10k", title: "memory of an idle session", kind: "idle", sessions: 10_000, atMost: 12 * KiB },
   { id: "connect", title: "connect and handshake", kind: "connect", atOnce: 32, goals: { nats: 1 } },
   { id: "start", title: "start to listening", kind: "start", atMost: 150 },
+  {
+    id: "lib16",
+    title: "library: 16 B, publish → iterate",
+    kind: "library",
+    payloadBytes: 16,
+    burst: 512,
+    window: 32_768,
+    goals: { nats: 1.5, redis: 1.5, mosquitto: 1.5 },
+  },
+  {
+    id: "libask100",
+    title: "library: 64 B request/reply, 100 under way",
+    kind: "library-request",
+    payloadBytes: 64,
+    underWay: 100,
+    goals: { nats: 1.5 },
+  },
+  {
+    id: "libask1",
+    title: "library: 64 B request/reply, one at a time",
+    kind: "library-request",
+    payloadBytes: 64,
+    underWay: 1,
+    goals: { nats: 1.5 },
+  },
 ];
 
 /** The unit of a result of `kind`, and whether more is better. */

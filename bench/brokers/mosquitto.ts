@@ -18,7 +18,7 @@ import {
 export const mosquitto: Broker = {
   name: "mosquitto",
   title: "Mosquitto",
-  supports: ["stream", "echo", "idle", "connect", "start"],
+  supports: ["stream", "echo", "idle", "connect", "start", "library"],
   async version() {
     return (await output("mosquitto", "-h"))?.match(/mosquitto version (\S+)/)?.[1];
   },

@@ -25,7 +25,7 @@ const TOKEN_DIGITS = 8;
 export const nats: Broker = {
   name: "nats",
   title: "NATS",
-  supports: ["stream", "echo", "request", "idle", "connect", "start", "tls"],
+  supports: ["stream", "echo", "request", "idle", "connect", "start", "tls", "library", "library-request"],
   async version() {
     return (await output("nats-server", "--version"))?.match(/v?(\d[\w.-]*)/)?.[1];
   },

@@ -35,7 +35,7 @@ export function parley(name: string, title: string, command: readonly string[] =
   return {
     name,
     title,
-    supports: ["stream", "echo", "request", "idle", "connect", "start", "tls"],
+    supports: ["stream", "echo", "request", "idle", "connect", "start", "tls", "library", "library-request"],
     async version() {
       const printed = await output(command[0], ...command.slice(1), "--version");
       return printed?.trim().split("\n").at(-1);

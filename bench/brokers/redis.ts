@@ -19,7 +19,7 @@ import {
 export const redis: Broker = {
   name: "redis",
   title: "Redis",
-  supports: ["stream", "echo", "idle", "connect", "start"],
+  supports: ["stream", "echo", "idle", "connect", "start", "library"],
   async version() {
     return (await output("redis-server", "--version"))?.match(/v=(\S+)/)?.[1];
   },
