@@ -18,7 +18,9 @@ import {
   type ClientConnectionEvents,
   type ClientConnectionOptions,
   disconnectedError,
+  limitsOf,
 } from "./connection_types.ts";
+import { Confirmations } from "./confirmations.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type ChannelEvents, type ConnectionEvents, Inbound } from "./inbound.ts";
@@ -35,6 +37,8 @@ export class ClientConnection implements Receiver, ConnectionEvents {
   readonly inbound: Inbound;
   /** Outgoing messages. */
   readonly outbound: Outbound;
+  /** Which of them the server has taken. */
+  readonly confirmations: Confirmations;
 
   readonly #server: string;
   readonly #connection: Connection;
@@ -57,22 +61,16 @@ export class ClientConnection implements Receiver, ConnectionEvents {
   #isEnded = false;
   /** Why the connection ended. The first error counts; those that follow from it do not. */
   #error: ParleyError | undefined;
-  /** How many of the messages sent the server has confirmed to have taken. */
-  #confirmed = 0;
 
   /** Takes over `socket`. Nothing is read before `greet`. */
   constructor(socket: Socket, options: ClientConnectionOptions) {
-    const limits = {
-      pendingBytes: options.pendingBytes,
-      slowConsumerTimeoutMs: NO_SLOW_CONSUMER_TIMEOUT_MS,
-      drainMs: CLOSE_MS,
-    };
     this.#server = options.server;
-    this.#connection = new Connection(socket, new BufferPool(), limits, () => this);
+    this.#connection = new Connection(socket, new BufferPool(), limitsOf(options), () => this);
     const { outbox } = this.#connection;
     this.#writer = new FrameWriter(outbox, options.trace);
     this.inbound = new Inbound(this, this.#calls, options.trace);
     this.outbound = new Outbound(outbox, this.#writer, options, () => this.resume());
+    this.confirmations = new Confirmations(this.outbound, this.#writer);
     this.closed = this.#connection.closed.then(() => this.#error);
   }
 
@@ -158,26 +156,18 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     return answered;
   }
 
-  /** How many of the messages sent the server is not known to have taken. */
-  get unconfirmed(): number {
-    return this.outbound.sent - this.#confirmed;
-  }
-
   /** Measures a round trip in milliseconds. The PONG confirms the messages sent before. */
   ping(withinMs: number, signal?: AbortSignal): Promise<number> {
     const start = performance.now();
     const { sent } = this.outbound;
     const ping = (writer: FrameWriter, id: number) => writer.frame(Type.PING, 0, id, 0);
     const pong = () => {
-      this.#confirmed = sent;
+      this.confirmations.confirm(sent);
       return performance.now() - start;
     };
-    const late = () =>
-      new ParleyError(
-        "timed_out",
-        `${this.#server} did not answer a PING within ${Math.round(withinMs) / 1000} s`,
-      );
-    return this.call(Type.PONG, ping, pong, { ms: withinMs, error: late, signal });
+    const text = `${this.#server} did not answer a PING within ${Math.round(withinMs) / 1000} s`;
+    const error = () => new ParleyError("timed_out", text);
+    return this.call(Type.PONG, ping, pong, { ms: withinMs, error, signal });
   }
 
   /**
@@ -190,7 +180,9 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     if (this.endError === undefined) {
       this.#calls.rejectAll(new ParleyError("closed", "the client was closed before the answer came"));
       // Before `#isClosing` is set, because no call is possible afterwards.
-      const confirmed = this.unconfirmed > 0 || this.outbound.hasReplied ? this.ping(CLOSE_MS) : undefined;
+      const confirmed = this.confirmations.unconfirmed > 0 || this.outbound.hasReplied
+        ? this.ping(CLOSE_MS)
+        : undefined;
       this.#isClosing = true;
       this.inbound.dropMessages();
       this.outbound.stop(this.endError!);
@@ -238,6 +230,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     this.#isEnded = true;
     this.inbound.stop();
     this.#heartbeat?.stop();
+    this.confirmations.stop();
     if (!this.#isByeSent) {
       this.#error ??= disconnectedError(this.#server, reason, this.#greeting !== undefined);
     }
@@ -259,6 +252,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
         this.violated("timeout", `has been silent for ${welcome.heartbeat * 2} s; check the network`),
       isPaused: () => this.#isPaused,
     });
+    this.confirmations.start();
     this.#events = this.#greeting!.resolve(welcome);
     this.#greeting = undefined;
     return this.#events.delivery;
@@ -279,6 +273,11 @@ export class ClientConnection implements Receiver, ConnectionEvents {
   /** See `ConnectionEvents.pingReceived`. */
   pingReceived(id: number, payload: Uint8Array): void {
     this.#writer.frame(Type.PONG, 0, id, 0, payload);
+  }
+
+  /** See `ConnectionEvents.pongReceived`. */
+  pongReceived(payload: Uint8Array): void {
+    this.confirmations.pongReceived(payload);
   }
 
   /** See `ConnectionEvents.byeReceived`. */

@@ -5,7 +5,9 @@
  */
 
 import { type EndReason, isErrorCode, ParleyError } from "../errors.ts";
+import type { ConnectionLimits } from "../net/connection.ts";
 import type { ChannelEvents } from "./inbound.ts";
+import { CLOSE_MS, NO_SLOW_CONSUMER_TIMEOUT_MS } from "./limits.ts";
 import type { Trace } from "./options.ts";
 
 /** Uses a connection from its WELCOME on. */
@@ -28,6 +30,16 @@ export interface ClientConnectionOptions {
   readonly isRenewed: boolean;
   /** See `ConnectOptions.trace`. */
   readonly trace: Trace | undefined;
+}
+
+/** The limits of a connection with `options`. */
+export function limitsOf({ pendingBytes }: ClientConnectionOptions): ConnectionLimits {
+  return { pendingBytes, slowConsumerTimeoutMs: NO_SLOW_CONSUMER_TIMEOUT_MS, drainMs: CLOSE_MS };
+}
+
+/** `1 message`, `2 messages`. */
+export function countMessages(count: number): string {
+  return count === 1 ? "1 message" : `${count} messages`;
 }
 
 /** The error for a BYE of the server. */

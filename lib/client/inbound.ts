@@ -34,6 +34,8 @@ export interface ConnectionEvents {
   errorReceived(error: ParleyError, header: Header, isFatal: boolean): void;
   /** A PING to answer. */
   pingReceived(id: number, payload: Uint8Array): void;
+  /** A PONG that answers no call. */
+  pongReceived(payload: Uint8Array): void;
   /** A BYE. */
   byeReceived(reason: string): void;
   /** The server broke the protocol. `problem` follows the server's address in a sentence. */
@@ -161,12 +163,16 @@ export class Inbound implements FrameHandler {
       }
       case Type.PING:
         return this.#events.pingReceived(header.id, bytes.subarray(from + HEADER_BYTES, to));
+      case Type.PONG:
+        if (header.id === 0) return this.#events.pongReceived(bytes.subarray(from + HEADER_BYTES, to));
+        this.#calls.answer(header, bytes, from, to);
+        return;
       case Type.BYE: {
         const bye = this.decode("BYE", bytes, from, to);
         return bye && this.#events.byeReceived(bye.reason);
       }
       default:
-        // PONG, OPENED, LEFT or REPLY. The PONG for a heartbeat, and a REPLY that came too late, have no call.
+        // OPENED, LEFT or REPLY. A REPLY that came too late has no call.
         this.#calls.answer(header, bytes, from, to);
     }
   }

@@ -65,6 +65,9 @@ export const RECONNECT_MAX_MS = 5_000;
 /** How much is kept of what is published while there is no connection. */
 export const KEPT_BYTES = 1 * MiB;
 
+/** How often the server is asked what it has taken: a connection that breaks leaves the messages of that time in doubt. */
+export const CONFIRM_MS = 1_000;
+
 /** How often silence is checked, in parts of a heartbeat: a PING is at most a quarter late. */
 export const HEARTBEAT_PARTS = 4;
 

@@ -9,6 +9,7 @@ import { ParleyError } from "../errors.ts";
 import { MAX_NUMBER } from "../limits.ts";
 import { Type } from "../wire/header.ts";
 import { callSafely } from "./callback.ts";
+import { countMessages } from "./connection_types.ts";
 import { badArgument, checkName, checkOptions } from "./checks.ts";
 import { checkSize, type EncodedMessage, encodeMessage } from "./frame_writer.ts";
 import { MAX_PENDING_FACTOR, MAX_REJECTIONS, PING_MS } from "./limits.ts";
@@ -212,7 +213,7 @@ export class Publisher {
       const session = await this.#line.session(wait);
       await wait.for(this.#allSent(session));
       if (this.#lost !== undefined || this.#line.current !== session) continue;
-      if (session.connection.unconfirmed === 0) break;
+      if (session.connection.confirmations.unconfirmed === 0) break;
       try {
         await session.connection.ping(wait.leftMs, options?.signal);
         if (this.#kept.size === 0) break;
@@ -244,7 +245,9 @@ export class Publisher {
       for (const { reject } of this.#take(name)) reject(error);
     }
     if (count > 0) {
-      this.#lost ??= new ParleyError("disconnected", `${count} messages were not sent`, { cause: error });
+      this.#lost ??= new ParleyError("disconnected", `${countMessages(count)} not sent: the client is over`, {
+        cause: error,
+      });
     }
   }
 
@@ -252,9 +255,9 @@ export class Publisher {
   interrupted({ id, connection }: Session, error: ParleyError): number {
     this.#staleIds.add(id);
     if (this.#staleIds.size > MAX_STALE_IDS) this.#staleIds.delete(this.#staleIds.values().next().value!);
-    const { unconfirmed } = connection;
+    const { unconfirmed } = connection.confirmations;
     if (unconfirmed > 0) {
-      const text = `${unconfirmed} messages may not have reached the server: ${error.message}`;
+      const text = `${countMessages(unconfirmed)} may not have reached the server: ${error.message}`;
       this.#lost ??= new ParleyError(error.code, text, { cause: error });
     }
     return unconfirmed;

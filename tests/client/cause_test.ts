@@ -70,7 +70,7 @@ Deno.test("a signal and a time end the wait of a publish", async () => {
     await assertRejects(() => client.flush({ timeoutMs: 20 }), ParleyError);
     done.resolve();
     assertEquals((await client.closed)?.code, "disconnected");
-    await assertRejects(() => client.close(), ParleyError, "1 messages were not sent");
+    await assertRejects(() => client.close(), ParleyError, "1 message not sent");
   });
 });
 

@@ -6,7 +6,7 @@
 
 import { HEADER_BYTES } from "../../lib/limits.ts";
 import { encodeControl } from "../../lib/wire/control.ts";
-import { type Header, readHeader, Type } from "../../lib/wire/header.ts";
+import { encodeFrame, type Header, readHeader, Type } from "../../lib/wire/header.ts";
 
 /** The WELCOME of a fake server, unless a test overrides parts of it. */
 export const WELCOME = {
@@ -43,6 +43,17 @@ export class FakeServer implements Disposable {
   }
 }
 
+/** A whole frame. */
+interface Frame {
+  readonly header: Header;
+  readonly payload: Uint8Array;
+  json(): Record<string, unknown>;
+}
+
+function asksWhatWasTaken({ header }: Frame): boolean {
+  return header.type === Type.PING && header.id === 0 && header.length > 0;
+}
+
 /** One connection, from the server's side. */
 export class FakePeer implements Disposable {
   readonly conn: Deno.Conn;
@@ -52,10 +63,25 @@ export class FakePeer implements Disposable {
     this.conn = conn;
   }
 
-  /** The next whole frame; undefined at the end of the stream. */
-  async read(): Promise<
-    { header: Header; payload: Uint8Array; json: () => Record<string, unknown> } | undefined
-  > {
+  /**
+   * The next whole frame; undefined at the end of the stream. The PINGs that ask what was taken are skipped: on a slow
+   * machine they may come anywhere.
+   */
+  async read(): Promise<Frame | undefined> {
+    while (true) {
+      const frame = await this.#next();
+      if (frame === undefined || !asksWhatWasTaken(frame)) return frame;
+    }
+  }
+
+  /** Waits until the client asks what was taken, and answers. */
+  async confirm(): Promise<void> {
+    for (let frame; (frame = await this.#next()) !== undefined;) {
+      if (asksWhatWasTaken(frame)) return await this.write(encodeFrame({ type: Type.PONG }, frame.payload));
+    }
+  }
+
+  async #next(): Promise<Frame | undefined> {
     while (true) {
       if (this.#rest.length >= HEADER_BYTES) {
         const header = readHeader(this.#rest);
@@ -77,7 +103,7 @@ export class FakePeer implements Disposable {
   }
 
   /** The next frame, which must be of `type`. */
-  async expect(type: number): Promise<NonNullable<Awaited<ReturnType<FakePeer["read"]>>>> {
+  async expect(type: number): Promise<Frame> {
     const frame = await this.read();
     if (frame?.header.type !== type) {
       throw new Error(`expected type ${type}, got ${frame === undefined ? "the end" : frame.header.type}`);

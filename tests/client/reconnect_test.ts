@@ -4,7 +4,7 @@ import type { ConnectOptions, PresenceChange } from "../../lib/client/options.ts
 import { connect } from "../../lib/client/connect.ts";
 import { ParleyError } from "../../lib/errors.ts";
 import { serve } from "../../lib/server/serve.ts";
-import { Type } from "../../lib/wire/header.ts";
+import { encodeFrame, Type } from "../../lib/wire/header.ts";
 import { playServer, WELCOME } from "./fake_server.ts";
 import { next, texts } from "./messages.ts";
 import { Relay } from "./relay.ts";
@@ -83,9 +83,30 @@ Deno.test("a request under way is not repeated, and what is not known to have ar
     assertEquals([error.code, error.fatal], ["interrupted", false]);
     assertEquals((await until("interrupted")).unconfirmed, 1);
     await until("resumed");
-    await assertRejects(() => client.flush(), ParleyError, "1 messages may not have reached the server");
+    await assertRejects(() => client.flush(), ParleyError, "1 message may not have reached the server");
     await client.flush();
     await client.close();
+  });
+});
+
+Deno.test("what the server has confirmed in passing is not reported as lost", async () => {
+  const confirmed = Promise.withResolvers<void>();
+  await playServer(async (server) => {
+    using peer = await server.greet();
+    await peer.open(5);
+    await peer.expect(Type.MESSAGE);
+    await peer.confirm();
+    await peer.write(encodeFrame({ type: Type.PING, id: 7 }, new Uint8Array(0)));
+    await peer.expect(Type.PONG); // so the client has read the confirmation
+    confirmed.resolve();
+    await peer.expect(Type.MESSAGE);
+  }, async (port) => {
+    const { client, until } = await observed({ port });
+    await client.publish("jobs", "taken");
+    await confirmed.promise;
+    await client.publish("jobs", "in doubt");
+    assertEquals((await until("interrupted")).unconfirmed, 1);
+    await client.close().catch(() => {});
   });
 });
 
@@ -154,7 +175,7 @@ Deno.test("what is published while there is no connection can be refused, and is
     await until("interrupted");
     if (keptBytes > 0) {
       await client.publish("chat", "1");
-      await assertRejects(() => client.close(), ParleyError, "1 messages were not sent");
+      await assertRejects(() => client.close(), ParleyError, "1 message not sent");
     } else {
       const error = await assertRejects(() => client.publish("chat", "1"), ParleyError);
       assertEquals(error.code, "interrupted");

@@ -7,6 +7,7 @@
 import type { Logger } from "@logtape/logtape";
 import type { Client } from "../../client/api.ts";
 import { connect } from "../../client/connect.ts";
+import { countMessages } from "../../client/connection_types.ts";
 import type { ClientEvent } from "../../client/events.ts";
 import type { ConnectOptions } from "../../client/options.ts";
 import { visible } from "../terminal.ts";
@@ -96,10 +97,6 @@ function logEvent(event: ClientEvent, log: Logger): void {
   } else if (event.type === "connecting") {
     log.debug("connecting", { attempt: event.attempt, server: event.server });
   }
-}
-
-function countMessages(count: number): string {
-  return count === 1 ? "1 message" : `${count} messages`;
 }
 
 function listNames(names: readonly string[]): string {
