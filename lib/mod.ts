@@ -21,14 +21,7 @@
  */
 
 export { serve } from "./server/serve.ts";
-export type * from "./client/api.ts";
-export type * from "./client/events.ts";
-export type * from "./client/message_types.ts";
-export type * from "./client/options.ts";
-export { connect } from "./client/connect.ts";
-export { ApplicationError, type EndReason, type ErrorCode, type LocalCode, ParleyError } from "./errors.ts";
+export * from "./client/mod.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 export type { Log, LogMethod } from "./logging/log.ts";
 export type * from "./server/api.ts";
-export type { Header } from "./wire/header.ts";
-export type { MessageHeaders } from "./wire/message_headers.ts";
