@@ -63,6 +63,39 @@ export const CLIENT_OPTIONS = {
     only: ["flag"],
     help: "end after this many messages, requests or pings",
   },
+  "duration": {
+    kind: "ms",
+    range: [100, 86_400_000],
+    default: 5_000,
+    only: ["flag"],
+    help: "how long each workload is measured",
+  },
+  "size": {
+    kind: "bytes",
+    range: [8, 67_108_864],
+    default: 128,
+    only: ["flag"],
+    help: "bytes of a payload",
+  },
+  "connections": {
+    kind: "integer",
+    range: [1, 10_000],
+    only: ["flag"],
+    help: "connections that publish or send requests; default 1",
+  },
+  "subscribers": {
+    kind: "integer",
+    range: [1, 10_000],
+    only: ["flag"],
+    help: "connections that subscribe or respond; default 1, and 10 for fan-out",
+  },
+  "under-way": {
+    kind: "integer",
+    range: [1, 1_000_000],
+    only: ["flag"],
+    help:
+      "messages published and not yet received (default: 2MiB of them), or requests that each connection waits for (default 100)",
+  },
   "file": {
     kind: "path",
     only: ["flag"],
@@ -148,6 +181,11 @@ export type ClientConfig = Values<typeof CLIENT_OPTIONS>;
 export const COMMAND_OPTIONS = [
   "reconnect",
   "count",
+  "duration",
+  "size",
+  "connections",
+  "subscribers",
+  "under-way",
   "file",
   "whole",
   "header",

@@ -55,6 +55,13 @@ compiledTest("a client answers the request of another with a command", async (si
   assertEquals((await responder.ended()).code, 0);
 });
 
+compiledTest("bench finds its threads in the executable", async (site) => {
+  const server = await site.serve();
+  const args = ["publish", "--duration", "100ms", "--under-way", "1", "--json", "--port", `${server.port}`];
+  const { code, stdout, stderr } = await site.parley(["bench", ...args]);
+  assertEquals([code, stderr, JSON.parse(stdout).messages > 0], [0, "", true]);
+});
+
 compiledTest("failures are one line and their exit code", async (site) => {
   const server = await site.serve();
   const port = `${server.port}`;

@@ -12,6 +12,7 @@ import { type CommandLine, parseCommandLine } from "./command_line.ts";
 import { connectCommand } from "./connection.ts";
 import { Contexts } from "./contexts.ts";
 import { CONTEXT } from "./commands/context.ts";
+import { BENCH } from "./commands/bench.ts";
 import { CHAT } from "./commands/chat.ts";
 import { DECODE } from "./commands/decode.ts";
 import { EXPLAIN } from "./commands/explain.ts";
@@ -38,6 +39,7 @@ export const COMMANDS: readonly Command[] = [
   REQUEST,
   RESPOND,
   PING,
+  BENCH,
   DECODE,
   EXPLAIN,
   CONTEXT,

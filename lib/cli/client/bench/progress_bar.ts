@@ -1,0 +1,44 @@
+/**
+ * A bar that shows how far a measurement is, on one line of a terminal.
+ *
+ * @module
+ */
+
+import { formatCount } from "./report.ts";
+
+const WIDTH = 30;
+const EVERY_MS = 100;
+/** Moves to the start of the line and erases it. */
+const CLEAR_LINE = "\r\x1b[K";
+
+/** What is shown. */
+export interface Progress {
+  readonly title: string;
+  /** 0 to 1. */
+  readonly share: number;
+  readonly perSecond: number;
+}
+
+/** Shows progress until it is disposed of, which erases the bar. */
+export class ProgressBar implements Disposable {
+  readonly #write: (text: string) => void;
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  /** Shows what `progress` returns, ten times a second. */
+  constructor(write: (text: string) => void, progress: () => Progress) {
+    this.#write = write;
+    this.#timer = setInterval(() => this.#write(CLEAR_LINE + formatProgress(progress())), EVERY_MS);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#write(CLEAR_LINE);
+  }
+}
+
+/** The bar as text. */
+export function formatProgress({ title, share, perSecond }: Progress): string {
+  const full = Math.round(WIDTH * Math.max(0, Math.min(1, share)));
+  const rate = perSecond > 0 ? `${formatCount(perSecond)}/s` : "warming up";
+  return `${title.padEnd(8)} ${"█".repeat(full)}${"░".repeat(WIDTH - full)} ${rate}`;
+}

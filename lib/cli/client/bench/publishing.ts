@@ -1,0 +1,166 @@
+/**
+ * The workloads `publish` and `fan-out`: connections publish as fast as the window allows, others receive.
+ *
+ * @module
+ */
+
+import type { Client, Subscription } from "../../../client/api.ts";
+import type { Order, Plan } from "./plan.ts";
+import { Counter, nowMs, openConnections, type RunningSide } from "./side.ts";
+
+type Opening = Order & { readonly type: "open" };
+
+/** Messages published without a pause. They carry the same time, which is that of the first. */
+const BURST = 64;
+
+/** Bytes published without a pause, if that is less. */
+const BURST_BYTES = 65_536;
+
+/** Above so many messages under way, the time of every 61st one is recorded; the time of each would slow them down. */
+const SAMPLED_FROM = 1_024;
+const SAMPLED = 61;
+
+/** How often the receiving side tells what has arrived, in one window. */
+const STEPS = 8;
+
+/** Opens one side. Its failures are passed to `fail`. */
+export function publishingSide(order: Opening, fail: (error: unknown) => void): Promise<RunningSide> {
+  return order.side === "send" ? sendingSide(order, fail) : receivingSide(order, fail);
+}
+
+async function sendingSide(
+  { plan, channel, connect, port }: Opening,
+  fail: (error: unknown) => void,
+): Promise<RunningSide> {
+  const counter = new Counter(true);
+  const window = new Window(plan, port);
+  const clients = await openConnections(plan.connections, connect, fail);
+  return {
+    messages: 0, // the other side counts
+    start: () => clients.forEach((client) => send(client, channel, plan, window, counter).catch(fail)),
+    count: () => counter.restart(),
+    stop: () => counter.stop(),
+  };
+}
+
+async function send(
+  client: Client,
+  channel: string,
+  { size, connections, underWay }: Plan,
+  window: Window,
+  counter: Counter,
+): Promise<void> {
+  const { load } = counter;
+  const payload = new Uint8Array(size);
+  const view = new DataView(payload.buffer);
+  // At most the step in which arrivals are told: a larger burst could wait for room that is never told.
+  const burst = Math.max(1, Math.min(BURST, Math.floor(underWay / STEPS), Math.floor(BURST_BYTES / size)));
+  while (!counter.isStopped) {
+    const fromMs = performance.now();
+    while (!window.hasRoom(burst)) await window.room();
+    if (load.waitedMs !== undefined) load.waitedMs += (performance.now() - fromMs) / connections;
+    window.sent += burst;
+    view.setFloat64(0, nowMs());
+    let last!: Promise<void>;
+    for (let i = 0; i < burst; i++) last = client.publish(channel, payload);
+    await last;
+  }
+}
+
+/** The window: how much may be under way. The receiving side says what has arrived. */
+class Window {
+  /** Messages published. */
+  sent = 0;
+
+  readonly #size: number;
+  #received = 0;
+  #more = Promise.withResolvers<void>();
+
+  constructor({ underWay }: Plan, port: MessagePort) {
+    this.#size = underWay;
+    port.onmessage = ({ data }: MessageEvent<number>) => {
+      this.#received = data;
+      this.#more.resolve();
+      this.#more = Promise.withResolvers();
+    };
+  }
+
+  hasRoom(count: number): boolean {
+    return this.sent + count - this.#received <= this.#size;
+  }
+
+  /** Resolves when more has arrived. */
+  room(): Promise<void> {
+    return this.#more.promise;
+  }
+}
+
+async function receivingSide(
+  { plan, channel, connect, port }: Opening,
+  fail: (error: unknown) => void,
+): Promise<RunningSide> {
+  const counter = new Counter(true);
+  const arrivals = new Arrivals(plan, port);
+  await openConnections(plan.subscribers, connect, fail, async (client) => {
+    receive(await client.subscribe(channel), plan, arrivals, counter).catch(fail);
+  });
+  return {
+    get messages() {
+      return counter.messages;
+    },
+    start: () => {},
+    count: () => counter.restart(),
+    stop: () => counter.stop(),
+  };
+}
+
+async function receive(
+  subscription: Subscription,
+  { subscribers, underWay }: Plan,
+  arrivals: Arrivals,
+  counter: Counter,
+): Promise<void> {
+  const { load, latencies } = counter;
+  const every = underWay < SAMPLED_FROM ? 1 : SAMPLED;
+  let untilSample = every;
+  while (true) {
+    if (--untilSample > 0) {
+      if ((await subscription.next()).done) return;
+    } else {
+      // A sample stands for the messages that are not: also for how long they were waited for.
+      const fromMs = performance.now();
+      const { value } = await subscription.next();
+      if (value === undefined) return;
+      const nextMs = performance.now();
+      if (load.waitedMs !== undefined) load.waitedMs += every * (nextMs - fromMs) / subscribers;
+      const { buffer, byteOffset } = value.payload;
+      latencies.record(performance.timeOrigin + nextMs - new DataView(buffer, byteOffset).getFloat64(0));
+      untilSample = every;
+    }
+    counter.messages++;
+    arrivals.add();
+  }
+}
+
+/** Tells the sending side how many messages have arrived. */
+class Arrivals {
+  readonly #subscribers: number;
+  readonly #step: number;
+  readonly #port: MessagePort;
+  #count = 0;
+  #next: number;
+
+  constructor({ subscribers, underWay }: Plan, port: MessagePort) {
+    this.#subscribers = subscribers;
+    this.#step = subscribers * Math.max(1, Math.floor(underWay / STEPS));
+    this.#port = port;
+    this.#next = this.#step;
+  }
+
+  /** One more has arrived at one of the subscribers. */
+  add(): void {
+    if (++this.#count < this.#next) return;
+    this.#next = this.#count + this.#step;
+    this.#port.postMessage(Math.floor(this.#count / this.#subscribers));
+  }
+}
