@@ -29,7 +29,7 @@ export interface ServeOptions {
   certs?: string;
   /** The names and addresses a certificate made here is for. Default: `hostname` and this machine's loopback names. */
   hosts?: readonly string[];
-  /** Lets other machines connect without tokens or without TLS. Default: that is an error. */
+  /** Lets other machines connect without tokens or without TLS, with a warning in the log. Default: that is an error. */
   insecure?: boolean;
   /** Limits and deadlines other than the default ones; each has a range of whole numbers. */
   limits?: Partial<Limits>;

@@ -79,6 +79,23 @@ function checkSecurity(
   );
 }
 
+/** What it means that a server with these options is insecure; `undefined` if it is not. */
+export function insecurityOf(
+  { hostname = DEFAULT_HOSTNAME, auth = false, tls = false }: ServeOptions,
+): string | undefined {
+  return isLoopback(hostname) || auth && tls !== false ? undefined : describeInsecurity(auth, tls !== false);
+}
+
+/** What it means that other machines can connect without `auth` or without `tls`. */
+export function describeInsecurity(auth: boolean, tls: boolean): string {
+  const problems = [
+    ...(auth ? [] : ["any machine that can reach this one may connect and do everything"]),
+    ...(tls ? [] : [`others can read ${auth ? "tokens and messages" : "messages"} on the network`]),
+  ];
+  return `insecure: open to the network, and ${problems.join("; ")}; ` +
+    "remove --insecure (in a program, insecure: true) to protect it";
+}
+
 /** Checks the values of `object` by the rule of their name. An undefined value counts as left out. */
 function checkObject(
   where: string,

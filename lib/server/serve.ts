@@ -37,7 +37,7 @@ import { ConnectionLimiter } from "../net/connection_limiter.ts";
 import { TlsListener } from "../net/tls/listener.ts";
 import type { ServeOptions, Server } from "./api.ts";
 import { listenAll } from "./listeners.ts";
-import { checkOptions, DEFAULT_HOSTNAME } from "./options.ts";
+import { checkOptions, DEFAULT_HOSTNAME, insecurityOf } from "./options.ts";
 import { afterPoll } from "../net/poll.ts";
 import { PendingTotal } from "../net/pending_total.ts";
 import { TlsHandshakes } from "./tls_handshakes.ts";
@@ -67,7 +67,10 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   await authService?.open();
   const source = certificateSource(options);
   const certificate = source && await inspect(await source.read());
-  return new Assembly({ ...options, log, limits, authService, source, certificate });
+  const server = new Assembly({ ...options, log, limits, authService, source, certificate });
+  const insecurity = insecurityOf(options);
+  if (insecurity !== undefined) log.warn(insecurity);
+  return server;
 }
 
 function openAuthService({ state = "parley-state" }: ServeOptions, limits: Limits, log: Log): AuthService {

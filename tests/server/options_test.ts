@@ -1,8 +1,9 @@
 /** Mistakes in what a program gives to `serve()`: each fails at once, and says what would be right. */
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { LIMIT_RANGES } from "../../lib/config/limit_ranges.ts";
 import { DEFAULT_LIMITS, type Limits, ParleyError, serve, type ServeOptions } from "../../lib/mod.ts";
+import { RecordedLog } from "../harness/recorded_log.ts";
 import { RawClient } from "../harness/raw_client.ts";
 
 /** The message of the error with which `serve` rejects `options`. */
@@ -26,10 +27,19 @@ Deno.test("other machines cannot connect without tokens and TLS, unless that is 
   assertEquals(await problem({ hostname, auth: true }), message(hostname, "tls: true"));
   assertEquals(await problem({ hostname, tls: true }), message(hostname, "auth: true"));
   assertEquals(await problem({ hostname, insecure: false }), message(hostname, "auth: true and tls: true"));
-  await using server = await serve({ hostname, insecure: true });
+  const log = new RecordedLog();
+  await using server = await serve({ hostname, insecure: true, log: log.log });
   assertEquals(server.hostname, hostname);
+  const [warning, ...others] = log.lines.filter(({ level }) => level === "warn");
+  assertEquals(others, []);
+  assertMatch(
+    warning.message,
+    /^insecure: open to the network, .*may connect.*can read messages.*insecure: true/,
+  );
   for (const hostname of ["127.0.0.1", "127.0.0.2", "localhost", undefined]) {
-    await using _ = await serve({ hostname });
+    const log = new RecordedLog();
+    await using _ = await serve({ hostname, insecure: true, log: log.log });
+    assertEquals(log.lines.filter(({ level }) => level === "warn"), []);
   }
 });
 

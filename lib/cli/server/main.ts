@@ -10,7 +10,8 @@ import { type ConfigSources, loadConfig } from "../../config/load.ts";
 import { readTextFileSync } from "../../config/option_file.ts";
 import { ParleyError } from "../../errors.ts";
 import { setUpLogging } from "../../logging/setup.ts";
-import type { ServeOptions } from "../../server/api.ts";
+import type { Log } from "../../logging/log.ts";
+import type { ServeOptions, Server } from "../../server/api.ts";
 import { SERVER, type ServerConfig } from "../../config/server_options.ts";
 import { VERSION } from "../../version.ts";
 import { certsCommand } from "./certs.ts";
@@ -98,12 +99,18 @@ async function serveCommand(sources: ConfigSources): Promise<number> {
   });
   const log = logging.logger;
   for (const reason of warnings) log.warn("a variable is ignored", { reason });
-  // From here on, a signal during the start stops the server as soon as it runs, instead of killing it halfway.
   const signals = new Signals(logging);
   const security = securityOf(values);
   if (security.auth || security.tls) checkClock(Date.now());
-  if (security.auth) await checkJoin(values);
-  await using server = await serve({ ...serveOptions(values), log });
+  const starting = start(values, log);
+  // The start may wait for a lock that another process holds. Each file is written as a whole, or not at all.
+  const isStarted = await Promise.race([starting.then(() => true), signals.stopped.then(() => false)]);
+  if (!isStarted) {
+    starting.catch(() => {}); // the process ends now
+    log.info("stopped during the start");
+    return Exit.DONE;
+  }
+  await using server = await starting;
   signals.onReload(server);
   logSecurity(security, log);
   // The link may wait for a reader of stdout. That must not keep the server from stopping.
@@ -111,6 +118,11 @@ async function serveCommand(sources: ConfigSources): Promise<number> {
   await signals.stopped;
   await server.close();
   return Exit.DONE;
+}
+
+async function start(values: ServerConfig, log: Log): Promise<Server> {
+  if (securityOf(values).auth) await checkJoin(values);
+  return await serve({ ...serveOptions(values), log });
 }
 
 /** Converts the loaded options to those of the library. */

@@ -10,6 +10,7 @@ import { ParleyError } from "../../errors.ts";
 import { MAX_HOSTS } from "../../limits.ts";
 import type { Log } from "../../logging/log.ts";
 import type { ServerConfig } from "../../config/server_options.ts";
+import { describeInsecurity } from "../../server/options.ts";
 
 /** The protection of a server. */
 export interface Security {
@@ -47,11 +48,7 @@ export function describeSecurity(security: Security): string {
     return `open to this machine: ${clients} may connect, other machines cannot; ${encryption}`;
   }
   if (!isInsecure(security)) return "open to the network: clients need a token; encrypted with TLS";
-  const problems = [
-    ...(auth ? [] : ["any machine that can reach this one may connect and do everything"]),
-    ...(tls ? [] : [`others can read ${auth ? "tokens and messages" : "messages"} on the network`]),
-  ];
-  return `insecure: open to the network, and ${problems.join("; ")}; remove --insecure to protect it`;
+  return describeInsecurity(auth, tls);
 }
 
 /** Explains the protection and its reasons in a few lines, for `parley-server config`. */
@@ -72,10 +69,9 @@ export function explainSecurity(
   ].join("\n");
 }
 
-/** Logs the protection of the server; a warning if it is insecure. */
+/** Logs the protection of the server, unless it is insecure: then the server itself has logged a warning. */
 export function logSecurity(security: Security, log: Log): void {
-  if (isInsecure(security)) log.warn(describeSecurity(security));
-  else log.info(describeSecurity(security));
+  if (!isInsecure(security)) log.info(describeSecurity(security));
 }
 
 /**

@@ -150,6 +150,29 @@ siteTest("a signal during the start stops the server cleanly", async (site) => {
   assertStringIncludes(stderr, '"message":"stopped"');
 });
 
+siteTest("a signal ends a start that waits for a lock at once", async (site) => {
+  Deno.mkdirSync(`${site.path}/parley-state`, { mode: 0o700 });
+  using lock = Deno.openSync(`${site.path}/parley-state/.lock`, { write: true, create: true });
+  lock.lockSync(true);
+  await using server = site.start("server", ["--port", "0", "--auth", "--log-level", "debug"]);
+  // Nothing is said of a wait. It has opened the file by the time it waits.
+  const opened = () =>
+    [...Deno.readDirSync(`/proc/${server.pid}/fd`)].some(({ name }) => {
+      try {
+        return Deno.readLinkSync(`/proc/${server.pid}/fd/${name}`).endsWith("/.lock");
+      } catch {
+        return false;
+      }
+    });
+  while (!opened()) await new Promise((resolve) => setTimeout(resolve, 10));
+  const start = performance.now();
+  server.kill("SIGTERM");
+  const { code, stderr } = await server.ended();
+  assertEquals(code, 0, stderr);
+  assertStringIncludes(stderr, "stopped during the start");
+  assert(performance.now() - start < 3000, `it took ${performance.now() - start} ms`);
+}, { ignore: Deno.build.os !== "linux" });
+
 siteTest(
   "a certificate keeps the names that the operator chose, and gets those of this machine",
   async (site) => {
