@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { serve } from "../../../lib/server/serve.ts";
-import { processTest, Program } from "../../harness/program.ts";
+import { serve } from "../../lib/server/serve.ts";
+import { processTest, Program } from "../harness/program.ts";
 
 /** Starts an example with network permission alone. */
 function start(...args: string[]): Program {
