@@ -13,12 +13,23 @@ import type { ParleyError } from "../../errors.ts";
 import type { Host } from "../host.ts";
 import type { Output } from "../output.ts";
 import type { Contexts } from "./contexts.ts";
+import type { SeenChannels } from "./seen_channels.ts";
 
 /** A command: its name, its arguments and what it does. */
 export interface Command {
   readonly name: string;
   /** The arguments that are not options: as `--help` shows them, and how many there may be. */
-  readonly operands: { readonly usage: string; readonly min: number; readonly max: number };
+  readonly operands: {
+    readonly usage: string;
+    readonly min: number;
+    readonly max: number;
+    /** Which of them are names of channels; none by default. */
+    readonly channels?: "first" | "all";
+    /** What the first one may be, for completion. */
+    readonly choices?: readonly string[];
+  };
+  /** Whether `--help` does not list it, because it is for programs. */
+  readonly isHidden?: true;
   /** Its description in one line. */
   readonly summary: string;
   /** More for `parley COMMAND --help`. */
@@ -49,8 +60,12 @@ export interface Context {
   readonly log: Logger;
   /** Closed in reverse order when the command ends, fails or is interrupted. */
   readonly resources: AsyncDisposableStack;
+  /** All commands. */
+  readonly commands: readonly Command[];
   /** The servers that the user has saved. */
   readonly contexts: Contexts;
+  /** The names of channels that the user has seen. Add those that a pattern has shown. */
+  readonly channels: SeenChannels;
   /** The server that the options name, and how to connect to it. Reads what they only point to, such as the token. */
   readonly connectOptions: () => Promise<ConnectOptions>;
   /** Connects to that server. */

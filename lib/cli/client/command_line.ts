@@ -73,7 +73,7 @@ function unknownCommand(commands: readonly Command[], given: string): string {
   if (isSecret(given)) {
     return `${given.startsWith("parley") ? USE_URL : USE_TOKEN}, after a command such as ping`;
   }
-  const names = commands.map(({ name }) => name);
+  const names = commands.filter(({ isHidden }) => !isHidden).map(({ name }) => name);
   const guess = closestString(given, names);
   const isNear = levenshteinDistance(given.toLowerCase(), guess) <= Math.min(3, guess.length - 2);
   const hint = isNear ? `did you mean ${guess}?` : `the commands are ${names.join(", ")}`;

@@ -14,7 +14,8 @@ import { formatHelp } from "../settings.ts";
 const MAX_USAGE = 24;
 
 /** What `parley --help` prints. */
-export function programHelp(commands: readonly Command[]): string {
+export function programHelp(all: readonly Command[]): string {
+  const commands = all.filter(({ isHidden }) => !isHidden);
   // A usage that does not fit is left to the help of its command.
   const usages = commands.map(({ name, operands: { usage } }) => {
     return `${name} ${usage.length > MAX_USAGE ? "..." : usage}`.trim();

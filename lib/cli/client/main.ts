@@ -11,6 +11,7 @@ import type { Command, Context } from "./command.ts";
 import { type CommandLine, parseCommandLine } from "./command_line.ts";
 import { connectCommand } from "./connection.ts";
 import { Contexts } from "./contexts.ts";
+import { COMPLETE, COMPLETION } from "./commands/completion.ts";
 import { CONTEXT } from "./commands/context.ts";
 import { BENCH } from "./commands/bench.ts";
 import { CHAT } from "./commands/chat.ts";
@@ -28,6 +29,7 @@ import { Output, OutputClosed } from "../output.ts";
 import { makeMask } from "./masking.ts";
 import { readAuthority, readToken } from "./secrets.ts";
 import { painter } from "../terminal.ts";
+import { SeenChannels } from "./seen_channels.ts";
 import { userStorage } from "./user_folder.ts";
 import { makeTrace } from "./trace.ts";
 
@@ -43,6 +45,8 @@ export const COMMANDS: readonly Command[] = [
   DECODE,
   EXPLAIN,
   CONTEXT,
+  COMPLETION,
+  COMPLETE,
 ];
 
 /** How long an ending command may take to say BYE and to finish the shell commands it runs, in milliseconds. */
@@ -137,7 +141,9 @@ async function perform(
   const failures: unknown[] = [];
   const addFailure = (error: unknown) => void failures.push(error);
   let fallback: Error | undefined;
-  const contexts = new Contexts(userStorage(host.env));
+  const storage = userStorage(host.env);
+  const contexts = new Contexts(storage);
+  const channels = new SeenChannels(storage);
   const context: Context = {
     command,
     values,
@@ -147,7 +153,9 @@ async function perform(
     output,
     log,
     resources,
+    commands: COMMANDS,
     contexts,
+    channels,
     connectOptions: async () => {
       const { name, insecure, trace, tls } = values;
       await clientLog.flush(); // the question for a token comes after what was logged
@@ -169,6 +177,7 @@ async function perform(
       isConnected = true;
       resources.use(client);
       const { uuid: session, sessionId: number, server } = client;
+      for (const name of channelsIn(command, operands)) channels.add(name);
       log.info("connected", { session, number, name: client.name, server: server.version });
       return client;
     },
@@ -181,11 +190,17 @@ async function perform(
   const work = command.run(context).then(() => output.flush());
   await Promise.race([work, interrupts.happened, output.broken]).catch(addFailure);
   work.catch(() => {}); // after an interrupt it fails because its connection is closed
+  if (host.stderr.isTerminal()) resources.defer(() => channels.save()); // not in scripts and services
   const closed = resources.disposeAsync().then(() => output.flush()).catch(addFailure);
   let timer: ReturnType<typeof setTimeout> | undefined;
   await Promise.race([closed, new Promise((resolve) => timer = setTimeout(resolve, CLOSE_MS))]);
   clearTimeout(timer);
   return { isConnected, failure: failures[0] ?? fallback };
+}
+
+/** The operands of `command` that are names of channels. */
+function channelsIn({ operands: { channels } }: Command, operands: readonly string[]): readonly string[] {
+  return channels === "all" ? operands : channels === "first" ? operands.slice(0, 1) : [];
 }
 
 function statusPrinter(printLine: Context["printLine"], stderr: OutputStream): Context["printStatus"] {

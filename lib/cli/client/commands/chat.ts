@@ -19,7 +19,7 @@ const LOBBY = "chat.lobby";
 /** The command. */
 export const CHAT: Command = {
   name: "chat",
-  operands: { usage: "[CHANNEL]", min: 0, max: 1 },
+  operands: { usage: "[CHANNEL]", min: 0, max: 1, channels: "first" },
   summary: "chat on a channel, line by line",
   details: `The default CHANNEL is ${LOBBY}. Ctrl-D or Ctrl-C ends the chat. Messages go to\n` +
     "stdout. Notices of sessions that join or leave go to stderr, or above the prompt on a terminal.",

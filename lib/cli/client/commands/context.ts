@@ -13,7 +13,12 @@ import { visible, visibleJson } from "../../terminal.ts";
 /** The command. */
 export const CONTEXT: Command = {
   name: "context",
-  operands: { usage: "add NAME [LINK] | list | use NAME | remove NAME", min: 1, max: 3 },
+  operands: {
+    usage: "add NAME [LINK] | list | use NAME | remove NAME",
+    min: 1,
+    max: 3,
+    choices: ["add", "list", "use", "remove"],
+  },
   summary: "save servers under names, and choose one",
   details:
     "add saves the address or join link of a server; without a LINK it asks for one or reads stdin. A link may\n" +

@@ -12,7 +12,7 @@ import { visibleJson } from "../../terminal.ts";
 /** The command. */
 export const PUBLISH: Command = {
   name: "publish",
-  operands: { usage: "[CHANNEL] [TEXT | -]", min: 0, max: 2 },
+  operands: { usage: "[CHANNEL] [TEXT | -]", min: 0, max: 2, channels: "first" },
   summary: "send a text, lines or files as messages",
   details:
     "Without a TEXT, each line of stdin or of the files is a message, as it is but for its newline. With\n" +

@@ -15,7 +15,7 @@ import { visibleLines } from "../../terminal.ts";
 /** The command. */
 export const REQUEST: Command = {
   name: "request",
-  operands: { usage: "[CHANNEL] [TEXT | -]", min: 0, max: 2 },
+  operands: { usage: "[CHANNEL] [TEXT | -]", min: 0, max: 2, channels: "first" },
   summary: "send a request to one responder, and print the reply",
   details:
     "Without a TEXT, the request is all of stdin or of a file. With --json, each line is an object with a\n" +

@@ -16,7 +16,7 @@ import { CommandFailed, FINISH_MS, Shell } from "../shell.ts";
 /** The command. */
 export const RESPOND: Command = {
   name: "respond",
-  operands: { usage: "CHANNEL", min: 1, max: 1 },
+  operands: { usage: "CHANNEL", min: 1, max: 1, channels: "first" },
   summary: "answer requests with the output of a shell command",
   details:
     "--exec COMMAND runs once per request: the request is its stdin, its stdout is the reply, and PARLEY_CHANNEL,\n" +

@@ -18,7 +18,7 @@ import { CommandFailed, CommandOutputClosed, FINISH_MS, Shell } from "../shell.t
 /** The command. */
 export const SUBSCRIBE: Command = {
   name: "subscribe",
-  operands: { usage: "CHANNEL...", min: 1, max: Infinity },
+  operands: { usage: "CHANNEL...", min: 1, max: Infinity, channels: "all" },
   summary: "print the messages of channels and patterns, one per line",
   details:
     "Each line is CHANNEL SENDER TEXT. The sender is a session number. A payload that is not text is shown\n" +
@@ -43,7 +43,7 @@ export const SUBSCRIBE: Command = {
 };
 
 async function subscribe(context: Context): Promise<void> {
-  const { values, operands, log, printStatus, printError, connect } = context;
+  const { values, operands, log, channels, printStatus, printError, connect } = context;
   const handle = handlerOf(context);
   const client = await connect({
     reconnect: values.reconnect,
@@ -63,6 +63,7 @@ async function subscribe(context: Context): Promise<void> {
     for await (const message of subscription) {
       if (seen === count) return;
       seen++;
+      channels.add(message.channel);
       const handled = handle(message);
       if (handled !== undefined) await handled;
       if (seen === count) return enough.resolve();
