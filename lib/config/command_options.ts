@@ -5,8 +5,28 @@
  */
 
 import { CERTIFICATE_DAYS, KEY_OVERLAP_SECONDS, MAX_CERTIFICATE_DAYS, MAX_TOKEN_SECONDS } from "../limits.ts";
-import { formatName, namesSetBy, type Options, type Program } from "./option.ts";
+import { formatName, namesSetBy, type Option, type Options, type Program } from "./option.ts";
 import { SERVER, SERVER_OPTIONS } from "./server_options.ts";
+
+/** The options of `parley-server token issue --link` that say where clients reach the server. */
+export const LINK_OPTIONS = {
+  "host": {
+    ...flagOf(SERVER_OPTIONS.host),
+    placeholder: "NAME",
+    help: "with --link: name or address of the server for its clients; as the server is started if left out",
+  },
+  "port": { ...flagOf(SERVER_OPTIONS.port), help: "with --link: port of the server; likewise" },
+  "tls": { ...flagOf(SERVER_OPTIONS.tls), help: "with --link: the server encrypts; likewise" },
+  "tls-cert": {
+    ...flagOf(SERVER_OPTIONS["tls-cert"]),
+    help: "with --link: certificate of the server; likewise",
+  },
+  "certs": {
+    ...flagOf(SERVER_OPTIONS.certs),
+    help: "with --link: directory of generated certificates; likewise",
+  },
+  "insecure": { ...flagOf(SERVER_OPTIONS.insecure), help: "with --link: the server is insecure; likewise" },
+} as const satisfies Options;
 
 /** The options of `parley-server token`. */
 export const TOKEN_OPTIONS = {
@@ -46,6 +66,13 @@ export const TOKEN_OPTIONS = {
     only: ["flag"],
     help: "how long the token is valid",
   },
+  "link": {
+    kind: "boolean",
+    default: false,
+    only: ["flag"],
+    help: "print a join link, which holds the token, the server's address and its authority",
+  },
+  ...LINK_OPTIONS,
   "overlap": {
     kind: "seconds",
     range: [0, MAX_TOKEN_SECONDS],
@@ -56,6 +83,14 @@ export const TOKEN_OPTIONS = {
   "json": { kind: "boolean", default: false, only: ["flag"], help: "print one JSON object per line" },
   "help": SERVER_OPTIONS.help,
 } as const satisfies Options;
+
+/** The option as one that only a flag sets, and that has no default. */
+function flagOf<T extends Option>(option: T): FlagOf<T> {
+  const { default: _default, ...rest } = option;
+  return { ...rest, only: ["flag"] } as unknown as FlagOf<T>;
+}
+
+type FlagOf<T extends Option> = Omit<T, "default" | "only"> & { readonly only: readonly ["flag"] };
 
 /** `parley-server token` for `loadConfig`. */
 export const TOKEN: Program<typeof TOKEN_OPTIONS> = {

@@ -53,7 +53,7 @@ function isFile(path: string): boolean {
 }
 
 /** What no program under test may take from the machine: colours, and the contexts of the user who runs the tests. */
-const NEUTRAL = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", XDG_STATE_HOME: "/proc/nowhere" };
+const NEUTRAL = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", XDG_STATE_HOME: "/nonexistent" };
 
 /** How to start a program. */
 export interface ProgramOptions {

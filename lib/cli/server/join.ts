@@ -6,19 +6,18 @@
 
 import { fstatSync } from "node:fs";
 import { ALL_GRANTS } from "../../auth/grants.ts";
-import { describeCertificate } from "../../certificates/certificates.ts";
 import { FolderStorage } from "../../state/folder.ts";
 import type { Storage } from "../../state/storage.ts";
 import type { Logging } from "../../logging/setup.ts";
 import type { Server } from "../../server/api.ts";
 import { TOKEN_OPTIONS } from "../../config/command_options.ts";
 import type { ServerConfig } from "../../config/server_options.ts";
-import { formatJoinUrl } from "../../wire/join_url.ts";
-import { addressForOthers, securityOf } from "./security.ts";
+import { type LinkConfig, linkTo } from "./link.ts";
+import { securityOf } from "./security.ts";
 import { openTokens } from "./token.ts";
 
 /** The options that determine the join link. */
-type JoinConfig = Pick<ServerConfig, "host" | "state" | "auth" | "tls" | "tlsCert" | "insecure">;
+type JoinConfig = LinkConfig & Pick<ServerConfig, "state">;
 
 /**
  * Finds out before the server listens whether {@linkcode join} will be able to issue a token, if it has to.
@@ -51,13 +50,7 @@ export async function join(
   const token = await issueFirst(new FolderStorage(config.state));
   if (token === undefined) return;
   const { tls, isPublic } = securityOf(config);
-  const link = formatJoinUrl({
-    hostname: await hostnameOf(config),
-    port: server.port,
-    tls,
-    ca: server.authority,
-    token,
-  });
+  const link = await linkTo(config, { port: server.port, authority: server.authority, token });
   const days = TOKEN_OPTIONS.expires.default / 86_400;
   const origin = isPublic ? "any machine that can reach this one" : "this machine";
   await print(
@@ -109,15 +102,6 @@ function unlocked(storage: Storage): Storage {
     exclusive: (action) => action(),
     checkWritable: () => storage.checkWritable(),
   };
-}
-
-/** The hostname in the link. If the operator gave a certificate, a name that it covers. */
-async function hostnameOf({ host, tlsCert }: JoinConfig): Promise<string> {
-  const address = addressForOthers(host);
-  if (tlsCert === undefined) return address;
-  const { hosts } = await describeCertificate(await Deno.readTextFile(tlsCert));
-  if (hosts.includes(address)) return address;
-  return hosts.find((name) => !name.startsWith("*.")) ?? address;
 }
 
 /** Writes `line` to stdout; resolves to whether that succeeded. */

@@ -15,22 +15,24 @@ import { type ConfigSources, loadConfig, type Loaded } from "../../config/load.t
 import { ParleyError } from "../../errors.ts";
 import { MAX_NAME_LENGTH } from "../../limits.ts";
 import type { Values } from "../../config/option.ts";
-import { TOKEN, type TOKEN_OPTIONS } from "../../config/command_options.ts";
+import { LINK_OPTIONS, TOKEN, type TOKEN_OPTIONS } from "../../config/command_options.ts";
 import { Exit } from "../failures.ts";
 import { printError } from "../output.ts";
 import { folderOfServer } from "./folders.ts";
+import { type LinkSource, linkSource } from "./link.ts";
 import { checkClock } from "./security.ts";
 import { formatHelp } from "../settings.ts";
 import { visible, visibleJson } from "../terminal.ts";
 
 const USAGE =
   `Usage: parley-server token issue --name NAME [--publish 'PATTERN']... [--subscribe 'PATTERN']...
-             [--respond 'PATTERN']... [--direct] [--expires 30d]    print a new token
+             [--respond 'PATTERN']... [--direct] [--expires 30d] [--link]    print a new token, or a join link
        parley-server token list                      list the issued tokens: id, grants and validity
        parley-server token revoke ID                 revoke a token; its sessions end within seconds
        parley-server token rotate [--overlap 30d]    sign tokens with a new key from now on
 
-A token is shown once and not stored: its owner sets it as PARLEY_TOKEN. Put patterns in quotes, because * and >
+A token is shown once and not stored: its owner sets it as PARLEY_TOKEN. With --link its owner gets address,
+token and authority in one: parley context add NAME LINK, or PARLEY_URL. Put patterns in quotes, because * and >
 have a meaning to the shell. --state must be that of the server. ID may be the beginning of an id.
 
 `;
@@ -39,7 +41,19 @@ type TokenValues = Values<typeof TOKEN_OPTIONS>;
 
 /** The commands: how many operands each takes, and its options besides {@linkcode COMMON_OPTIONS}. */
 const COMMANDS: Readonly<Record<string, { operands: number; options: readonly string[] }>> = {
-  issue: { operands: 0, options: ["name", "publish", "subscribe", "respond", "direct", "expires"] },
+  issue: {
+    operands: 0,
+    options: [
+      "name",
+      "publish",
+      "subscribe",
+      "respond",
+      "direct",
+      "expires",
+      "link",
+      ...Object.keys(LINK_OPTIONS),
+    ],
+  },
   list: { operands: 0, options: [] },
   revoke: { operands: 1, options: [] },
   rotate: { operands: 0, options: ["overlap"] },
@@ -95,7 +109,7 @@ export async function tokenCommand(sources: ConfigSources): Promise<number> {
           `parley-server: ${state} is a new state folder; start the server with the same --state`,
         );
       }
-      await issue(store, values);
+      await issue(store, values, values.link ? await linkSource(loaded, sources) : undefined);
       break;
     case "list":
       await list(store, state, values.json);
@@ -134,7 +148,9 @@ function usageProblems(
     );
   }
   if (command !== "issue") return found;
-  const { name, publish, subscribe, respond } = values;
+  const { name, publish, subscribe, respond, link } = values;
+  const stray = Object.keys(LINK_OPTIONS).find((name) => origins[name as keyof typeof origins] === "flag");
+  if (!link && stray !== undefined) found.push(`--${stray} is for a link; add --link`);
   if (name === undefined) found.push("token issue needs --name, the owner of the token");
   else if (!isName(name)) {
     found.push(`--name must have 1 to ${MAX_NAME_LENGTH} characters and no control characters`);
@@ -146,7 +162,11 @@ function usageProblems(
   return found;
 }
 
-async function issue({ tokens }: TokenStore, values: TokenValues): Promise<void> {
+async function issue(
+  { tokens }: TokenStore,
+  values: TokenValues,
+  link: LinkSource | undefined,
+): Promise<void> {
   const { publish, subscribe, respond, direct } = values;
   const request = {
     name: values.name!,
@@ -162,15 +182,17 @@ async function issue({ tokens }: TokenStore, values: TokenValues): Promise<void>
       "parley-server: this token permits only $echo; use --publish, --subscribe, --respond or --direct",
     );
   }
+  const url = await link?.link(token);
+  for (const text of link?.warnings ?? []) printError(`parley-server: ${text}`);
   if (values.json) {
-    console.log(visibleJson({ ...issued, token }));
+    console.log(visibleJson({ ...issued, token, link: url }));
     return;
   }
   const { id, name, expiresAtMs } = issued;
   printError(
     `issued ${id} to ${visible(name)}, valid until ${formatTime(expiresAtMs)}; it is shown only once:`,
   );
-  console.log(token);
+  console.log(url ?? token);
 }
 
 async function revoke({ tokens }: TokenStore, prefix: string, asJson: boolean): Promise<void> {

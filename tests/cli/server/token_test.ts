@@ -225,3 +225,50 @@ siteTest("a mistake in the server's option file is an error, not another folder"
   const names = [...Deno.readDirSync(site.path)].map(({ name }) => name).sort();
   assertEquals(names, ["mine", "mine-too", "parley.jsonc"]);
 });
+
+siteTest(
+  "a join link holds address, authority and a limited token; a context keeps it, and shows no secret",
+  async (site) => {
+    const early = await site.server(["token", "issue", "--name", "Ada", "--link", "--host", "hub.example"]);
+    assertEquals([early.code, early.stdout], [1, ""]);
+    assertMatch(early.stderr, /there is no ca\.pem in certs; start the server once/);
+    const server = await site.serve("--tls", "--auth");
+    const flags = ["--link", "--host", "127.0.0.1", "--tls", "--port", `${server.port}`];
+    const link = await site.issue("--name", "Ada", "--publish", "chat", ...flags);
+    assertMatch(link, new RegExp(`^parleys://127\\.0\\.0\\.1:${server.port}\\?ca=[\\w-]+&token=[\\w.-]+$`));
+
+    const env = { XDG_STATE_HOME: `${site.path}/home` };
+    const added = await site.parley([
+      "context",
+      "add",
+      "hub",
+      ` "${link.slice(0, 80)}\n   ${link.slice(80)}"`,
+    ], { env });
+    assertEquals(added, { code: 0, stdout: "", stderr: "" });
+    const { mode } = await Deno.stat(`${site.path}/home/parley/contexts.json`);
+    assertEquals(mode! & 0o777, 0o600);
+    const listed = await site.parley(["context", "list"], { env });
+    assertEquals(listed.stdout, `* hub  parleys://127.0.0.1:${server.port}, with a token\n`);
+    assertEquals((await site.parley(["publish", "chat", "hello"], { env })).code, 0);
+    const refused = await site.parley(["publish", "news", "hello"], { env });
+    assertEquals(refused.code, 4, refused.stderr);
+
+    await Deno.chmod(`${site.path}/home/parley/contexts.json`, 0o644);
+    const readable = await site.parley(["ping"], { env });
+    assertEquals(readable.code, 2);
+    assertMatch(readable.stderr, /^parley: others can read .*contexts\.json .*which is secret/);
+  },
+);
+
+for (
+  const [args, words] of [
+    [["--link", "--port", "0"], /the server takes any free port; give the one that it logs with --port/],
+    [["--host", "hub.example"], /--host is for a link; add --link/],
+  ] as const
+) {
+  siteTest(`token issue ${args.join(" ")} is refused`, async (site) => {
+    const { code, stdout, stderr } = await site.server(["token", "issue", "--name", "Ada", ...args]);
+    assertEquals([code === 0, stdout], [false, ""]);
+    assertMatch(stderr, words);
+  });
+}
