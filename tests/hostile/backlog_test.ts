@@ -4,6 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Type } from "../../lib/wire/header.ts";
 import { concat, json, type RawClient } from "../harness/raw_client.ts";
 import { attack, type Harness } from "./harness.ts";
+import { BOTH } from "./transport.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -28,7 +29,7 @@ async function isPaused(harness: Harness, progress: () => number): Promise<void>
 
 attack(
   "a subscriber that fills itself through $echo leaves its publishers their room",
-  { limits: { ...LIMITS, slowConsumerTimeoutMs: 5000 } },
+  { limits: { ...LIMITS, slowConsumerTimeoutMs: 3000 } },
   async (harness) => {
     const [mallory, publisher] = [await harness.greet(), await harness.greet()];
     const { number } = await mallory.open("feed");
@@ -50,7 +51,7 @@ attack(
 
 attack(
   "beyond the total of what waits, the sessions with most waiting are closed, and told why",
-  { limits: { ...LIMITS, pendingTotalBytes: 16 * MiB } },
+  { limits: { ...LIMITS, pendingTotalBytes: 16 * MiB }, transports: BOTH },
   async (harness) => {
     const slow: RawClient[] = [];
     const writing: Promise<void>[] = [];
@@ -82,7 +83,7 @@ attack(
 
 attack(
   "a session that takes nothing of what waits for it is closed, although no publisher waits",
-  { limits: { ...LIMITS, pendingBytes: 64 * MiB, slowConsumerTimeoutMs: 1000 } },
+  { limits: { ...LIMITS, pendingBytes: 64 * MiB, slowConsumerTimeoutMs: 500 }, transports: BOTH },
   async (harness) => {
     const [slow, publisher] = [await harness.greet(), await harness.greet()];
     const { number } = await slow.open("feed");
@@ -98,7 +99,7 @@ attack(
 attack(
   "a subscriber that reads steadily, twenty times as fast as it must, is not closed and gets everything",
   // By default it must take 1 MiB in 5 s.
-  { limits: { ...LIMITS, pendingBytes: 4 * MiB, slowConsumerTimeoutMs: 1000 } },
+  { limits: { ...LIMITS, pendingBytes: 4 * MiB, slowConsumerTimeoutMs: 1000 }, transports: BOTH },
   async (harness) => {
     const [reader, publisher] = [await harness.greet(), await harness.greet()];
     const { number } = await reader.open("feed");

@@ -15,8 +15,8 @@ stallAttack(
   "128 sessions end at once, each with 512 channels and 512 patterns open",
   {},
   { growthMiB: 300, leftMiB: 250 },
-  async (harness) => {
-    const sessions = await Attacker.greetMany(harness, 128);
+  async (harness, scaled) => {
+    const sessions = await Attacker.greetMany(harness, scaled(128));
     await Promise.all(sessions.map((session, i) =>
       session.open(
         Array.from({ length: 512 }, (_, n) => [`session.${i}.${n}`, `session.*.${i}.${n}`]).flat(),

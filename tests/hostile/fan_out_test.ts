@@ -4,36 +4,36 @@ import { Type } from "../../lib/wire/header.ts";
 import { concat } from "../harness/raw_client.ts";
 import { Attacker } from "./attacker.ts";
 import { stallAttack } from "./stalls.ts";
-import { TCP } from "./transport.ts";
 
 /** 262 KB of messages without content. */
 const MESSAGES = 16_384;
 
 stallAttack(
   "a thousand sessions, each in a group of its own on one channel, and 262 KB of messages",
-  { transports: [TCP] },
+  {},
   { growthMiB: 300, leftMiB: 300 },
-  async (harness) => {
-    const members = await Attacker.greetMany(harness, 1000);
+  async (harness, scaled) => {
+    const members = await Attacker.greetMany(harness, scaled(1000));
     await Promise.all(
       members.map((member, i) => member.open(["crowd"], { group: `group-${i}`, subscribe: true })),
     );
     const publisher = await Attacker.greet(harness);
     const channel = await publisher.open(["crowd"]);
-    await publisher.send(...Array.from({ length: MESSAGES }, () => publisher.client.message(channel)));
-    await Promise.all(members.slice(0, 10).map((member) => member.until(Type.MESSAGE, MESSAGES)));
+    const messages = scaled(MESSAGES);
+    await publisher.send(...Array.from({ length: messages }, () => publisher.client.message(channel)));
+    await Promise.all(members.slice(0, 10).map((member) => member.until(Type.MESSAGE, messages)));
   },
 );
 
 stallAttack(
   "one session in a thousand groups through patterns, and 262 KB of messages",
-  { transports: [TCP] },
+  {},
   { growthMiB: 300, leftMiB: 300 },
-  async (harness) => {
+  async (harness, scaled) => {
     const member = await Attacker.greet(harness);
     // Different patterns that all cover the channel; `overlap` refuses all but the first.
     const patterns = Array.from(
-      { length: 1000 },
+      { length: scaled(1000) },
       (_, i) => Array.from({ length: 10 }, (_, bit) => i >> bit & 1 ? "*" : "a").join("."),
     );
     await member.send(
@@ -42,7 +42,9 @@ stallAttack(
     await member.barrier();
     const publisher = await Attacker.greet(harness);
     const channel = await publisher.open([Array.from({ length: 10 }, () => "a").join(".")]);
-    await publisher.send(...Array.from({ length: MESSAGES }, () => publisher.client.message(channel)));
+    await publisher.send(
+      ...Array.from({ length: scaled(MESSAGES) }, () => publisher.client.message(channel)),
+    );
     await publisher.barrier();
     await member.barrier();
   },
@@ -52,15 +54,17 @@ stallAttack(
   "32 groups of 32 members on one channel, and 262 KB of messages from each of four sessions",
   {},
   { growthMiB: 300, leftMiB: 300 },
-  async (harness) => {
-    const members = await Attacker.greetMany(harness, 1024);
+  async (harness, scaled) => {
+    const members = await Attacker.greetMany(harness, scaled(1024));
     await Promise.all(
       members.map((member, i) => member.open(["crowd"], { group: `group-${i % 32}`, subscribe: true })),
     );
     const publishers = await Attacker.greetMany(harness, 4);
     await Promise.all(publishers.map(async (publisher) => {
       const channel = await publisher.open(["crowd"]);
-      await publisher.send(...Array.from({ length: MESSAGES / 4 }, () => publisher.client.message(channel)));
+      await publisher.send(
+        ...Array.from({ length: scaled(MESSAGES / 4) }, () => publisher.client.message(channel)),
+      );
       await publisher.barrier();
     }));
   },
@@ -68,16 +72,16 @@ stallAttack(
 
 stallAttack(
   "messages on alternating channels with a thousand subscribers each, from eight sessions",
-  { transports: [TCP] },
+  {},
   { growthMiB: 300, leftMiB: 300 },
-  async (harness) => {
-    const subscribers = await Attacker.greetMany(harness, 1000);
+  async (harness, scaled) => {
+    const subscribers = await Attacker.greetMany(harness, scaled(1000));
     await Promise.all(subscribers.map((subscriber) => subscriber.open(["even", "odd"], { subscribe: true })));
     const publishers = await Attacker.greetMany(harness, 8);
     await Promise.all(publishers.map(async (publisher) => {
       await publisher.open(["even", "odd"]);
       const pair = concat(publisher.numbers.map((channel) => publisher.client.message(channel)));
-      await publisher.send(...Array.from({ length: 250 }, () => pair));
+      await publisher.send(...Array.from({ length: scaled(250) }, () => pair));
       await publisher.barrier();
     }));
   },
@@ -85,14 +89,14 @@ stallAttack(
 
 stallAttack(
   "messages on alternating channels without subscribers, from 128 sessions",
-  { transports: [TCP] },
+  {},
   { growthMiB: 300, leftMiB: 300 },
-  async (harness) => {
-    const publishers = await Attacker.greetMany(harness, 128);
+  async (harness, scaled) => {
+    const publishers = await Attacker.greetMany(harness, scaled(128));
     await Promise.all(publishers.map(async (publisher) => {
       await publisher.open(["even", "odd"]);
       const pair = concat(publisher.numbers.map((channel) => publisher.client.message(channel)));
-      const bytes = concat(Array.from({ length: MESSAGES / 2 }, () => pair));
+      const bytes = concat(Array.from({ length: scaled(MESSAGES / 2) }, () => pair));
       for (let i = 0; i < 4; i++) await publisher.send(bytes);
       await publisher.barrier();
     }));

@@ -10,7 +10,7 @@ import { clientHello } from "../harness/client_hello.ts";
 import { concat, json, type RawClient } from "../harness/raw_client.ts";
 import type { ProcessHost } from "./host.ts";
 import { type Harness, processAttack } from "./harness.ts";
-import { countFrames, TCP } from "./transport.ts";
+import { BOTH, countFrames } from "./transport.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -85,7 +85,7 @@ const BEFORE_HELLO: ((harness: Harness<ProcessHost>) => Promise<[RawClient, Uint
 
 processAttack(
   "100 MB before HELLO make the server grow by less than 1 MB, with TLS by less than 8",
-  { auth: true, args: ["--handshake-time", "1"] },
+  { transports: BOTH, auth: true, args: ["--handshake-time", "1"] },
   async (harness) => {
     const bytes = new Uint8Array(256 * KiB);
     // With TLS each connection leaves some 100 KB of garbage, which the runtime collects after some hundred of them.
@@ -106,7 +106,7 @@ processAttack(
 
 processAttack(
   "a million OPENs stop at the limit of channels, and the server stays small",
-  { transports: [TCP] },
+  {},
   async (harness) => {
     const mallory = await harness.greet();
     const batch = (name: string) =>
@@ -135,7 +135,7 @@ processAttack(
 
 processAttack(
   "opening and leaving new channels without end keeps nothing but the numbers of the latest",
-  { transports: [TCP] },
+  {},
   async (harness) => {
     const mallory = await harness.greet();
     const long = "x".repeat(100);
@@ -161,7 +161,10 @@ processAttack(
 
 processAttack(
   "a flood of PINGs whose answers are not read is paused, and ended as slow_consumer",
-  { args: ["--slow-consumer-timeout", "1", "--max-payload", "64KiB", "--max-pending", "256KiB"] },
+  {
+    transports: BOTH,
+    args: ["--slow-consumer-timeout", "500ms", "--max-payload", "64KiB", "--max-pending", "256KiB"],
+  },
   async (harness) => {
     await growsLess(16 * MiB, harness, async () => {
       const mallory = await harness.greet();

@@ -2,6 +2,17 @@
  * A server under attack, and two control clients that connected before the attack. They pass messages to each other all
  * the while, and these must arrive as ever.
  *
+ * An attack runs once, at the cheapest level that can show what it does:
+ *
+ * - `attack`: a server in this process, over TCP. What the broker does with the frames of a session is the same code in
+ *   every build and over every transport.
+ * - `processAttack`, and `stallAttack` in `stalls.ts`: a server in a process of its own, run from its source, over TCP.
+ *   For what the attack costs in memory, descriptors or time.
+ * - either of these with `transports: BOTH`: if the outcome depends on how bytes are read, buffered or written, or on how
+ *   a connection begins or ends.
+ * - `everyProgramAttack`: the server run from its source and the executable, over TCP and TLS. For what depends on the
+ *   runtime: descriptors that it must free, sockets that it must close, signals, cryptography.
+ *
  * @module
  */
 
@@ -12,12 +23,12 @@ import { MAY_INSPECT, MAY_USE_FILES } from "../harness/permissions.ts";
 import { type Programs, SOURCE } from "../harness/program.ts";
 import { RawClient } from "../harness/raw_client.ts";
 import { ALL_PROGRAMS, type Host, type HostOptions, InProcessHost, ProcessHost } from "./host.ts";
-import { RelayedClient, TCP, TLS, type Transport } from "./transport.ts";
+import { BOTH, RelayedClient, TCP, type Transport } from "./transport.ts";
 
 /** How often the control clients pass a message. */
 const PASS_MS = 5;
 
-/** The longest that a message of theirs may take, on a machine that is busy. */
+/** The longest that a message of theirs may take. Far more than it does, because the test itself is busy, too. */
 const MAX_PASS_MS = 3000;
 
 /** How long descriptors may take to be freed once they should be, on a machine that is busy. */
@@ -33,8 +44,8 @@ const EVERYTHING: TokenRequest = {
   expiresInSeconds: 3600,
 };
 
-/** One attack: the server, its control clients, and the clients that attack it. */
-export class Harness<H extends Host = Host> {
+/** The server, its control clients, and the clients that attack it. */
+export class Harness<H extends Host = Host> implements Disposable {
   readonly host: H;
   readonly transport: Transport;
   readonly control: ControlPair;
@@ -54,7 +65,7 @@ export class Harness<H extends Host = Host> {
       const client = await transport.connect(host);
       await client.hello({ token: token?.token });
       return client;
-    });
+    }, host.pid);
     return new Harness(host, transport, control);
   }
 
@@ -122,6 +133,11 @@ export class Harness<H extends Host = Host> {
     if (!this.isEnded) await this.control.pass();
   }
 
+  [Symbol.dispose](): void {
+    this.closeClients();
+    this.control[Symbol.dispose]();
+  }
+
   #keep<T extends Disposable>(client: T): T {
     this.#clients.add(client);
     return client;
@@ -129,100 +145,112 @@ export class Harness<H extends Host = Host> {
 }
 
 /** An attack on a server. */
-type Attack<H extends Host> = (harness: Harness<H>) => Promise<void>;
+type Attack<H extends Host> = (harness: Harness<H>, programs: Programs) => Promise<void>;
 
 /** Runs `attack`, and then asserts that nothing of it is left and that the control clients were served. */
-async function run<H extends Host>(host: H, transport: Transport, attack: Attack<H>): Promise<void> {
-  const harness = await Harness.start(host, transport);
+async function run<H extends Host>(harness: Harness<H>, attack: () => Promise<void>): Promise<void> {
+  const { host, control } = harness;
   try {
+    control.tookMs.length = 0;
     const before = host.descriptors() ?? 0;
-    await harness.duringAttack(attack(harness));
+    await harness.duringAttack(attack());
     if (harness.isEnded) return;
     harness.closeClients();
     await harness.until(
       () => (host.descriptors() ?? 0) <= before,
       () => `${host.descriptors()} descriptors are open, not ${before} as before`,
     );
-    const slowest = Math.round(Math.max(...harness.control.tookMs));
+    const slowest = Math.round(Math.max(...control.tookMs));
     assert(slowest < MAX_PASS_MS, `a message of the control clients took ${slowest} ms`);
   } finally {
     harness.closeClients();
-    harness.control[Symbol.dispose]();
   }
 }
 
-/**
- * Registers an attack on a server in this process, over TCP and over TLS. It shows all but what the attack costs in
- * memory and descriptors.
- */
-export function attack(name: string, options: HostOptions, attack: Attack<Host>): void {
-  for (const transport of options.transports ?? [TCP, TLS]) {
-    Deno.test({
-      name: `${transport.name}: ${name}`,
-      ignore: (transport.isTls || options.auth === true) && !MAY_USE_FILES,
-      fn: async () => {
+/** Does `one` for each of `targets` at the same time; fails with what failed, after all have ended. */
+async function sideBySide<T>(
+  targets: readonly T[],
+  nameOf: (target: T) => string,
+  one: (target: T) => Promise<void>,
+): Promise<void> {
+  const results = await Promise.allSettled(targets.map(one));
+  const failed = results.flatMap((result, i) => {
+    if (result.status === "fulfilled") return [];
+    const { reason } = result;
+    return [`${nameOf(targets[i])}: ${reason instanceof Error ? reason.stack : reason}`];
+  });
+  if (failed.length > 0) throw new Error(failed.join("\n"));
+}
+
+/** Registers an attack on a server in this process, over each of `options.transports` at the same time. */
+export function attack(name: string, options: HostOptions, attack: Attack<InProcessHost>): void {
+  const { transports = [TCP], auth = false } = options;
+  const possible = transports.filter(({ isTls }) => MAY_USE_FILES || !isTls && !auth);
+  Deno.test({
+    name,
+    ignore: possible.length === 0,
+    fn: () =>
+      sideBySide(possible, ({ name }) => name, async (transport) => {
         await using host = await InProcessHost.start(transport, options);
-        await run(host, transport, async (harness) => {
-          await attack(harness);
+        using harness = await Harness.start(host, transport);
+        await run(harness, async () => {
+          await attack(harness, SOURCE);
           harness.closeClients();
           await harness.until(
             () => host.server.sessions === 2,
             () => `${host.server.sessions} sessions are left`,
           );
         });
-      },
-    });
-  }
+      }),
+  });
 }
 
-/** Registers an attack on a server in a process of its own, run from its source, over TCP and over TLS. */
-export function processAttack(
-  name: string,
-  options: HostOptions,
-  attack: (harness: Harness<ProcessHost>, programs: Programs) => Promise<void>,
-): void {
-  attackPrograms(name, options, attack, [SOURCE]);
-}
-
-/**
- * Registers an attack as {@linkcode processAttack} does, and also on the executable if it has been compiled: for what
- * depends on the runtime, such as descriptors. All programs are attacked at the same time, because most of the time is
- * spent waiting.
- */
-export function everyProgramAttack(
-  name: string,
-  options: HostOptions,
-  attack: (harness: Harness<ProcessHost>, programs: Programs) => Promise<void>,
-): void {
-  attackPrograms(name, options, attack, ALL_PROGRAMS);
-}
-
-function attackPrograms(
-  name: string,
-  options: HostOptions,
-  attack: (harness: Harness<ProcessHost>, programs: Programs) => Promise<void>,
-  all: readonly Programs[],
-): void {
-  const attackOne = async (programs: Programs, transport: Transport) => {
-    try {
-      await using host = await ProcessHost.start(programs, transport, options);
-      await run(host, transport, (harness) => attack(harness, programs));
-    } catch (error) {
-      throw new Error(`${programs.name}: ${error instanceof Error ? error.message : error}`, {
-        cause: error,
-      });
-    }
-  };
-  for (const transport of options.transports ?? [TCP, TLS]) {
+/** Registers an attack on a server in a process of its own, run from its source, over each of `options.transports`. */
+export function processAttack(name: string, options: HostOptions, attack: Attack<ProcessHost>): void {
+  for (const transport of options.transports ?? [TCP]) {
     Deno.test({
       name: `${transport.name}: ${name}`,
       ignore: !MAY_INSPECT,
       fn: async () => {
-        const results = await Promise.allSettled(all.map((programs) => attackOne(programs, transport)));
-        for (const result of results) if (result.status === "rejected") throw result.reason;
+        await using host = await ProcessHost.start(SOURCE, transport, options);
+        using harness = await Harness.start(host, transport);
+        await run(harness, () => attack(harness, SOURCE));
       },
     });
   }
+}
+
+/**
+ * Registers attacks on each program, over TCP and TLS unless `options` names the transports. The programs are started
+ * once and attacked at the same time, because most of the time is spent waiting; one attack comes after the other.
+ */
+export function everyProgramAttack(
+  name: string,
+  options: HostOptions,
+  attacks: Attack<ProcessHost> | Readonly<Record<string, Attack<ProcessHost>>>,
+): void {
+  Deno.test({
+    name,
+    ignore: !MAY_INSPECT,
+    fn: async (t) => {
+      await using hosts = new AsyncDisposableStack();
+      const harnesses: { harness: Harness<ProcessHost>; programs: Programs }[] = [];
+      for (const transport of options.transports ?? BOTH) {
+        for (const programs of ALL_PROGRAMS) {
+          const host = hosts.use(await ProcessHost.start(programs, transport, options));
+          harnesses.push({ harness: hosts.use(await Harness.start(host, transport)), programs });
+        }
+      }
+      const runAll = (attack: Attack<ProcessHost>) =>
+        sideBySide(
+          harnesses,
+          ({ harness: { transport }, programs }) => `${programs.name}, ${transport.name}`,
+          ({ harness, programs }) => run(harness, () => attack(harness, programs)),
+        );
+      if (typeof attacks === "function") return await runAll(attacks);
+      for (const [name, attack] of Object.entries(attacks)) await t.step(name, () => runAll(attack));
+    },
+  });
 }
 
 /** Waits until no more than `before` descriptors are open, although the attacking clients hold on to their ends. */

@@ -14,7 +14,7 @@ import { Type } from "../../lib/wire/header.ts";
 import { concat, type RawClient, text } from "../harness/raw_client.ts";
 import type { Host } from "./host.ts";
 import { attack, everyProgramAttack, type Harness } from "./harness.ts";
-import { TCP } from "./transport.ts";
+import { BOTH, TCP } from "./transport.ts";
 
 /** A HELLO with a token, as a frame. */
 function hello(client: RawClient, token?: unknown): Uint8Array {
@@ -29,7 +29,7 @@ async function subscriber(harness: Harness, token?: string): Promise<{ client: R
   return { client, number };
 }
 
-attack("a bad HELLO and a MESSAGE in one segment publish nothing", {}, async (harness) => {
+attack("a bad HELLO and a MESSAGE in one segment publish nothing", { transports: BOTH }, async (harness) => {
   const { client, number } = await subscriber(harness);
   const bad: [string, (attacker: RawClient) => Uint8Array][] = [
     ["bad_hello", (attacker) => attacker.frame(Type.HELLO, {}, '{"protocol":7}')],
@@ -146,12 +146,12 @@ async function sendBehindToken(harness: Harness<Host>): Promise<void> {
   assertEquals(await client.barrier(), []);
 }
 
-attack(FORGED, { auth: true }, sendBehindToken);
-everyProgramAttack(`${FORGED}; the programs`, { auth: true }, sendBehindToken);
+attack(FORGED, { auth: true, transports: BOTH }, sendBehindToken);
+everyProgramAttack(`${FORGED}; the programs`, { auth: true, transports: [TCP] }, sendBehindToken);
 
 attack(
   "wrong tokens make their address wait, also if they come all at once, and a right one does not wait",
-  { auth: true },
+  { auth: true, transports: BOTH },
   async (harness) => {
     const token = await harness.token();
     const attackers: RawClient[] = [];
@@ -172,7 +172,7 @@ attack(
 
 attack(
   "a wrong token is refused as such, and not with timeout, however short the handshake time is",
-  { auth: true, limits: { handshakeMs: 1000 }, transports: [TCP] },
+  { auth: true, limits: { handshakeMs: 1000 } },
   async (harness) => {
     const attackers: RawClient[] = [];
     for (let i = 0; i < 6; i++) {
@@ -186,7 +186,7 @@ attack(
 
 attack(
   "the session of a token that is revoked is closed within 5 s, although it goes on sending",
-  { auth: true, transports: [TCP] },
+  { auth: true },
   async (harness) => {
     const { token, issued } = await harness.host.tokens!.issue({
       name: "Mallory",
@@ -221,7 +221,7 @@ attack(
 
 attack(
   "a session is closed as unauthorized when its token expires",
-  { auth: true, transports: [TCP] },
+  { auth: true },
   async (harness) => {
     const client = await harness.greet({ token: await harness.token({ expiresInSeconds: 1 }) });
     assertStringIncludes((await client.ended("unauthorized")).message, "token expired");

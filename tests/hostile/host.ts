@@ -17,7 +17,7 @@ export interface HostOptions {
   /** Limits, for a server in this process. */
   readonly limits?: Partial<Limits>;
   readonly auth?: boolean;
-  /** TCP and TLS if left out. */
+  /** TCP if left out. */
   readonly transports?: readonly Transport[];
   /** Arguments, for a process. */
   readonly args?: readonly string[];
@@ -81,6 +81,9 @@ export abstract class Host implements Target, AsyncDisposable {
     this.state = files.state;
   }
 
+  /** Its process; `undefined` if that is this one. */
+  abstract readonly pid: number | undefined;
+
   /** How many descriptors it has open; only of a process of its own, because this one may run other tests meanwhile. */
   abstract descriptors(): number | undefined;
 
@@ -118,6 +121,10 @@ export class InProcessHost extends Host {
 
   override get port(): number {
     return this.server.port;
+  }
+
+  override get pid(): undefined {
+    return undefined;
   }
 
   override descriptors(): undefined {
@@ -164,6 +171,10 @@ export class ProcessHost extends Host {
 
   override get port(): number {
     return this.server.port;
+  }
+
+  override get pid(): number {
+    return this.server.pid;
   }
 
   override get log(): RecordedLog {

@@ -4,7 +4,6 @@ import { assert } from "@std/assert";
 import { Type } from "../../lib/wire/header.ts";
 import { Attacker } from "./attacker.ts";
 import { stallAttack } from "./stalls.ts";
-import { TCP } from "./transport.ts";
 
 /** Every pattern of ten segments, each "a" or "*". */
 const DEEP = Array.from(
@@ -17,11 +16,13 @@ stallAttack(
   "1,024 deep patterns of each of eight sessions, and messages while patterns change",
   {},
   { growthMiB: 120, leftMiB: 100 },
-  async (harness) => {
+  async (harness, scaled) => {
     const sessions = await Attacker.greetMany(harness, 8);
     await Promise.all(
       sessions.map((session, i) =>
-        session.open(DEEP.map((ten) => `${ten}.s${i}.b.c.d.e.f`), { subscribe: true })
+        session.open(DEEP.slice(0, scaled(DEEP.length)).map((ten) => `${ten}.s${i}.b.c.d.e.f`), {
+          subscribe: true,
+        })
       ),
     );
     const pair = await Attacker.greetMany(harness, 2);
@@ -33,7 +34,7 @@ stallAttack(
         attacker.leaving(`unrelated.*.${i}`),
         attacker.client.message(channel),
       ];
-      await attacker.send(...Array.from({ length: 750 }, () => round).flat());
+      await attacker.send(...Array.from({ length: scaled(750) }, () => round).flat());
       await attacker.barrier();
     }));
   },
@@ -44,18 +45,19 @@ const CHANNELS = 10_000;
 
 stallAttack(
   "300 patterns that cover 10,000 channels",
-  { transports: [TCP] },
+  {},
   { growthMiB: 250, leftMiB: 200 },
-  async (harness) => {
-    const watchers = await Attacker.greetMany(harness, 300);
+  async (harness, scaled) => {
+    const channels = scaled(CHANNELS / 10) * 10;
+    const watchers = await Attacker.greetMany(harness, scaled(300));
     await Promise.all(watchers.map((watcher) => watcher.open([">"], { subscribe: true })));
     const publishers = await Attacker.greetMany(harness, 10);
     await Promise.all(publishers.map(async (publisher, i) => {
-      await publisher.open(Array.from({ length: CHANNELS / 10 }, (_, n) => `channel.${i}.${n}`));
+      await publisher.open(Array.from({ length: channels / 10 }, (_, n) => `channel.${i}.${n}`));
       await publisher.send(...publisher.numbers.map((number) => publisher.client.message(number)));
       await publisher.barrier();
     }));
-    await watchers[0].until(Type.MESSAGE, CHANNELS - 1);
-    assert(watchers[0].received.count(Type.OPENED) >= CHANNELS);
+    await watchers[0].until(Type.MESSAGE, channels - 1);
+    assert(watchers[0].received.count(Type.OPENED) >= channels);
   },
 );

@@ -6,7 +6,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Type } from "../../lib/wire/header.ts";
 import { inbox, json, type RawClient, text } from "../harness/raw_client.ts";
 import { attack, type Harness } from "./harness.ts";
-import { TCP } from "./transport.ts";
+import { BOTH } from "./transport.ts";
 
 attack(
   "the inbox of another session is closed to a token without direct",
@@ -75,7 +75,7 @@ attack(
 
 attack(
   "connections beyond the limit in all are rejected as server_full, and when one ends, another is accepted",
-  { limits: { connections: 8 } },
+  { limits: { connections: 8 }, transports: BOTH },
   async (harness) => {
     // TLS handshakes under way are counted separately: these sessions are accepted before the others connect.
     const inside: RawClient[] = [];
@@ -106,7 +106,7 @@ async function isAccepted(client: RawClient): Promise<boolean> {
 
 attack(
   "connections beyond the limit of an address are rejected as server_full",
-  { limits: { connectionsPerAddress: 6 } },
+  { limits: { connectionsPerAddress: 6 }, transports: BOTH },
   async (harness) => {
     for (let i = 0; i < 4; i++) await harness.greet();
     for (let i = 0; i < 20; i++) {
@@ -144,7 +144,7 @@ attack(
 
 attack(
   "a limit of bytes per second is kept by back-pressure: all arrive, none is refused, none early",
-  { limits: { bytesPerSecond: 1024 * 1024 } },
+  { limits: { bytesPerSecond: 1024 * 1024 }, transports: BOTH },
   async (harness) => {
     const { subscriber, mallory, number } = await subscribed(harness);
     const start = performance.now();
@@ -162,7 +162,7 @@ attack(
 
 attack(
   "with 65,535 outstanding requests an id that is used again is refused, and the replies arrive",
-  { limits: { requests: 65_535 }, transports: [TCP] },
+  { limits: { requests: 65_535 } },
   async (harness) => {
     // Five responders, because one has at most 16,384 requests to answer. They take turns.
     const responders = [];

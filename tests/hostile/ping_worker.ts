@@ -7,6 +7,7 @@
 import { encodeFrame, Type } from "../../lib/wire/header.ts";
 import { HEADER_BYTES } from "../../lib/limits.ts";
 import { u16, u32 } from "../../lib/wire/header.ts";
+import { LoadFreeClock, ranMs } from "../harness/load_free_clock.ts";
 
 /** The rest between a PONG and the next PING, in milliseconds. */
 const REST_MS = 2;
@@ -17,10 +18,12 @@ const scope = globalThis as unknown as {
   postMessage(message: unknown): void;
 };
 
-let longestMs = 0;
+/** The longest PING so far: what it took, and how long the server worked meanwhile, in milliseconds. */
+let longest = { tookMs: 0, workedMs: 0 };
 let server: number;
-/** When the PING was sent that waits for its PONG, by a clock that stands still while `waitedMs` goes on. */
-let sentAt: number | undefined;
+let clock: LoadFreeClock;
+/** When the PING was sent that waits for its PONG, and how long the server had run then. */
+let sent: { readonly atMs: number; readonly ranMs: number } | undefined;
 
 interface Target {
   readonly hostname: string;
@@ -31,15 +34,21 @@ interface Target {
   readonly token?: string;
 }
 
-/** How long the server's thread and this one have waited for a processor that other programs used, in milliseconds. */
-function waitedMs(): number {
-  const files = [`/proc/${server}/task/${server}/schedstat`, "/proc/thread-self/schedstat"];
-  return files.reduce((sum, file) => sum + Number(Deno.readTextFileSync(file).split(" ")[1]) / 1e6, 0);
+function now(): { readonly atMs: number; readonly ranMs: number } {
+  return { atMs: clock.now(), ranMs: ranMs(server) };
 }
 
-/** How long the current PING has taken so far. */
-function tookMs(): number {
-  return sentAt === undefined ? 0 : performance.now() - waitedMs() - sentAt;
+/** Takes into account how long the current PING has taken so far. */
+function measure(): void {
+  if (sent === undefined) return;
+  const { atMs, ranMs } = now();
+  const tookMs = atMs - sent.atMs;
+  // While this thread waits for the processor, the server may work on after its PONG.
+  const workedMs = Math.min(tookMs, ranMs - sent.ranMs);
+  longest = {
+    tookMs: Math.max(longest.tookMs, tookMs),
+    workedMs: Math.max(longest.workedMs, workedMs),
+  };
 }
 
 async function connect({ hostname, port, authority }: Target): Promise<Deno.Conn> {
@@ -55,6 +64,7 @@ async function connect({ hostname, port, authority }: Target): Promise<Deno.Conn
 
 async function run(target: Target): Promise<void> {
   server = target.pid;
+  clock = new LoadFreeClock(server);
   const conn = await connect(target);
   const bytes = new Uint8Array(64 * 1024);
   let filled = 0;
@@ -84,11 +94,11 @@ async function run(target: Target): Promise<void> {
   number = await until(Type.WELCOME, 0);
   scope.postMessage("ready");
   for (let id = 1;; id = id % 65_535 + 1) {
-    sentAt = performance.now() - waitedMs();
+    sent = now();
     await conn.write(encodeFrame({ type: Type.PING, id, sender: number }));
     await until(Type.PONG, id);
-    longestMs = Math.max(longestMs, tookMs());
-    sentAt = undefined;
+    measure();
+    sent = undefined;
     await new Promise((resolve) => setTimeout(resolve, REST_MS));
   }
 }
@@ -98,7 +108,8 @@ scope.onmessage = ({ data }) => {
     run(data).catch((error) => scope.postMessage({ failed: String(error) }));
     return;
   }
-  scope.postMessage({ longestMs: Math.max(longestMs, tookMs()) });
-  longestMs = 0;
-  if (sentAt !== undefined) sentAt = performance.now() - waitedMs();
+  measure();
+  scope.postMessage(longest);
+  longest = { tookMs: 0, workedMs: 0 };
+  if (sent !== undefined) sent = now();
 };

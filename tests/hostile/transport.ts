@@ -45,6 +45,9 @@ export const TLS: Transport = {
   },
 };
 
+/** Both, for attacks whose outcome depends on the transport. */
+export const BOTH: readonly Transport[] = [TCP, TLS];
+
 /** A raw client that speaks TLS over `tcp`. */
 export async function overTls(tcp: Deno.TcpConn, { hostname, authority }: Target): Promise<RawClient> {
   const tls = await Deno.startTls(tcp, { hostname, caCerts: [authority!] });

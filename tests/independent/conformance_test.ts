@@ -22,13 +22,14 @@ Deno.test({
   ignore: !MAY_RUN || !hasPython(),
   fn: async () => {
     // Short times for the checks that wait for them. A session that stops reading must still be closed as a slow
-    // consumer (after 5 s) before it is closed as silent (after two heartbeats).
-    await using server = await ServerProcess.start({ args: ["--heartbeat", "4", "--request-time", "6"] });
+    // consumer before it is closed as silent (after two heartbeats).
+    const times = ["--handshake-time", "2", "--request-time", "3", "--slow-consumer-timeout", "2"];
+    await using server = await ServerProcess.start({ args: ["--heartbeat", "2", ...times] });
     const { code, stdout } = await new Deno.Command("python3", {
       args: [
         "tests/independent/conformance.py",
         ...["--host", server.hostname, "--port", `${server.port}`, "--pid", `${server.pid}`],
-        ...["--request-time", "6"],
+        ...times,
       ],
       cwd: ROOT,
     }).output();
