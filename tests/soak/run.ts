@@ -61,8 +61,9 @@ export interface SoakResult {
 export async function soak(
   { seconds, seed, server: command }: SoakOptions,
   onSample: (sample: Sample, counters: Counters) => void = () => {},
-  { workloads = WORKLOADS, signal }: {
+  { workloads = WORKLOADS, slowConsumerSeconds = SLOW_CONSUMER_TIMEOUT_SECONDS, signal }: {
     workloads?: Readonly<Record<string, Workload>>;
+    slowConsumerSeconds?: number;
     signal?: AbortSignal;
   } = {},
 ): Promise<SoakResult> {
@@ -72,7 +73,7 @@ export async function soak(
   const lastHeap = { bytes: undefined as number | undefined };
   await using server = await startObserved({
     command,
-    args: ["--slow-consumer-timeout", String(SLOW_CONSUMER_TIMEOUT_SECONDS)],
+    args: ["--slow-consumer-timeout", String(slowConsumerSeconds)],
     // Compiled programs ignore this variable; then the heap is unknown.
     env: { DENO_V8_FLAGS: "--trace-gc" },
     onOutputLine: (line) => lastHeap.bytes = heapAfter(line) ?? lastHeap.bytes,

@@ -10,14 +10,14 @@ import { type Site, siteTest } from "../../harness/site.ts";
 
 /**
  * Runs a program at a terminal of its own by a shell, which writes its process id to the file pid. Closes the terminal
- * once WORDS are on it, and prints whether the program has ended or goes on.
+ * once WORDS are on it, and prints whether the program has ended within SECONDS or goes on.
  */
 const TERMINAL = `
 import os, pty, select, signal, sys, time
-words, shell = sys.argv[1].encode(), sys.argv[2]
+words, seconds, shell = sys.argv[1].encode(), float(sys.argv[2]), sys.argv[3]
 pid, terminal = pty.fork()
 if pid == 0:
-    os.execvp("sh", ["sh", "-c", shell, "sh"] + sys.argv[3:])
+    os.execvp("sh", ["sh", "-c", shell, "sh"] + sys.argv[4:])
 screen = b""
 while words not in screen:
     ready, _, _ = select.select([terminal], [], [], 30)
@@ -25,7 +25,7 @@ while words not in screen:
     screen += os.read(terminal, 4096)
 program = int(open("pid").read())
 os.close(terminal)
-deadline = time.time() + 8
+deadline = time.time() + seconds
 while time.time() < deadline:
     try:
         if open("/proc/%d/stat" % program).read().rsplit(")", 1)[1].split()[0] == "Z": break
@@ -51,9 +51,9 @@ cat out; wait`;
 async function closeTerminal(
   site: Site,
   args: readonly string[],
-  { which = "server" as "server" | "client", words = "listening", shell = FOREGROUND } = {},
+  { which = "server" as "server" | "client", words = "listening", shell = FOREGROUND, seconds = 8 } = {},
 ): Promise<string> {
-  const program = ["python3", "-c", TERMINAL, words, shell, ...site.programs[which]];
+  const program = ["python3", "-c", TERMINAL, words, `${seconds}`, shell, ...site.programs[which]];
   await using terminal = site.start(which, args, { program });
   const { stdout, stderr } = await terminal.ended();
   assertEquals(stderr, "");
@@ -70,7 +70,8 @@ siteTest("a server whose terminal is closed drains and ends", async (site) => {
 
 siteTest("a server under nohup goes on when its terminal is closed", async (site) => {
   const file = `${site.path}/log`;
-  assertEquals(await closeTerminal(site, ["--port", "0", "--log-file", file], { shell: NOHUP }), "goes on");
+  const args = ["--port", "0", "--log-file", file];
+  assertEquals(await closeTerminal(site, args, { shell: NOHUP, seconds: 2 }), "goes on");
 }, { ignore: !HAS_PYTHON || Deno.build.os !== "linux" });
 
 siteTest("a client whose terminal is closed says goodbye", async (site) => {
