@@ -78,6 +78,8 @@ export interface Context {
   readonly printError: (text: string) => void;
   /** Makes the command fail with `error` when it has ended by itself. The first error counts. */
   readonly fail: (error: Error) => void;
+  /** If stderr is a terminal, shows its lines, those of the log too, in another way; `undefined` ends that. */
+  readonly divertLines: (show: ((line: string) => void) | undefined) => void;
 }
 
 /** How a command connects. */

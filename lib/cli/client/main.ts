@@ -185,6 +185,7 @@ async function perform(
     printStatus: statusPrinter(printLine, host.stderr),
     printError: (text) => printLine(`parley: ${text}`),
     fail: (error) => fallback ??= error,
+    divertLines: (show) => clientLog.divert(show),
   };
 
   const work = command.run(context).then(() => output.flush());
@@ -218,6 +219,7 @@ class ClientLog implements AsyncDisposable {
   readonly #stderr: LineQueue;
   #logging: Logging | undefined;
   #isMuted = false;
+  #divert: ((line: string) => void) | undefined;
 
   constructor(stderr: OutputStream, showsFailures: boolean) {
     this.#stderr = new LineQueue(stderr, STDERR);
@@ -231,7 +233,7 @@ class ClientLog implements AsyncDisposable {
   /** Starts logging. There is no logger before. */
   async open(options: Omit<Parameters<typeof setUpLogging>[0], "write">): Promise<void> {
     const write = (line: string) => {
-      if (!this.#isMuted) this.#stderr.add(line);
+      if (!this.#isMuted) this.#add(line);
     };
     this.#logging = await setUpLogging({ ...options, write });
   }
@@ -245,7 +247,17 @@ class ClientLog implements AsyncDisposable {
 
   /** Prints a line to stderr, in the background. */
   print(line: string): void {
-    this.#stderr.add(`${line}\n`);
+    this.#add(`${line}\n`);
+  }
+
+  /** See `Context.divertLines`. */
+  divert(show: ((line: string) => void) | undefined): void {
+    this.#divert = Deno.stderr.isTerminal() ? show : undefined;
+  }
+
+  #add(line: string): void {
+    if (this.#divert === undefined) this.#stderr.add(line);
+    else this.#divert(line.trimEnd());
   }
 
   /** Resolves once stderr has everything, or after a second. */

@@ -4,14 +4,17 @@
  * @module
  */
 
-import type { Client, Subscription } from "../../../client/api.ts";
-import type { Message } from "../../../client/message_types.ts";
+import type { Client } from "../../../client/api.ts";
+import { Conversation } from "../chat/conversation.ts";
+import { History } from "../chat/history.ts";
+import { Keyboard } from "../chat/keyboard.ts";
+import { canDraw } from "../chat/raw_terminal.ts";
+import { StreamScreen, TerminalScreen } from "../chat/screen.ts";
 import type { Command, Context } from "../command.ts";
 import { connectionLost } from "../connection.ts";
+import { detectKind, lines, stdin } from "../input.ts";
+import { userStorage } from "../user_folder.ts";
 import { describeFailure } from "../../failures.ts";
-import { lines, stdin } from "../input.ts";
-import { decodeText, kindOf } from "../payload.ts";
-import { Screen } from "../screen.ts";
 import { visible } from "../../terminal.ts";
 
 const LOBBY = "chat.lobby";
@@ -21,99 +24,71 @@ export const CHAT: Command = {
   name: "chat",
   operands: { usage: "[CHANNEL]", min: 0, max: 1, channels: "first" },
   summary: "chat on a channel, line by line",
-  details: `The default CHANNEL is ${LOBBY}. Ctrl-D or Ctrl-C ends the chat. Messages go to\n` +
-    "stdout. Notices of sessions that join or leave go to stderr, or above the prompt on a terminal.",
-  examples: ["parley chat", "parley chat chat.tea --name Ada"],
+  details: `The default CHANNEL is ${LOBBY}. Ctrl-D or Ctrl-C ends the chat.\n` +
+    "On a terminal, messages appear above the line you type. /help lists what else you can do,\n" +
+    "such as /join CHANNEL, /who and /msg NAME TEXT. Tab completes; Up finds earlier lines, also of\n" +
+    "earlier chats. If input or output is no terminal, each line is sent as it is, messages go to\n" +
+    "stdout, and notices, such as of sessions that join or leave, to stderr.",
   options: ["reconnect"],
   endsByInterrupt: true,
   run: chat,
 };
 
-async function chat(
-  { values, operands, output, log, resources, printLine, connect }: Context,
-): Promise<void> {
-  const screen = resources.use(new Screen(output, printLine));
+async function chat(context: Context): Promise<void> {
+  const { values, operands, output, log, printLine, connect } = context;
+  const terminal = canDraw()
+    ? new TerminalScreen({ output, size: () => Deno.consoleSize(), isColoured: !Deno.noColor })
+    : undefined;
+  const screen = terminal ?? new StreamScreen(output, printLine);
+  const unheard = Promise.withResolvers<never>();
+  unheard.promise.catch(() => {});
+  let conversation: Conversation | undefined;
+  let keyboard: Keyboard | undefined;
   const client = await connect({
     reconnect: values.reconnect,
-    onError: (error) => screen.notice(describeFailure(error)),
-    onNotice: (text) => screen.notice(text),
+    onError: (error) => screen.problem(describeFailure(error)),
+    onEvent: (event) => conversation?.connectionChanged(event),
+    onNotice: (text) => screen.problem(text),
   });
-  const names = new SessionNames();
-  const channel = operands[0] ?? LOBBY;
-  const messages = await client.subscribe(channel, {
-    echo: false,
-    presence: ({ type, sessionId, name }) => {
-      names.set(sessionId, name);
-      // In a later turn of the event loop, so that the last messages of a session appear before it leaves.
-      if (sessionId !== client.sessionId) setTimeout(() => screen.notice(`${visible(name)} ${VERBS[type]}`));
+  conversation = new Conversation(client, screen, {
+    changed: () => keyboard?.updatePrompt(),
+    lost: (channel, error) => {
+      screen.problem(`${visible(channel)}: ${describeFailure(error)}`);
+      if (terminal === undefined) unheard.reject(error);
     },
   });
-  for (const [number, name] of messages.members) names.set(number, name);
-  log.info("chatting", { session: client.uuid, channel });
+  const channel = operands[0] ?? LOBBY;
   screen.notice(visible(client.greeting));
-  screen.notice(`${channel}: ${describeMembers(client, messages)}; Ctrl-D ends`);
-  screen.prompt();
-  await Promise.race([
-    showMessages(messages, names, screen),
-    sendLines(client, channel),
-    connectionLost(client),
-  ]);
-}
-
-const VERBS = { joined: "joined", parted: "left" };
-
-/** Names listed at the start; more do not fit a line. */
-const NAMES_SHOWN = 10;
-
-/** Lists the members: `you (Ada) and Grace`, `you (Ada), Grace and 28 more`. */
-function describeMembers(client: Client, { members, memberCount }: Subscription): string {
-  const others = [...members].filter(([number]) => number !== client.sessionId).map(([, name]) =>
-    visible(name)
-  );
-  const all = [`you (${visible(client.name)})`, ...others.slice(0, NAMES_SHOWN)];
-  const more = memberCount - all.length;
-  if (more > 0) all.push(`${more} more`);
-  if (all.length === 1) return `${all[0]} alone`;
-  return `${all.slice(0, -1).join(", ")} and ${all.at(-1)}`;
-}
-
-async function showMessages(messages: Subscription, names: SessionNames, screen: Screen): Promise<void> {
-  for await (const message of messages) {
-    await screen.message(names.get(message.sender), textOf(message));
+  await conversation.join(channel, terminal ? "; /help lists commands, Ctrl-D ends" : "; Ctrl-D ends");
+  log.info("chatting", { session: client.uuid, channel });
+  if (terminal === undefined) {
+    return await Promise.race([sendLines(conversation, client), connectionLost(client), unheard.promise]);
   }
+  keyboard = await startKeyboard(context, conversation, terminal);
+  await Promise.race([keyboard.ended, connectionLost(client)]);
 }
 
-function textOf({ payload }: Message): string {
-  const text = decodeText(payload);
-  return text === undefined ? `(${payload.length} bytes that are not text)` : visible(text);
+/** Reads the keyboard until the command ends. What would go to stderr appears above the line that is typed. */
+async function startKeyboard(
+  { log, resources, divertLines }: Context,
+  conversation: Conversation,
+  screen: TerminalScreen,
+): Promise<Keyboard> {
+  const history = new History(userStorage(Deno.env.toObject()), (error) => log.warn("history", { error }));
+  const keyboard = await Keyboard.start({ conversation, screen, history }, stdin());
+  divertLines((line) => screen.line(line));
+  // Before the client is closed, which may take time: the keys have their usual meaning again.
+  resources.defer(async () => {
+    await keyboard[Symbol.asyncDispose]();
+    divertLines(undefined);
+  });
+  return keyboard;
 }
-
-const RETURN = 0x0d;
 
 /** Sends each line of stdin except empty ones; resolves at the end of stdin. */
-async function sendLines(client: Client, channel: string): Promise<void> {
+async function sendLines(conversation: Conversation, client: Client): Promise<void> {
   for await (const line of lines(stdin(), client.limits.payload)) {
-    const payload = line.at(-1) === RETURN ? line.subarray(0, -1) : line;
-    if (payload.length > 0) await client.publish(channel, payload, { kind: kindOf(payload) });
-  }
-}
-
-/** Names remembered. A message may arrive after its sender has left, but not after thousands of other changes. */
-const MAX_NAMES = 10_000;
-
-/** The names of sessions by number, including sessions that left recently. */
-export class SessionNames {
-  readonly #names = new Map<number, string>();
-
-  /** Remembers the name of session `number`. */
-  set(number: number, name: string): void {
-    this.#names.delete(number); // the map keeps insertion order, so the oldest entry stays first
-    this.#names.set(number, name);
-    if (this.#names.size > MAX_NAMES) this.#names.delete(this.#names.keys().next().value!);
-  }
-
-  /** The name of session `number`, safe to show. */
-  get(number: number): string {
-    return visible(this.#names.get(number) ?? (number === 0 ? "the server" : `session ${number}`));
+    const { payload, kind } = detectKind(line);
+    if (payload.length > 0) await conversation.say(payload, kind);
   }
 }

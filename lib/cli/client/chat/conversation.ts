@@ -1,0 +1,259 @@
+/**
+ * The channels of a chat and what happens on them: who is there, what is said, and what a broken connection changes.
+ *
+ * @module
+ */
+
+import type { Client, Subscription } from "../../../client/api.ts";
+import type { ClientEvent } from "../../../client/events.ts";
+import type { ContentKind, Message } from "../../../client/message_types.ts";
+import type { PresenceChange } from "../../../client/options.ts";
+import { ParleyError } from "../../../errors.ts";
+import { isPattern } from "../../../wire/names.ts";
+import { decodeText } from "../input.ts";
+import { visible } from "../../terminal.ts";
+import { type Found, People } from "./people.ts";
+import type { Screen } from "./screen.ts";
+
+/** What a conversation tells its owner. */
+export interface ConversationEvents {
+  /** Another channel is talked on, or the connection broke or came back. */
+  changed(): void;
+  /** Nothing is received on a channel any more, although the client is still connected. */
+  lost(channel: string, error: unknown): void;
+}
+
+/** How long `/join` and `/leave` wait for the server, in milliseconds. */
+const ANSWER_MS = 10_000;
+
+/** Names listed when a channel is joined, which fit a line, and by `/who`. */
+const [FEW_NAMES, MANY_NAMES] = [10, 200];
+
+const VERBS = { joined: "joined", parted: "left" };
+
+/** One client's part in the channels it has joined. */
+export class Conversation {
+  readonly people: People = new People(() => this.#joined.values());
+
+  readonly #client: Client;
+  readonly #screen: Screen;
+  readonly #events: ConversationEvents;
+  readonly #joined = new Map<string, Subscription>();
+  readonly #known = new Set<string>();
+  #current: string | undefined;
+  /** Counts broken connections. Until the members are known again, changes of presence are only their renewal. */
+  #breaks = 0;
+  #isRenewed = true;
+
+  constructor(client: Client, screen: Screen, events: ConversationEvents) {
+    this.#client = client;
+    this.#screen = screen;
+    this.#events = events;
+    this.#showInbox().catch(() => {}); // the client is over, which ends the chat
+  }
+
+  /** The channel that is talked on; undefined if all were left. */
+  get current(): string | undefined {
+    return this.#current;
+  }
+
+  /** The joined channels. */
+  get joined(): string[] {
+    return [...this.#joined.keys()];
+  }
+
+  /** The channels that were joined or asked, also earlier. */
+  get known(): string[] {
+    return [...this.#known];
+  }
+
+  /** Adds channels that were known before. */
+  addKnown(channels: Iterable<string>): void {
+    for (const channel of channels) this.#known.add(channel);
+  }
+
+  /** Whether there is a connection. */
+  get isConnected(): boolean {
+    return this.#client.isConnected;
+  }
+
+  /** The id of this client's session. */
+  get own(): number {
+    return this.#client.sessionId;
+  }
+
+  /** Joins a channel, or goes back to one. `hint` is shown behind the list of its members. */
+  async join(channel: string, hint = ""): Promise<void> {
+    if (isPattern(channel)) throw wrong(`${channel} is a pattern; join a channel, such as chat.lobby`);
+    if (!this.#joined.has(channel)) {
+      const subscription = await this.#client.subscribe(channel, {
+        echo: false,
+        timeoutMs: ANSWER_MS,
+        presence: (change) => this.#presenceChanged(channel, change),
+      });
+      this.#joined.set(channel, subscription);
+      this.#known.add(channel);
+      this.#rememberMembers();
+      this.#showMessages(subscription).catch((error) => this.#lost(subscription, error));
+    }
+    this.#talkOn(channel);
+    this.#screen.notice(this.#describe(channel, FEW_NAMES) + hint);
+  }
+
+  /** Leaves a channel, by default the current one, and talks on the one joined before it. */
+  async leave(given: string): Promise<void> {
+    const channel = this.#joinedOne(given);
+    const subscription = this.#joined.get(channel)!;
+    this.#joined.delete(channel);
+    this.people.changed();
+    this.#screen.notice(`you left ${channel}`);
+    if (channel === this.#current) this.#talkOn(this.joined.at(-1));
+    if (this.#current !== undefined) this.#screen.notice(this.#describe(this.#current, FEW_NAMES));
+    await subscription.end();
+  }
+
+  /** Lists the members of a channel, by default the current one. */
+  who(given: string): void {
+    this.#screen.notice(this.#describe(this.#joinedOne(given), MANY_NAMES));
+  }
+
+  /** Says something on the current channel. Resolves when there is room for more. */
+  async say(payload: string | Uint8Array, kind: ContentKind = "text"): Promise<void> {
+    if (this.#current === undefined) throw wrong("there is no channel to talk on; /join CHANNEL joins one");
+    await this.#client.publish(this.#current, payload, { kind });
+  }
+
+  /** Sends `NAME TEXT` to the session of that name. */
+  async tell(argument: string): Promise<void> {
+    const found = this.people.find(argument);
+    if (found.kind !== "one") throw wrong(describeMiss(found, argument));
+    const { id, rest } = found;
+    if (rest === "") throw wrong(`there is no text for ${found.name}: /msg NAME TEXT`);
+    const name = this.people.label(id);
+    await this.#client.sendTo(id, rest);
+    await this.#show(this.#client.name, ` (to ${visible(name)})`, undefined, rest);
+  }
+
+  /** Sends `CHANNEL TEXT` as a request, and shows the reply. */
+  async ask(argument: string): Promise<void> {
+    const [, channel, text] = /^(\S+)\s+(.*)$/s.exec(argument) ?? [];
+    if (channel === undefined) throw wrong("/ask needs a channel and a text: /ask CHANNEL TEXT");
+    const reply = this.#client.request(channel, text);
+    this.#known.add(channel);
+    await this.#show(this.#client.name, ` (asks ${visible(channel)})`, undefined, text);
+    const { sender, payload } = await reply;
+    await this.#show(this.people.label(sender), ` (replies on ${visible(channel)})`, undefined, textOf(payload));
+  }
+
+  /** Shows what this client says, as others see it. */
+  async showOwn(text: string): Promise<void> {
+    await this.#show(this.#client.name, "", undefined, text);
+  }
+
+  /** Takes a change of the connection's state. */
+  connectionChanged({ type }: ClientEvent): void {
+    if (type === "interrupted") {
+      this.#breaks++;
+      this.#isRenewed = false;
+    } else if (type === "resumed") {
+      this.people.forget();
+      this.#renew(this.#breaks).catch(() => {}); // it broke again, and will be renewed again
+    }
+    this.#events.changed();
+  }
+
+  /** Waits until the members are known again: a PONG comes behind the answers to all that was renewed. */
+  async #renew(breaks: number): Promise<void> {
+    await this.#client.ping();
+    if (breaks !== this.#breaks) return;
+    this.#isRenewed = true;
+    this.#rememberMembers();
+    for (const channel of this.#joined.keys()) this.#screen.notice(this.#describe(channel, FEW_NAMES));
+    this.#events.changed();
+  }
+
+  #presenceChanged(channel: string, { type, sessionId, name }: PresenceChange): void {
+    this.people.remember(sessionId, name);
+    if (!this.#isRenewed || sessionId === this.#client.sessionId) return;
+    const where = this.#joined.size > 1 ? ` ${channel}` : "";
+    // In a later turn of the event loop, so that the last messages of a session appear before it leaves.
+    setTimeout(() => this.#screen.notice(`${visible(name)} ${VERBS[type]}${where}`));
+  }
+
+  async #showMessages(subscription: Subscription): Promise<void> {
+    const { channel } = subscription;
+    for await (const { sender, payload } of subscription) {
+      const shown = this.#show(
+        this.people.label(sender),
+        "",
+        channel === this.#current ? undefined : channel,
+        textOf(payload),
+      );
+      if (shown !== undefined) await shown;
+    }
+  }
+
+  async #showInbox(): Promise<void> {
+    for await (const { sender, payload } of this.#client.inbox) {
+      await this.#show(this.people.label(sender), " (to you)", undefined, textOf(payload));
+    }
+  }
+
+  #show(name: string, note: string, channel: string | undefined, text: string): Promise<void> | undefined {
+    return this.#screen.message({ name, note, channel, text });
+  }
+
+  #lost({ channel }: Subscription, error: unknown): void {
+    if (!this.isConnected || !this.#joined.delete(channel)) return; // the client is over, which ends the chat
+    this.people.changed();
+    if (channel === this.#current) this.#talkOn(this.joined.at(-1));
+    this.#events.lost(channel, error);
+  }
+
+  #talkOn(channel: string | undefined): void {
+    this.#current = channel;
+    this.#events.changed();
+  }
+
+  #joinedOne(given: string): string {
+    const channel = given === "" ? this.#current : given;
+    if (channel === undefined) throw wrong("there is no channel; /join CHANNEL joins one");
+    if (!this.#joined.has(channel)) throw wrong(`you have not joined ${visible(channel)}`);
+    return channel;
+  }
+
+  #rememberMembers(): void {
+    for (const [id, name] of this.people.present) this.people.remember(id, name);
+  }
+
+  /** Lists the members: `chat.lobby: you (Ada), Grace and 28 more`. */
+  #describe(channel: string, maxNames: number): string {
+    const { members, memberCount } = this.#joined.get(channel)!;
+    const own = this.#client.sessionId;
+    const others = [...members.keys()].filter((id) => id !== own).map((id) => visible(this.people.label(id)));
+    const all = [`you (${visible(this.#client.name)})`, ...others.slice(0, maxNames)];
+    const more = memberCount - all.length;
+    if (more > 0) all.push(`${more} more`);
+    if (all.length === 1) return `${channel}: ${all[0]} alone`;
+    return `${channel}: ${all.slice(0, -1).join(", ")} and ${all.at(-1)}`;
+  }
+}
+
+/** The text of a payload, as it was sent. */
+function textOf(payload: Message["payload"]): string {
+  return decodeText(payload) ?? `(${payload.length} bytes that are not text)`;
+}
+
+function describeMiss(found: Exclude<Found, { kind: "one" }>, argument: string): string {
+  if (found.kind === "several") {
+    return `several sessions have that name; choose one: ${found.labels.map(visible).join(", ")}`;
+  }
+  if (found.kind === "left") return `${visible(found.name)} has left`;
+  return argument === ""
+    ? "/msg needs a name and a text: /msg NAME TEXT"
+    : `nobody here has that name; /who lists who is there`;
+}
+
+function wrong(text: string): ParleyError {
+  return new ParleyError("bad_argument", text);
+}
