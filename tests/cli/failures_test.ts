@@ -1,6 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { describeFailure, exitCodeOf } from "../../lib/cli/failures.ts";
-import { SessionNames } from "../../lib/cli/client/commands/chat.ts";
 import { ParleyError } from "../../lib/errors.ts";
 
 for (
@@ -43,13 +42,4 @@ Deno.test("an unexpected error is one line too", () => {
   assertMatch(describeFailure(new TypeError("a\nb")), /^TypeError: a\\nb; .*report it/);
   assertMatch(describeFailure("thrown text"), /^thrown text; /);
   assertEquals(exitCodeOf(new TypeError(""), true), 1);
-});
-
-Deno.test("the newest 10,000 names are remembered, and are safe to show", () => {
-  const names = new SessionNames();
-  assertEquals([names.get(0), names.get(7)], ["the server", "session 7"]);
-  names.set(7, "Ada\u202e");
-  assertEquals(names.get(7), "Ada\\u{202e}");
-  for (let number = 8; number < 10_008; number++) names.set(number, `guest-${number}`);
-  assertEquals([names.get(7), names.get(8)], ["session 7", "guest-8"]);
 });

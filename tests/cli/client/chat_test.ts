@@ -1,8 +1,10 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { serve } from "../../../lib/server/serve.ts";
 import { connect } from "../../../lib/client/connect.ts";
-import { MAY_RUN } from "../../harness/permissions.ts";
+import { makeFolder } from "../../harness/folder.ts";
+import { HAS_PYTHON } from "../../harness/permissions.ts";
 import { processTest, Program } from "../../harness/program.ts";
+import { PseudoTerminal } from "../../harness/pseudo_terminal.ts";
 
 /** Starts `parley chat ARGS` as Ada, and waits until it is ready. */
 async function chat(url: string, ...args: string[]): Promise<Program> {
@@ -78,42 +80,114 @@ processTest("with --no-reconnect, a server that stops ends chat with 3, although
   assertStringIncludes(stderr, "\nparley: ");
 });
 
-// In a terminal of its own, which Python's standard library can make.
+// At a terminal of its own. What the screen does in detail is tested in chat/, without processes.
 
-const PYTHON = ["python3", "python"].find(isThere);
-const IN_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
-
-function isThere(python: string): boolean {
-  if (!MAY_RUN) return false;
-  try {
-    return new Deno.Command(python, { args: ["-c", "import pty, os; os.waitstatus_to_exitcode"] })
-      .outputSync().success;
-  } catch {
-    return false;
-  }
+function terminalTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ignore: !HAS_PYTHON, fn });
 }
 
-for (const [name, key] of [["Ctrl-D", "\x04"], ["Ctrl-C", "\x03"]]) {
-  Deno.test({
-    name: `on a terminal chat has a prompt, which stays at the bottom, and ${name} ends it` +
-      (PYTHON === undefined ? " (skipped: no Python to make a terminal with)" : ""),
-    ignore: !MAY_RUN || PYTHON === undefined,
-    fn: async () => {
-      const client = [Deno.execPath(), "run", "--quiet", "-P=client", "client.ts"];
-      const program = [PYTHON!, "-c", IN_TERMINAL, ...client];
-      await using server = await serve({ port: 0 });
-      const { client: grace, opened: lobby } = await join(server.url, "chat.lobby");
-      await using _grace = grace;
-      await using ada = new Program(["--url", server.url, "--name", "Ada"], { program });
-      await ada.stdout.until(/chat\.lobby: you \(Ada\) and Grace; Ctrl-D ends\r\n> $/);
-      await ada.type("hello from a terminal\r");
-      assertEquals((await lobby.next()).value?.text(), "hello from a terminal");
-      await grace.publish("chat.lobby", "hello, \x1b[31mterminal");
-      // deno-lint-ignore no-control-regex -- it takes the prompt away with one
-      await ada.stdout.until(/\r\x1b\[KGrace: hello, \\x1b\[31mterminal\r\n> $/);
-      await ada.type(key);
-      const { code, stdout } = await ada.ended();
-      assertEquals([code, stdout.endsWith("\r\x1b[K")], [0, true]);
-    },
+/** Starts `parley chat ARGS` as Ada at a terminal, with its files in `folder`, and waits until it is ready. */
+async function chatAtTerminal(url: string, folder: string, ...args: string[]): Promise<PseudoTerminal> {
+  const terminal = new PseudoTerminal(["--url", url, "--name", "Ada", ...args], {
+    env: { XDG_STATE_HOME: folder },
   });
+  await terminal.screen.until(/^chat\.lobby>$/m);
+  return terminal;
 }
+
+terminalTest("at a terminal, what is typed survives messages and a resize, and commands work", async () => {
+  await using server = await serve({ port: 0 });
+  using folder = makeFolder();
+  const { client: grace, opened: lobby } = await join(server.url, "chat.lobby");
+  await using _grace = grace;
+  await using ada = await chatAtTerminal(server.url, folder.path);
+  await ada.type("half typ\x1b[D\x1b[D");
+  await ada.screen.until(/^chat\.lobby> half typ$/m);
+  await grace.publish("chat.lobby", "hello, \x1b]0;owned\x07terminal");
+  await ada.screen.until(/^Grace: hello, \\x1b\]0;owned\\x07terminal\nchat\.lobby> half typ$/m);
+  await ada.resize(60, 20);
+  await ada.type("\x05ed\r");
+  const message = (await lobby.next()).value!;
+  assertEquals(message.text(), "half typed");
+  await ada.screen.until(/^Ada: half typed\nchat\.lobby>$/m);
+  const long = "0123456789".repeat(500); // a terminal in its usual mode cuts lines at 4,095 bytes
+  await ada.type(`${long}\r`);
+  assertEquals((await lobby.next()).value!.text(), long);
+
+  await ada.type("/msg gr\tpsst\r");
+  const direct = grace.inbox[Symbol.asyncIterator]();
+  assertEquals((await direct.next()).value!.text(), "psst");
+  await grace.sendTo(message.sender, "got it");
+  await ada.screen.until(/^Ada \(to Grace\): psst\n(.*\n)*Grace \(to you\): got it$/m);
+  await ada.type("/join chat.tea\r/ask $echo hi\r/who\r");
+  await ada.screen.until(/^the server \(replies on \$echo\): hi$/m);
+  await ada.screen.until(/^\* chat\.tea: you \(Ada\) alone$/m);
+  await grace.publish("chat.lobby", "from elsewhere");
+  await ada.screen.until(/^\[chat\.lobby\] Grace: from elsewhere\nchat\.tea>$/m);
+  await ada.type("/leave\r");
+  await ada.screen.until(/^\* you left chat\.tea\n\* chat\.lobby: you \(Ada\) and Grace\nchat\.lobby>$/m);
+  await ada.type("\x04");
+  assertEquals(await ada.ended(), { code: 0, mode: "cooked" });
+  assertEquals([ada.raw.endsWith("\x1b[?2004l"), ada.screen.rows.at(-1)], [
+    true,
+    "* chat.lobby: you (Ada) and Grace",
+  ]);
+
+  await using again = await chatAtTerminal(server.url, folder.path);
+  await again.type("\x1b[A");
+  await again.screen.until(/^chat\.lobby> \/leave$/m);
+  await again.type("\x1b[A");
+  await again.screen.until(/^chat\.lobby> \/who$/m);
+  await again.type("\x03");
+  assertEquals(await again.ended(), { code: 0, mode: "cooked" });
+  const file = `${folder.path}/parley/chat_history.jsonl`;
+  assertEquals((await Deno.stat(file)).mode! & 0o777, 0o600);
+  assertEquals((await Deno.readTextFile(file)).includes("psst"), false);
+});
+
+terminalTest(
+  "a chat at a terminal survives its server, with what is typed and what was said meanwhile",
+  async () => {
+    using folder = makeFolder();
+    const first = await serve({ port: 0 });
+    const { port } = first;
+    await using ada = await chatAtTerminal(first.url, folder.path);
+    await ada.type("half");
+    await ada.screen.until(/^chat\.lobby> half$/m);
+    await first.close();
+    await ada.screen.until(/reconnecting\nchat\.lobby \(offline\)> half$/m);
+    await ada.type(" typed\rand more");
+    await ada.screen.until(/^Ada: half typed\nchat\.lobby \(offline\)> and more$/m);
+    await using _second = await serve({ port });
+    await ada.screen.until(
+      /^\* connected again after [^*]*1\s+message\s+kept[^*]*\* chat\.lobby: you \(Ada\) alone\nchat\.lobby> and more$/m,
+    );
+    const { client: grace } = await join(first.url, "chat.lobby");
+    await using _grace = grace;
+    await ada.screen.until(/^\* Grace joined\nchat\.lobby> and more$/m);
+  },
+);
+
+terminalTest(
+  "Ctrl-Z and signals leave the terminal as it was, and traces appear above the prompt",
+  async () => {
+    await using server = await serve({ port: 0 });
+    using folder = makeFolder();
+    await using ada = await chatAtTerminal(server.url, folder.path, "--trace");
+    assertEquals(await ada.mode(), "raw");
+    await ada.type("half typed");
+    await ada.screen.until(/^chat\.lobby> half typed$/m);
+    const { client: grace } = await join(server.url, "chat.lobby");
+    await using _grace = grace;
+    await ada.screen.until(/JOINED.*\n(.*\n)*\* Grace joined\nchat\.lobby> half typed$/m);
+    await ada.type("\x1a");
+    await ada.stopped();
+    assertEquals(await ada.mode(), "cooked");
+    assertEquals(ada.screen.rows.at(-1), "* Grace joined");
+    await ada.kill("SIGCONT");
+    await ada.screen.until(/^chat\.lobby> half typed$/m);
+    assertEquals(await ada.mode(), "raw");
+    await ada.kill("SIGTERM");
+    assertEquals(await ada.ended(), { code: 0, mode: "cooked" });
+  },
+);

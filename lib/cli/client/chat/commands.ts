@@ -18,7 +18,11 @@ interface ChatCommand {
 
 /** The commands, in the order in which `/help` lists them. */
 const COMMANDS = {
-  join: { usage: "/join CHANNEL", summary: "talk on a channel, also on one joined before", argument: "channel" },
+  join: {
+    usage: "/join CHANNEL",
+    summary: "talk on a channel, also on one joined before",
+    argument: "channel",
+  },
   leave: { usage: "/leave [CHANNEL]", summary: "leave this channel or another", argument: "joined" },
   who: { usage: "/who [CHANNEL]", summary: "list who is there", argument: "joined" },
   msg: { usage: "/msg NAME TEXT", summary: "send a message to one session", argument: "name" },
@@ -58,7 +62,10 @@ export function parseEntry(line: string): Entry {
   const guess = closestString(name, Object.keys(COMMANDS));
   const isNear = levenshteinDistance(name, guess) <= Math.min(2, guess.length - 1);
   const hint = isNear ? `did you mean /${guess}?` : "/help lists the commands";
-  return { kind: "unknown", problem: `/${name} is not a command; ${hint} // sends a text that begins with /` };
+  return {
+    kind: "unknown",
+    problem: `/${name} is not a command; ${hint} // sends a text that begins with /`,
+  };
 }
 
 /** How a command is used. */
@@ -116,7 +123,8 @@ export function complete(beforeCursor: string, candidates: Candidates): Completi
 
 /** Completes `typed` in any case of letters, up to where the fitting words differ; `end` comes behind a whole word. */
 function choose(typed: string, words: readonly string[], end: string): Completion | undefined {
-  const fitting = [...new Set(words)].filter((word) => word.toLowerCase().startsWith(typed.toLowerCase())).sort();
+  const fitting = [...new Set(words)].filter((word) => word.toLowerCase().startsWith(typed.toLowerCase()))
+    .sort();
   if (fitting.length === 0) return undefined;
   if (fitting.length === 1) return { typed: typed.length, text: fitting[0] + end, choices: [] };
   const common = commonStart(fitting);

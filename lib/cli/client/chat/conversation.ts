@@ -15,8 +15,13 @@ import { visible } from "../../terminal.ts";
 import { type Found, People } from "./people.ts";
 import type { Screen } from "./screen.ts";
 
-/** What a conversation tells its owner. */
-export interface ConversationEvents {
+/** How a conversation is held, and what it tells its owner. */
+export interface ConversationOptions {
+  /**
+   * Whether each message is confirmed by the server, in the background, so that a broken connection counts only the
+   * messages that may really be missing. Those are then shown, and do not make the end of the chat a failure.
+   */
+  readonly confirms: boolean;
   /** Another channel is talked on, or the connection broke or came back. */
   changed(): void;
   /** Nothing is received on a channel any more, although the client is still connected. */
@@ -37,18 +42,20 @@ export class Conversation {
 
   readonly #client: Client;
   readonly #screen: Screen;
-  readonly #events: ConversationEvents;
+  readonly #options: ConversationOptions;
   readonly #joined = new Map<string, Subscription>();
   readonly #known = new Set<string>();
   #current: string | undefined;
   /** Counts broken connections. Until the members are known again, changes of presence are only their renewal. */
   #breaks = 0;
   #isRenewed = true;
+  #isConfirming = false;
+  #isUnconfirmed = false;
 
-  constructor(client: Client, screen: Screen, events: ConversationEvents) {
+  constructor(client: Client, screen: Screen, options: ConversationOptions) {
     this.#client = client;
     this.#screen = screen;
-    this.#events = events;
+    this.#options = options;
     this.#showInbox().catch(() => {}); // the client is over, which ends the chat
   }
 
@@ -121,6 +128,7 @@ export class Conversation {
   async say(payload: string | Uint8Array, kind: ContentKind = "text"): Promise<void> {
     if (this.#current === undefined) throw wrong("there is no channel to talk on; /join CHANNEL joins one");
     await this.#client.publish(this.#current, payload, { kind });
+    void this.#confirm();
   }
 
   /** Sends `NAME TEXT` to the session of that name. */
@@ -131,6 +139,7 @@ export class Conversation {
     if (rest === "") throw wrong(`there is no text for ${found.name}: /msg NAME TEXT`);
     const name = this.people.label(id);
     await this.#client.sendTo(id, rest);
+    void this.#confirm();
     await this.#show(this.#client.name, ` (to ${visible(name)})`, undefined, rest);
   }
 
@@ -142,7 +151,12 @@ export class Conversation {
     this.#known.add(channel);
     await this.#show(this.#client.name, ` (asks ${visible(channel)})`, undefined, text);
     const { sender, payload } = await reply;
-    await this.#show(this.people.label(sender), ` (replies on ${visible(channel)})`, undefined, textOf(payload));
+    await this.#show(
+      this.people.label(sender),
+      ` (replies on ${visible(channel)})`,
+      undefined,
+      textOf(payload),
+    );
   }
 
   /** Shows what this client says, as others see it. */
@@ -159,17 +173,29 @@ export class Conversation {
       this.people.forget();
       this.#renew(this.#breaks).catch(() => {}); // it broke again, and will be renewed again
     }
-    this.#events.changed();
+    this.#options.changed();
   }
 
   /** Waits until the members are known again: a PONG comes behind the answers to all that was renewed. */
   async #renew(breaks: number): Promise<void> {
     await this.#client.ping();
     if (breaks !== this.#breaks) return;
+    void this.#confirm();
     this.#isRenewed = true;
     this.#rememberMembers();
     for (const channel of this.#joined.keys()) this.#screen.notice(this.#describe(channel, FEW_NAMES));
-    this.#events.changed();
+    this.#options.changed();
+  }
+
+  async #confirm(): Promise<void> {
+    this.#isUnconfirmed = this.#options.confirms;
+    if (this.#isConfirming) return;
+    this.#isConfirming = true;
+    while (this.#isUnconfirmed) {
+      this.#isUnconfirmed = false;
+      await this.#client.flush().catch(() => {}); // what was lost is shown when the connection breaks
+    }
+    this.#isConfirming = false;
   }
 
   #presenceChanged(channel: string, { type, sessionId, name }: PresenceChange): void {
@@ -207,12 +233,12 @@ export class Conversation {
     if (!this.isConnected || !this.#joined.delete(channel)) return; // the client is over, which ends the chat
     this.people.changed();
     if (channel === this.#current) this.#talkOn(this.joined.at(-1));
-    this.#events.lost(channel, error);
+    this.#options.lost(channel, error);
   }
 
   #talkOn(channel: string | undefined): void {
     this.#current = channel;
-    this.#events.changed();
+    this.#options.changed();
   }
 
   #joinedOne(given: string): string {

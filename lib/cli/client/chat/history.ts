@@ -45,7 +45,9 @@ export class History {
 
   /** Keeps a line in the background, unless it is private or begins with a space. */
   add(line: string): void {
-    if (line.trim() === "" || line.startsWith(" ") || line.length > MAX_CHARACTERS || PRIVATE.test(line)) return;
+    if (line.trim() === "" || line.startsWith(" ") || line.length > MAX_CHARACTERS || PRIVATE.test(line)) {
+      return;
+    }
     this.#unsaved.push(line);
     this.#saving = this.#saving.then(() => this.#save()).catch(this.#report);
   }
@@ -61,9 +63,9 @@ export class History {
     if (storage === undefined || unsaved.length === 0) return;
     this.#unsaved = [];
     await storage.exclusive(async () => {
-      const added = new Set(unsaved);
-      const earlier = (await this.#read()).filter((line) => !added.has(line));
-      const lines = [...earlier, ...unsaved].slice(-MAX_LINES);
+      // Each line once, where it was typed last.
+      const newestFirst = new Set([...await this.#read(), ...unsaved].reverse());
+      const lines = [...newestFirst].slice(0, MAX_LINES).reverse();
       await storage.write(FILE, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     });
   }

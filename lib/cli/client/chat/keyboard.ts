@@ -71,7 +71,9 @@ export class Keyboard implements AsyncDisposable {
     const channel = current.length > CHANNEL_CHARACTERS
       ? `${current.slice(0, CHANNEL_CHARACTERS - 1)}…`
       : current;
-    this.#screen.prompt([channel, isConnected ? "" : "(offline)"].filter((part) => part !== "").join(" ") + "> ");
+    this.#screen.prompt(
+      [channel, isConnected ? "" : "(offline)"].filter((part) => part !== "").join(" ") + "> ",
+    );
   }
 
   /** Leaves the terminal as it was. */

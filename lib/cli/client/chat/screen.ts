@@ -156,6 +156,11 @@ export class TerminalScreen implements Screen {
   async end(): Promise<void> {
     this.#edited = undefined;
     this.refresh();
+    await this.drawn();
+  }
+
+  /** Resolves when everything is written. */
+  async drawn(): Promise<void> {
     await this.#writing;
   }
 
@@ -252,4 +257,3 @@ function colourOf(name: string): number {
   for (let at = 0; at < name.length; at++) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
   return NAME_COLOURS[(hash >>> 0) % NAME_COLOURS.length];
 }
-
