@@ -217,12 +217,14 @@ function statusPrinter(printLine: Context["printLine"], stderr: OutputStream): C
 class ClientLog implements AsyncDisposable {
   readonly #showsFailures: boolean;
   readonly #stderr: LineQueue;
+  readonly #isTerminal: boolean;
   #logging: Logging | undefined;
   #isMuted = false;
   #divert: ((line: string) => void) | undefined;
 
   constructor(stderr: OutputStream, showsFailures: boolean) {
     this.#stderr = new LineQueue(stderr, STDERR);
+    this.#isTerminal = stderr.isTerminal();
     this.#showsFailures = showsFailures;
   }
 
@@ -252,7 +254,7 @@ class ClientLog implements AsyncDisposable {
 
   /** See `Context.divertLines`. */
   divert(show: ((line: string) => void) | undefined): void {
-    this.#divert = Deno.stderr.isTerminal() ? show : undefined;
+    this.#divert = this.#isTerminal ? show : undefined;
   }
 
   #add(line: string): void {

@@ -10,7 +10,7 @@ import type { ContentKind, Message } from "../../../client/message_types.ts";
 import type { PresenceChange } from "../../../client/options.ts";
 import { ParleyError } from "../../../errors.ts";
 import { isPattern } from "../../../wire/names.ts";
-import { decodeText } from "../input.ts";
+import { decodeText } from "../payload.ts";
 import { visible } from "../../terminal.ts";
 import { type Found, People } from "./people.ts";
 import type { Screen } from "./screen.ts";

@@ -7,6 +7,8 @@
  * @module
  */
 
+import type { Host } from "../../host.ts";
+
 /** Pasted text comes between marks, so that it is told from typed text. */
 const [MARK_PASTES, LEAVE_PASTES] = ["\x1b[?2004h", "\x1b[?2004l"];
 
@@ -21,9 +23,9 @@ export interface TerminalEvents {
 /** The events of a process that ends without disposing of what it has. */
 const SUDDEN_ENDS = ["unload", "error", "unhandledrejection"] as const;
 
-/** Whether chat can draw on the terminal it was started at. */
-export function canDraw(): boolean {
-  return Deno.stdin.isTerminal() && Deno.stdout.isTerminal() && Deno.env.get("TERM") !== "dumb";
+/** Whether a chat can draw on the terminal it was started at. */
+export function canDraw({ stdin, stdout, env }: Pick<Host, "stdin" | "stdout" | "env">): boolean {
+  return stdin.isTerminal() && stdout.isTerminal() && env.TERM !== "dumb";
 }
 
 /** The terminal of this process, in raw mode until disposal. */

@@ -12,7 +12,8 @@ import { canDraw } from "../chat/raw_terminal.ts";
 import { StreamScreen, TerminalScreen } from "../chat/screen.ts";
 import type { Command, Context } from "../command.ts";
 import { connectionLost } from "../connection.ts";
-import { detectKind, lines, stdin } from "../input.ts";
+import { lines, stdin } from "../input.ts";
+import { kindOf } from "../payload.ts";
 import { userStorage } from "../user_folder.ts";
 import { describeFailure } from "../../failures.ts";
 import { visible } from "../../terminal.ts";
@@ -29,21 +30,22 @@ export const CHAT: Command = {
     "such as /join CHANNEL, /who and /msg NAME TEXT. Tab completes; Up finds earlier lines, also of\n" +
     "earlier chats. If input or output is no terminal, each line is sent as it is, messages go to\n" +
     "stdout, and notices, such as of sessions that join or leave, to stderr.",
+  examples: ["parley chat", "parley chat chat.tea --name Ada"],
   options: ["reconnect"],
   endsByInterrupt: true,
   run: chat,
 };
 
 async function chat(context: Context): Promise<void> {
-  const { values, operands, output, log, printLine, connect } = context;
-  const terminal = canDraw()
+  const { values, operands, host, output, log, printLine, connect } = context;
+  const terminal = canDraw(host)
     ? new TerminalScreen({ output, size: () => Deno.consoleSize(), isColoured: !Deno.noColor })
     : undefined;
   const screen = terminal ?? new StreamScreen(output, printLine);
   const unheard = Promise.withResolvers<never>();
   unheard.promise.catch(() => {});
-  let conversation: Conversation | undefined;
-  let keyboard: Keyboard | undefined;
+  let conversation: Conversation | undefined = undefined;
+  let keyboard: Keyboard | undefined = undefined;
   const client = await connect({
     reconnect: values.reconnect,
     onError: (error) => screen.problem(describeFailure(error)),
@@ -63,7 +65,11 @@ async function chat(context: Context): Promise<void> {
   await conversation.join(channel, terminal ? "; /help lists commands, Ctrl-D ends" : "; Ctrl-D ends");
   log.info("chatting", { session: client.uuid, channel });
   if (terminal === undefined) {
-    return await Promise.race([sendLines(conversation, client), connectionLost(client), unheard.promise]);
+    return await Promise.race([
+      sendLines(context, conversation, client),
+      connectionLost(client),
+      unheard.promise,
+    ]);
   }
   keyboard = await startKeyboard(context, conversation, terminal);
   await Promise.race([keyboard.ended, connectionLost(client)]);
@@ -71,12 +77,12 @@ async function chat(context: Context): Promise<void> {
 
 /** Reads the keyboard until the command ends. What would go to stderr appears above the line that is typed. */
 async function startKeyboard(
-  { log, resources, divertLines }: Context,
+  { host, log, resources, divertLines }: Context,
   conversation: Conversation,
   screen: TerminalScreen,
 ): Promise<Keyboard> {
-  const history = new History(userStorage(Deno.env.toObject()), (error) => log.warn("history", { error }));
-  const keyboard = await Keyboard.start({ conversation, screen, history }, stdin());
+  const history = new History(userStorage(host.env), (error) => log.warn("history", { error }));
+  const keyboard = await Keyboard.start({ conversation, screen, history }, stdin(host.stdin).chunks);
   divertLines((line) => screen.line(line));
   // Before the client is closed, which may take time: the keys have their usual meaning again.
   resources.defer(async () => {
@@ -86,10 +92,12 @@ async function startKeyboard(
   return keyboard;
 }
 
+const RETURN = 0x0d;
+
 /** Sends each line of stdin except empty ones; resolves at the end of stdin. */
-async function sendLines(conversation: Conversation, client: Client): Promise<void> {
-  for await (const line of lines(stdin(), client.limits.payload)) {
-    const { payload, kind } = detectKind(line);
-    if (payload.length > 0) await conversation.say(payload, kind);
+async function sendLines({ host }: Context, conversation: Conversation, client: Client): Promise<void> {
+  for await (const line of lines(stdin(host.stdin), client.limits.payload)) {
+    const payload = line.at(-1) === RETURN ? line.subarray(0, -1) : line;
+    if (payload.length > 0) await conversation.say(payload, kindOf(payload));
   }
 }

@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { chatHelp, complete, parseEntry } from "../../../../lib/cli/client/chat/commands.ts";
+import { MAY_USE_FILES } from "../../../harness/permissions.ts";
 
 Deno.test("a line is text, a command, or a mistake that is explained", () => {
   assertEquals(parseEntry("hello /who"), { kind: "text", text: "hello /who" });
@@ -39,4 +40,11 @@ Deno.test("Tab completes commands, channels and names, in any case of letters, a
   assertEquals(completed("grac"), ["Grace: "]);
   assertEquals(completed("hello grac"), ["hello Grace "]);
   assertEquals([completed(""), completed("hello "), completed("/help x")], [undefined, undefined, undefined]);
+});
+
+Deno.test({ name: "docs/cli.md has every command of a chat", ignore: !MAY_USE_FILES }, async () => {
+  const page = await Deno.readTextFile(new URL("../../../../docs/cli.md", import.meta.url));
+  const usages = chatHelp().match(/^\/.*?(?= {2})/gm) ?? [];
+  assertEquals(usages.filter((usage) => !page.includes(`| \`${usage}\` `)), []);
+  assertEquals(usages.length, 7);
 });
