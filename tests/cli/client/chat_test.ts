@@ -183,7 +183,7 @@ terminalTest(
     await ada.type("\x1a");
     await ada.stopped();
     assertEquals(await ada.mode(), "cooked");
-    assertEquals(ada.screen.rows.at(-1), "* Grace joined");
+    await ada.screen.until(/\* Grace joined$/); // the prompt is gone
     await ada.kill("SIGCONT");
     await ada.screen.until(/^chat\.lobby> half typed$/m);
     assertEquals(await ada.mode(), "raw");
