@@ -17,11 +17,8 @@ import type { Screen } from "./screen.ts";
 
 /** How a conversation is held, and what it tells its owner. */
 export interface ConversationOptions {
-  /**
-   * Whether each message is confirmed by the server, in the background, so that a broken connection counts only the
-   * messages that may really be missing. Those are then shown, and do not make the end of the chat a failure.
-   */
-  readonly confirms: boolean;
+  /** Whether messages that may be lost are only shown. Otherwise they also make the end of the chat a failure. */
+  readonly forgivesLosses: boolean;
   /** Another channel is talked on, or the connection broke or came back. */
   changed(): void;
   /** Nothing is received on a channel any more, although the client is still connected. */
@@ -49,8 +46,6 @@ export class Conversation {
   /** Counts broken connections. Until the members are known again, changes of presence are only their renewal. */
   #breaks = 0;
   #isRenewed = true;
-  #isConfirming = false;
-  #isUnconfirmed = false;
 
   constructor(client: Client, screen: Screen, options: ConversationOptions) {
     this.#client = client;
@@ -128,7 +123,6 @@ export class Conversation {
   async say(payload: string | Uint8Array, kind: ContentKind = "text"): Promise<void> {
     if (this.#current === undefined) throw wrong("there is no channel to talk on; /join CHANNEL joins one");
     await this.#client.publish(this.#current, payload, { kind });
-    void this.#confirm();
   }
 
   /** Sends `NAME TEXT` to the session of that name. */
@@ -139,7 +133,6 @@ export class Conversation {
     if (rest === "") throw wrong(`there is no text for ${found.name}: /msg NAME TEXT`);
     const name = this.people.label(id);
     await this.#client.sendTo(id, rest);
-    void this.#confirm();
     await this.#show(this.#client.name, ` (to ${visible(name)})`, undefined, rest);
   }
 
@@ -180,22 +173,11 @@ export class Conversation {
   async #renew(breaks: number): Promise<void> {
     await this.#client.ping();
     if (breaks !== this.#breaks) return;
-    void this.#confirm();
+    if (this.#options.forgivesLosses) this.#client.flush().catch(() => {}); // which fails once if there are any
     this.#isRenewed = true;
     this.#rememberMembers();
     for (const channel of this.#joined.keys()) this.#screen.notice(this.#describe(channel, FEW_NAMES));
     this.#options.changed();
-  }
-
-  async #confirm(): Promise<void> {
-    this.#isUnconfirmed = this.#options.confirms;
-    if (this.#isConfirming) return;
-    this.#isConfirming = true;
-    while (this.#isUnconfirmed) {
-      this.#isUnconfirmed = false;
-      await this.#client.flush().catch(() => {}); // what was lost is shown when the connection breaks
-    }
-    this.#isConfirming = false;
   }
 
   #presenceChanged(channel: string, { type, sessionId, name }: PresenceChange): void {

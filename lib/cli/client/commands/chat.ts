@@ -53,7 +53,7 @@ async function chat(context: Context): Promise<void> {
     onNotice: (text) => screen.problem(text),
   });
   conversation = new Conversation(client, screen, {
-    confirms: terminal !== undefined,
+    forgivesLosses: terminal !== undefined,
     changed: () => keyboard?.updatePrompt(),
     lost: (channel, error) => {
       screen.problem(`${visible(channel)}: ${describeFailure(error)}`);
