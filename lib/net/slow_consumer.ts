@@ -21,7 +21,9 @@ export class SlowConsumerDetector {
   #takenBefore = 0;
   #deadline: Deadline | undefined;
   #takenAtTick = 0;
-  /** Ticks in a row at which the peer owed progress and had made none. */
+  /** Whether the peer owed progress at the last tick. */
+  #owedAtTick = false;
+  /** Ticks in a row since which the peer has owed progress and made none. */
   #stalledTicks = 0;
 
   /**
@@ -53,8 +55,11 @@ export class SlowConsumerDetector {
 
   /** Called once a second. `isOwed`: something is pending that is no request. */
   tick(taken: number, isOwed: boolean): void {
-    this.#stalledTicks = isOwed && taken === this.#takenAtTick ? this.#stalledTicks + 1 : 0;
+    // What was sent just now, perhaps by the same sweep, the peer has had no time to take.
+    const isStalled = isOwed && this.#owedAtTick && taken === this.#takenAtTick;
+    this.#stalledTicks = isStalled ? this.#stalledTicks + 1 : 0;
     this.#takenAtTick = taken;
-    if (this.#stalledTicks * SWEEP_MS > this.#timeoutMs) this.#onSlow();
+    this.#owedAtTick = isOwed;
+    if (isStalled && this.#stalledTicks * SWEEP_MS >= this.#timeoutMs) this.#onSlow();
   }
 }

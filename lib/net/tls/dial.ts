@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Deadline } from "../../deadline.ts";
 import { type LocalCode, ParleyError } from "../../errors.ts";
 import { dial, type Target } from "../dial.ts";
 import type { Socket } from "../socket.ts";
@@ -52,13 +53,13 @@ export async function dialTls(
   const tcp = await dial(target, withinMs, signal) as Deno.TcpConn;
   onConnected?.();
   let tls: Deno.TlsConn | undefined;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: Deadline | undefined;
   let aborted: (() => void) | undefined;
   try {
     tls = await Deno.startTls(tcp, { hostname, caCerts: [...caCerts] });
     const late = new Promise<"late">((resolve) => {
       const leftMs = Math.min(Math.max(0, deadline - performance.now()), MAX_TIMER_MS);
-      timer = setTimeout(() => resolve("late"), leftMs);
+      timer = new Deadline(leftMs, () => resolve("late"));
       signal?.addEventListener("abort", aborted = () => resolve("late"));
     });
     if (await Promise.race([tls.handshake(), late]) !== "late") return tls;
@@ -78,7 +79,7 @@ export async function dialTls(
     const { code, text } = describeServerFailure(error, hostname);
     throw new ParleyError(code as LocalCode, `${where} ${text}`, { cause: error });
   } finally {
-    clearTimeout(timer);
+    timer?.stop();
     if (aborted !== undefined) signal?.removeEventListener("abort", aborted);
   }
 }

@@ -83,6 +83,12 @@ export const KNOWN_SEEDS: readonly KnownSeed[] = [
       "the requests of a session that ends, each of which cost six times what the work budget counted for it",
     isFixed: true,
   },
+  {
+    seed: 2000462,
+    kind: "evicted reader",
+    finds: "a session that was sent a frame just before the tick which looks whether it has taken anything",
+    isFixed: true,
+  },
 ];
 
 /** The kinds that other schedules may still find, because a known seed of that kind is not fixed. */

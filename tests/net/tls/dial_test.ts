@@ -125,6 +125,33 @@ Deno.test("a server that never answers fails at the deadline", async () => {
   heard.resolve();
 });
 
+Deno.test("a handshake that is done by the time a stopped process runs again is not late", async () => {
+  using server = plain(() => heard.promise);
+  const heard = Promise.withResolvers<void>();
+  const tls = {
+    // What ended the handshake is read after overdue timers have run, as it is after SIGSTOP and SIGCONT.
+    handshake: () => {
+      const done = new Promise<void>((resolve) => setTimeout(resolve, 320));
+      for (const until = performance.now() + 340; performance.now() < until;);
+      return done;
+    },
+    close: () => {},
+  };
+  const { startTls } = Deno;
+  let tcp: Deno.TcpConn;
+  Deno.startTls = (conn) => {
+    tcp = conn as Deno.TcpConn;
+    return Promise.resolve(tls as unknown as Deno.TlsConn);
+  };
+  try {
+    assertEquals(await dialTls(server.target, { withinMs: 300 }) as unknown, tls);
+  } finally {
+    Deno.startTls = startTls;
+    tcp!.close();
+    heard.resolve();
+  }
+});
+
 Deno.test("a CA that is not a certificate is refused before connecting", async () => {
   const target = { hostname: "127.0.0.1", port: 1 };
   assertMatch(await failure(target, "bad_argument", { caCerts: ["junk"] }), /contains no certificate in PEM/);
