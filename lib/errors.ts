@@ -100,11 +100,13 @@ export type LocalCode =
   | "interrupted"
   /** The program has closed the client or server that it now uses. */
   | "closed"
+  /** The server cannot listen on the address. */
+  | "cannot_listen"
   /** An argument or option is unknown, or outside its documented range. */
   | "bad_argument"
   /** A call took longer than it may. */
   | "timed_out"
-  /** More was published than may wait to be sent. */
+  /** More of this client waits than may: bytes to be sent, or calls for their answers. */
   | "backlog_full"
   /** The responder failed without an error meant for the requester. */
   | "responder_failed";

@@ -148,8 +148,8 @@ async function rejectForeign(
   if (authority !== undefined && await isSignedBy(certificate!, authority)) return;
   fail(
     FILES.server.certificate,
-    `was issued by ${found.issuer}, not by Parley, and is not replaced; use it with --tls-cert and --tls-key, or move ` +
-      "it away",
+    `was issued by ${found.issuer}, not by Parley, and is not replaced; give its files as your own certificate and ` +
+      "key, or move it away",
   );
 }
 

@@ -117,7 +117,7 @@ function blocksProblem(
   if (first.some(isCertificate)) {
     if (hasKey) return undefined;
     return isOneFile
-      ? "there is no private key in this file; give the key's file with --tls-key"
+      ? "there is no private key in this file; give the file of the key as well"
       : "the key is not an unencrypted private key in PEM";
   }
   if (first.some(isKey) && second.some(isCertificate) && !isOneFile) return "they are the wrong way round";

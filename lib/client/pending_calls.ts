@@ -130,7 +130,10 @@ export class PendingCalls {
   /** The next free id. An id is used again as late as possible, so that a stray answer does not meet a new call. */
   #freeId(): number {
     if (this.#calls.size >= MAX_ID) {
-      throw new ParleyError("limit", `${MAX_ID} calls wait for an answer; await some before making more`);
+      throw new ParleyError(
+        "backlog_full",
+        `${MAX_ID} calls wait for an answer; await some before making more`,
+      );
     }
     do {
       this.#lastId = this.#lastId % MAX_ID + 1;

@@ -20,7 +20,7 @@ const PORT_ATTEMPTS = 10;
  * may try either; one of them may be missing, as on a machine without IPv6.
  *
  * @param port the port of all listeners; 0 takes one that is free on each address
- * @throws {ParleyError} `bad_argument`, with the reason and what to do
+ * @throws {ParleyError} `cannot_listen`, with the reason and what to do
  */
 export function listenAll<L extends Closable>(
   hostname: string,
@@ -70,7 +70,7 @@ function explained<T>(hostname: string, port: number, listen: () => T): T {
     const hint = error instanceof Deno.errors.AddrInUse
       ? "another program listens there; stop it, or choose another port (0 takes a free one)"
       : "choose an address of this machine, and a port it lets you have";
-    throw new ParleyError("bad_argument", `cannot listen on ${hostname}:${port}: ${reason}; ${hint}`, {
+    throw new ParleyError("cannot_listen", `cannot listen on ${hostname}:${port}: ${reason}; ${hint}`, {
       cause: error,
     });
   }

@@ -48,8 +48,8 @@ import { VERSION } from "../version.ts";
  * Starts a server in this program.
  *
  * @throws {ParleyError} `bad_argument` if an option is not known or out of range, if other machines could connect without
- * tokens and TLS and `insecure` is not set, if keys, tokens or certificate cannot be read, or if the server cannot listen
- * on the address
+ * tokens and TLS and `insecure` is not set, or if keys, tokens or certificate cannot be read; `cannot_listen` on the
+ * address
  *
  * @example A server and a client in one program
  * ```ts

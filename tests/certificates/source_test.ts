@@ -143,7 +143,7 @@ Deno.test({
     assertEquals(
       await problem(chainFile),
       `the certificate and the key in ${chainFile} cannot be used: there is no private key in this file; ` +
-        "give the key's file with --tls-key",
+        "give the file of the key as well",
     );
     await Deno.writeTextFile(both, pair.certificate + authority.key);
     assertMatch(await problem(both), /cannot be used: the key is not the certificate's$/);

@@ -437,7 +437,7 @@ Deno.test("a server has its address and the number of its connections", async ()
 Deno.test("a server cannot be started where another listens, or with limits that contradict each other", async () => {
   await using server = await serve();
   const taken = await assertRejects(() => serve({ port: server.port }), ParleyError, "another program");
-  assertEquals(taken.code, "bad_argument");
+  assertEquals(taken.code, "cannot_listen");
   const wrong = await assertRejects(
     () => serve({ limits: { pendingBytes: 100_000 } }),
     ParleyError,

@@ -213,6 +213,12 @@ export const EXPLANATIONS: Readonly<Record<ErrorCode | LocalCode, Explanation>> 
     cause: "A call was made after close(), or was still waiting when close() was called.",
     action: "Await what is under way before closing, and connect again for more.",
   },
+  cannot_listen: {
+    meaning: "The server cannot listen on the address.",
+    cause: "Another program listens there, the address is not one of this machine, or the user may not " +
+      "have the port.",
+    action: "Stop the other program, or choose another address or port. Port 0 takes a free one.",
+  },
   bad_argument: {
     meaning: "An argument or option is unknown, or outside its documented range.",
     cause: "A typing mistake, or two options that contradict each other.",
@@ -224,9 +230,9 @@ export const EXPLANATIONS: Readonly<Record<ErrorCode | LocalCode, Explanation>> 
     action: "Allow more time with --timeout or timeoutMs, or find out what is slow with parley ping.",
   },
   backlog_full: {
-    meaning: "More was published than may wait to be sent.",
-    cause: "The program publishes without awaiting, or the connection has been down for long.",
-    action: "Await each publish. Raise pendingBytes, or reconnect.keptBytes for the time without a " +
+    meaning: "More of this client waits than may: bytes to be sent, or calls for their answers.",
+    cause: "The program makes calls without awaiting them, or the connection has been down for long.",
+    action: "Await each call. Raise pendingBytes, or reconnect.keptBytes for the time without a " +
       "connection.",
   },
   responder_failed: {

@@ -19,7 +19,7 @@ export function describeClientFailure(error: unknown): string {
     return `it refused this server: ${ALERTS[alert] ?? "by this TLS alert"} (${alert})`;
   }
   if (words.includes("InvalidContentType")) {
-    return `it does not speak TLS; plain connections go to a server without --tls (${words})`;
+    return `it does not speak TLS; plain connections go to a server without TLS (${words})`;
   }
   if (words.includes("peer is incompatible")) {
     return `it offers no TLS version or cipher that this server has; it must speak TLS 1.2 or later (${words})`;

@@ -93,7 +93,7 @@ siteTest("a plain client on a TLS port", async (site) => {
   assertFailure(ended, 3, /speaks TLS; connect over TLS \(a parleys:\/\/ URL\), with its CA/);
   await server.log.untilLike(
     "TLS handshake failed",
-    "does not speak TLS; plain connections go to a server without --tls",
+    "does not speak TLS; plain connections go to a server without TLS",
   );
 });
 

@@ -280,7 +280,10 @@ siteTest("a start that fails prints one line and ends with 1", async (site) => {
       /others can change what is in the folder open \(mode 0777\).*chmod 700 open/,
     ],
     [["--auth", "--state", "unwritable"], /cannot write unwritable\/\.lock/],
-    [given("one/server.pem", "one/server.pem"), /there is no private key in this file.*--tls-key/],
+    [
+      given("one/server.pem", "one/server.pem"),
+      /there is no private key in this file; give the file of the key/,
+    ],
     [["--auth", "--state", "file"], /file is not a folder/],
     [["--tls", "--certs", "file"], /file/],
     [given("gone.pem", "one/server-key.pem"), /cannot read the certificate gone\.pem: there is no such file/],
