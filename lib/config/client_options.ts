@@ -161,6 +161,12 @@ export const CLIENT_OPTIONS = {
     only: ["flag"],
     help: "how long it may take for one; then it is ended",
   },
+  "channel": {
+    kind: "string",
+    only: ["flag"],
+    placeholder: "NAME",
+    help: "channel whose permissions are checked, a name or pattern",
+  },
   "json": { kind: "boolean", default: false, help: "one JSON object per line, printed and read" },
   "trace": {
     kind: "boolean",
@@ -196,6 +202,7 @@ export const COMMAND_OPTIONS = [
   "format",
   "exec",
   "exec-timeout",
+  "channel",
   "json",
 ] as const;
 

@@ -16,6 +16,7 @@ import { CONTEXT } from "./commands/context.ts";
 import { BENCH } from "./commands/bench.ts";
 import { CHAT } from "./commands/chat.ts";
 import { DECODE } from "./commands/decode.ts";
+import { adviseDoctor, DOCTOR } from "./commands/doctor.ts";
 import { EXPLAIN } from "./commands/explain.ts";
 import { PING } from "./commands/ping.ts";
 import { PUBLISH } from "./commands/publish.ts";
@@ -42,6 +43,7 @@ export const COMMANDS: readonly Command[] = [
   RESPOND,
   PING,
   BENCH,
+  DOCTOR,
   DECODE,
   EXPLAIN,
   CONTEXT,
@@ -115,7 +117,7 @@ async function run(commandLine: CommandLine & { kind: "run" }, output: Output, h
     if (failure === undefined || failure instanceof OutputClosed) return Exit.DONE;
     const exitCode = exitCodeOf(failure, isConnected);
     const text = describeFailure(failure);
-    if (text !== "") log.print(`parley: ${text}`);
+    if (text !== "") log.print(`parley: ${text}${adviseDoctor(failure, isConnected)}`);
     log.failed({ command: command.name, exitCode, error: failure });
     return exitCode;
   } catch (error) {

@@ -1,0 +1,62 @@
+/**
+ * Checks what a session may do on a channel, without sending a message and without answering a request.
+ *
+ * @module
+ */
+
+import { Grants } from "../../auth/grants.ts";
+import type { ReconnectingClient } from "../../client/client.ts";
+import { ParleyError } from "../../errors.ts";
+import { isPattern } from "../../wire/names.ts";
+import type { TokenDetails } from "./token_details.ts";
+
+/** What may be done on a channel. */
+export interface PermissionResult {
+  readonly status: "ok" | "warn";
+  readonly text: string;
+  readonly details: object;
+}
+
+/**
+ * Opens `channel` for publishing, and subscribes for a moment. Responding is read from the token, because a session
+ * that tried it could be sent a request.
+ *
+ * @returns the error if nothing may be done, or the channel's name is wrong
+ */
+export async function checkPermission(
+  client: ReconnectingClient,
+  channel: string,
+  token: TokenDetails | undefined,
+  timeoutMs: number,
+): Promise<PermissionResult | ParleyError> {
+  try {
+    const subscription = await client.subscribe(channel, { timeoutMs }).catch(orForbidden);
+    await subscription?.end();
+    const publish = isPattern(channel)
+      ? undefined
+      : await client.mayPublish(channel).catch(orForbidden) ?? false;
+    const respond = token && new Grants(token.grants).mayRespond(channel);
+    const rights = { publish, subscribe: subscription !== undefined, respond };
+    const checked = Object.entries(rights).filter(([, may]) => may !== undefined);
+    const may = checked.filter(([, may]) => may).map(([right]) => right);
+    const mayNot = checked.filter(([, may]) => !may).map(([right]) => right);
+    if (may.length === 0) {
+      const options = checked.map(([right]) => `--${right}`).join(", ");
+      const text = `not permitted to ${mayNot.join(" or to ")} on ${channel}; ` +
+        `ask for a token with what you need of ${options} '${channel}'`;
+      return new ParleyError("forbidden", text);
+    }
+    const text = `on ${channel} may ${may.join(" and ")}${
+      mayNot.length > 0 ? `, may not ${mayNot.join(" or ")}` : ""
+    }`;
+    return { status: mayNot.length > 0 ? "warn" : "ok", text, details: { channel, ...rights } };
+  } catch (error) {
+    if (error instanceof ParleyError) return error;
+    throw error;
+  }
+}
+
+function orForbidden(error: unknown): undefined {
+  if (error instanceof ParleyError && error.code === "forbidden") return undefined;
+  throw error;
+}
