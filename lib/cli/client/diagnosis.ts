@@ -13,7 +13,7 @@ import { visible } from "../terminal.ts";
 import { ConnectAttempt } from "./connect_attempt.ts";
 import { isAddress, lookAtCertificate } from "./peer_certificate.ts";
 import { checkPermission } from "./permission_check.ts";
-import { compareClocks, describeCertificate, isSoon } from "./times.ts";
+import { compareClocks, describeCertificate, endsSoon } from "./times.ts";
 import { describeToken, readTokenDetails, type TokenDetails } from "./token_details.ts";
 
 /** A step of connecting, and how it went. */
@@ -159,7 +159,9 @@ async function checkTls(
     : await lookAtCertificate(address, withinMs);
   const text = certificate === undefined ? undefined : describeCertificate(certificate, nowMs);
   if (isFailed) return failed("tls", result, text, certificate);
-  const status = certificate !== undefined && isSoon(certificate.notAfter, nowMs) ? "warn" : "ok";
+  const status = certificate !== undefined && endsSoon("certificate", certificate.notAfter, nowMs)
+    ? "warn"
+    : "ok";
   return {
     name: "tls",
     status,
@@ -182,7 +184,7 @@ function checkToken({ token: given }: Address, token: TokenDetails | undefined, 
   if (token === undefined) {
     return ok("token", "the server did not reject it; it is not one of parley-server's");
   }
-  const status = isSoon(token.expires, nowMs) ? "warn" : "ok";
+  const status = endsSoon("token", token.expires, nowMs) ? "warn" : "ok";
   return { name: "token", status, text: visible(describeToken(token, nowMs)), details: token };
 }
 

@@ -41,14 +41,14 @@ export async function checkPermission(
     const may = checked.filter(([, may]) => may).map(([right]) => right);
     const mayNot = checked.filter(([, may]) => !may).map(([right]) => right);
     if (may.length === 0) {
-      const options = checked.map(([right]) => `--${right}`).join(", ");
-      const text = `not permitted to ${mayNot.join(" or to ")} on ${channel}; ` +
-        `ask for a token with what you need of ${options} '${channel}'`;
+      const grants = checked.map(([right]) => `--${right} ${channel}`).join(" ");
+      const text = `not permitted to ${
+        listOf(mayNot, "or")
+      } on ${channel}; ask for a token with what you need of ${grants}`;
       return new ParleyError("forbidden", text);
     }
-    const text = `on ${channel} may ${may.join(" and ")}${
-      mayNot.length > 0 ? `, may not ${mayNot.join(" or ")}` : ""
-    }`;
+    const text = `on ${channel} may ${listOf(may, "and")}` +
+      (mayNot.length > 0 ? `, may not ${listOf(mayNot, "or")}` : "");
     return { status: mayNot.length > 0 ? "warn" : "ok", text, details: { channel, ...rights } };
   } catch (error) {
     if (error instanceof ParleyError) return error;
@@ -59,4 +59,8 @@ export async function checkPermission(
 function orForbidden(error: unknown): undefined {
   if (error instanceof ParleyError && error.code === "forbidden") return undefined;
   throw error;
+}
+
+function listOf(words: readonly string[], conjunction: string): string {
+  return [words.slice(0, -1).join(", "), words.at(-1)].filter((part) => part !== "").join(` ${conjunction} `);
 }

@@ -14,8 +14,8 @@ const UNITS: readonly [name: string, ms: number][] = [
   ["seconds", 1_000],
 ];
 
-/** What ends within this time is worth a warning, in milliseconds. */
-const SOON_MS = 3 * 86_400_000;
+/** What a program needs to be told of in time. Certificates are renewed by then; tokens may be short-lived. */
+const SOON_MS = { certificate: 3 * 86_400_000, token: 10 * 60_000 };
 
 /** Formats a time span in the largest unit of which it has at least two: `90 minutes`, `3 days`. */
 export function describeSpan(ms: number): string {
@@ -30,9 +30,9 @@ export function describeTime(time: Date, nowMs: number): string {
   return `${formatTime(time)}, ${span}`;
 }
 
-/** Whether `time` has come, or will soon. */
-export function isSoon(time: Date, nowMs: number): boolean {
-  return time.getTime() - nowMs < SOON_MS;
+/** Whether what is valid until `time` has ended, or will so soon that it deserves a warning. */
+export function endsSoon(what: keyof typeof SOON_MS, time: Date, nowMs: number): boolean {
+  return time.getTime() - nowMs < SOON_MS[what];
 }
 
 /** Describes a certificate: its names, its issuers, and how long it is valid. */

@@ -55,7 +55,11 @@ for (const [code, exit] of [["unauthorized", 4], ["server_full", 3], ["unsupport
 
 processTest("a refusal for lack of a token says how to give one", async () => {
   const ended = await pingAgainst(rejection("unauthorized", "a token is needed"));
-  assertEquals(ended.stderr, "parley: a token is needed; give a valid token with --token or PARLEY_TOKEN\n");
+  assertEquals(
+    ended.stderr,
+    "parley: a token is needed; give a valid token with --token or PARLEY_TOKEN; " +
+      "parley doctor, with the same options, finds the step that fails\n",
+  );
 });
 
 processTest("a server's message cannot control the terminal", async () => {

@@ -112,12 +112,12 @@ siteTest("tokens: missing, expired, not yet valid, of another server, broken", a
   const cases: [string | undefined, RegExp, string][] = [
     [
       undefined,
-      /^parley: token missing: this server requires one; .*--token or PARLEY_TOKEN$/m,
+      /^parley: token missing: this server requires one; .*--token or PARLEY_TOKEN; parley doctor, .*$/m,
       "no token came",
     ],
     [
       await site.issueBy(-3600, request),
-      /^parley: token expired: it ended at .*; ask for a new one$/m,
+      /^parley: token expired: it ended at .*; ask for a new one; parley doctor, .*$/m,
       "now is",
     ],
     [
@@ -161,16 +161,19 @@ siteTest("not granted: publish, subscribe, wider than the grant, direct", async 
   const refused: [string[], RegExp][] = [
     [
       ["publish", "chat.lobby", "hello"],
-      /does not allow to publish on chat\.lobby; use a token that permits it$/m,
+      /does not allow to publish on chat\.lobby; use a token that permits it; parley doctor --channel NAME shows/m,
     ],
     [["publish", "jobs.a.done", "hello"], /does not allow to publish on jobs\.a\.done/],
-    [["subscribe", "jobs.a"], /does not allow to subscribe to jobs\.a; use a token that permits it$/m],
+    [
+      ["subscribe", "jobs.a"],
+      /does not allow to subscribe to jobs\.a; use a token that permits it; parley doctor/m,
+    ],
     [["subscribe", "jobs.>"], /does not allow to subscribe to all of jobs\.>; use a token/],
     [["subscribe", "jobs.*.*"], /does not allow to subscribe to all of jobs\.\*\.\*/],
     [["request", "chat.lobby", "hello"], /does not allow to publish on chat\.lobby/],
     [
       ["respond", "jobs.a", "--exec", "cat"],
-      /does not allow to respond on jobs\.a; use a token that permits it$/m,
+      /does not allow to respond on jobs\.a; use a token that permits it; parley doctor/m,
     ],
   ];
   for (const [args, words] of refused) assertFailure(await parley(...args), 4, words);

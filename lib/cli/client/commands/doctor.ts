@@ -9,6 +9,7 @@ import { CommandError, Exit, exitCodeOf } from "../../failures.ts";
 import { painter, type Style, visibleJson } from "../../terminal.ts";
 import type { Command, Context } from "../command.ts";
 import type { Step } from "../diagnosis.ts";
+import { EXPLANATIONS } from "../explanations.ts";
 
 const STYLES: Record<Step["status"], Style> = { ok: "green", warn: "yellow", fail: "red" };
 
@@ -57,7 +58,10 @@ async function doctor({ values, output, host, resources, connectOptions }: Conte
 
 function formatText({ name, status, text, error }: Step, paint: ReturnType<typeof painter>): string {
   const label = paint(STYLES[status], status.padEnd(4));
-  const more = error === undefined ? "" : `; more: parley explain ${error.code}`;
+  // The server chooses the code of its error: it may be any text.
+  const more = error !== undefined && error.code in EXPLANATIONS
+    ? `; more: parley explain ${error.code}`
+    : "";
   return `${label}  ${name.padEnd(NAME_WIDTH)}  ${text}${more}`;
 }
 
@@ -65,12 +69,16 @@ function formatJson({ name, status, text, error, details }: Step): string {
   return visibleJson({ step: name, status, code: error?.code, text, ...details });
 }
 
+/** Errors for which nothing is wrong with how the client connects. */
+const NOT_ITS_FAULT: readonly string[] = ["server_full", "shutting_down", "forbidden"];
+
 /** What to add to the failure of another command, if `parley doctor` can tell more. */
 export function adviseDoctor(error: unknown, isConnected: boolean): string {
   if (!(error instanceof ParleyError)) return "";
-  if (isConnected) {
-    return error.code === "forbidden" ? "; parley doctor --channel NAME shows what is permitted" : "";
-  }
+  if (isConnected) return error.code === "forbidden" ? `; ${CHANNEL_ADVICE}` : "";
   const isUsage = exitCodeOf(error, isConnected) === Exit.WRONG_USAGE;
-  return isUsage ? "" : "; parley doctor, with the same options, finds the step that fails";
+  return isUsage || NOT_ITS_FAULT.includes(error.code) ? "" : `; ${ADVICE}`;
 }
+
+const ADVICE = "parley doctor, with the same options, finds the step that fails";
+const CHANNEL_ADVICE = "parley doctor --channel NAME shows what is permitted";

@@ -1,0 +1,366 @@
+/**
+ * What a first-time user sees whose client does not connect: by the command that fails, and by `parley doctor`.
+ */
+
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { TokenRequest } from "../../../lib/auth/tokens.ts";
+import {
+  type KeyPair,
+  makeAuthority,
+  makeServerCertificate,
+} from "../../../lib/certificates/certificates.ts";
+import { serve } from "../../../lib/server/serve.ts";
+import { encodeControl } from "../../../lib/wire/control.ts";
+import { Type } from "../../../lib/wire/header.ts";
+import { FakeServer, WELCOME } from "../../client/fake_server.ts";
+import { makeFolder } from "../../harness/folder.ts";
+import { runParley } from "../../harness/in_process.ts";
+import { MAY_USE_FILES } from "../../harness/permissions.ts";
+import { assertFailure } from "../../harness/program.ts";
+import { RecordedLog } from "../../harness/recorded_log.ts";
+import { openTokenDesk } from "../../harness/token_desk.ts";
+
+const DAY_MS = 86_400_000;
+
+/** For the servers: the log of the process is that of the commands. */
+const { log } = new RecordedLog();
+
+/** What a case leaves open until it is over. */
+interface Site {
+  readonly folder: string;
+  readonly resources: AsyncDisposableStack;
+}
+
+/** A reason for which a client does not connect. */
+interface Case {
+  readonly name: string;
+  /** Makes the server; resolves to the options that name it. */
+  readonly start: (site: Site) => Promise<readonly string[]> | readonly string[];
+  /** The command that fails; `ping` if left out. */
+  readonly command?: readonly string[];
+  readonly code: number;
+  /** What both say. */
+  readonly says: RegExp;
+  /** The step that fails. */
+  readonly step: string;
+  /** What the steps say besides. */
+  readonly also?: readonly RegExp[];
+  /** Options for `doctor` alone. */
+  readonly doctor?: readonly string[];
+}
+
+const ADA: TokenRequest = {
+  name: "Ada",
+  publish: ["jobs.*"],
+  subscribe: [],
+  respond: [],
+  direct: false,
+  expiresInSeconds: 3600,
+};
+
+/** A server that requires a token, and one that was issued by a clock that is `aheadSeconds` ahead. */
+async function serveWithTokens({ folder, resources }: Site, aheadSeconds: number): Promise<string[]> {
+  const { tokens } = openTokenDesk(folder, () => Date.now() + aheadSeconds * 1000);
+  const { token } = await tokens.issue(ADA);
+  const server = resources.use(await serve({ port: 0, auth: true, state: folder, log }));
+  return ["--url", `${server.url}?token=${token}`];
+}
+
+/** A server with a certificate for `hosts`, made by a clock that is `aheadDays` ahead, whose authority is trusted. */
+async function serveCertificate(site: Site, hosts: string[], aheadDays: number): Promise<string[]> {
+  const authority = await makeAuthority(Date.now() - 365 * DAY_MS);
+  const pair = await makeServerCertificate(authority, { hosts, nowMs: Date.now() + aheadDays * DAY_MS });
+  const ca = `${site.folder}/ca.pem`;
+  await Deno.writeTextFile(ca, authority.certificate);
+  const server = await serveTls(site, pair);
+  return ["--port", `${server.port}`, "--ca", ca];
+}
+
+async function serveTls({ folder, resources }: Site, { certificate, key }: KeyPair) {
+  const [certificateFile, keyFile] = [`${folder}/cert.pem`, `${folder}/key.pem`];
+  await Deno.writeTextFile(certificateFile, certificate);
+  await Deno.writeTextFile(keyFile, key, { mode: 0o600 });
+  return resources.use(await serve({ port: 0, tls: { certificateFile, keyFile }, log }));
+}
+
+/** Accepts connections and sends `greeting`, which is not Parley. */
+function speak({ resources }: Site, greeting: string): string[] {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const open: Deno.Conn[] = [];
+  const accepting = (async () => {
+    for await (const conn of listener) {
+      open.push(conn);
+      await conn.write(new TextEncoder().encode(greeting));
+    }
+  })();
+  resources.defer(async () => {
+    listener.close();
+    await accepting.catch(() => {});
+    for (const conn of open) conn.close();
+  });
+  return ["--port", `${listener.addr.port}`];
+}
+
+const CASES: readonly Case[] = [
+  {
+    name: "no server",
+    start: () => {
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      return ["--port", `${listener.addr.port}`];
+    },
+    code: 3,
+    says: /nothing listens on 127\.0\.0\.1:\d+; start a server there, or connect to another/,
+    step: "tcp",
+    also: [/^ok {4}name {8}127\.0\.0\.1 is an address$/m],
+  },
+  {
+    name: "a name that does not exist",
+    start: () => ["--host", "no-such-host.invalid"],
+    code: 3,
+    says:
+      /(cannot connect to no-such-host\.invalid:7253: .*; check the name|address of no-such-host\.invalid: .*; check its spelling)/,
+    step: "name",
+  },
+  {
+    name: "a wrong port, where another program listens",
+    start: (site) => speak(site, "SSH-2.0-OpenSSH_9.6\r\n"),
+    code: 3,
+    says: /answered "SSH-2\.0-OpenSSH_9\.6", which is not Parley; check the port/,
+    step: "greeting",
+    also: [/^ok {4}tcp {9}connected to 127\.0\.0\.1:\d+ in /m],
+  },
+  {
+    name: "a wrong port, where a program listens that says nothing",
+    start: (site) => [...speak(site, ""), "--timeout", "200ms"],
+    code: 3,
+    says: /did not greet within 0\.2 s; check that it is a Parley server/,
+    step: "greeting",
+  },
+  {
+    name: "a web server",
+    start: ({ resources }) => {
+      const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
+      const server = resources.use(Deno.serve(options, () => new Response("hi")));
+      return ["--port", `${server.addr.port}`];
+    },
+    code: 3,
+    says: /speaks HTTP, not Parley; check the port/,
+    step: "greeting",
+  },
+  {
+    name: "a client without TLS, a server with TLS",
+    start: async (site) => (await serveCertificate(site, ["127.0.0.1"], 0)).slice(0, 2),
+    code: 3,
+    says: /speaks TLS; connect over TLS \(a parleys:\/\/ URL\), with its CA/,
+    step: "greeting",
+    also: [/^ok {4}address {5}127\.0\.0\.1:\d+, without TLS/m],
+  },
+  {
+    name: "a client with TLS, a server without TLS",
+    start: async (
+      { resources },
+    ) => ["--tls", "--port", `${resources.use(await serve({ port: 0, log })).port}`],
+    code: 3,
+    says: /does not speak TLS; connect without TLS, or check the port/,
+    step: "tls",
+  },
+  {
+    name: "a certificate of an authority that the client does not know",
+    start: async (site) => [...(await serveCertificate(site, ["127.0.0.1"], 0)).slice(0, 2), "--tls"],
+    code: 3,
+    says: /has a certificate from a CA that is not known here; give that CA's certificate/,
+    step: "tls",
+    also: [
+      /\(for 127\.0\.0\.1[^;]*; issued by Parley CA \w+; valid until 20\d\d-\d\d-\d\dT\d\d:\d\dZ, in \d+ days\)/,
+    ],
+  },
+  {
+    name: "a certificate for another name",
+    start: (site) => serveCertificate(site, ["hub.example", "192.0.2.200"], 0),
+    code: 3,
+    says: /not for 127\.0\.0\.1, but for hub\.example, 192\.0\.2\.200; connect by a name it is for/,
+    step: "tls",
+  },
+  {
+    name: "an expired certificate",
+    start: (site) => serveCertificate(site, ["127.0.0.1"], -100),
+    code: 3,
+    says: /certificate that expired \(20.*\); have it renewed there, and check that the clock here is right/,
+    step: "tls",
+    also: [/valid until 20\S+Z, \d+ days ago\)/],
+  },
+  {
+    name: "a wrong clock, by the certificate",
+    start: (site) => serveCertificate(site, ["127.0.0.1"], 3),
+    code: 3,
+    says: /certificate that is not valid yet \(20.*\); check that the clock here is right \(it says 20/,
+    step: "tls",
+    also: [/valid from 20\S+Z, in 2 days\)/],
+  },
+  {
+    name: "no token",
+    start: async (site) => (await serveWithTokens(site, 0)).map((option) => option.replace(/\?.*/, "")),
+    code: 4,
+    says: /token missing: this server requires one; give a valid token with --token or PARLEY_TOKEN/,
+    step: "token",
+    also: [/^ok {4}greeting {4}127\.0\.0\.1:\d+ is a Parley server, and rejects the token$/m],
+  },
+  {
+    name: "an expired token",
+    start: (site) => serveWithTokens(site, -3 * 3600),
+    code: 4,
+    says: /token expired: it ended at 20.*Z; ask for a new one/,
+    step: "token",
+    also: [
+      /\(by its own words it is Ada's, valid until 20\S+Z, 2 hours ago; may publish on jobs\.\*; may not .*\)/,
+      /^ok {4}clock {7}the server's differs by less than a second$/m,
+    ],
+  },
+  {
+    name: "a wrong clock, by the token",
+    start: (site) => serveWithTokens(site, 3 * 3600),
+    code: 4,
+    says:
+      /token not yet valid: it begins at 20.*Z, and this server's clock says 20.*Z; wait, or set the clock that is wrong/,
+    step: "token",
+    also: [/valid from 20\S+Z, in \d+ (minutes|hours)/],
+  },
+  {
+    name: "a wrong clock, by the server's answer",
+    start: ({ resources }) => {
+      const server = resources.use(new FakeServer());
+      const reject = async () => {
+        using peer = await server.accept();
+        await peer.expect(Type.HELLO);
+        const time = new Date(Date.now() - 2 * DAY_MS).toISOString();
+        const payload = { code: "unauthorized", message: "token not yet valid", fatal: true, time };
+        await peer.control({ type: Type.ERROR }, payload);
+        await peer.drain();
+      };
+      const played = reject().then(reject);
+      resources.defer(() => played);
+      return ["--port", `${server.port}`];
+    },
+    code: 4,
+    says: /token not yet valid/,
+    step: "token",
+    also: [
+      /^warn {2}clock {7}the server's is 2 days behind: there it is 20\S+Z, here 20\S+Z; set the clock that is wrong/m,
+    ],
+  },
+  {
+    name: "no permission",
+    start: (site) => serveWithTokens(site, 0),
+    command: ["publish", "chat.lobby", "hello"],
+    doctor: ["--channel", "chat.lobby"],
+    code: 4,
+    says:
+      /(token does not allow to publish on chat\.lobby; use a token|not permitted to publish, subscribe or respond on chat\.lobby; ask for)/,
+    step: "permission",
+    also: [
+      /^ok {4}token {7}Ada's, valid until 20\S+Z, in \d+ minutes; may publish on jobs\.\*; may not subscribe/m,
+    ],
+  },
+];
+
+for (const { name, start, command = ["ping"], code, says, step, also = [], doctor = [] } of CASES) {
+  Deno.test({
+    name: `a client that does not connect says why, and doctor says at which step: ${name}`,
+    ignore: !MAY_USE_FILES,
+    fn: async () => {
+      using folder = makeFolder();
+      await using resources = new AsyncDisposableStack();
+      const options = await start({ folder: folder.path, resources });
+      const failed = await runParley([...command, ...options]);
+      assertFailure(failed, code, says);
+      assertStringIncludes(failed.stderr, "; parley doctor");
+
+      const found = await runParley(["doctor", ...doctor, ...options]);
+      assertEquals([found.code, found.stderr], [code, ""]);
+      const lines = found.stdout.trimEnd().split("\n");
+      assertMatch(lines.at(-1)!, new RegExp(`^fail {2}${step} .*; more: parley explain [a-z_]+$`));
+      assertEquals(lines.slice(0, -1).filter((line) => !/^(ok {2}|warn) {2}[a-z]/.test(line)), []);
+      for (const words of [says, ...also]) assertMatch(found.stdout, words);
+      assertEquals(/eyJ/.test(failed.stderr + found.stdout), false, "no part of a token is shown");
+    },
+  });
+}
+
+Deno.test({
+  name: "if all is well, doctor says what it found at each step, also as JSON",
+  ignore: !MAY_USE_FILES,
+  fn: async () => {
+    using folder = makeFolder();
+    await using resources = new AsyncDisposableStack();
+    const { path: state } = folder;
+    const { tokens } = openTokenDesk(state);
+    const { token } = await tokens.issue({ ...ADA, subscribe: ["jobs.>"], expiresInSeconds: 90 * 86_400 });
+    const certs = `${state}/certs`;
+    const server = resources.use(await serve({ port: 0, auth: true, state, tls: true, certs, log }));
+    const options = [
+      "--url",
+      server.url,
+      "--ca",
+      `${certs}/ca.pem`,
+      "--token",
+      token,
+      "--channel",
+      "jobs.resize",
+    ];
+    const text = await runParley(["doctor", ...options]);
+    assertEquals([text.code, text.stderr], [0, ""]);
+    const expected = [
+      /^ok {4}address {5}127\.0\.0\.1:\d+, over TLS, trusting the authority that was given, with a token$/,
+      /^ok {4}name {8}127\.0\.0\.1 is an address$/,
+      /^ok {4}tcp {9}connected to 127\.0\.0\.1:\d+ in [\d.]+ ms$/,
+      /^ok {4}tls {9}the certificate is trusted: for .*127\.0\.0\.1.*; issued by Parley CA \w+; valid until \S+Z, in \d+ days$/,
+      /^ok {4}greeting {4}parley [\d.]+ welcomes Ada as session 1$/,
+      /^ok {4}clock {7}the server's differs by less than a second$/,
+      /^ok {4}token {7}Ada's, valid until \S+Z, in \d+ days; may publish on jobs\.\*, subscribe to jobs\.>; may not respond, send direct messages$/,
+      /^warn {2}permission {2}on jobs\.resize may publish and subscribe, may not respond$/,
+      /^ok {4}round trip {2}\d+\.\d{3} ms, the shortest of 3$/,
+    ];
+    const lines = text.stdout.trimEnd().split("\n");
+    assertEquals(lines.length, expected.length);
+    for (const [at, words] of expected.entries()) assertMatch(lines[at], words);
+
+    const json = await runParley(["doctor", "--json", ...options]);
+    const steps = json.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+    assertEquals(steps.map(({ step }) => step), lines.map((line) => line.slice(6, 16).trim()));
+    assertEquals(steps[6].grants.publish, ["jobs.*"]);
+    assertEquals(steps[7].publish && steps[7].subscribe && !steps[7].respond, true);
+    assertEquals(json.stdout.includes("eyJ"), false);
+    const pattern = await runParley(["doctor", ...options.slice(0, -1), "jobs.>"]);
+    assertMatch(pattern.stdout, /^warn {2}permission {2}on jobs\.> may subscribe, may not respond$/m);
+  },
+});
+
+Deno.test("a server cannot control the terminal of doctor, of ping or of a trace", async () => {
+  await using resources = new AsyncDisposableStack();
+  const server = resources.use(new FakeServer());
+  const evil = "\x1b[2J\nok    everything\u202e\x9b";
+  const greet = async () => {
+    using peer = await server.accept();
+    await peer.expect(Type.HELLO);
+    const welcome = {
+      ...WELCOME,
+      name: evil,
+      message: evil,
+      server: { name: evil, version: evil },
+      time: evil,
+    };
+    await peer.write(encodeControl({ type: Type.WELCOME }, welcome));
+    await peer.expect(Type.PING);
+    await peer.control({ type: Type.ERROR }, { code: evil, message: evil, fatal: true });
+    await peer.drain();
+  };
+  const played = greet().then(greet);
+  resources.defer(() => played);
+  const args = ["--port", `${server.port}`, "--trace"];
+  for (
+    const { stdout, stderr } of [await runParley(["ping", ...args]), await runParley(["doctor", ...args])]
+  ) {
+    assertEquals([...`${stdout}${stderr}`].filter((char) => /[^\P{Cc}\n]|\p{Bidi_Control}/u.test(char)), []);
+    assertEquals(/^ok {4}everything/m.test(stdout + stderr), false);
+  }
+});
