@@ -7,7 +7,7 @@
  */
 
 import { type Client, connect, type Header, type Message, serve, type Subscription } from "@parley/parley";
-import { formatFrameDump } from "../lib/cli/client/frame_dump.ts";
+import { formatFrameDump } from "../lib/cli/client/frames/frame_dump.ts";
 import { painter } from "../lib/cli/terminal.ts";
 import { encodeFrame, Type } from "../lib/wire/header.ts";
 

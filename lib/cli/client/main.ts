@@ -27,12 +27,12 @@ import { describeFailure, Exit, exitCodeOf } from "../failures.ts";
 import { commandHelp, programHelp } from "./help.ts";
 import { type Host, type InterruptSource, type OutputStream, processHost } from "../host.ts";
 import { Output, OutputClosed } from "../output.ts";
-import { makeMask } from "./masking.ts";
+import { makeMask } from "./frames/masking.ts";
 import { readAuthority, readToken } from "./secrets.ts";
 import { painter } from "../terminal.ts";
 import { SeenChannels } from "./seen_channels.ts";
 import { userStorage } from "./user_folder.ts";
-import { makeTrace } from "./trace.ts";
+import { makeTrace } from "./frames/trace.ts";
 
 /** The commands, in the order in which `--help` lists them. The first one runs if none is named. */
 export const COMMANDS: readonly Command[] = [

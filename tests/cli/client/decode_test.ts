@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
-import { readCapture } from "../../../lib/cli/client/capture.ts";
-import { capturedFrames } from "../../../lib/cli/client/captured_frames.ts";
+import { readCapture } from "../../../lib/cli/client/frames/capture.ts";
+import { capturedFrames } from "../../../lib/cli/client/frames/captured_frames.ts";
 import { ParleyError } from "../../../lib/errors.ts";
 import { encodeControl } from "../../../lib/wire/control.ts";
 import { encodeFrame, MESSAGE_HEADERS, Type } from "../../../lib/wire/header.ts";

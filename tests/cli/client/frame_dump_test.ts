@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
-import { formatFrameDump } from "../../../lib/cli/client/frame_dump.ts";
+import { formatFrameDump } from "../../../lib/cli/client/frames/frame_dump.ts";
 import { ParleyError } from "../../../lib/errors.ts";
 import { encodeFrame, INBOX, MESSAGE_HEADERS, RULES, Type } from "../../../lib/wire/header.ts";
 import { encodeMessageHeaders } from "../../../lib/wire/message_headers.ts";

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { makeMask } from "../../../lib/cli/client/masking.ts";
-import { formatSummary, makeTrace } from "../../../lib/cli/client/trace.ts";
+import { makeMask } from "../../../lib/cli/client/frames/masking.ts";
+import { formatSummary, makeTrace } from "../../../lib/cli/client/frames/trace.ts";
 import { encodeFrame, type Header, INBOX, readHeader, Type } from "../../../lib/wire/header.ts";
 
 const encoder = new TextEncoder();

@@ -121,9 +121,19 @@ async function describe(
     for (const value of values) complete(value, "");
   };
   const valuesOf = (name: string, option: Option) =>
-    name === "context" ? contextNames : option.kind === "choice" ? option.choices : [];
-  const addOptions = (target: Pick<RootCommand, "option">, taken: Command["options"]) => {
-    const options: Readonly<Record<string, Option>> = clientProgram(taken).options;
+    name === "context"
+      ? contextNames
+      : name === "channel"
+      ? channelNames
+      : option.kind === "choice"
+      ? option.choices
+      : [];
+  const addOptions = (
+    target: Pick<RootCommand, "option">,
+    taken: Command["options"],
+    isOffline?: boolean,
+  ) => {
+    const options: Readonly<Record<string, Option>> = clientProgram(taken, isOffline).options;
     for (const name of namesSetBy(options, "flag")) {
       const option = options[name];
       if (option.kind === "boolean") target.option(name, option.help, option.short ?? "");
@@ -131,10 +141,10 @@ async function describe(
     }
   };
   addOptions(root, []);
-  for (const { name, summary, operands, options, isHidden } of commands) {
+  for (const { name, summary, operands, options, isHidden, isOffline } of commands) {
     if (isHidden) continue;
     const command = root.command(name, summary);
-    addOptions(command, options);
+    addOptions(command, options, isOffline);
     const { channels: which, choices } = operands;
     if (choices !== undefined) command.argument("first", suggest(choices));
     if (name === "context") command.argument("name", suggest(contextNames));

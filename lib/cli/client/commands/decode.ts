@@ -11,15 +11,15 @@ import { reasonNotRead } from "../../../config/option_file.ts";
 import { CommandError } from "../../failures.ts";
 import type { Host } from "../../host.ts";
 import { visible, visibleJson } from "../../terminal.ts";
-import { readCapture } from "../capture.ts";
-import { type CapturedFrame, capturedFrames } from "../captured_frames.ts";
+import { readCapture } from "../frames/capture.ts";
+import { type CapturedFrame, capturedFrames } from "../frames/captured_frames.ts";
 import type { Command, Context } from "../command.ts";
-import { COLUMNS, formatFrameRows } from "../frame_dump.ts";
+import { COLUMNS, formatFrameRows } from "../frames/frame_dump.ts";
 import { readAll, type Source, stdin } from "../input.ts";
-import { makeMask, type Mask } from "../masking.ts";
+import { makeMask, type Mask } from "../frames/masking.ts";
 import { decodeText, toBase64 } from "../payload.ts";
-import { describeToken, parseObject } from "../payload_dump.ts";
-import { formatFields } from "../trace.ts";
+import { describeToken, parseObject } from "../frames/payload_dump.ts";
+import { formatFields } from "../frames/trace.ts";
 
 /** The largest capture, in bytes. It is read as a whole. */
 const MAX_CAPTURE_BYTES = 256 * 1024 * 1024;

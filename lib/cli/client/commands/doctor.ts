@@ -8,7 +8,7 @@ import { ParleyError } from "../../../errors.ts";
 import { CommandError, Exit, exitCodeOf } from "../../failures.ts";
 import { painter, type Style, visibleJson } from "../../terminal.ts";
 import type { Command, Context } from "../command.ts";
-import type { Step } from "../diagnosis.ts";
+import type { Step } from "../doctor/diagnosis.ts";
 import { EXPLANATIONS } from "../explanations.ts";
 
 const STYLES: Record<Step["status"], Style> = { ok: "green", warn: "yellow", fail: "red" };
@@ -37,7 +37,7 @@ export const DOCTOR: Command = {
 
 async function doctor({ values, output, host, resources, connectOptions }: Context): Promise<void> {
   // Here, because no other command needs what it needs.
-  const { diagnose } = await import("../diagnosis.ts");
+  const { diagnose } = await import("../doctor/diagnosis.ts");
   const paint = painter(host.stdout);
   const connect = await connectOptions();
   const options = { connect, channel: values.channel, now: Date.now };

@@ -19,7 +19,7 @@ const WIDTH = 80;
 /** The command. */
 export const EXPLAIN: Command = {
   name: "explain",
-  operands: { usage: "[CODE]", min: 0, max: 1 },
+  operands: { usage: "[CODE]", min: 0, max: 1, choices: CODES },
   summary: "explain an error code: its meaning, its causes, what to do",
   details: "Without CODE it lists all codes. parley doctor and --log-level debug show the code of an error.",
   examples: ["parley explain unauthorized", "parley explain --json"],

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { NOT_BEFORE_TOLERANCE_SECONDS } from "../../limits.ts";
+import { NOT_BEFORE_TOLERANCE_SECONDS } from "../../../limits.ts";
 import type { CertificateDetails } from "./peer_certificate.ts";
 
 const UNITS: readonly [name: string, ms: number][] = [

@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { ReconnectingClient } from "../../client/client.ts";
-import { connectInSteps } from "../../client/connect.ts";
-import type { ConnectOptions, Trace } from "../../client/options.ts";
-import { ParleyError } from "../../errors.ts";
-import { Type } from "../../wire/header.ts";
-import { parseObject } from "./payload_dump.ts";
+import type { ReconnectingClient } from "../../../client/client.ts";
+import { connectInSteps } from "../../../client/connect.ts";
+import type { ConnectOptions, Trace } from "../../../client/options.ts";
+import { ParleyError } from "../../../errors.ts";
+import { Type } from "../../../wire/header.ts";
+import { parseObject } from "../frames/payload_dump.ts";
 
 /** An attempt that begins at once. */
 export class ConnectAttempt {

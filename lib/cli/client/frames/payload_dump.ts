@@ -4,12 +4,12 @@
  * @module
  */
 
-import { MAX_TOKEN_BYTES, SEQUENCE_BYTES } from "../../limits.ts";
-import { type Header, MESSAGE_HEADERS, RULES, Type, u32 } from "../../wire/header.ts";
-import { decodeMessageHeaders } from "../../wire/message_headers.ts";
-import { visible, visibleJson } from "../terminal.ts";
+import { MAX_TOKEN_BYTES, SEQUENCE_BYTES } from "../../../limits.ts";
+import { type Header, MESSAGE_HEADERS, RULES, Type, u32 } from "../../../wire/header.ts";
+import { decodeMessageHeaders } from "../../../wire/message_headers.ts";
+import { visible, visibleJson } from "../../terminal.ts";
 import type { Mask } from "./masking.ts";
-import { decodeText } from "./payload.ts";
+import { decodeText } from "../payload.ts";
 
 /** One row of a frame dump. */
 export interface Row {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { ParleyError } from "../../errors.ts";
-import { HEADER_BYTES } from "../../limits.ts";
+import { ParleyError } from "../../../errors.ts";
+import { HEADER_BYTES } from "../../../limits.ts";
 import {
   FIRST_EXTENSION,
   type Header,
@@ -20,7 +20,7 @@ import {
   Type,
   type TypeName,
   typeName,
-} from "../../wire/header.ts";
+} from "../../../wire/header.ts";
 import { makeMask, type Mask } from "./masking.ts";
 import { countOf, payloadRows, type Row, ROW_BYTES } from "./payload_dump.ts";
 
@@ -59,7 +59,7 @@ const KINDS = ["bytes", "UTF-8 text", "JSON", "of reserved kind 3"];
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { encodeFrame, Type } from "../../wire/header.ts";
+ * import { encodeFrame, Type } from "../../../wire/header.ts";
  * import { formatFrameDump } from "./frame_dump.ts";
  *
  * const frame = encodeFrame({ type: Type.PING, id: 7, sender: 17 });

@@ -6,8 +6,8 @@
  */
 
 import { decodeJwt } from "jose";
-import { readClaims } from "../../auth/claims.ts";
-import type { GrantLists } from "../../auth/grants.ts";
+import { readClaims } from "../../../auth/claims.ts";
+import type { GrantLists } from "../../../auth/grants.ts";
 import { describeTime } from "./times.ts";
 
 /** What a token says of itself. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Trace } from "../../client/options.ts";
+import type { Trace } from "../../../client/options.ts";
 import {
   type Header,
   INBOX,
@@ -13,7 +13,7 @@ import {
   RECEIPT,
   Type,
   typeName,
-} from "../../wire/header.ts";
+} from "../../../wire/header.ts";
 import { formatFrameRows } from "./frame_dump.ts";
 import type { Mask } from "./masking.ts";
 import { countOf } from "./payload_dump.ts";

@@ -4,12 +4,12 @@
  * @module
  */
 
-import { type Address, addressesOf, formatTarget } from "../../client/address.ts";
-import type { ReconnectingClient } from "../../client/client.ts";
-import type { ConnectOptions } from "../../client/options.ts";
-import { ParleyError } from "../../errors.ts";
-import { describeFailure } from "../failures.ts";
-import { visible } from "../terminal.ts";
+import { type Address, addressesOf, formatTarget } from "../../../client/address.ts";
+import type { ReconnectingClient } from "../../../client/client.ts";
+import type { ConnectOptions } from "../../../client/options.ts";
+import { ParleyError } from "../../../errors.ts";
+import { describeFailure } from "../../failures.ts";
+import { visible } from "../../terminal.ts";
 import { ConnectAttempt } from "./connect_attempt.ts";
 import { isAddress, lookAtCertificate } from "./peer_certificate.ts";
 import { checkPermission } from "./permission_check.ts";

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { Grants } from "../../auth/grants.ts";
-import type { ReconnectingClient } from "../../client/client.ts";
-import { ParleyError } from "../../errors.ts";
-import { isPattern } from "../../wire/names.ts";
+import { Grants } from "../../../auth/grants.ts";
+import type { ReconnectingClient } from "../../../client/client.ts";
+import { ParleyError } from "../../../errors.ts";
+import { isPattern } from "../../../wire/names.ts";
 import type { TokenDetails } from "./token_details.ts";
 
 /** What may be done on a channel. */

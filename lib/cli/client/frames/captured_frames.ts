@@ -4,12 +4,19 @@
  * @module
  */
 
-import { MAX_FRAME_BYTES } from "../../client/limits.ts";
-import { HEADER_BYTES } from "../../limits.ts";
-import { decodeControl, SCHEMAS } from "../../wire/control.ts";
-import { FIRST_EXTENSION, type Header, MESSAGE_HEADERS, readHeader, RULES, Type } from "../../wire/header.ts";
-import { decodeMessageHeaders } from "../../wire/message_headers.ts";
-import { type FrameHandler, type Role, Scanner } from "../../wire/scanner.ts";
+import { MAX_FRAME_BYTES } from "../../../client/limits.ts";
+import { HEADER_BYTES } from "../../../limits.ts";
+import { decodeControl, SCHEMAS } from "../../../wire/control.ts";
+import {
+  FIRST_EXTENSION,
+  type Header,
+  MESSAGE_HEADERS,
+  readHeader,
+  RULES,
+  Type,
+} from "../../../wire/header.ts";
+import { decodeMessageHeaders } from "../../../wire/message_headers.ts";
+import { type FrameHandler, type Role, Scanner } from "../../../wire/scanner.ts";
 import { countOf } from "./payload_dump.ts";
 
 /** What is wrong with captured bytes. */

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { ParleyError } from "../../errors.ts";
-import { visibleJson } from "../terminal.ts";
+import { ParleyError } from "../../../errors.ts";
+import { visibleJson } from "../../terminal.ts";
 
 /** One line of a hex dump. */
 interface Line {
