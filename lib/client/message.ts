@@ -130,6 +130,8 @@ class ReceivedMessage implements Message {
 
 /** A request, and whether it has its reply. */
 export class ReceivedRequest extends ReceivedMessage implements Request {
+  /** Where its responder holds it. */
+  place = 0;
   readonly #id: number;
   readonly #sendReply: SendReply;
   #isAnswered = false;

@@ -23,11 +23,14 @@ export interface Timeout {
 }
 
 interface PendingCall {
+  readonly id: number;
   /** The frame type that answers it. */
   readonly type: number;
   accept(header: Header, bytes: Uint8Array, from: number, to: number): void;
   reject(error: unknown): void;
-  timer: Timer | undefined;
+  /** When it is given up, in milliseconds of `performance.now`. */
+  readonly deadline: number;
+  readonly timeout: Timeout | undefined;
   /** Stops listening to the signal. */
   detach: (() => void) | undefined;
   /**
@@ -37,11 +40,24 @@ interface PendingCall {
   isAbandoned: boolean;
 }
 
+/** The slots of a session that makes few calls at once. */
+const FEWEST_SLOTS = 16;
+
 /** The calls of one session that wait for an answer. */
 export class PendingCalls {
-  readonly #calls = new Map<number, PendingCall>();
+  /**
+   * Each call by the last bits of its id; at least half of the slots are free. Not a `Map`: entries that come and go
+   * make it replace its table again and again, and each old table refers to the next one, so that the garbage collector
+   * takes all they ever held for alive until its next full run.
+   */
+  #slots: (PendingCall | undefined)[] = emptySlots(FEWEST_SLOTS);
+  /** Slots in use. */
+  #used = 0;
   #count = 0;
   #lastId = 0;
+  /** One timer for all calls, because each costs as much as a call. It fires at the earliest deadline, or before. */
+  #timer: Timer | undefined;
+  #timerAt = Infinity;
 
   /** How many calls wait, those not counted that have timed out. */
   get count(): number {
@@ -58,6 +74,7 @@ export class PendingCalls {
     return new Promise((resolve, reject) => {
       const id = this.#freeId();
       const call: PendingCall = {
+        id,
         type,
         accept: (header, bytes, from, to) => {
           try {
@@ -67,77 +84,114 @@ export class PendingCalls {
           }
         },
         reject,
-        timer: undefined,
+        deadline: timeout === undefined ? Infinity : performance.now() + timeout.ms,
+        timeout,
         detach: undefined,
         isAbandoned: false,
       };
       send(id);
-      this.#calls.set(id, call);
+      this.#slots[this.#slotOf(id)] = call;
+      this.#used++;
       this.#count++;
-      if (timeout !== undefined) {
-        const { signal } = timeout;
-        call.timer = new Timer(timeout.ms, () => this.#abandon(call, timeout.error()));
-        if (signal !== undefined) {
-          const aborted = () => this.#abandon(call, signal.reason);
-          call.detach = () => signal.removeEventListener("abort", aborted);
-          signal.addEventListener("abort", aborted);
-        }
+      if (call.deadline < this.#timerAt) this.#setTimer(call.deadline);
+      const signal = timeout?.signal;
+      if (signal !== undefined) {
+        const aborted = () => this.#abandon(call, signal.reason);
+        call.detach = () => signal.removeEventListener("abort", aborted);
+        signal.addEventListener("abort", aborted);
       }
     });
   }
 
   /** Passes an answer to its call. Returns whether a call under that id waits for this type. */
   answer(header: Header, bytes: Uint8Array, from: number, to: number): boolean {
-    const call = this.#calls.get(header.id);
+    const call = this.#find(header.id);
     if (call === undefined || call.type !== header.type) return false;
-    if (this.#remove(header.id, call)) call.accept(header, bytes, from, to);
+    if (this.#remove(call)) call.accept(header, bytes, from, to);
     return true;
   }
 
   /** Rejects the call under `id`. Returns whether there is one. */
   reject(id: number, error: ParleyError): boolean {
-    const call = this.#calls.get(id);
+    const call = this.#find(id);
     if (call === undefined) return false;
-    if (this.#remove(id, call)) call.reject(error);
+    if (this.#remove(call)) call.reject(error);
     return true;
   }
 
-  /** Rejects all calls. */
+  /** Rejects all calls: the connection is over. */
   rejectAll(error: ParleyError): void {
-    for (const [id, call] of this.#calls) {
-      if (this.#remove(id, call)) call.reject(error);
+    this.#timer?.stop();
+    this.#timerAt = Infinity;
+    for (const call of this.#slots) {
+      if (call !== undefined && this.#remove(call)) call.reject(error);
     }
   }
 
+  #slotOf(id: number): number {
+    return id & (this.#slots.length - 1);
+  }
+
+  #find(id: number): PendingCall | undefined {
+    const call = this.#slots[this.#slotOf(id)];
+    return call?.id === id ? call : undefined;
+  }
+
   /** Frees the id. Returns whether the caller still waits. */
-  #remove(id: number, call: PendingCall): boolean {
-    this.#calls.delete(id);
+  #remove(call: PendingCall): boolean {
+    this.#slots[this.#slotOf(call.id)] = undefined;
+    this.#used--;
     if (call.isAbandoned) return false;
-    call.timer?.stop();
     call.detach?.();
     this.#count--;
     return true;
   }
 
   #abandon(call: PendingCall, error: unknown): void {
-    call.timer?.stop();
     call.detach?.();
     call.isAbandoned = true;
     this.#count--;
     call.reject(error);
   }
 
+  #setTimer(at: number): void {
+    this.#timer?.stop();
+    this.#timerAt = at;
+    this.#timer = at === Infinity ? undefined : new Timer(at - performance.now(), this.#expire);
+  }
+
+  /** Abandons the calls that are due, and sets the timer for those that will be next. */
+  readonly #expire = () => {
+    const now = performance.now();
+    let next = Infinity;
+    for (const call of this.#slots) {
+      if (call === undefined || call.isAbandoned) continue;
+      if (call.deadline <= now) this.#abandon(call, call.timeout!.error());
+      else next = Math.min(next, call.deadline);
+    }
+    this.#setTimer(next);
+  };
+
   /** The next free id. An id is used again as late as possible, so that a stray answer does not meet a new call. */
   #freeId(): number {
-    if (this.#calls.size >= MAX_ID) {
-      throw new ParleyError(
-        "backlog_full",
-        `${MAX_ID} calls wait for an answer; await some before making more`,
-      );
+    if (this.#used >= MAX_ID) {
+      throw new ParleyError("backlog_full", `${MAX_ID} calls wait for an answer; await some before making more`);
     }
+    if (this.#used * 2 >= this.#slots.length && this.#slots.length <= MAX_ID) this.#grow();
     do {
       this.#lastId = this.#lastId % MAX_ID + 1;
-    } while (this.#calls.has(this.#lastId));
+    } while (this.#slots[this.#slotOf(this.#lastId)] !== undefined);
     return this.#lastId;
   }
+
+  /** Ids that differ in their last bits differ in one bit more of them, too. */
+  #grow(): void {
+    const slots = emptySlots(this.#slots.length * 2);
+    for (const call of this.#slots) if (call !== undefined) slots[call.id & (slots.length - 1)] = call;
+    this.#slots = slots;
+  }
+}
+
+function emptySlots(count: number): (PendingCall | undefined)[] {
+  return new Array<PendingCall | undefined>(count).fill(undefined);
 }

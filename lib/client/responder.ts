@@ -27,7 +27,8 @@ export class ClientResponder implements Responder {
   readonly #concurrency: number;
   readonly #onError: (error: unknown, request: Request) => void;
   readonly #leave: (responder: ClientResponder) => Promise<void>;
-  readonly #running = new Set<ReceivedRequest>();
+  /** In any order. Not a `Set`, for the reason that `PendingCalls` has no `Map`. */
+  readonly #running: ReceivedRequest[] = [];
   readonly #signal: AbortSignal | undefined;
   readonly #aborted = () => void this.stop().catch(() => {});
   /** Wakes the loop when a handler has finished. */
@@ -95,14 +96,21 @@ export class ClientResponder implements Responder {
         const { value: request } = await this.queue.next();
         if (request === undefined) break;
         if (!(request instanceof ReceivedRequest)) continue;
-        this.#running.add(request);
+        request.place = this.#running.push(request) - 1;
         this.#answer(request);
-        while (this.#running.size >= this.#concurrency) await this.#handlerFinished();
+        while (this.#running.length >= this.#concurrency) await this.#handlerFinished();
       }
-      while (this.#running.size > 0 && this.#stopping !== undefined) await this.#handlerFinished();
+      while (this.#running.length > 0 && this.#stopping !== undefined) await this.#handlerFinished();
     } finally {
       this.#signal?.removeEventListener("abort", this.#aborted);
     }
+  }
+
+  #remove(request: ReceivedRequest): void {
+    const last = this.#running.pop()!;
+    if (last === request) return;
+    this.#running[request.place] = last;
+    last.place = request.place;
   }
 
   #handlerFinished(): Promise<void> {
@@ -120,7 +128,7 @@ export class ClientResponder implements Responder {
       await replyError(error, (payload, options) => request.reply(payload, options)).catch(() => {});
       callSafely(() => this.#onError(error, request));
     } finally {
-      this.#running.delete(request);
+      this.#remove(request);
       this.#wake?.();
     }
   }
