@@ -175,7 +175,10 @@ export class PendingCalls {
   /** The next free id. An id is used again as late as possible, so that a stray answer does not meet a new call. */
   #freeId(): number {
     if (this.#used >= MAX_ID) {
-      throw new ParleyError("backlog_full", `${MAX_ID} calls wait for an answer; await some before making more`);
+      throw new ParleyError(
+        "backlog_full",
+        `${MAX_ID} calls wait for an answer; await some before making more`,
+      );
     }
     if (this.#used * 2 >= this.#slots.length && this.#slots.length <= MAX_ID) this.#grow();
     do {
