@@ -16,7 +16,7 @@ const DOCUMENTS = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "certs/README.
 const MADE = /^(certs\/.+\.pem|dist\/|parley-state\/)/;
 
 /** A path of this repository: below one of its folders, or a file name with an extension that its files have. */
-const PATH = /^(\.ci|bench|certs|docs|examples|lib|tests)\/|^[\w.-]+\.(ts|md|json|py|svg)$/;
+const PATH = /^(\.ci|bench|certs|docs|examples|lib|release|tests)\/|^[\w.-]+\.(ts|md|json|py|svg)$/;
 
 interface Mention {
   readonly document: string;
