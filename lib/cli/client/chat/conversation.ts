@@ -19,6 +19,8 @@ import type { Screen } from "./screen.ts";
 export interface ConversationOptions {
   /** Whether messages that may be lost are only shown. Otherwise they also make the end of the chat a failure. */
   readonly forgivesLosses: boolean;
+  /** A channel was joined or asked. */
+  seen(channel: string): void;
   /** Another channel is talked on, or the connection broke or came back. */
   changed(): void;
   /** Nothing is received on a channel any more, although the client is still connected. */
@@ -94,7 +96,7 @@ export class Conversation {
         presence: (change) => this.#presenceChanged(channel, change),
       });
       this.#joined.set(channel, subscription);
-      this.#known.add(channel);
+      this.#seen(channel);
       this.#rememberMembers();
       this.#showMessages(subscription).catch((error) => this.#lost(subscription, error));
     }
@@ -141,7 +143,7 @@ export class Conversation {
     const [, channel, text] = /^(\S+)\s+(.*)$/s.exec(argument) ?? [];
     if (channel === undefined) throw wrong("/ask needs a channel and a text: /ask CHANNEL TEXT");
     const reply = this.#client.request(channel, text);
-    this.#known.add(channel);
+    reply.then(() => this.#seen(channel), () => {});
     await this.#show(this.#client.name, ` (asks ${visible(channel)})`, undefined, text);
     const { sender, payload } = await reply;
     await this.#show(
@@ -178,6 +180,11 @@ export class Conversation {
     this.#rememberMembers();
     for (const channel of this.#joined.keys()) this.#screen.notice(this.#describe(channel, FEW_NAMES));
     this.#options.changed();
+  }
+
+  #seen(channel: string): void {
+    this.#known.add(channel);
+    this.#options.seen(channel);
   }
 
   #presenceChanged(channel: string, { type, sessionId, name }: PresenceChange): void {

@@ -11,7 +11,7 @@ import type { Conversation } from "./conversation.ts";
 import { type History, MAX_LINES } from "./history.ts";
 import { LineEditor } from "./line_editor.ts";
 import { RawTerminal } from "./raw_terminal.ts";
-import type { TerminalScreen } from "./screen.ts";
+import type { TerminalScreen } from "./terminal_screen.ts";
 
 /** What a keyboard works on. */
 export interface KeyboardOptions {
@@ -47,7 +47,6 @@ export class Keyboard implements AsyncDisposable {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
     this.#end = resolve;
-    conversation.addKnown(earlier.flatMap((line) => /^\/join (\S+)$/.exec(line)?.[1] ?? []).reverse());
     this.#editor = new LineEditor(earlier, MAX_LINES, {
       submitted: (text) => this.#submitted(text),
       completing: (beforeCursor) => this.#complete(beforeCursor),

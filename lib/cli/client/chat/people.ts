@@ -64,15 +64,19 @@ export class People {
     return (this.#counts.get(name) ?? 0) > 1 ? `${name}#${id}` : name;
   }
 
-  /** Finds the session whose name or label `text` begins with; behind it is the rest of the text. */
+  /**
+   * Finds the session whose name or label `text` begins with; behind it is the rest of the text. `#17` is a session that
+   * is known by its id only.
+   */
   find(text: string): Found {
     const present = this.present;
+    const { name: typed = "", id, rest = "" } =
+      /^(?<name>.*?)#(?<id>\d+)(?<rest>\s.*|)$/su.exec(text)?.groups ?? {};
+    if (id !== undefined && (typed === "" || typed === present.get(Number(id)))) {
+      return { kind: "one", id: Number(id), name: this.label(Number(id)), rest: rest.trim() };
+    }
     const matches = [...present].filter(([, name]) => beginsWithName(text, name));
     const longest = Math.max(0, ...matches.map(([, { length }]) => length));
-    const labelled = /^(?<name>.+?)#(?<id>\d+)(?<rest>\s.*|)$/su.exec(text)?.groups;
-    if (labelled !== undefined && present.get(Number(labelled.id)) === labelled.name) {
-      return { kind: "one", id: Number(labelled.id), name: labelled.name, rest: labelled.rest.trim() };
-    }
     const named = matches.filter(([, { length }]) => length === longest);
     if (named.length > 1) return { kind: "several", labels: named.map(([id, name]) => `${name}#${id}`) };
     if (named.length === 1) {

@@ -7,9 +7,10 @@
 import type { Client } from "../../../client/api.ts";
 import { Conversation } from "../chat/conversation.ts";
 import { History } from "../chat/history.ts";
-import { Keyboard } from "../chat/keyboard.ts";
+import type { Keyboard } from "../chat/keyboard.ts";
 import { canDraw } from "../chat/raw_terminal.ts";
-import { StreamScreen, TerminalScreen } from "../chat/screen.ts";
+import { StreamScreen } from "../chat/screen.ts";
+import type { TerminalScreen } from "../chat/terminal_screen.ts";
 import type { Command, Context } from "../command.ts";
 import { connectionLost } from "../connection.ts";
 import { lines, stdin } from "../input.ts";
@@ -37,10 +38,8 @@ export const CHAT: Command = {
 };
 
 async function chat(context: Context): Promise<void> {
-  const { values, operands, host, output, log, printLine, connect } = context;
-  const terminal = canDraw(host)
-    ? new TerminalScreen({ output, size: () => Deno.consoleSize(), isColoured: !Deno.noColor })
-    : undefined;
+  const { values, operands, host, output, log, channels, printLine, connect } = context;
+  const terminal = canDraw(host) ? await openScreen(context) : undefined;
   const screen = terminal ?? new StreamScreen(output, printLine);
   const unheard = Promise.withResolvers<never>();
   unheard.promise.catch(() => {});
@@ -55,6 +54,7 @@ async function chat(context: Context): Promise<void> {
   conversation = new Conversation(client, screen, {
     forgivesLosses: terminal !== undefined,
     changed: () => keyboard?.updatePrompt(),
+    seen: (channel) => channels.add(channel),
     lost: (channel, error) => {
       screen.problem(`${visible(channel)}: ${describeFailure(error)}`);
       if (terminal === undefined) unheard.reject(error);
@@ -71,8 +71,25 @@ async function chat(context: Context): Promise<void> {
       unheard.promise,
     ]);
   }
+  conversation.addKnown(await channels.list());
   keyboard = await startKeyboard(context, conversation, terminal);
   await Promise.race([keyboard.ended, connectionLost(client)]);
+}
+
+// What only a terminal needs is loaded only then: the line editor alone takes as long to load as many a command to run.
+
+async function openScreen({ output }: Context): Promise<TerminalScreen> {
+  const { TerminalScreen } = await import("../chat/terminal_screen.ts");
+  return new TerminalScreen({ output, size: terminalSize, isColoured: !Deno.noColor });
+}
+
+/** The size of the terminal; zeros if it does not tell. */
+function terminalSize(): { columns: number; rows: number } {
+  try {
+    return Deno.consoleSize();
+  } catch {
+    return { columns: 0, rows: 0 };
+  }
 }
 
 /** Reads the keyboard until the command ends. What would go to stderr appears above the line that is typed. */
@@ -81,6 +98,7 @@ async function startKeyboard(
   conversation: Conversation,
   screen: TerminalScreen,
 ): Promise<Keyboard> {
+  const { Keyboard } = await import("../chat/keyboard.ts");
   const history = new History(userStorage(host.env), (error) => log.warn("history", { error }));
   const keyboard = await Keyboard.start({ conversation, screen, history }, stdin(host.stdin).chunks);
   divertLines((line) => screen.line(line));
@@ -94,9 +112,19 @@ async function startKeyboard(
 
 const RETURN = 0x0d;
 
+/** The longest line of a terminal in its usual mode, without its end. It drops the rest without a word. */
+const TERMINAL_LINE_BYTES = 4_095;
+
 /** Sends each line of stdin except empty ones; resolves at the end of stdin. */
-async function sendLines({ host }: Context, conversation: Conversation, client: Client): Promise<void> {
+async function sendLines(
+  { host, printError }: Context,
+  conversation: Conversation,
+  client: Client,
+): Promise<void> {
   for await (const line of lines(stdin(host.stdin), client.limits.payload)) {
+    if (line.length === TERMINAL_LINE_BYTES && host.stdin.isTerminal()) {
+      printError(`the terminal may have cut a line at ${TERMINAL_LINE_BYTES} bytes`);
+    }
     const payload = line.at(-1) === RETURN ? line.subarray(0, -1) : line;
     if (payload.length > 0) await conversation.say(payload, kindOf(payload));
   }

@@ -36,8 +36,9 @@ Deno.test("a session is found by its name, with spaces and in any case of letter
   assertEquals(people.find("ada hello there"), { kind: "one", id: 1, name: "Ada", rest: "hello there" });
   assertEquals(people.find("Ada Lovelace hi"), { kind: "one", id: 2, name: "Ada Lovelace", rest: "hi" });
   assertEquals(people.find("Grace hi"), { kind: "several", labels: ["Grace#3", "Grace#4"] });
-  assertEquals(people.find("Grace#4 hi\nyou"), { kind: "one", id: 4, name: "Grace", rest: "hi\nyou" });
+  assertEquals(people.find("Grace#4 hi\nyou"), { kind: "one", id: 4, name: "Grace#4", rest: "hi\nyou" });
   assertEquals(people.find("C#3 hi"), { kind: "one", id: 5, name: "C#3", rest: "hi" });
+  assertEquals(people.find("#9 hi"), { kind: "one", id: 9, name: "session 9", rest: "hi" });
   assertEquals(people.find("linus hi"), { kind: "left", name: "Linus" });
   assertEquals([people.find("Adam hi"), people.find("")], [{ kind: "unknown" }, { kind: "unknown" }]);
 });

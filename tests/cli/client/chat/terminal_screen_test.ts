@@ -6,7 +6,7 @@
 
 import { assertEquals } from "@std/assert";
 import { LineEditor } from "../../../../lib/cli/client/chat/line_editor.ts";
-import { TerminalScreen } from "../../../../lib/cli/client/chat/screen.ts";
+import { TerminalScreen } from "../../../../lib/cli/client/chat/terminal_screen.ts";
 import { Output } from "../../../../lib/cli/output.ts";
 import { Emulator } from "../../../harness/emulator.ts";
 
