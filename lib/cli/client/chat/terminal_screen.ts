@@ -82,10 +82,11 @@ export class TerminalScreen implements Screen {
     this.#add(line.replaceAll("\n", "\r\n"))?.catch(() => {});
   }
 
-  /** Shows the prompt and what is typed, and keeps both at the bottom from then on. The cursor is on an empty row. */
+  /** Shows the prompt and what is typed in the cursor's row, and keeps both at the bottom from then on. */
   begin(edited: EditedLine): void {
     this.#edited = edited;
     this.#shown = undefined;
+    this.#pending.push("\r\x1b[J");
     this.refresh();
   }
 
