@@ -19,6 +19,9 @@ const KIND_BITS: Record<ContentKind, number> = { bytes: Kind.BYTES, text: Kind.T
 
 const NOTHING = new Uint8Array(0);
 
+/** Up to this many bytes of payload, copying them behind the header costs less than sending them apart. */
+const JOINED_BYTES = 32;
+
 const encoder = new TextEncoder();
 
 /** Writes the frames of one session. Short text is encoded without allocation. */
@@ -69,9 +72,15 @@ export class FrameWriter {
 
   /** Queues a frame of any type. The server's limit on payloads is not checked. */
   frame(type: number, flags: number, id: number, channel: number, payload: Uint8Array = NOTHING): void {
-    this.#put(type, flags, id, channel, payload.length);
-    this.#outbox.send(this.#scratch, 0, HEADER_BYTES);
-    if (payload.length > 0) this.#outbox.send(payload, 0, payload.length);
+    const { length } = payload;
+    this.#put(type, flags, id, channel, length);
+    if (length <= JOINED_BYTES) {
+      for (let i = 0; i < length; i++) this.#scratchText[i] = payload[i];
+      this.#outbox.send(this.#scratch, 0, HEADER_BYTES + length);
+    } else {
+      this.#outbox.send(this.#scratch, 0, HEADER_BYTES);
+      this.#outbox.send(payload, 0, length);
+    }
     if (this.#trace !== undefined) this.#show(payload);
   }
 

@@ -118,6 +118,7 @@ export class MessageQueue {
       const message = isSkipped ? undefined : readMessage(bytes, at, run.origin);
       if (next >= bytes.length) {
         this.#first = run.next;
+        run.next = undefined; // or a dead run would keep those after it from the garbage collector
         if (this.#first === undefined) this.#last = undefined;
       }
       this.#count(at - next);

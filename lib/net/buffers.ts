@@ -105,7 +105,7 @@ export class BufferPool {
 
   /** Whether `bytes` are on offer. If so, `follower` need not copy from them before its `offerEnds` is called. */
   follow(bytes: Uint8Array, follower: Follower): boolean {
-    if (!this.#offered.has(bytes)) return false;
+    if (this.#offered.size === 0 || !this.#offered.has(bytes)) return false;
     this.#followers.push(follower);
     return true;
   }
