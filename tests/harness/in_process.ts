@@ -16,7 +16,7 @@ export interface InProcessOptions {
   readonly stdin?: string | Uint8Array<ArrayBuffer>;
 }
 
-/** Runs `parley ARGS` to its end. No signal reaches it. */
+/** Runs `parley ARGS` to its end. No signal reaches it. Run one at a time, because logging belongs to the process. */
 export async function runParley(
   args: readonly string[],
   { env = {}, stdin = "" }: InProcessOptions = {},

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ConnectOptions } from "../../client/options.ts";
 import { type Logging, setUpLogging } from "../../logging/setup.ts";
 import { LineQueue, type LineQueueOptions } from "../../logging/line_queue.ts";
 import { VERSION } from "../../version.ts";
@@ -163,15 +164,18 @@ async function perform(
       await clientLog.flush(); // the question for a token comes after what was logged
       const saved = "context" in address ? await contexts.get(address.context) : undefined;
       const token = await readToken(values.token, origins.token);
+      const server = "context" in address ? { url: saved?.url } : address;
       return {
-        ...("context" in address ? { url: saved?.url } : address),
+        ...server,
         name: name ?? saved?.name,
         token,
         tls,
         ca: await readAuthority(values.ca),
         insecure,
         timeoutMs: values.timeout,
-        trace: trace ? makeTrace(printLine, makeMask(token), () => performance.now()) : undefined,
+        trace: trace
+          ? makeTrace(printLine, makeMask(token, ...tokensIn(server.url)), () => performance.now())
+          : undefined,
       };
     },
     connect: async (commandOptions = {}) => {
@@ -204,6 +208,11 @@ async function perform(
 /** The operands of `command` that are names of channels. */
 function channelsIn({ operands: { channels } }: Command, operands: readonly string[]): readonly string[] {
   return channels === "all" ? operands : channels === "first" ? operands.slice(0, 1) : [];
+}
+
+/** The tokens in join links, as far as they are text. */
+function tokensIn(url: ConnectOptions["url"]): string[] {
+  return [url ?? []].flat().flatMap((link) => /[?&]token=([^&#\s]+)/.exec(link)?.[1] ?? []);
 }
 
 function statusPrinter(printLine: Context["printLine"], stderr: OutputStream): Context["printStatus"] {

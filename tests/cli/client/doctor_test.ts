@@ -153,7 +153,7 @@ const CASES: readonly Case[] = [
     code: 3,
     says: /speaks TLS; connect over TLS \(a parleys:\/\/ URL\), with its CA/,
     step: "greeting",
-    also: [/^ok {4}address {5}127\.0\.0\.1:\d+, without TLS/m],
+    also: [/^ok {4}address {5}127\.0\.0\.1:\d+ \(from --port\), without TLS/m],
   },
   {
     name: "a client with TLS, a server without TLS",
@@ -195,7 +195,7 @@ const CASES: readonly Case[] = [
     code: 3,
     says: /certificate that is not valid yet \(20.*\); check that the clock here is right \(it says 20/,
     step: "tls",
-    also: [/valid from 20\S+Z, in 2 days\)/],
+    also: [/valid from 20\S+Z, in 3 days\)/],
   },
   {
     name: "no token",
@@ -212,7 +212,7 @@ const CASES: readonly Case[] = [
     says: /token expired: it ended at 20.*Z; ask for a new one/,
     step: "token",
     also: [
-      /\(by its own words it is Ada's, valid until 20\S+Z, 2 hours ago; may publish on jobs\.\*; may not .*\)/,
+      /\(the token says that it is Ada's, valid until 20\S+Z, 2 hours ago; may publish on jobs\.\*; may not .*\)/,
       /^ok {4}clock {7}the server's differs by less than a second$/m,
     ],
   },
@@ -310,7 +310,7 @@ Deno.test({
     const text = await runParley(["doctor", ...options]);
     assertEquals([text.code, text.stderr], [0, ""]);
     const expected = [
-      /^ok {4}address {5}127\.0\.0\.1:\d+, over TLS, trusting the authority that was given, with a token$/,
+      /^ok {4}address {5}127\.0\.0\.1:\d+ \(from --url\), over TLS, trusting the authority that was given, with a token$/,
       /^ok {4}name {8}127\.0\.0\.1 is an address$/,
       /^ok {4}tcp {9}connected to 127\.0\.0\.1:\d+ in [\d.]+ ms$/,
       /^ok {4}tls {9}the certificate is trusted: for .*127\.0\.0\.1.*; issued by Parley CA \w+; valid until \S+Z, in \d+ days$/,
@@ -332,6 +332,31 @@ Deno.test({
     assertEquals(json.stdout.includes("eyJ"), false);
     const pattern = await runParley(["doctor", ...options.slice(0, -1), "jobs.>"]);
     assertMatch(pattern.stdout, /^warn {2}permission {2}on jobs\.> may subscribe, may not respond$/m);
+  },
+});
+
+Deno.test({
+  name: "doctor says which option the address comes from",
+  ignore: !MAY_USE_FILES,
+  fn: async () => {
+    using folder = makeFolder();
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const url = `parley://127.0.0.1:${listener.addr.port}`;
+    listener.close();
+    const firstLine = async (args: string[], env: Record<string, string> = {}) => {
+      const options = { env: { XDG_STATE_HOME: folder.path, ...env } };
+      const { stdout } = await runParley(["doctor", "--timeout", "1s", ...args], options);
+      return stdout.split("\n")[0].slice(16);
+    };
+    assertMatch(await firstLine(["--url", url]), /\(from --url\), without TLS/);
+    assertMatch(await firstLine(["--host", "127.0.0.1", "--port", "1"]), /:1 \(from --host and --port\)/);
+    assertMatch(await firstLine([], { PARLEY_URL: url }), /\(from PARLEY_URL\)/);
+    assertMatch(await firstLine([], { PARLEY_PORT: "1" }), /^127\.0\.0\.1:1 \(from PARLEY_PORT\)/);
+    assertMatch(await firstLine([]), /^127\.0\.0\.1:7253 \(the default, as no option names a server\)/);
+    const env = { XDG_STATE_HOME: folder.path };
+    assertEquals((await runParley(["context", "add", "home", url], { env })).code, 0);
+    assertMatch(await firstLine([]), /\(the context home\)/);
+    assertMatch(await firstLine(["--context", "home"]), /\(from --context\)/);
   },
 });
 

@@ -35,34 +35,74 @@ export const DOCTOR: Command = {
   run: doctor,
 };
 
-async function doctor({ values, output, host, resources, connectOptions }: Context): Promise<void> {
+async function doctor(context: Context): Promise<void> {
+  const { values, output, host, resources, connectOptions } = context;
   // Here, because no other command needs what it needs.
   const { diagnose } = await import("../doctor/diagnosis.ts");
   const paint = painter(host.stdout);
-  const connect = await connectOptions();
-  const options = { connect, channel: values.channel, now: Date.now };
+  const origin = await addressOrigin(context);
   let isConnected = false;
-  for await (
-    const step of diagnose({
-      ...options,
-      connected: (client) => {
-        isConnected = true;
-        resources.use(client);
-      },
-    })
-  ) {
-    await output.line(values.json ? formatJson(step) : formatText(step, paint));
+  const steps = diagnose({
+    connect: await connectOptions(),
+    origin,
+    channel: values.channel,
+    now: Date.now,
+    connected: (client) => {
+      isConnected = true;
+      resources.use(client);
+    },
+  });
+  for await (const step of steps) {
+    await output.line(values.json ? formatJson(step) : formatText(step, origin, paint));
     if (step.error !== undefined) throw new CommandError("", exitCodeOf(step.error, isConnected));
   }
 }
 
-function formatText({ name, status, text, error }: Step, paint: ReturnType<typeof painter>): string {
+/** Says which options the address comes from, in the order in which they win: `from --url`. */
+async function addressOrigin({ values, origins, contexts }: Context): Promise<string> {
+  const flags = (["url", "context", "host", "port"] as const).filter((name) => origins[name] === "flag");
+  if (flags.length > 0) return `from ${flags.map((name) => `--${name}`).join(" and ")}`;
+  if (values.url !== undefined) return `from ${origins.url}`;
+  if (values.context !== undefined) return `from ${origins.context}`;
+  const variables = (["host", "port"] as const).filter((name) => origins[name] !== "default");
+  if (variables.length > 0) return `from ${variables.map((name) => origins[name]).join(" and ")}`;
+  const inUse = (await contexts.list()).find(({ current }) => current);
+  return inUse === undefined ? DEFAULT_ORIGIN : `the context ${inUse.name}`;
+}
+
+const DEFAULT_ORIGIN = "the default, as no option names a server";
+
+function formatText(
+  { name, status, text, error }: Step,
+  origin: string,
+  paint: ReturnType<typeof painter>,
+): string {
   const label = paint(STYLES[status], status.padEnd(4));
+  const line = `${label}  ${name.padEnd(NAME_WIDTH)}  ${text}`;
+  if (error === undefined) return line;
+  const advice = adviseOptions(name, error, origin);
   // The server chooses the code of its error: it may be any text.
-  const more = error !== undefined && error.code in EXPLANATIONS
-    ? `; more: parley explain ${error.code}`
-    : "";
-  return `${label}  ${name.padEnd(NAME_WIDTH)}  ${text}${more}`;
+  const more = error.code in EXPLANATIONS ? `; more: parley explain ${error.code}` : "";
+  return `${line}${advice === undefined ? "" : `; ${advice}`}${more}`;
+}
+
+/** Which options of this program are the cure: the library's errors do not know them. */
+function adviseOptions(
+  step: Step["name"],
+  { code, message }: ParleyError,
+  origin: string,
+): string | undefined {
+  if (code === "untrusted" && message.includes("CA that is not known")) {
+    return "use the server's join link as --url, or its ca.pem as --ca";
+  }
+  if (code === "not_parley" && step === "tls") {
+    return "leave out --tls and --ca, or write parley:// for parleys://";
+  }
+  if (code === "not_parley" && message.includes("speaks TLS")) {
+    return "use the server's join link as --url, or --tls with its ca.pem as --ca";
+  }
+  const isDefault = code === "unreachable" && origin === DEFAULT_ORIGIN;
+  return isDefault ? "name the server with --url, or with --host and --port" : undefined;
 }
 
 function formatJson({ name, status, text, error, details }: Step): string {

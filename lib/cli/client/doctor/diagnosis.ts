@@ -43,6 +43,8 @@ export type StepName =
 /** What is checked, and with what. */
 export interface DiagnosisOptions {
   readonly connect: ConnectOptions;
+  /** Which option or variable the address comes from: `from --url`. */
+  readonly origin: string;
   /** The channel whose permissions are checked: a name or a pattern. */
   readonly channel: string | undefined;
   /** The clock, in milliseconds since 1970. */
@@ -59,11 +61,11 @@ const PINGS = 3;
 
 /** Yields each step as soon as it is done. The last one has failed, or is the round trip. */
 export async function* diagnose(
-  { connect, channel, now, connected }: DiagnosisOptions,
+  { connect, origin, channel, now, connected }: DiagnosisOptions,
 ): AsyncGenerator<Step> {
   const timeoutMs = connect.timeoutMs ?? STEP_MS;
   const [address] = addressesOf(connect);
-  yield ok("address", describeAddress(address), {
+  yield ok("address", describeAddress(address, origin), {
     host: address.hostname,
     port: address.port,
     tls: address.tls,
@@ -89,7 +91,7 @@ export async function* diagnose(
   yield { name: "clock", ...compareClocks(attempt.serverTime, attempt.answeredAtMs) };
   const token = address.token === undefined ? undefined : readTokenDetails(address.token);
   if (client instanceof ParleyError) {
-    const note = token && `by its own words it is ${describeToken(token, attempt.answeredAtMs)}`;
+    const note = token && `the token says that it is ${describeToken(token, attempt.answeredAtMs)}`;
     return yield failed("token", client, note);
   }
   connected(client);
@@ -113,11 +115,11 @@ function failed(name: StepName, error: ParleyError, note?: string, details?: obj
   return { name, status: "fail", text, error, details };
 }
 
-function describeAddress(address: Address): string {
+function describeAddress(address: Address, origin: string): string {
   const { tls, ca, token } = address;
   const trusted = ca === undefined ? "the authorities of this system" : "the authority that was given";
   return [
-    formatTarget(address),
+    `${formatTarget(address)} (${origin})`,
     tls ? `over TLS, trusting ${trusted}` : "without TLS",
     token === undefined ? "without a token" : "with a token",
   ].join(", ");
@@ -125,14 +127,16 @@ function describeAddress(address: Address): string {
 
 async function resolve({ hostname }: Address, withinMs: number): Promise<Step> {
   if (isAddress(hostname)) return ok("name", `${hostname} is an address`, { addresses: [hostname] });
-  const { lookup } = await import("node:dns/promises");
+  const { lookup } = await import("node:dns"); // node:dns/promises makes older runtimes print a warning
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${withinMs / 1000} s`)), withinMs);
-  });
   try {
-    const found = await Promise.race([lookup(hostname, { all: true }), late]);
-    const addresses = found.map(({ address }) => address);
+    const addresses = await new Promise<string[]>((resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer within ${withinMs / 1000} s`)), withinMs);
+      lookup(hostname, { all: true }, (error, found) => {
+        if (error) reject(error);
+        else resolve(found.map(({ address }) => address));
+      });
+    });
     return ok("name", `${hostname} is ${addresses.join(", ")}`, { addresses });
   } catch (error) {
     const code = (error as { code?: string }).code;

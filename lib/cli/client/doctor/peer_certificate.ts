@@ -70,14 +70,21 @@ function describe(certificate: DetailedPeerCertificate): CertificateDetails | un
     last = next === last ? undefined : next;
   }
   return {
-    names: subjectaltname.split(", ").map((name) => name.replace(/^[^:]*:/, "")).filter((name) =>
-      name !== ""
-    ),
+    names: subjectaltname.split(", ").map(readName).filter((name) => name !== ""),
     chain,
     notBefore,
     notAfter,
     fingerprint: fingerprint256.replaceAll(":", "").toLowerCase(),
   };
+}
+
+/** Reads `DNS:localhost` or `IP Address:127.0.0.1`. Runtimes before 2.9 write addresses in hexadecimal. */
+function readName(entry: string): string {
+  const [, type, name] = /^([^:]*):(.*)$/.exec(entry) ?? [];
+  if (name === undefined) return "";
+  if (type !== "IP Address" || !/^([0-9a-f]{8}|[0-9a-f]{32})$/i.test(name)) return name;
+  if (name.length === 8) return name.match(/../g)!.map((byte) => parseInt(byte, 16)).join(".");
+  return new URL(`http://[${name.match(/..../g)!.join(":")}]`).hostname.slice(1, -1);
 }
 
 function commonName(subject: DetailedPeerCertificate["subject"] | undefined): string {

@@ -20,7 +20,7 @@ const SOON_MS = { certificate: 3 * 86_400_000, token: 10 * 60_000 };
 /** Formats a time span in the largest unit of which it has at least two: `90 minutes`, `3 days`. */
 export function describeSpan(ms: number): string {
   const [name, unitMs] = UNITS.find(([, unitMs]) => ms >= 2 * unitMs) ?? UNITS[UNITS.length - 1];
-  return `${Math.floor(ms / unitMs)} ${name}`;
+  return `${Math.round(ms / unitMs)} ${name}`;
 }
 
 /** Formats a time in minutes, with what is left or past of it: `2026-12-25T12:00Z, in 30 days`. */
