@@ -184,7 +184,7 @@ processTest(
     assertEquals([text.code, text.stdout.includes("\x1b")], [1, false]);
     assertEquals(
       text.stderr,
-      "parley: 1 of 2 frames malformed: at offset 34: channel of PING must be 0, got 9\n",
+      "parley: 1 of 2 frames is malformed: at offset 34: channel of PING must be 0, got 9\n",
     );
     assertMatch(text.stdout, /^ {2}! {4}at offset 34: channel of PING must be 0, got 9$/m);
     const json = await parley(["decode", "--json"], { stdin });

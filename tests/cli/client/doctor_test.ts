@@ -346,7 +346,7 @@ Deno.test({
     const firstLine = async (args: string[], env: Record<string, string> = {}) => {
       const options = { env: { XDG_STATE_HOME: folder.path, ...env } };
       const { stdout } = await runParley(["doctor", "--timeout", "1s", ...args], options);
-      return stdout.split("\n")[0].slice(16);
+      return stdout.split("\n")[0].slice(18);
     };
     assertMatch(await firstLine(["--url", url]), /\(from --url\), without TLS/);
     assertMatch(await firstLine(["--host", "127.0.0.1", "--port", "1"]), /:1 \(from --host and --port\)/);

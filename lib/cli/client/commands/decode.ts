@@ -64,7 +64,9 @@ async function decode({ values, operands, host, output }: Context): Promise<void
   }
   if (frames === 0) throw new CommandError("there are no bytes to decode");
   if (first === undefined) return;
-  const which = frames === 1 ? "the frame" : `${malformed} of ${frames} frames`;
+  const which = frames === 1
+    ? "the frame is"
+    : `${malformed} of ${frames} frames ${malformed === 1 ? "is" : "are"}`;
   throw new CommandError(`${which} malformed: at offset ${first.at}: ${first.text}`);
 }
 
