@@ -80,7 +80,8 @@ export function chatHelp(): string {
   return [
     ...commands.map(({ usage, summary }) => usage.padEnd(wide) + summary),
     "All else is sent to the channel; // sends a text that begins with /.",
-    "Tab completes commands, channels and names. Alt-Enter begins a new line. Up finds earlier lines.",
+    "Tab completes commands, channels and names. Up finds earlier lines.",
+    "Alt-Enter begins a new line.",
   ].join("\n");
 }
 

@@ -166,14 +166,14 @@ export class Conversation {
       this.#isRenewed = false;
     } else if (type === "resumed") {
       this.people.forget();
-      this.#renew(this.#breaks).catch(() => {}); // it broke again, and will be renewed again
+      void this.#renew(this.#breaks);
     }
     this.#options.changed();
   }
 
   /** Waits until the members are known again: a PONG comes behind the answers to all that was renewed. */
   async #renew(breaks: number): Promise<void> {
-    await this.#client.ping();
+    await this.#client.ping().catch(() => {});
     if (breaks !== this.#breaks) return;
     if (this.#options.forgivesLosses) this.#client.flush().catch(() => {}); // which fails once if there are any
     this.#isRenewed = true;
@@ -188,8 +188,9 @@ export class Conversation {
   }
 
   #presenceChanged(channel: string, { type, sessionId, name }: PresenceChange): void {
+    if (!this.#isRenewed) return; // what has left are the sessions of before, whose ids are stale
     this.people.remember(sessionId, name);
-    if (!this.#isRenewed || sessionId === this.#client.sessionId) return;
+    if (sessionId === this.#client.sessionId) return;
     const where = this.#joined.size > 1 ? ` ${channel}` : "";
     // In a later turn of the event loop, so that the last messages of a session appear before it leaves.
     setTimeout(() => this.#screen.notice(`${visible(name)} ${VERBS[type]}${where}`));
@@ -266,7 +267,7 @@ function describeMiss(found: Exclude<Found, { kind: "one" }>, argument: string):
   if (found.kind === "left") return `${visible(found.name)} has left`;
   return argument === ""
     ? "/msg needs a name and a text: /msg NAME TEXT"
-    : `nobody here has that name; /who lists who is there`;
+    : "no session here has that name; /who lists them";
 }
 
 function wrong(text: string): ParleyError {

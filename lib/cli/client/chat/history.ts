@@ -22,12 +22,13 @@ const Line = v.string();
 
 /** The history of one user. Chats at the same time share it. */
 export class History {
-  readonly #storage: Storage | undefined;
+  /** Undefined also after a failure. */
+  #storage: Storage | undefined;
   readonly #report: (error: unknown) => void;
   #unsaved: string[] = [];
   #saving: Promise<void> = Promise.resolve();
 
-  /** Without `storage` nothing is kept. `report` is called if the file cannot be read or written. */
+  /** Without `storage` nothing is kept. `report` is called once if the file cannot be read or written. */
   constructor(storage: Storage | undefined, report: (error: unknown) => void) {
     this.#storage = storage;
     this.#report = report;
@@ -38,7 +39,7 @@ export class History {
     try {
       return (await this.#read()).reverse();
     } catch (error) {
-      this.#report(error);
+      this.#fail(error);
       return [];
     }
   }
@@ -49,12 +50,17 @@ export class History {
       return;
     }
     this.#unsaved.push(line);
-    this.#saving = this.#saving.then(() => this.#save()).catch(this.#report);
+    this.#saving = this.#saving.then(() => this.#save()).catch((error) => this.#fail(error));
   }
 
   /** Resolves when everything is written. */
   saved(): Promise<void> {
     return this.#saving;
+  }
+
+  #fail(error: unknown): void {
+    this.#storage = undefined;
+    this.#report(error);
   }
 
   async #save(): Promise<void> {

@@ -50,7 +50,7 @@ export class Keyboard implements AsyncDisposable {
     this.#editor = new LineEditor(earlier, MAX_LINES, {
       submitted: (text) => this.#submitted(text),
       completing: (beforeCursor) => this.#complete(beforeCursor),
-      ended: resolve,
+      ended: () => void this.#last.then(resolve), // what was entered is sent
       interrupted: () => interrupt() || resolve(),
       suspended: () => this.#suspend(),
       cleared: () => screen.clear(),
@@ -106,7 +106,7 @@ export class Keyboard implements AsyncDisposable {
     const entry = parseEntry(line);
     if (entry.kind === "text") this.#report(this.#conversation.showOwn(entry.text));
     this.#last = this.#last.then(() => this.#perform(entry)).catch((error) => {
-      this.#screen.problem(describeFailure(error));
+      this.#screen.problem((entry.kind === "text" ? "not sent: " : "") + describeFailure(error));
       // What was not sent can be changed and sent again.
       if (this.#editor.line === "") this.#editor.insert(line);
       this.#screen.refresh();

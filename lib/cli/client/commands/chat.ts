@@ -94,12 +94,15 @@ function terminalSize(): { columns: number; rows: number } {
 
 /** Reads the keyboard until the command ends. What would go to stderr appears above the line that is typed. */
 async function startKeyboard(
-  { host, log, resources, divertLines }: Context,
+  { host, resources, divertLines }: Context,
   conversation: Conversation,
   screen: TerminalScreen,
 ): Promise<Keyboard> {
   const { Keyboard } = await import("../chat/keyboard.ts");
-  const history = new History(userStorage(host.env), (error) => log.warn("history", { error }));
+  const history = new History(
+    userStorage(host.env),
+    (error) => screen.problem(`what you type is not kept for the next chat: ${describeFailure(error)}`),
+  );
   const keyboard = await Keyboard.start({ conversation, screen, history }, stdin(host.stdin).chunks);
   divertLines((line) => screen.line(line));
   // Before the client is closed, which may take time: the keys have their usual meaning again.
