@@ -24,7 +24,7 @@ const COMMANDS = {
     argument: "channel",
   },
   leave: { usage: "/leave [CHANNEL]", summary: "leave this channel or another", argument: "joined" },
-  who: { usage: "/who [CHANNEL]", summary: "list who is there", argument: "joined" },
+  who: { usage: "/who [CHANNEL]", summary: "list the sessions there", argument: "joined" },
   msg: { usage: "/msg NAME TEXT", summary: "send a message to one session", argument: "name" },
   ask: { usage: "/ask CHANNEL TEXT", summary: "send a request and show the reply", argument: "channel" },
   help: { usage: "/help", summary: "show this" },

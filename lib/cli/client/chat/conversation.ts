@@ -1,5 +1,6 @@
 /**
- * The channels of a chat and what happens on them: who is there, what is said, and what a broken connection changes.
+ * The channels of a chat and what happens on them: their members, their messages, and what a broken
+ * connection changes.
  *
  * @module
  */
