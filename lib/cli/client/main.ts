@@ -174,7 +174,12 @@ async function perform(
         insecure,
         timeoutMs: values.timeout,
         trace: trace
-          ? makeTrace(printLine, makeMask(token, ...tokensIn(server.url)), () => performance.now())
+          ? makeTrace(
+            printLine,
+            makeMask(token, ...tokensIn(server.url)),
+            painter(host.stderr),
+            () => performance.now(),
+          )
           : undefined,
       };
     },

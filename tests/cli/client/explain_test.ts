@@ -39,6 +39,19 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "the documents of the protocol and of the library list every code",
+  ignore: !isGranted("read"),
+  fn: async () => {
+    const read = (name: string) => Deno.readTextFile(new URL(`../../../docs/${name}`, import.meta.url));
+    const [protocol, library] = [await read("protocol.md"), await read("library.md")];
+    const missing = Object.keys(EXPLANATIONS).filter((code) =>
+      !new RegExp(`^\\| [^|]*\\b${code}\\b`, "m").test(code in FATAL ? protocol : library)
+    );
+    assertEquals(missing, []);
+  },
+});
+
 Deno.test("a code is explained within 80 columns, however it is written", async () => {
   const text = await explain(["no_responders"]);
   assertMatch(

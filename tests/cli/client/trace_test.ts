@@ -39,7 +39,12 @@ Deno.test("a frame is summed up: time, session, direction, type, and the fields 
 Deno.test("a traced frame is its summary and its fields; the clock starts with the first one", () => {
   const printed: string[] = [];
   let clock = 1000;
-  const trace = makeTrace((text) => printed.push(text), makeMask("t0p-secret"), () => clock);
+  const trace = makeTrace(
+    (text) => printed.push(text),
+    makeMask("t0p-secret"),
+    (_style, text) => text,
+    () => clock,
+  );
   const payload = encoder.encode("my t0p-secret\x1b[2J");
   trace("out", header({ type: Type.PING }), new Uint8Array(0), 3);
   clock += 2.5;

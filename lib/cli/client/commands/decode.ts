@@ -10,7 +10,7 @@ import { decodeMessageHeaders } from "../../../wire/message_headers.ts";
 import { reasonNotRead } from "../../../config/option_file.ts";
 import { CommandError } from "../../failures.ts";
 import type { Host } from "../../host.ts";
-import { visible, visibleJson } from "../../terminal.ts";
+import { type Paint, painter, visible, visibleJson } from "../../terminal.ts";
 import { readCapture } from "../frames/capture.ts";
 import { type CapturedFrame, capturedFrames } from "../frames/captured_frames.ts";
 import type { Command, Context } from "../command.ts";
@@ -51,7 +51,7 @@ export const DECODE: Command = {
 async function decode({ values, operands, host, output }: Context): Promise<void> {
   const bytes = readCapture(await readInput(operands[0], host), MAX_CAPTURE_BYTES);
   const mask = makeMask();
-  const format = values.json ? formatJson : formatText;
+  const paint = painter(host.stdout);
   if (!values.json && bytes.length > 0) await output.line(COLUMNS);
   let frames = 0;
   let malformed = 0;
@@ -60,7 +60,7 @@ async function decode({ values, operands, host, output }: Context): Promise<void
     frames++;
     if (frame.problem !== undefined) malformed++;
     first ??= frame.problem;
-    await output.line(format(frame, frames, mask));
+    await output.line(values.json ? formatJson(frame, frames, mask) : formatText(frame, frames, mask, paint));
   }
   if (frames === 0) throw new CommandError("there are no bytes to decode");
   if (first === undefined) return;
@@ -101,18 +101,20 @@ function cannotRead(path: string, error: unknown): ParleyError {
   return new ParleyError("bad_argument", `cannot read ${path}: ${reasonNotRead(error)}`, { cause: error });
 }
 
-function formatText(frame: CapturedFrame, count: number, mask: Mask): string {
+function formatText(frame: CapturedFrame, count: number, mask: Mask, paint: Paint): string {
   const { at, header, payload, problem } = frame;
   const rows = header === undefined ? [unknownRow(at, payload)] : formatFrameRows(header, payload, mask, at);
-  if (problem !== undefined) rows.push(`  !    at offset ${problem.at}: ${visible(problem.text)}`);
-  return [formatTitle(frame, count), ...rows].join("\n");
+  if (problem !== undefined) {
+    rows.push(paint("red", `  !    at offset ${problem.at}: ${visible(problem.text)}`));
+  }
+  return ["", paint("bold", formatTitle(frame, count)), ...rows].join("\n");
 }
 
 /** `frame 1 at offset 0, from the client: HELLO 58 bytes`. */
 function formatTitle({ at, header, from }: CapturedFrame, count: number): string {
-  if (header === undefined) return `\nbytes at offset ${at}: no frame`;
+  if (header === undefined) return `bytes at offset ${at}: no frame`;
   const sender = from === undefined ? "" : `, from the ${from}`;
-  return `\nframe ${count} at offset ${at}${sender}: ${typeName(header.type)}  ${formatFields(header)}`;
+  return `frame ${count} at offset ${at}${sender}: ${typeName(header.type)}  ${formatFields(header)}`;
 }
 
 function unknownRow(at: number, bytes: Uint8Array): string {

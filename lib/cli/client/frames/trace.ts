@@ -14,6 +14,7 @@ import {
   Type,
   typeName,
 } from "../../../wire/header.ts";
+import type { Paint } from "../../terminal.ts";
 import { formatFrameRows } from "./frame_dump.ts";
 import type { Mask } from "./masking.ts";
 import { countOf } from "./payload_dump.ts";
@@ -28,15 +29,22 @@ const ENDS_WIDTH = 21;
  * Sees frames, and prints each with `printLine`.
  *
  * @param mask hides tokens
+ * @param paint makes the lines that sum up stand out
  * @param now the clock, in milliseconds; the first frame counts as 0
  */
-export function makeTrace(printLine: (text: string) => void, mask: Mask, now: () => number): Trace {
+export function makeTrace(
+  printLine: (text: string) => void,
+  mask: Mask,
+  paint: Paint,
+  now: () => number,
+): Trace {
   let start: number | undefined;
   return (way, header, payload, sessionId) => {
     const at = now();
     const ms = at - (start ??= at);
     const rows = formatFrameRows(header, payload, mask);
-    printLine([formatSummary(way, header, sessionId, ms), ...rows].join("\n"));
+    const summary = paint(way === "out" ? "cyan" : "green", formatSummary(way, header, sessionId, ms));
+    printLine([summary, ...rows].join("\n"));
   };
 }
 
