@@ -1,49 +1,120 @@
 /**
- * Runs `parley` in this process: what it prints and its exit code, without the cost of another process.
+ * `parley` in this process, with streams, environment and signals of its own: as {@linkcode Program}, at a hundredth of
+ * the cost.
  *
  * @module
  */
 
 import { main } from "../../lib/cli/client/main.ts";
-import type { Host, OutputStream } from "../../lib/cli/host.ts";
-import type { Ended } from "./program.ts";
+import type { Host, InterruptSource } from "../../lib/cli/host.ts";
+import { within } from "./deadline.ts";
+import { type Ended, Output } from "./program.ts";
 
-/** What a command is given. */
-export interface InProcessOptions {
-  /** Its environment; empty if left out. */
+/** How a command is started. */
+export interface CommandOptions {
+  /** Its environment, which has nothing of this process'. */
   readonly env?: Record<string, string>;
-  /** What it reads on stdin. */
-  readonly stdin?: string | Uint8Array<ArrayBuffer>;
+  /** All of its stdin; if left out, {@linkcode RunningCommand.type} writes it. */
+  readonly stdin?: string | Uint8Array;
 }
 
-/** Runs `parley ARGS` to its end. No signal reaches it. Run one at a time, because logging belongs to the process. */
-export async function runParley(
-  args: readonly string[],
-  { env = {}, stdin = "" }: InProcessOptions = {},
-): Promise<Ended> {
-  const [stdout, stderr] = [new Printed(), new Printed()];
-  const host: Host = {
-    stdin: { readable: new Blob([stdin]).stream(), isTerminal: () => false },
-    stdout,
-    stderr,
-    env,
-    listen: () => ({ happened: new Promise(() => {}), exitCode: undefined, [Symbol.dispose]: () => {} }),
+/** How long a command may take to end, in milliseconds. */
+const END_MS = 20_000;
+
+/** A running `parley`. Disposing of it interrupts it and waits for its end. */
+export class RunningCommand implements AsyncDisposable {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly #code: Promise<number>;
+  readonly #interrupts = new FakeInterrupts();
+  readonly #stdin = new TransformStream<Uint8Array, Uint8Array>(undefined, { highWaterMark: 100 });
+  readonly #writer = this.#stdin.writable.getWriter();
+
+  /** Starts `parley ARGS`. */
+  constructor(args: readonly string[], { env = {}, stdin }: CommandOptions = {}) {
+    const [stdout, stderr] = [outputPipe(), outputPipe()];
+    this.stdout = new Output("stdout", stdout.readable, true);
+    this.stderr = new Output("stderr", stderr.readable, true);
+    const host: Host = {
+      stdin: { readable: this.#stdin.readable, isTerminal: () => false },
+      stdout,
+      stderr,
+      env: { ...env, NO_COLOR: "1" },
+      listen: () => this.#interrupts,
+    };
+    this.#code = main(args, host).finally(() => Promise.all([stdout.close(), stderr.close()]));
+    this.#writer.closed.catch(() => {});
+    if (stdin !== undefined) this.type(stdin).then(() => this.endInput());
+  }
+
+  /** Writes to its stdin. */
+  async type(text: string | Uint8Array): Promise<void> {
+    const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+    if (bytes.length > 0) await this.#writer.write(bytes).catch(() => {}); // it need not read
+  }
+
+  /** Ends its stdin. */
+  async endInput(): Promise<void> {
+    await this.#writer.close().catch(() => {});
+  }
+
+  /** As Ctrl-C. */
+  interrupt(): void {
+    this.#interrupts.send();
+  }
+
+  /** Resolves when it has ended and its output has been read. */
+  async ended(): Promise<Ended> {
+    const code = await within(this.#code, "end of the command", END_MS);
+    return { code, stdout: await this.stdout.all(), stderr: await this.stderr.all() };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.interrupt();
+    await this.#code;
+    await Promise.all([this.stdout.all(), this.stderr.all()]);
+    await this.#writer.abort().catch(() => {});
+  }
+}
+
+/** A Ctrl-C that a test sends. */
+class FakeInterrupts implements InterruptSource {
+  readonly #sent = Promise.withResolvers<void>();
+  readonly happened: Promise<void> = this.#sent.promise;
+  exitCode: number | undefined;
+
+  send(): void {
+    this.exitCode = 130;
+    this.#sent.resolve();
+  }
+
+  [Symbol.dispose](): void {}
+}
+
+/** A pipe that a command writes to. Once its reader has gone, writing fails as it does on a pipe of the system. */
+function outputPipe() {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>(undefined, {
+    highWaterMark: 100,
+  });
+  const writer = writable.getWriter();
+  writer.closed.catch(() => {});
+  return {
+    readable,
+    isTerminal: () => false,
+    write: async (bytes: Uint8Array) => {
+      try {
+        await writer.write(bytes.slice());
+      } catch {
+        throw new Deno.errors.BrokenPipe("the reader has gone");
+      }
+      return bytes.length;
+    },
+    close: () => writer.close().catch(() => {}),
   };
-  const code = await main(args, host);
-  return { code, stdout: stdout.text, stderr: stderr.text };
 }
 
-/** Keeps what is written. */
-class Printed implements OutputStream {
-  readonly #decoder = new TextDecoder();
-  text = "";
-
-  isTerminal(): boolean {
-    return false;
-  }
-
-  write(bytes: Uint8Array): Promise<number> {
-    this.text += this.#decoder.decode(bytes, { stream: true });
-    return Promise.resolve(bytes.length);
-  }
+/** Runs `parley ARGS` to its end. */
+export async function runParley(args: readonly string[], options: CommandOptions = {}): Promise<Ended> {
+  await using command = new RunningCommand(args, { stdin: "", ...options });
+  return await command.ended();
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { concat } from "@std/bytes";
 import { CLIENT_OPTIONS } from "../../config/client_options.ts";
 import { formatMilliseconds, formatName, type Options } from "../../config/option.ts";
 import type { Message } from "../../client/message_types.ts";
@@ -13,11 +14,8 @@ import { visibleJson } from "../terminal.ts";
 /** A command failed. The requester does not get the reason, because it may be private. */
 export class CommandFailed extends CommandError {}
 
-/** The command could not write to stdout, because the reader has closed it. */
-export class CommandOutputClosed extends Error {}
-
 /** How long running commands may go on when `parley` ends, in milliseconds: less than it waits for them. */
-export const FINISH_MS = 3_000;
+const FINISH_MS = 3_000;
 
 /** How long a command that was told to end may take, in milliseconds. Then it is killed. */
 const KILL_MS = 1_000;
@@ -29,6 +27,7 @@ export class Shell implements Disposable {
   readonly #maxBytes: number;
   readonly #env: Readonly<Record<string, string>>;
   readonly #runs = new Set<Run>();
+  #stopTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #kill = () => this.#end("SIGKILL");
 
   /**
@@ -54,29 +53,40 @@ export class Shell implements Disposable {
    *
    * @throws {CommandFailed} if it fails, does not end in time or writes too much
    */
-  run(message: Message): Promise<Uint8Array> {
-    return this.#run(message, "piped");
+  async run(message: Message): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    await this.#run(message, (chunk) => {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > this.#maxBytes) {
+        throw new CommandFailed(`wrote more than the ${this.#maxBytes} bytes that this server accepts`);
+      }
+    });
+    return concat(chunks);
   }
 
   /**
-   * As {@linkcode run}, but its stdout goes to ours.
+   * As {@linkcode run}, but what it writes to stdout goes to `write`, which may return a promise to be waited for.
    *
-   * @throws {CommandFailed} if it fails or does not end in time
-   * @throws {CommandOutputClosed} if nothing reads our stdout any more
+   * @throws {CommandFailed} if it fails or does not end in time; what `write` throws
    */
-  async feed(message: Message): Promise<void> {
-    await this.#run(message, "inherit");
+  feed(message: Message, write: (chunk: Uint8Array) => Promise<void> | undefined): Promise<void> {
+    return this.#run(message, write);
   }
 
-  async #run(message: Message, stdout: "piped" | "inherit"): Promise<Uint8Array> {
-    const run = new Run(this.#command, { ...this.#env, ...describe(message) }, stdout);
+  async #run(
+    message: Message,
+    write: (chunk: Uint8Array) => Promise<void> | undefined | void,
+  ): Promise<void> {
+    const run = new Run(this.#command, { ...this.#env, ...describe(message) });
     this.#runs.add(run);
     const timer = setTimeout(
       () => run.stop(`did not end within ${formatMilliseconds(this.#timeoutMs)}`),
       this.#timeoutMs,
     );
     try {
-      return await run.output(message.payload, this.#maxBytes);
+      await run.finish(message.payload, write);
     } finally {
       clearTimeout(timer);
       run.ended.then(() => this.#runs.delete(run));
@@ -88,7 +98,13 @@ export class Shell implements Disposable {
     for (const run of this.#runs) run.stop("was ended, because parley ends");
   }
 
+  /** Tells the runs to end after {@linkcode FINISH_MS}, if they are still going on. */
+  stopSoon(): void {
+    this.#stopTimer = setTimeout(() => this.stop(), FINISH_MS);
+  }
+
   [Symbol.dispose](): void {
+    clearTimeout(this.#stopTimer);
     removeEventListener("unload", this.#kill);
     this.#kill();
   }
@@ -102,7 +118,7 @@ export class Shell implements Disposable {
 class Run {
   readonly #command: string;
   readonly #child: Deno.ChildProcess;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #stopped = Promise.withResolvers<never>();
   #isStopped = false;
@@ -110,7 +126,7 @@ class Run {
   /** Resolves when the shell has ended. */
   readonly ended: Promise<Deno.CommandStatus>;
 
-  constructor(command: string, env: Record<string, string>, stdout: "piped" | "inherit") {
+  constructor(command: string, env: Record<string, string>) {
     this.#command = command;
     const [shell, flag] = isWindows ? ["cmd", "/c"] : ["sh", "-c"];
     this.#child = new Deno.Command(shell, {
@@ -118,38 +134,38 @@ class Run {
       clearEnv: true,
       env,
       stdin: "piped",
-      stdout,
+      stdout: "piped",
       stderr: "inherit",
       detached: !isWindows, // in a process group of its own, so that what the shell has started can be ended with it
     }).spawn();
-    this.#reader = stdout === "piped" ? this.#child.stdout.getReader() : undefined;
+    this.#reader = this.#child.stdout.getReader();
     this.#writer = this.#child.stdin.getWriter();
     this.#stopped.promise.catch(() => {});
     this.ended = this.#child.status;
     this.ended.then(() => this.#hasEnded = true);
   }
 
-  /** Writes `input` to its stdin; resolves to what it writes to stdout. */
-  async output(input: Uint8Array, maxBytes: number): Promise<Uint8Array> {
+  /** Writes `input` to its stdin, and what comes from its stdout to `write`; resolves when it has ended well. */
+  async finish(
+    input: Uint8Array,
+    write: (chunk: Uint8Array) => Promise<void> | undefined | void,
+  ): Promise<void> {
     // A command need not read all of its stdin: `date` reads none.
     const written = this.#writer.write(input).then(() => this.#writer.close()).catch(() => {});
-    const [stdout, { success, code, signal }] = await Promise.race([
-      Promise.all([this.#readAll(maxBytes), this.ended, written]),
+    const [{ success, code, signal }] = await Promise.race([
+      Promise.all([this.ended, this.#read(write), written]),
       this.#stopped.promise,
     ]);
-    if (success) return stdout;
-    // A shell reports the signal that has ended its command as 128 and the number of the signal.
-    if (this.#reader === undefined && (signal === "SIGPIPE" || code === 128 + 13)) {
-      throw new CommandOutputClosed();
+    if (!success) {
+      throw this.#failure(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`);
     }
-    throw this.#failure(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`);
   }
 
-  /** Tells it to end, and kills it if it does not. Its output fails at once, with the reason. */
-  stop(reason: string): void {
+  /** Tells it to end, and kills it if it does not. `finish` fails at once, with the reason. */
+  stop(reason: string, failure: unknown = this.#failure(reason)): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    this.#stopped.reject(this.#failure(reason));
+    this.#stopped.reject(failure);
     this.kill("SIGTERM");
     const timer = setTimeout(() => this.kill("SIGKILL"), KILL_MS);
     this.ended.then(() => {
@@ -157,7 +173,7 @@ class Run {
       this.kill("SIGKILL"); // what the shell has started may have outlived it
     });
     // What has left the process group may still hold these.
-    this.#reader?.cancel().catch(() => {});
+    this.#reader.cancel().catch(() => {});
     this.#writer.abort().catch(() => {});
   }
 
@@ -171,21 +187,17 @@ class Run {
     }
   }
 
-  async #readAll(maxBytes: number): Promise<Uint8Array> {
-    const reader = this.#reader;
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    if (reader === undefined) return new Uint8Array();
-    for (let { value } = await reader.read(); value; { value } = await reader.read()) {
-      chunks.push(value);
-      length += value.length;
-      if (length > maxBytes) {
-        const reason = `wrote more than the ${maxBytes} bytes that this server accepts`;
-        this.stop(reason);
-        throw this.#failure(reason);
+  /** If `write` throws, the command is of no use any more. */
+  async #read(write: (chunk: Uint8Array) => Promise<void> | undefined | void): Promise<void> {
+    for (let { value } = await this.#reader.read(); value; { value } = await this.#reader.read()) {
+      try {
+        await write(value);
+      } catch (error) {
+        const failure = error instanceof CommandFailed ? this.#failure(error.message) : error;
+        this.stop("could not write", failure);
+        throw failure;
       }
     }
-    return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
   }
 
   #failure(reason: string): CommandFailed {

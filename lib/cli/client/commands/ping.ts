@@ -18,7 +18,7 @@ export const PING: Command = {
   details: "Prints server, session and the time of each ping. --count N sends N pings, one per second.",
   examples: [
     "parley ping",
-    "parley ping --count 3 --json",
+    "parley ping --count 2 --json",
     "parley ping --url parley://127.0.0.1:7253 --timeout 2s",
   ],
   options: ["count", "json"],

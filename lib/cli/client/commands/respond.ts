@@ -11,7 +11,7 @@ import { connectionLost } from "../connection.ts";
 import { describeFailure } from "../../failures.ts";
 import { formatMessageJson } from "../message_json.ts";
 import { decodeText } from "../payload.ts";
-import { CommandFailed, FINISH_MS, Shell } from "../shell.ts";
+import { CommandFailed, Shell } from "../shell.ts";
 
 /** The command. */
 export const RESPOND: Command = {
@@ -72,10 +72,7 @@ async function respond(context: Context): Promise<void> {
   };
   const concurrency = Math.min(navigator.hardwareConcurrency, values.count ?? Infinity);
   const responder = resources.use(await client.respond(name, answer, { concurrency, onError }));
-  resources.defer(() => {
-    const timer = setTimeout(() => shell.stop(), FINISH_MS);
-    Deno.unrefTimer(timer);
-  });
+  resources.defer(() => shell.stopSoon());
   log.info("responding", { session, channel: name });
   printStatus(`answering requests on ${name} with ${command}; Ctrl-C ends`);
   await Promise.race([count.done, connectionLost(client)]);

@@ -10,10 +10,9 @@ import { formatMilliseconds } from "../../../config/option.ts";
 import { ParleyError } from "../../../errors.ts";
 import { channelProblem, covers } from "../../../wire/names.ts";
 import { describeFailure } from "../../failures.ts";
-import { OutputClosed } from "../../output.ts";
 import type { Command, Context } from "../command.ts";
 import { chosenFormat, formatLine } from "../message_format.ts";
-import { CommandFailed, CommandOutputClosed, FINISH_MS, Shell } from "../shell.ts";
+import { CommandFailed, Shell } from "../shell.ts";
 
 /** The command. */
 export const SUBSCRIBE: Command = {
@@ -88,24 +87,22 @@ function handlerOf(context: Context): (message: Message) => Promise<void> | unde
 
 /** Runs `command` for each message, in order. The first failure is reported when subscribe ends by itself. */
 function commandFor(context: Context, command: string): (message: Message) => Promise<void> {
-  const { values, resources, host, log, printError } = context;
+  const { values, output, resources, host, log, printError } = context;
   const shell = resources.use(new Shell(command, host.env, values.execTimeout));
   let last: Promise<void> = Promise.resolve();
   let isEnding = false;
   resources.defer(async () => {
     isEnding = true;
-    const timer = setTimeout(() => shell.stop(), FINISH_MS);
+    shell.stopSoon();
     await last.catch(() => {});
-    clearTimeout(timer);
   });
   const run = async (message: Message) => {
     if (isEnding) return;
     const { channel, sender } = message;
     try {
-      await shell.feed(message);
+      await shell.feed(message, (chunk) => output.write(chunk));
       log.info("message handled", { channel, sender });
     } catch (error) {
-      if (error instanceof CommandOutputClosed) throw new OutputClosed();
       if (!(error instanceof CommandFailed)) throw error;
       printError(`the message of session ${sender} on ${channel}: ${error.message}`);
       context.fail(new CommandFailed("a command failed, see above"));
