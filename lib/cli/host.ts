@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Log } from "../logging/log.ts";
+import { type LoggingOptions, setUpLogging } from "../logging/setup.ts";
 import { Interrupts } from "./interrupts.ts";
 import type { ByteWriter } from "./output.ts";
 
@@ -21,6 +23,12 @@ export interface InterruptSource extends Disposable {
   readonly exitCode: number | undefined;
 }
 
+/** The log of a program. Disposal writes what is pending. */
+export interface HostLog extends AsyncDisposable {
+  /** Logs. */
+  readonly logger: Log;
+}
+
 /** The process a program runs in. */
 export interface Host {
   readonly stdin: { readonly readable: ReadableStream<Uint8Array>; isTerminal(): boolean };
@@ -30,6 +38,8 @@ export interface Host {
   readonly env: Readonly<Record<string, string>>;
   /** Starts listening to signals. */
   listen(): InterruptSource;
+  /** Starts logging. A process can have one log at a time. */
+  openLog(options: LoggingOptions): Promise<HostLog>;
 }
 
 /** The process itself. */
@@ -40,5 +50,6 @@ export function processHost(): Host {
     stderr: Deno.stderr,
     env: Deno.env.toObject(),
     listen: () => new Interrupts(),
+    openLog: setUpLogging,
   };
 }

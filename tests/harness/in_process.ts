@@ -6,7 +6,9 @@
  */
 
 import { main } from "../../lib/cli/client/main.ts";
-import type { Host, InterruptSource } from "../../lib/cli/host.ts";
+import type { Host, HostLog, InterruptSource } from "../../lib/cli/host.ts";
+import type { Log } from "../../lib/logging/log.ts";
+import type { LoggingOptions } from "../../lib/logging/setup.ts";
 import { within } from "./deadline.ts";
 import { type Ended, Output } from "./program.ts";
 
@@ -41,6 +43,7 @@ export class RunningCommand implements AsyncDisposable {
       stderr,
       env: { ...env, NO_COLOR: "1" },
       listen: () => this.#interrupts,
+      openLog: (options) => Promise.resolve(plainLog(options)),
     };
     this.#code = main(args, host).finally(() => Promise.all([stdout.close(), stderr.close()]));
     this.#writer.closed.catch(() => {});
@@ -73,8 +76,23 @@ export class RunningCommand implements AsyncDisposable {
     this.interrupt();
     await this.#code;
     await Promise.all([this.stdout.all(), this.stderr.all()]);
-    await this.#writer.abort().catch(() => {});
+    this.#writer.abort().catch(() => {});
   }
+}
+
+/** A log of JSON lines. The real one can be there once in a process. */
+function plainLog({ level, write = () => {} }: LoggingOptions): HostLog {
+  const log = (isShown: boolean, message: string, properties: Record<string, unknown> = {}) => {
+    if (isShown) write(`${JSON.stringify({ message, ...properties })}\n`);
+  };
+  const logger: Log = {
+    with: () => logger,
+    debug: (...line) => log(level === "debug", ...line),
+    info: (...line) => log(level === "debug" || level === "info", ...line),
+    warn: (...line) => log(level !== "error", ...line),
+    error: (...line) => log(true, ...line),
+  };
+  return { logger, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
 /** A Ctrl-C that a test sends. */

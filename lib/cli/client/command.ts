@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Logger } from "@logtape/logtape";
 import type { Client } from "../../client/api.ts";
+import type { Log } from "../../logging/log.ts";
 import type { ClientEvent } from "../../client/events.ts";
 import type { ConnectOptions } from "../../client/options.ts";
 import type { CLIENT_OPTIONS, ClientConfig, CommandOption } from "../../config/client_options.ts";
@@ -57,7 +57,7 @@ export interface Context {
   /** The process: its standard streams and its environment. */
   readonly host: Host;
   readonly output: Output;
-  readonly log: Logger;
+  readonly log: Log;
   /** Closed in reverse order when the command ends, fails or is interrupted. */
   readonly resources: AsyncDisposableStack;
   /** All commands. */

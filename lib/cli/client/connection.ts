@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Logger } from "@logtape/logtape";
 import type { Client } from "../../client/api.ts";
+import type { Log } from "../../logging/log.ts";
 import { connect } from "../../client/connect.ts";
 import { countMessages } from "../../client/connection_types.ts";
 import type { ClientEvent } from "../../client/events.ts";
@@ -87,7 +87,7 @@ export function describeEvent(event: ClientEvent): string | undefined {
   }
 }
 
-function logEvent(event: ClientEvent, log: Logger): void {
+function logEvent(event: ClientEvent, log: Log): void {
   if (event.type === "interrupted") {
     const { error, subscriptions, responders, unconfirmed } = event;
     log.info("connection interrupted", { error, subscriptions, responders, unconfirmed });

@@ -5,7 +5,8 @@
  */
 
 import type { ConnectOptions } from "../../client/options.ts";
-import { type Logging, setUpLogging } from "../../logging/setup.ts";
+import type { Log } from "../../logging/log.ts";
+import type { LoggingOptions } from "../../logging/setup.ts";
 import { LineQueue, type LineQueueOptions } from "../../logging/line_queue.ts";
 import { VERSION } from "../../version.ts";
 import type { Command, Context } from "./command.ts";
@@ -26,7 +27,7 @@ import { RESPOND } from "./commands/respond.ts";
 import { SUBSCRIBE } from "./commands/subscribe.ts";
 import { describeFailure, Exit, exitCodeOf } from "../failures.ts";
 import { commandHelp, programHelp } from "./help.ts";
-import { type Host, type InterruptSource, type OutputStream, processHost } from "../host.ts";
+import { type Host, type HostLog, type InterruptSource, type OutputStream, processHost } from "../host.ts";
 import { Output, OutputClosed } from "../output.ts";
 import { makeMask } from "./frames/masking.ts";
 import { readAuthority, readToken } from "./secrets.ts";
@@ -106,7 +107,7 @@ interface Outcome {
 async function run(commandLine: CommandLine & { kind: "run" }, output: Output, host: Host): Promise<number> {
   using interrupts = host.listen();
   const { command, values } = commandLine;
-  const log = new ClientLog(host.stderr, values.logLevel === "debug");
+  const log = new ClientLog(host, values.logLevel === "debug");
   try {
     await log.open({ level: values.logLevel, format: values.logFormat, file: values.logFile });
     for (const text of commandLine.warnings) log.print(`parley: ${text}`);
@@ -231,29 +232,31 @@ function statusPrinter(printLine: Context["printLine"], stderr: OutputStream): C
  * there, so its record goes only to the log file, unless the log level is debug.
  */
 class ClientLog implements AsyncDisposable {
+  readonly #host: Host;
   readonly #showsFailures: boolean;
   readonly #stderr: LineQueue;
   readonly #isTerminal: boolean;
-  #logging: Logging | undefined;
+  #logging: HostLog | undefined;
   #isMuted = false;
   #divert: ((line: string) => void) | undefined;
 
-  constructor(stderr: OutputStream, showsFailures: boolean) {
-    this.#stderr = new LineQueue(stderr, STDERR);
-    this.#isTerminal = stderr.isTerminal();
+  constructor(host: Host, showsFailures: boolean) {
+    this.#host = host;
+    this.#stderr = new LineQueue(host.stderr, STDERR);
+    this.#isTerminal = host.stderr.isTerminal();
     this.#showsFailures = showsFailures;
   }
 
-  get logger(): Logging["logger"] {
+  get logger(): Log {
     return this.#logging!.logger;
   }
 
   /** Starts logging. There is no logger before. */
-  async open(options: Omit<Parameters<typeof setUpLogging>[0], "write">): Promise<void> {
+  async open(options: Omit<LoggingOptions, "write">): Promise<void> {
     const write = (line: string) => {
       if (!this.#isMuted) this.#add(line);
     };
-    this.#logging = await setUpLogging({ ...options, write });
+    this.#logging = await this.#host.openLog({ ...options, write });
   }
 
   /** Logs a failure that stderr already shows. */
