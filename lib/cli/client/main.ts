@@ -118,7 +118,7 @@ async function run(commandLine: CommandLine & { kind: "run" }, output: Output, h
     }
     if (failure === undefined || failure instanceof OutputClosed) return Exit.DONE;
     const exitCode = exitCodeOf(failure, isConnected);
-    const text = describeFailure(failure);
+    const text = makeMask().text(describeFailure(failure)); // a server may repeat a token
     if (text !== "") log.print(`parley: ${text}${adviseDoctor(failure, isConnected)}`);
     log.failed({ command: command.name, exitCode, error: failure });
     return exitCode;

@@ -2,7 +2,7 @@
  * What a first-time user sees whose client does not connect: by the command that fails, and by `parley doctor`.
  */
 
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import type { TokenRequest } from "../../../lib/auth/tokens.ts";
 import {
   type KeyPair,
@@ -18,6 +18,7 @@ import { runParley } from "../../harness/in_process.ts";
 import { MAY_USE_FILES } from "../../harness/permissions.ts";
 import { assertFailure } from "../../harness/program.ts";
 import { RecordedLog } from "../../harness/recorded_log.ts";
+import { siteTest } from "../../harness/site.ts";
 import { openTokenDesk } from "../../harness/token_desk.ts";
 
 const DAY_MS = 86_400_000;
@@ -102,6 +103,13 @@ function speak({ resources }: Site, greeting: string): string[] {
 }
 
 const CASES: readonly Case[] = [
+  {
+    name: "a token that would cross the network in plain text",
+    start: () => ["--host", "198.51.100.1", "--token", "t0p-secret"],
+    code: 2,
+    says: /the token would cross the network to 198\.51\.100\.1:7253 unencrypted; connect over TLS/,
+    step: "address",
+  },
   {
     name: "no server",
     start: () => {
@@ -273,7 +281,7 @@ for (const { name, start, command = ["ping"], code, says, step, also = [], docto
       const options = await start({ folder: folder.path, resources });
       const failed = await runParley([...command, ...options]);
       assertFailure(failed, code, says);
-      assertStringIncludes(failed.stderr, "; parley doctor");
+      assertEquals(failed.stderr.includes("; parley doctor"), code !== 2);
 
       const found = await runParley(["doctor", ...doctor, ...options]);
       assertEquals([found.code, found.stderr], [code, ""]);
@@ -389,3 +397,46 @@ Deno.test("a server cannot control the terminal of doctor, of ping or of a trace
     assertEquals(/^ok {4}everything/m.test(stdout + stderr), false);
   }
 });
+
+Deno.test("a token that a server repeats in its error is not shown", async () => {
+  await using resources = new AsyncDisposableStack();
+  const server = resources.use(new FakeServer());
+  const reject = async () => {
+    using peer = await server.accept();
+    const { token } = (await peer.expect(Type.HELLO)).json();
+    const payload = { code: "unauthorized", message: `no session for ${token}`, fatal: true };
+    await peer.control({ type: Type.ERROR }, payload);
+    await peer.drain();
+  };
+  const played = reject().then(reject);
+  resources.defer(() => played);
+  const args = [
+    "--port",
+    `${server.port}`,
+    "--token",
+    "eyJhbGciOiJub25lIn0.eyJzdWIiOiJBZGEifQ.c2ln",
+    "--trace",
+  ];
+  for (
+    const { stdout, stderr } of [await runParley(["ping", ...args]), await runParley(["doctor", ...args])]
+  ) {
+    assertEquals((stdout + stderr).includes("eyJ"), false);
+  }
+});
+
+siteTest("doctor has the permissions it needs: a name, TLS and a token", async (site) => {
+  const token = await site.issue("--name", "Ada", "--subscribe", "chat.*");
+  const server = await site.serve("--auth", "--tls");
+  const options = ["--host", "localhost", "--port", `${server.port}`, "--ca", "certs/ca.pem"];
+  const env = { PARLEY_TOKEN: token };
+  const { code, stdout, stderr } = await site.parley(["doctor", "--channel", "chat.lobby", ...options], {
+    env,
+  });
+  assertEquals([code, stderr], [0, ""]);
+  assertMatch(stdout, /^ok {4}name {8}localhost is .*127\.0\.0\.1/m);
+  assertMatch(
+    stdout,
+    /^ok {4}tls {9}the certificate is trusted: for (.*, )?127\.0\.0\.1[,;].*; issued by Parley CA/m,
+  );
+  assertMatch(stdout, /^warn {2}permission {2}on chat\.lobby may subscribe, may not publish or respond$/m);
+}, { compiled: true });

@@ -10,6 +10,7 @@ import { painter, type Style, visibleJson } from "../../terminal.ts";
 import type { Command, Context } from "../command.ts";
 import type { Step } from "../doctor/diagnosis.ts";
 import { EXPLANATIONS } from "../explanations.ts";
+import { makeMask } from "../frames/masking.ts";
 
 const STYLES: Record<Step["status"], Style> = { ok: "green", warn: "yellow", fail: "red" };
 
@@ -52,8 +53,9 @@ async function doctor(context: Context): Promise<void> {
       resources.use(client);
     },
   });
+  const mask = makeMask(); // a server may repeat a token in its error
   for await (const step of steps) {
-    await output.line(values.json ? formatJson(step) : formatText(step, origin, paint));
+    await output.line(mask.text(values.json ? formatJson(step) : formatText(step, origin, paint)));
     if (step.error !== undefined) throw new CommandError("", exitCodeOf(step.error, isConnected));
   }
 }

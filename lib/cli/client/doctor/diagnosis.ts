@@ -6,6 +6,7 @@
 
 import { type Address, addressesOf, formatTarget } from "../../../client/address.ts";
 import type { ReconnectingClient } from "../../../client/client.ts";
+import { Connector } from "../../../client/connector.ts";
 import type { ConnectOptions } from "../../../client/options.ts";
 import { ParleyError } from "../../../errors.ts";
 import { describeFailure } from "../../failures.ts";
@@ -65,6 +66,8 @@ export async function* diagnose(
 ): AsyncGenerator<Step> {
   const timeoutMs = connect.timeoutMs ?? STEP_MS;
   const [address] = addressesOf(connect);
+  const problem = optionsProblem(connect);
+  if (problem !== undefined) return yield failed("address", problem);
   yield ok("address", describeAddress(address, origin), {
     host: address.hostname,
     port: address.port,
@@ -76,7 +79,7 @@ export async function* diagnose(
 
   const attempt = new ConnectAttempt(connect, now);
   const tcp = await attempt.step("tcp");
-  if (tcp instanceof ParleyError) return yield failed(tcp.code === "bad_argument" ? "address" : "tcp", tcp);
+  if (tcp instanceof ParleyError) return yield failed("tcp", tcp);
   yield ok("tcp", `connected to ${formatTarget(address)} in ${tcp.toFixed(1)} ms`, { ms: tcp });
   if (address.tls) {
     const tls = await checkTls(address, await attempt.step("tls"), timeoutMs, now());
@@ -104,6 +107,16 @@ export async function* diagnose(
     if (permission instanceof ParleyError) return;
   }
   yield await measure(client, timeoutMs);
+}
+
+/** What is wrong with the options before anything is connected: a token would cross the network in plain text. */
+function optionsProblem(options: ConnectOptions): ParleyError | undefined {
+  try {
+    new Connector(options);
+  } catch (error) {
+    if (error instanceof ParleyError) return error;
+    throw error;
+  }
 }
 
 function ok(name: StepName, text: string, details?: object): Step {
