@@ -12,6 +12,7 @@ import { makeFolder } from "../../../harness/folder.ts";
 import { HAS_PYTHON } from "../../../harness/permissions.ts";
 import { COMPILED, ROOT, SOURCE } from "../../../harness/program.ts";
 import { PseudoTerminal } from "../../../harness/pseudo_terminal.ts";
+import { ServerProcess } from "../../../harness/server_process.ts";
 
 /** Connects as Grace, and opens the channel of the chat. */
 async function join(url: string) {
@@ -86,25 +87,31 @@ terminalTest("at a terminal, what is typed survives messages and a resize, and c
 });
 
 terminalTest(
-  "a chat at a terminal survives its server, with what is typed and what was said meanwhile",
+  "a chat at a terminal survives a kill of its server, with what is typed and what was said",
   async () => {
     using folder = makeFolder();
-    const first = await serve({ port: 0 });
+    await using first = await ServerProcess.start();
     const { port } = first;
-    await using ada = await chatAtTerminal(first.url, folder.path);
-    await ada.type("half");
-    await ada.screen.until(/^chat\.lobby> half$/m);
-    await first.close();
-    await ada.screen.until(/reconnecting\nchat\.lobby \(offline\)> half$/m);
+    const url = `parley://127.0.0.1:${port}`;
+    await using ada = await chatAtTerminal(url, folder.path);
+    {
+      await using _grace = (await join(url)).client;
+      await ada.type("half");
+      await ada.screen.until(/^\* Grace joined\nchat\.lobby> half$/m);
+      first.kill("SIGKILL");
+      await ada.screen.until(/reconnecting\nchat\.lobby \(offline\)> half$/m);
+    }
     await ada.type(" typed\rand more");
     await ada.screen.until(/^Ada: half typed\nchat\.lobby \(offline\)> and more$/m);
-    await using _second = await serve({ port });
+    await using _second = await ServerProcess.start({ listenPort: port });
     await ada.screen.until(
       /^\* connected again after [^*]*1\s+message\s+kept[^*]*\* chat\.lobby: you \(Ada\) alone\nchat\.lobby> and more$/m,
     );
-    const { client: grace } = await join(first.url);
-    await using _grace = grace;
-    await ada.screen.until(/^\* Grace joined\nchat\.lobby> and more$/m);
+    // The new server gives out the same ids again: this one was Grace's.
+    await using script = await connect({ url, name: "Script" });
+    assertEquals(script.sessionId, 2);
+    await script.publish("chat.lobby", "from a script");
+    await ada.screen.until(/^session 2: from a script\nchat\.lobby> and more$/m);
   },
 );
 
