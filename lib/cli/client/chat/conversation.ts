@@ -13,6 +13,7 @@ import { ParleyError } from "../../../errors.ts";
 import { isPattern } from "../../../wire/names.ts";
 import { decodeText } from "../payload.ts";
 import { visible } from "../../terminal.ts";
+import { Announcements, listNames } from "./announcements.ts";
 import { type Found, People } from "./people.ts";
 import type { Screen } from "./screen.ts";
 
@@ -34,15 +35,16 @@ const ANSWER_MS = 10_000;
 /** Names listed when a channel is joined, which fit a line, and by `/who`. */
 const [FEW_NAMES, MANY_NAMES] = [10, 200];
 
-const VERBS = { joined: "joined", parted: "left" };
+const VERBS = { joined: "joined", parted: "left" } as const;
 
 /** One client's part in the channels it has joined. */
-export class Conversation {
+export class Conversation implements Disposable {
   readonly people: People = new People(() => this.#joined.values());
 
   readonly #client: Client;
   readonly #screen: Screen;
   readonly #options: ConversationOptions;
+  readonly #announcements: Announcements;
   readonly #joined = new Map<string, Subscription>();
   readonly #known = new Set<string>();
   #current: string | undefined;
@@ -54,6 +56,7 @@ export class Conversation {
     this.#client = client;
     this.#screen = screen;
     this.#options = options;
+    this.#announcements = new Announcements((text) => screen.notice(text));
     this.#showInbox().catch(() => {}); // the client is over, which ends the chat
   }
 
@@ -172,6 +175,10 @@ export class Conversation {
     this.#options.changed();
   }
 
+  [Symbol.dispose](): void {
+    this.#announcements[Symbol.dispose]();
+  }
+
   /** Waits until the members are known again: a PONG comes behind the answers to all that was renewed. */
   async #renew(breaks: number): Promise<void> {
     await this.#client.ping().catch(() => {});
@@ -192,9 +199,8 @@ export class Conversation {
     if (!this.#isRenewed) return; // what has left are the sessions of before, whose ids are stale
     this.people.remember(sessionId, name);
     if (sessionId === this.#client.sessionId) return;
-    const where = this.#joined.size > 1 ? ` ${channel}` : "";
-    // In a later turn of the event loop, so that the last messages of a session appear before it leaves.
-    setTimeout(() => this.#screen.notice(`${visible(name)} ${VERBS[type]}${where}`));
+    const where = this.#joined.size > 1 ? channel : "";
+    this.#announcements.add({ name, verb: VERBS[type], where });
   }
 
   async #showMessages(subscription: Subscription): Promise<void> {
@@ -248,11 +254,9 @@ export class Conversation {
     const { members, memberCount } = this.#joined.get(channel)!;
     const own = this.#client.sessionId;
     const others = [...members.keys()].filter((id) => id !== own).map((id) => visible(this.people.label(id)));
-    const all = [`you (${visible(this.#client.name)})`, ...others.slice(0, maxNames)];
-    const more = memberCount - all.length;
-    if (more > 0) all.push(`${more} more`);
-    if (all.length === 1) return `${channel}: ${all[0]} alone`;
-    return `${channel}: ${all.slice(0, -1).join(", ")} and ${all.at(-1)}`;
+    const names = [`you (${visible(this.#client.name)})`, ...others];
+    const list = memberCount > 1 ? listNames(names, memberCount, maxNames) : `${names[0]} alone`;
+    return `${channel}: ${list}`;
   }
 }
 

@@ -38,7 +38,7 @@ export const CHAT: Command = {
 };
 
 async function chat(context: Context): Promise<void> {
-  const { values, operands, host, output, log, channels, printLine, connect } = context;
+  const { values, operands, host, output, log, resources, channels, printLine, connect } = context;
   const terminal = canDraw(host) ? await openScreen(context) : undefined;
   const screen = terminal ?? new StreamScreen(output, printLine);
   const unheard = Promise.withResolvers<never>();
@@ -60,6 +60,7 @@ async function chat(context: Context): Promise<void> {
       if (terminal === undefined) unheard.reject(error);
     },
   });
+  resources.use(conversation);
   const channel = operands[0] ?? LOBBY;
   screen.notice(visible(client.greeting));
   await conversation.join(channel, terminal ? "; /help lists commands, Ctrl-D ends" : "; Ctrl-D ends");
