@@ -78,7 +78,7 @@ export class Contexts {
    * @param link a join link, which may have quotes around it or line breaks in it
    * @throws {ParleyError} `bad_argument` if the name or the link is not valid
    */
-  add(name: string, link: string, as: string | undefined): Promise<ListedContext> {
+  async add(name: string, link: string, as: string | undefined): Promise<ListedContext> {
     if (!/^\w[\w.-]{0,63}$/.test(name)) {
       const text = `${
         JSON.stringify(name)
@@ -87,8 +87,10 @@ export class Contexts {
     }
     const url = cleanJoinUrl(link);
     const parsed = parseJoinUrl(url);
-    if ("problem" in parsed) throw new ParleyError("bad_argument", `the link is ${parsed.problem}`);
-    return this.#change((file) => {
+    if ("problem" in parsed) {
+      throw new ParleyError("bad_argument", `the link cannot be used: ${parsed.problem}`);
+    }
+    return await this.#change((file) => {
       file.contexts[name] = { url, ...(as === undefined ? {} : { name: as }) };
       file.current ??= name;
       return { name, ...withoutSecrets(url), as, current: file.current === name };
@@ -126,7 +128,7 @@ export class Contexts {
     return storage === undefined ? empty : parseFile(storage, FILE, await storage.read(FILE), File, empty);
   }
 
-  #change<T>(change: (file: v.InferOutput<typeof File>) => T): Promise<T> {
+  async #change<T>(change: (file: v.InferOutput<typeof File>) => T): Promise<T> {
     const storage = this.#storage;
     if (storage === undefined) {
       throw new ParleyError(
@@ -134,7 +136,7 @@ export class Contexts {
         "there is no folder to keep contexts in; set HOME or XDG_STATE_HOME",
       );
     }
-    return storage.exclusive(async () => {
+    return await storage.exclusive(async () => {
       const file = await this.#read();
       const result = change(file);
       await storage.write(FILE, `${JSON.stringify(file, null, 2)}\n`);

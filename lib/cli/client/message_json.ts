@@ -76,6 +76,7 @@ export function parseMessageJson(line: Uint8Array, label: string): OutgoingMessa
   } catch {
     throw fail("is not JSON");
   }
+  if (Array.isArray(value)) throw fail("is not an object");
   const result = v.safeParse(Fields, value, { abortEarly: true });
   if (!result.success) throw fail(describeIssue(result.issues[0]));
   const { channel, kind, headers = {}, ...fields } = result.output;

@@ -28,6 +28,7 @@ export const COMPLETION: Command = {
   ],
   options: [],
   endsByInterrupt: false,
+  isOffline: true,
   run: printScript,
 };
 
@@ -41,6 +42,7 @@ export const COMPLETE: Command = {
   examples: ["parley complete -- sub"],
   options: [],
   endsByInterrupt: false,
+  isOffline: true,
   run: printCompletions,
 };
 
