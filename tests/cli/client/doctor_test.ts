@@ -12,6 +12,7 @@ import {
 import { serve } from "../../../lib/server/serve.ts";
 import { encodeControl } from "../../../lib/wire/control.ts";
 import { Type } from "../../../lib/wire/header.ts";
+import { makeRoot, makeSigned } from "../../certificates/flawed.ts";
 import { FakeServer, WELCOME } from "../../client/fake_server.ts";
 import { makeFolder } from "../../harness/folder.ts";
 import { runParley } from "../../harness/in_process.ts";
@@ -396,6 +397,26 @@ Deno.test("a server cannot control the terminal of doctor, of ping or of a trace
     assertEquals([...`${stdout}${stderr}`].filter((char) => /[^\P{Cc}\n]|\p{Bidi_Control}/u.test(char)), []);
     assertEquals(/^ok {4}everything/m.test(stdout + stderr), false);
   }
+});
+
+Deno.test({
+  name: "the names in a certificate cannot control the terminal",
+  ignore: !MAY_USE_FILES,
+  fn: async () => {
+    using folder = makeFolder();
+    await using resources = new AsyncDisposableStack();
+    const root = await makeRoot();
+    const pair = await makeSigned(root, { names: [{ type: "dns", value: "\x1b[2Jhub\nok    tls" }] });
+    const ca = `${folder.path}/ca.pem`;
+    await Deno.writeTextFile(ca, root.certificate);
+    const { port } = await serveTls({ folder: folder.path, resources }, pair);
+    for (const command of ["ping", "doctor"]) {
+      const { code, stdout, stderr } = await runParley([command, "--port", `${port}`, "--ca", ca]);
+      const printed = stdout + stderr;
+      assertEquals([code, printed.includes("\x1b"), /^ok {4}tls/m.test(printed)], [3, false, false]);
+      if (command === "doctor") assertMatch(stdout, /for \\x1b\[2Jhub\\nok {4}tls; /);
+    }
+  },
 });
 
 Deno.test("a token that a server repeats in its error is not shown", async () => {
