@@ -17,7 +17,7 @@
 
 import { setImmediate } from "node:timers";
 import { CROWDED_OPERATIONS, SLICE_READERS, TURNS_TO_POLL } from "../limits.ts";
-import { afterPoll } from "./poll.ts";
+import { SocketPoll } from "./poll.ts";
 
 /** How long connections that send little wait for turns that are not crowded: writes can make all turns crowded. */
 export const MAX_ROUND_GAP_MS = 100;
@@ -58,7 +58,7 @@ export class ReadScheduler {
    */
   constructor(
     now: () => number = () => performance.now(),
-    poll: (call: () => void) => void = afterPoll,
+    poll: (call: () => void) => void = new SocketPoll().after,
   ) {
     this.#now = now;
     this.#afterPoll = poll;

@@ -38,7 +38,7 @@ import { TlsListener } from "../net/tls/listener.ts";
 import type { ServeOptions, Server } from "./api.ts";
 import { listenAll } from "./listeners.ts";
 import { checkOptions, DEFAULT_HOSTNAME, insecurityOf } from "./options.ts";
-import { afterPoll } from "../net/poll.ts";
+import { SocketPoll } from "../net/poll.ts";
 import { PendingTotal } from "../net/pending_total.ts";
 import { TlsHandshakes } from "./tls_handshakes.ts";
 import { ReadScheduler } from "../net/read_scheduler.ts";
@@ -116,13 +116,15 @@ class Assembly implements Server {
   readonly #log: Log;
   readonly #limits: Readonly<Limits>;
   readonly #pool: BufferPool;
-  readonly #scheduler = new ReadScheduler();
+  readonly #poll = new SocketPoll();
+  readonly #scheduler = new ReadScheduler(undefined, this.#poll.after);
   readonly #context: SessionContext;
   readonly #listeners: readonly [Listener | TlsListener, ...(Listener | TlsListener)[]];
   readonly authority: string | undefined;
   readonly #authService: AuthService | undefined;
   readonly #renewal: Renewal | undefined;
   readonly #timers: readonly ReturnType<typeof setInterval>[];
+  #lateSweep: ReturnType<typeof setTimeout> | undefined;
   #tickedAt = performance.now();
   readonly #sessions = new Set<Session>();
   readonly #connections = new Set<Connection>();
@@ -145,7 +147,7 @@ class Assembly implements Server {
     const budget = new WorkBudget(
       (error) => this.#log.error("internal error", { error: loggable(error) }),
       WORK_PER_TURN,
-      afterPoll,
+      this.#poll.after,
     );
     const router = new Router(limits, now, budget);
     this.#context = {
@@ -268,12 +270,13 @@ class Assembly implements Server {
   async #drain(): Promise<void> {
     this.#log.info("draining", { sessions: this.#sessions.size, withinMs: this.#limits.drainMs });
     for (const listener of this.#listeners) listener.close();
-    for (const timer of this.#timers) clearInterval(timer);
+    for (const timer of [...this.#timers, this.#lateSweep]) clearInterval(timer);
     for (const session of this.#sessions) session.shutDown();
     await Promise.all([
       ...[...this.#listeners, ...this.#connections].map(({ closed }) => closed),
       this.#authService?.close(this.#limits.drainMs),
     ]);
+    await this.#poll.close();
     this.#log.info("stopped");
   }
 
@@ -281,7 +284,7 @@ class Assembly implements Server {
   #tick(): void {
     const late = performance.now() - this.#tickedAt > 2 * SWEEP_MS;
     this.#tickedAt = performance.now();
-    if (late) setTimeout(() => this.#sweep(), DEADLINE_CONFIRM_MS);
+    if (late) this.#lateSweep = setTimeout(() => this.#sweep(), DEADLINE_CONFIRM_MS);
     else this.#sweep();
   }
 
