@@ -229,7 +229,7 @@ Deno.test("200 clients whose server restarts come back spread over time", async 
   const spreadMs = times[180] - times[20];
   const even = await Promise.all(evenly);
   const evenMs = even[180] - even[20];
-  assert(spreadMs > evenMs / 2, `the middle 160 clients came within ${spreadMs} ms, of timers ${evenMs} ms`);
+  assert(spreadMs > evenMs / 4, `the middle 160 clients came within ${spreadMs} ms, of timers ${evenMs} ms`);
   assert(times.at(-1)! - times[0] < 10_000);
   await Promise.all(clients.map((client) => client.close()));
 });
