@@ -32,7 +32,7 @@ async function sendingSide(
   { plan, channel, connect, port }: Opening,
   fail: (error: unknown) => void,
 ): Promise<RunningSide> {
-  const counter = new Counter(true);
+  const counter = new Counter({ countsWaits: true });
   const window = new Window(plan, port);
   const clients = await openConnections(plan.connections, connect, fail);
   return {
@@ -50,20 +50,19 @@ async function send(
   window: Window,
   counter: Counter,
 ): Promise<void> {
-  const { load } = counter;
   const payload = new Uint8Array(size);
   const view = new DataView(payload.buffer);
   // At most the step in which arrivals are told: a larger burst could wait for room that is never told.
   const burst = Math.max(1, Math.min(BURST, Math.floor(underWay / STEPS), Math.floor(BURST_BYTES / size)));
+  let taken = Promise.resolve();
   while (!counter.isStopped) {
     const fromMs = performance.now();
+    await taken;
     while (!window.hasRoom(burst)) await window.room();
-    if (load.waitedMs !== undefined) load.waitedMs += (performance.now() - fromMs) / connections;
+    counter.load.waited((performance.now() - fromMs) / connections);
     window.sent += burst;
     view.setFloat64(0, nowMs());
-    let last!: Promise<void>;
-    for (let i = 0; i < burst; i++) last = client.publish(channel, payload);
-    await last;
+    for (let i = 0; i < burst; i++) taken = client.publish(channel, payload);
   }
 }
 
@@ -99,7 +98,7 @@ async function receivingSide(
   { plan, channel, connect, port }: Opening,
   fail: (error: unknown) => void,
 ): Promise<RunningSide> {
-  const counter = new Counter(true);
+  const counter = new Counter();
   const arrivals = new Arrivals(plan, port);
   await openConnections(plan.subscribers, connect, fail, async (client) => {
     receive(await client.subscribe(channel), plan, arrivals, counter).catch(fail);
@@ -116,29 +115,21 @@ async function receivingSide(
 
 async function receive(
   subscription: Subscription,
-  { subscribers, underWay }: Plan,
+  { underWay }: Plan,
   arrivals: Arrivals,
   counter: Counter,
 ): Promise<void> {
-  const { load, latencies } = counter;
   const every = underWay < SAMPLED_FROM ? 1 : SAMPLED;
-  let untilSample = every;
   while (true) {
-    if (--untilSample > 0) {
+    for (let rest = every; rest > 1; rest--) {
       if ((await subscription.next()).done) return;
-    } else {
-      // A sample stands for the messages that are not: also for how long they were waited for.
-      const fromMs = performance.now();
-      const { value } = await subscription.next();
-      if (value === undefined) return;
-      const nextMs = performance.now();
-      if (load.waitedMs !== undefined) load.waitedMs += every * (nextMs - fromMs) / subscribers;
-      const { buffer, byteOffset } = value.payload;
-      latencies.record(performance.timeOrigin + nextMs - new DataView(buffer, byteOffset).getFloat64(0));
-      untilSample = every;
     }
-    counter.messages++;
-    arrivals.add();
+    const { value } = await subscription.next();
+    if (value === undefined) return;
+    const { buffer, byteOffset } = value.payload;
+    counter.latencies.record(nowMs() - new DataView(buffer, byteOffset).getFloat64(0));
+    counter.messages += every;
+    arrivals.add(every);
   }
 }
 
@@ -157,9 +148,10 @@ class Arrivals {
     this.#next = this.#step;
   }
 
-  /** One more has arrived at one of the subscribers. */
-  add(): void {
-    if (++this.#count < this.#next) return;
+  /** More have arrived at one of the subscribers. */
+  add(count: number): void {
+    this.#count += count;
+    if (this.#count < this.#next) return;
     this.#next = this.#count + this.#step;
     this.#port.postMessage(Math.floor(this.#count / this.#subscribers));
   }

@@ -19,7 +19,7 @@ async function requesters(
   { plan, channel, connect }: Opening,
   fail: (error: unknown) => void,
 ): Promise<RunningSide> {
-  const counter = new Counter(false);
+  const counter = new Counter();
   const clients = await openConnections(plan.connections, connect, fail);
   return {
     get messages() {
@@ -51,7 +51,7 @@ async function responders(
   { plan, channel, connect }: Opening,
   fail: (error: unknown) => void,
 ): Promise<RunningSide> {
-  const counter = new Counter(false);
+  const counter = new Counter();
   await openConnections(plan.subscribers, connect, fail, async (client) => {
     const concurrency = Infinity;
     const responder = await client.respond(channel, (request) => request.payload, { concurrency });

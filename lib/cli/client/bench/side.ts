@@ -9,7 +9,7 @@ import { connect } from "../../../client/connect.ts";
 import type { ConnectOptions } from "../../../client/options.ts";
 import { Latencies } from "./latencies.ts";
 import type { Counts } from "./plan.ts";
-import { ThreadLoad } from "./thread_load.ts";
+import { ThreadLoad, type ThreadLoadOptions } from "./thread_load.ts";
 
 /** Connections that are opened at the same time: more would be a flood of handshakes. */
 const AT_ONCE = 32;
@@ -33,8 +33,9 @@ export class Counter {
   readonly latencies = new Latencies();
   readonly load: ThreadLoad;
 
-  constructor(hasWaits: boolean) {
-    this.load = new ThreadLoad(hasWaits);
+  /** See {@linkcode ThreadLoad}. */
+  constructor(options?: ThreadLoadOptions) {
+    this.load = new ThreadLoad(options);
   }
 
   /** Forgets what was counted. */

@@ -16,29 +16,36 @@ function threadMicroseconds(): number | undefined {
   return user + system;
 }
 
+/** How the load of a thread is measured. */
+export interface ThreadLoadOptions {
+  /** Whether the thread tells how long it waits; false by default. */
+  readonly countsWaits?: boolean;
+}
+
 /**
- * Measures one thread by two means. Its processor time is too low on a machine that has too few processors for all that
- * runs; the time in which it did not wait, if it has told its waits, is then right.
+ * Measures one thread by its processor time, and if it counts its waits, by the time in which it did not wait. On a
+ * machine that has too few processors for all that runs, the first alone would be too low.
  */
 export class ThreadLoad {
-  /** Milliseconds in which the thread waited for the other side or for the server; undefined if nobody counts them. */
-  waitedMs: number | undefined;
-
-  readonly #hasWaits: boolean;
+  readonly #countsWaits: boolean;
+  #waitedMs = 0;
   #startMs = performance.now();
   #startUs = threadMicroseconds();
 
-  /** `hasWaits` says that `waitedMs` is kept. */
-  constructor(hasWaits: boolean) {
-    this.#hasWaits = hasWaits;
-    this.waitedMs = hasWaits ? 0 : undefined;
+  constructor({ countsWaits = false }: ThreadLoadOptions = {}) {
+    this.#countsWaits = countsWaits;
   }
 
   /** Begins anew. */
   restart(): void {
+    this.#waitedMs = 0;
     this.#startMs = performance.now();
     this.#startUs = threadMicroseconds();
-    this.waitedMs = this.#hasWaits ? 0 : undefined;
+  }
+
+  /** The thread has waited, for the other side or for the server. */
+  waited(ms: number): void {
+    this.#waitedMs += ms;
   }
 
   /** Milliseconds since the start. */
@@ -48,11 +55,11 @@ export class ThreadLoad {
 
   /** The share of the time in which the thread was busy, 0 to 1; undefined if that is not known. */
   get busy(): number | undefined {
-    const { ms, waitedMs } = this;
+    const { ms } = this;
     const us = threadMicroseconds();
     const shares: number[] = [];
     if (us !== undefined && this.#startUs !== undefined) shares.push((us - this.#startUs) / 1000 / ms);
-    if (waitedMs !== undefined) shares.push(1 - waitedMs / ms);
+    if (this.#countsWaits) shares.push(1 - this.#waitedMs / ms);
     return shares.length === 0 ? undefined : Math.max(0, Math.min(1, Math.max(...shares)));
   }
 }
