@@ -64,7 +64,7 @@ export function planOf(workload: Workload, { size, connections = 1, ...choices }
   const bytes = Math.min(BYTES_UNDER_WAY, TOTAL_UNDER_WAY / subscribers);
   const ownUnderWay = isRequest
     ? REQUESTS_UNDER_WAY
-    : Math.max(16, Math.min(65_536, Math.floor(bytes / (size + HEADER_BYTES))));
+    : Math.max(8, Math.min(65_536, Math.floor(bytes / (size + HEADER_BYTES))));
   const underWay = choices.underWay ?? ownUnderWay;
   if (isRequest && underWay > MAX_REQUESTS) {
     const text = `--under-way: a connection can wait for at most ${MAX_REQUESTS} requests, not ${underWay}`;

@@ -20,19 +20,19 @@ export interface Progress {
 }
 
 /** Shows progress until it is disposed of, which erases the bar. */
-export class ProgressBar implements Disposable {
-  readonly #write: (text: string) => void;
+export class ProgressBar implements AsyncDisposable {
+  readonly #write: (text: string) => Promise<void>;
   readonly #timer: ReturnType<typeof setInterval>;
 
   /** Shows what `progress` returns, ten times a second. */
-  constructor(write: (text: string) => void, progress: () => Progress) {
+  constructor(write: (text: string) => Promise<void>, progress: () => Progress) {
     this.#write = write;
-    this.#timer = setInterval(() => this.#write(CLEAR_LINE + formatProgress(progress())), EVERY_MS);
+    this.#timer = setInterval(() => void this.#write(CLEAR_LINE + formatProgress(progress())), EVERY_MS);
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
-    this.#write(CLEAR_LINE);
+    await this.#write(CLEAR_LINE);
   }
 }
 

@@ -39,32 +39,44 @@ export const BENCH: Command = {
 };
 
 async function bench(context: Context): Promise<void> {
-  const { values, operands, resources, log } = context;
+  const { values, operands } = context;
   const workloads = workloadsOf(operands[0]);
   const plans = workloads.map((workload) => planOf(workload, values));
   const { trace: _, ...options } = await context.connectOptions(); // a function does not cross to another thread
   await checkServer(options, values.size);
+  try {
+    for (const plan of plans) await measure(plan, options, context);
+  } catch (error) {
+    throw explained(error, workloads);
+  }
+}
+
+async function measure(plan: Plan, options: ConnectOptions, context: Context): Promise<void> {
+  const { values: { duration }, log } = context;
   const { Measurement } = await import("../bench/measurement.ts");
-  for (const plan of plans) {
-    const measurement = resources.use(new Measurement(plan));
-    let isDone = false;
-    // Disposed of first: after an interrupt it prints what was measured so far.
-    resources.defer(async () => {
-      const result = isDone ? undefined : await measurement.stop(true);
-      if (result !== undefined) await print(result, context);
-    });
-    using _bar = progressBar(plan, measurement, context);
-    try {
-      const onCounting = () => log.info("measuring", { workload: plan.workload });
-      const result = await measurement.run(options, newChannel(), values.duration, onCounting);
-      isDone = true;
-      await print(result, context);
-      log.info("measured", { workload: plan.workload, messages: result.messages, ms: Math.round(result.ms) });
-    } catch (error) {
-      isDone = true;
-      throw explained(error, workloads);
-    }
-    measurement[Symbol.dispose]();
+  let isReported = false;
+  const report = async (result: Result | undefined) => {
+    if (isReported || result === undefined) return;
+    isReported = true;
+    await print(result, context);
+    const { messages, ms, isInterrupted } = result;
+    log.info("measured", { workload: plan.workload, messages, ms: Math.round(ms), isInterrupted });
+  };
+  // After an interrupt these are disposed of in reverse order: the bar disappears, and what was measured is printed.
+  const resources = context.resources.use(new AsyncDisposableStack());
+  const measurement = resources.use(new Measurement(plan));
+  resources.defer(async () => report(isReported ? undefined : await measurement.stop(true)));
+  const bar = resources.use(progressBar(plan, measurement, context));
+  try {
+    const onCounting = () => log.info("measuring", { workload: plan.workload });
+    const result = await measurement.run(options, newChannel(), duration, onCounting);
+    await bar?.[Symbol.asyncDispose]();
+    await report(result);
+  } catch (error) {
+    isReported = true; // a side that has failed says nothing more
+    throw error;
+  } finally {
+    await resources.disposeAsync();
   }
 }
 
@@ -93,9 +105,11 @@ function progressBar(
   { workload }: Plan,
   measurement: Measurement,
   { host: { stderr }, values: { duration } }: Context,
-): Disposable | undefined {
+): AsyncDisposable | undefined {
   if (!stderr.isTerminal()) return undefined;
-  const write = (text: string) => void stderr.write(new TextEncoder().encode(text)).catch(() => {});
+  const write = async (text: string) => {
+    await stderr.write(new TextEncoder().encode(text)).catch(() => {});
+  };
   return new ProgressBar(write, () => {
     const ms = measurement.elapsedMs ?? 0;
     const perSecond = ms > 0 ? measurement.messages / ms * 1000 : 0;

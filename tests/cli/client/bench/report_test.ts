@@ -89,7 +89,7 @@ Deno.test("a plan bounds the bytes under way, and the requests by the ids of the
   const underWay = (changes: Partial<typeof CHOICES>, workload = WORKLOADS[0]) =>
     planOf(workload, { ...CHOICES, ...changes }).underWay;
   assertEquals(underWay({ size: 8 }), 65_536);
-  assertEquals(underWay({ size: 1 << 20 }), 16);
+  assertEquals(underWay({ size: 1 << 20 }), 8);
   assert(underWay({}, "fan-out") * 10 * 144 <= 33_554_432);
   assertThrows(() => planOf("request", { ...CHOICES, underWay: 65_536 } as never), ParleyError, "65535");
   assertEquals(planOf("fan-out", CHOICES).subscribers, 10);
