@@ -23,6 +23,7 @@ const STOP_MS = 2_000;
 export class Measurement implements Disposable {
   readonly #plan: Plan;
   readonly #sides: readonly [Thread, Thread];
+  readonly #ended = Promise.withResolvers<never>();
   #startedMs: number | undefined;
   #startedUs = 0;
 
@@ -30,6 +31,7 @@ export class Measurement implements Disposable {
   constructor(plan: Plan) {
     this.#plan = plan;
     this.#sides = [new Thread(), new Thread()];
+    this.#ended.promise.catch(() => {}); // nothing need be waiting for it
   }
 
   /** Milliseconds that have been measured; negative during the warm-up, undefined before it. */
@@ -45,7 +47,7 @@ export class Measurement implements Disposable {
   /**
    * Connects, warms up, calls `onCounting`, and measures for `durationMs`.
    *
-   * @throws {ParleyError} if a side fails
+   * @throws {ParleyError} if a side fails, or the measurement is disposed of
    */
   async run(
     connect: ConnectOptions,
@@ -54,7 +56,7 @@ export class Measurement implements Disposable {
     onCounting: () => void,
   ): Promise<Result> {
     const [sender, receiver] = this.#sides;
-    const failed = Promise.race(this.#sides.map((side) => side.failed));
+    const failed = Promise.race([this.#ended.promise, ...this.#sides.map((side) => side.failed)]);
     const { port1, port2 } = new MessageChannel();
     const open = (thread: Thread, side: Side, port: MessagePort) =>
       thread.order({ type: "open", side, plan: this.#plan, channel, connect, port }, [port]);
@@ -65,12 +67,12 @@ export class Measurement implements Disposable {
     const warmUpMs = Math.min(WARM_UP_MS, durationMs);
     this.#startedMs = performance.now() + warmUpMs;
     this.#all({ type: "start" });
-    await Promise.race([after(warmUpMs), failed]);
+    await atMost(warmUpMs, failed);
     this.#startedMs = performance.now();
     this.#startedUs = cpuMicroseconds();
     this.#all({ type: "count" });
     onCounting();
-    await Promise.race([after(durationMs), failed]);
+    await atMost(durationMs, failed);
     return (await this.stop(false))!;
   }
 
@@ -80,18 +82,18 @@ export class Measurement implements Disposable {
     if (ms === undefined || ms <= 0) return undefined;
     const cores = (cpuMicroseconds() - this.#startedUs) / 1000 / ms;
     this.#all({ type: "stop" });
-    const late = after(STOP_MS).then(() => {
+    const counts = await atMost(STOP_MS, Promise.all(this.#sides.map(({ stopped }) => stopped)));
+    if (counts === undefined) {
       throw new ParleyError("timed_out", "bench's own threads did not say what they have counted");
-    });
-    late.catch(() => {});
-    const counted = Promise.all(this.#sides.map(({ stopped }) => stopped));
-    const [sent, received] = await Promise.race([counted, late]);
+    }
+    const [sent, received] = counts;
     const main = this.#plan.workload === "request" ? sent : received;
     return { plan: this.#plan, ...main, sending: sent.busy, receiving: received.busy, cores, isInterrupted };
   }
 
-  /** Ends the threads, and their connections with them. */
+  /** Ends the threads, and their connections with them. `run` rejects if it has not resolved. */
   [Symbol.dispose](): void {
+    this.#ended.reject(new ParleyError("closed", "the measurement was stopped"));
     for (const side of this.#sides) side.end();
   }
 
@@ -106,9 +108,15 @@ function cpuMicroseconds(): number {
   return user + system;
 }
 
-/** Resolves after `ms`. The timer does not keep the process alive. */
-function after(ms: number): Promise<void> {
-  return new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, ms)));
+/** Resolves after `ms`, unless `promise` rejects or resolves before. */
+async function atMost<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const over = new Promise<undefined>((resolve) => timer = setTimeout(() => resolve(undefined), ms));
+  try {
+    return await Promise.race([promise, over]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The thread of one side. */

@@ -95,7 +95,7 @@ function describePlan({ workload, size, connections, subscribers, underWay }: Pl
     `${size.toLocaleString("en")} B`,
     count(connections, from),
     count(subscribers, to),
-    `at most ${underWay.toLocaleString("en")} under way${each}`,
+    `${underWay.toLocaleString("en")} under way${each}`,
   ].join(", ");
 }
 

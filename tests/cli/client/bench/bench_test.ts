@@ -1,5 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { assertFailure, LOGGED, parley, processTest, Program } from "../../../harness/program.ts";
+import { RunningCommand, runParley } from "../../../harness/in_process.ts";
+import { HAS_PYTHON } from "../../../harness/permissions.ts";
+import { assertFailure, LOGGED, processTest } from "../../../harness/program.ts";
+import { PseudoTerminal } from "../../../harness/pseudo_terminal.ts";
 import { serve } from "../../../../lib/server/serve.ts";
 import { siteTest } from "../../../harness/site.ts";
 
@@ -9,7 +12,7 @@ const LIGHT = ["--duration", "200ms", "--under-way", "4"];
 processTest("bench measures every workload, and prints an object for each", async () => {
   await using server = await serve({ port: 0 });
   const args = ["bench", ...LIGHT, "--json", "--url", server.url, "--connections", "2", "--size", "16"];
-  const { code, stdout, stderr } = await parley(args);
+  const { code, stdout, stderr } = await runParley(args);
   assertEquals([code, stderr], [0, ""]);
   const results = stdout.trim().split("\n").map((line) => JSON.parse(line));
   const plan = { size: 16, connections: 2, underWay: 4 };
@@ -33,12 +36,30 @@ processTest("bench measures every workload, and prints an object for each", asyn
 processTest("Ctrl-C prints what was measured so far", async () => {
   await using server = await serve({ port: 0 });
   const args = ["bench", "publish", "--duration", "1h", "--under-way", "1", "--url", server.url, ...LOGGED];
-  await using program = new Program(args);
-  await program.stderr.until(/"measuring"/);
-  program.kill("SIGINT");
-  const { code, stdout } = await program.ended();
+  await using command = new RunningCommand(args);
+  await command.stderr.until(/"measuring"/);
+  command.interrupt();
+  const { code, stdout } = await command.ended();
   assertEquals(code, 130);
   assertMatch(stdout, /^publish: .* s, interrupted\n {2}[\d,]+ messages\/s, .*\n/);
+});
+
+Deno.test({
+  name: "at a terminal a bar shows how far it is, and gives way to the report",
+  ignore: !HAS_PYTHON,
+  fn: async () => {
+    await using server = await serve({ port: 0 });
+    const args = ["bench", "publish", "--duration", "1h", "--under-way", "1", "--url", server.url];
+    await using terminal = new PseudoTerminal(args);
+    await terminal.screen.until(/^publish {2}░{30} warming up$/m);
+    await terminal.screen.until(/^publish {2}░{30} [\d,]+\/s$/m);
+    await terminal.type("\x03");
+    assertEquals((await terminal.ended()).code, 130);
+    const [first, second] = terminal.screen.rows.filter((row) => !row.includes("^C"));
+    assertMatch(first, /^publish: 128 B, 1 publisher, 1 subscriber, 1 under way, [\d.]+ s, interrupted$/);
+    assertMatch(second, /^ {2}[\d,]+ messages\/s/);
+    assertEquals(terminal.screen.rows.join().includes("░"), false);
+  },
 });
 
 siteTest("bench without permission says which one it needs", async (site) => {
@@ -53,8 +74,8 @@ siteTest("bench without permission says which one it needs", async (site) => {
 processTest("bench without a server, or with arguments that do not fit, fails as every command", async () => {
   const server = await serve({ port: 0, limits: { payloadBytes: 1024 } });
   const url = ["--url", server.url];
-  assertFailure(await parley(["bench", "pubish", ...url]), 2, /"pubish".* publish, fan-out, request/);
-  assertFailure(await parley(["bench", "--size", "2KiB", ...url]), 2, /payloads of up to 1KiB/);
+  assertFailure(await runParley(["bench", "pubish", ...url]), 2, /"pubish".* publish, fan-out, request/);
+  assertFailure(await runParley(["bench", "--size", "2KiB", ...url]), 2, /payloads of up to 1KiB/);
   await server.close();
-  assertFailure(await parley(["bench", ...url]), 3, /nothing listens/);
+  assertFailure(await runParley(["bench", ...url]), 3, /nothing listens/);
 });
