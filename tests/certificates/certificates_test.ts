@@ -255,16 +255,21 @@ Deno.test({
     using folder = makeFolder();
     const hosts = ["parley.example", "*.example.org", "192.0.2.7", "2001:db8::7", "bücher.example"];
     const options = ["-x509_strict", "-purpose", "sslserver", "-CAfile", `${folder.path}/ca.pem`];
-    for (let at = 0; at < 100; at++) {
-      const ca = at % 10 === 0 ? await makeAuthority(nowMs) : authority;
-      const { certificate } = await makeServerCertificate(ca, { hosts, nowMs });
+    for (let authorities = 0; authorities < 10; authorities++) {
+      const ca = authorities === 0 ? authority : await makeAuthority(nowMs);
       Deno.writeTextFileSync(`${folder.path}/ca.pem`, ca.certificate);
-      Deno.writeTextFileSync(`${folder.path}/server.pem`, certificate);
+      const files: string[] = [];
+      for (let at = 0; at < 10; at++) {
+        const { certificate } = await makeServerCertificate(ca, { hosts, nowMs });
+        files.push(`${folder.path}/server${at === 0 ? "" : at}.pem`);
+        Deno.writeTextFileSync(files[at], certificate);
+      }
       for (const check of [["-verify_ip", "2001:db8:0::7"], ["-verify_hostname", "xn--bcher-kva.example"]]) {
-        const { code, stderr } = new Deno.Command("openssl", {
-          args: ["verify", ...options, ...check, `${folder.path}/server.pem`],
+        const { code, stdout, stderr } = new Deno.Command("openssl", {
+          args: ["verify", ...options, ...check, ...files],
         }).outputSync();
         assertEquals(code, 0, new TextDecoder().decode(stderr));
+        assertEquals(new TextDecoder().decode(stdout).match(/: OK$/gm)?.length, files.length);
       }
     }
     const { stdout } = new Deno.Command("openssl", {
