@@ -8,7 +8,8 @@ import { MAY_INSPECT } from "./permissions.ts";
 
 /**
  * A clock that stands still while the server's thread, or the one that asks, waits for a processor that other programs
- * use. So what it measures on a busy machine is what it would measure on an idle one.
+ * use. So what it measures on a busy machine is what it would measure on an idle one, or less if both wait at the same
+ * time: it is for bounds that nothing may exceed, while one waits for the other.
  */
 export class LoadFreeClock {
   /** The files to read, and how long each thread had waited when its file was last there, in nanoseconds. */

@@ -60,7 +60,7 @@ attack(
       const publisher = await harness.greet();
       const { number } = await slow[i].open(`feed.${i}`);
       await publisher.openToPublish(`feed.${i}`);
-      writing.push(publish(publisher, number, 64 * MiB).catch(() => {}));
+      writing.push(publish(publisher, number, 24 * MiB).catch(() => {}));
     }
     const { log } = harness.host;
     const closed = () => log.all("slow consumer");

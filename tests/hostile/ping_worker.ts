@@ -21,9 +21,19 @@ const scope = globalThis as unknown as {
 /** The longest PING so far: what it took, and how long the server worked meanwhile, in milliseconds. */
 let longest = { tookMs: 0, workedMs: 0 };
 let server: number;
+/** Stands still while this thread waits for the processor. */
+const ownClock = new LoadFreeClock();
+/** Also stands still while the server does. */
 let clock: LoadFreeClock;
-/** When the PING was sent that waits for its PONG, and how long the server had run then. */
-let sent: { readonly atMs: number; readonly ranMs: number } | undefined;
+/** When the PING was sent that waits for its PONG. */
+let sent: Moment | undefined;
+
+interface Moment {
+  readonly ownMs: number;
+  readonly loadFreeMs: number;
+  /** How long the server had run. */
+  readonly ranMs: number;
+}
 
 interface Target {
   readonly hostname: string;
@@ -34,17 +44,17 @@ interface Target {
   readonly token?: string;
 }
 
-function now(): { readonly atMs: number; readonly ranMs: number } {
-  return { atMs: clock.now(), ranMs: ranMs(server) };
+function now(): Moment {
+  return { ownMs: ownClock.now(), loadFreeMs: clock.now(), ranMs: ranMs(server) };
 }
 
 /** Takes into account how long the current PING has taken so far. */
 function measure(): void {
   if (sent === undefined) return;
-  const { atMs, ranMs } = now();
-  const tookMs = atMs - sent.atMs;
+  const { ownMs, loadFreeMs, ranMs } = now();
+  const tookMs = loadFreeMs - sent.loadFreeMs;
   // While this thread waits for the processor, the server may work on after its PONG.
-  const workedMs = Math.min(tookMs, ranMs - sent.ranMs);
+  const workedMs = Math.min(ownMs - sent.ownMs, ranMs - sent.ranMs);
   longest = {
     tookMs: Math.max(longest.tookMs, tookMs),
     workedMs: Math.max(longest.workedMs, workedMs),

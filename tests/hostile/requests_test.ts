@@ -82,35 +82,42 @@ processAttack(
     const requester = await Attacker.greet(harness);
     const channel = await requester.open(["work"]);
     const mallory = await Attacker.greet(harness);
-    const clock = new LoadFreeClock(harness.host.pid);
     let replies = 0;
     const perSecond = async () => {
-      const start = clock.now();
-      for (let i = 0; i < 4; i++) {
+      const start = performance.now();
+      for (let i = 0; i < 2; i++) {
         replies += 1000;
         await requester.send(
           ...Array.from({ length: 1000 }, (_, n) => requester.client.request(n + 1, channel)),
         );
         await requester.until(Type.REPLY, replies);
       }
-      return 4000 / (clock.now() - start) * 1000;
+      return 2000 / (performance.now() - start) * 1000;
+    };
+    const perSecondWithChanges = async () => {
+      let isOver = false;
+      const changing = (async () => {
+        while (!isOver) {
+          const changes = Array.from(
+            { length: 20 },
+            () => [mallory.opening("other.*"), mallory.leaving("other.*")],
+          );
+          await mallory.send(...changes.flat());
+          await mallory.barrier();
+        }
+      })();
+      const result = await perSecond();
+      isOver = true;
+      await changing;
+      return result;
     };
     await perSecond();
-    const quiet = await perSecond();
-    let isOver = false;
-    const changing = (async () => {
-      while (!isOver) {
-        const changes = Array.from(
-          { length: 20 },
-          () => [mallory.opening("other.*"), mallory.leaving("other.*")],
-        );
-        await mallory.send(...changes.flat());
-        await mallory.barrier();
-      }
-    })();
-    const busy = Math.max(await perSecond(), await perSecond());
-    isOver = true;
-    await changing;
+    let [quiet, busy] = [0, 0];
+    // In turn, so that what else the machine does slows both.
+    for (let i = 0; i < 3; i++) {
+      quiet = Math.max(quiet, await perSecond());
+      busy = Math.max(busy, await perSecondWithChanges());
+    }
     assert(busy > quiet / 2, `${Math.round(busy)} requests a second instead of ${Math.round(quiet)}`);
     assertEquals(requester.received.count(Type.ERROR), 0);
   },

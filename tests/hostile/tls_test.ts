@@ -34,7 +34,7 @@ function socketsOf({ server }: ProcessHost): { all: number; foreign: number } {
   }
   const ports = Deno.readTextFileSync("/proc/net/tcp").trim().split("\n").slice(1)
     .map((line) => line.trim().split(/\s+/))
-    .filter((fields) => inodes.has(fields[9]))
+    .filter((fields) => inodes.delete(fields[9])) // the kernel may list one twice while others come and go
     .map((fields) => parseInt(fields[1].split(":")[1], 16));
   return { all: ports.length, foreign: ports.filter((port) => port !== server.port).length };
 }
@@ -121,12 +121,17 @@ processAttack(
     const { host } = harness;
     const message = "closed TLS connections before the handshake";
     let unread = 0;
-    let left = 10_000;
+    let greetings = 0;
     const start = performance.now();
     const attacker = async () => {
-      while (unread < 2000 && left-- > 0) if (await greet(harness, GREETING) === 0) unread++;
+      while (unread < 2000 && greetings++ < 5000) if (await greet(harness, GREETING) === 0) unread++;
     };
     await Promise.all(Array.from({ length: 64 }, attacker));
+    if (unread === 0) {
+      const perSecond = greetings / (performance.now() - start) * 1000;
+      assert(perSecond < 2 * HANDSHAKES_PER_SECOND, `${perSecond} a second, and each was answered`);
+      return; // the machine is so busy that the attack never exceeded the rate
+    }
     const counted = () =>
       host.log.all(message).reduce((sum, { connections }) => sum + Number(connections), 0);
     await harness.until(() => counted() >= unread, () => `${counted()} of ${unread} are in the log`);
