@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { COMMANDS } from "../../../lib/cli/client/main.ts";
 import { commandHelp, programHelp } from "../../../lib/cli/client/help.ts";
 import { VERSION } from "../../../lib/version.ts";
-import { parley, processTest, Program } from "../../harness/program.ts";
+import { RunningCommand, runParley } from "../../harness/in_process.ts";
 
 Deno.test("the program's help names every command, the exit codes, and fits 100 columns", () => {
   const help = programHelp(COMMANDS);
@@ -25,9 +25,9 @@ for (const command of COMMANDS) {
   });
 }
 
-processTest("--help, help and --version print to stdout and end with 0", async () => {
+Deno.test("--help, help and --version print to stdout and end with 0", async () => {
   const [program, same, command, sameCommand, version] = await Promise.all(
-    [["--help"], ["help"], ["ping", "-h"], ["help", "ping"], ["--version"]].map((args) => parley(args)),
+    [["--help"], ["help"], ["ping", "-h"], ["help", "ping"], ["--version"]].map((args) => runParley(args)),
   );
   assertEquals(program, { code: 0, stdout: `${programHelp(COMMANDS)}\n`, stderr: "" });
   assertEquals(same, program);
@@ -36,8 +36,8 @@ processTest("--help, help and --version print to stdout and end with 0", async (
   assertEquals(version, { code: 0, stdout: `${VERSION}\n`, stderr: "" });
 });
 
-processTest("help to a closed pipe is not a failure", async () => {
-  await using program = new Program(["--help"]);
+Deno.test("help to a closed pipe is not a failure", async () => {
+  await using program = new RunningCommand(["--help"]);
   await program.stdout.stopReading();
   const { code, stderr } = await program.ended();
   assertEquals([code, stderr], [0, ""]);

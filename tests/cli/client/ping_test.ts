@@ -2,11 +2,12 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { serve } from "../../../lib/server/serve.ts";
 import { Type } from "../../../lib/wire/header.ts";
 import { playServer } from "../../client/fake_server.ts";
-import { assertFailure, LOGGED, parley, processTest, Program } from "../../harness/program.ts";
+import { RunningCommand, runParley } from "../../harness/in_process.ts";
+import { assertFailure, LOGGED } from "../../harness/program.ts";
 
-processTest("ping prints server, session and round trip", async () => {
+Deno.test("ping prints server, session and round trip", async () => {
   await using server = await serve({ port: 0 });
-  const { code, stdout, stderr } = await parley(["ping", "--url", server.url, "--name", "Ada"]);
+  const { code, stdout, stderr } = await runParley(["ping", "--url", server.url, "--name", "Ada"]);
   assertEquals([code, stderr], [0, ""]);
   assertMatch(
     stdout,
@@ -14,16 +15,16 @@ processTest("ping prints server, session and round trip", async () => {
   );
 });
 
-processTest("ping --count sends that many pings and prints a summary", async () => {
+Deno.test("ping --count sends that many pings and prints a summary", async () => {
   await using server = await serve({ port: 0 });
-  const { code, stdout } = await parley(["ping", "--port", `${server.port}`, "--count", "2"]);
+  const { code, stdout } = await runParley(["ping", "--port", `${server.port}`, "--count", "2"]);
   assertEquals(code, 0);
   assertMatch(stdout, /pong 1: .*\npong 2: .*\n2 pings, min\/avg\/max [\d.]+\/[\d.]+\/[\d.]+ ms\n$/);
 });
 
-processTest("ping --json prints an object", async () => {
+Deno.test("ping --json prints an object", async () => {
   await using server = await serve({ port: 0 });
-  const { stdout } = await parley(["ping", "--json"], {
+  const { stdout } = await runParley(["ping", "--json"], {
     env: { PARLEY_URL: server.url, PARLEY_NAME: "Ada" },
   });
   const { ms, uuid, ...rest } = JSON.parse(stdout);
@@ -31,27 +32,27 @@ processTest("ping --json prints an object", async () => {
   assertEquals(rest, { sessionId: 1, name: "Ada", server: { name: "parley", version: rest.server.version } });
 });
 
-processTest("a server that is silent after WELCOME is exit code 5", async () => {
+Deno.test("a server that is silent after WELCOME is exit code 5", async () => {
   await playServer(async (server) => {
     using peer = await server.greet();
     await peer.drain();
   }, async (port) => {
-    const ended = await parley(["ping", "--port", `${port}`, "--timeout", "1500ms"]);
+    const ended = await runParley(["ping", "--port", `${port}`, "--timeout", "300ms"]);
     assertEquals(ended.code, 5);
-    assertMatch(ended.stderr, /^parley: [^\n]*did not answer a PING within 1.5 s\n$/);
+    assertMatch(ended.stderr, /^parley: [^\n]*did not answer a PING within 0.3 s\n$/);
   });
 });
 
-processTest("Ctrl-C ends a waiting ping with 130, after a BYE", async () => {
-  let program: Program | undefined;
+Deno.test("Ctrl-C ends a waiting ping with 130, after a BYE", async () => {
+  let program: RunningCommand | undefined;
   await playServer(async (server) => {
     using peer = await server.greet();
     await peer.expect(Type.PING);
-    program!.kill("SIGINT");
+    program!.interrupt();
     assertEquals((await peer.expect(Type.BYE)).json(), { reason: "done" });
     await peer.drain();
   }, async (port) => {
-    program = new Program(["ping", "--port", `${port}`, ...LOGGED]);
+    program = new RunningCommand(["ping", "--port", `${port}`, ...LOGGED]);
     await using _ = program;
     const { code, stderr } = await program.ended();
     assertEquals(code, 130);
@@ -59,10 +60,10 @@ processTest("Ctrl-C ends a waiting ping with 130, after a BYE", async () => {
   });
 });
 
-processTest("--trace shows every frame, field by field, and no token", async () => {
+Deno.test("--trace shows every frame, field by field, and no token", async () => {
   await using server = await serve({ port: 0 });
   const args = ["publish", "chat.lobby", "hush-hush", "--trace", "--token", "t0p-secret"];
-  const { code, stdout, stderr } = await parley([...args, "--url", server.url]);
+  const { code, stdout, stderr } = await runParley([...args, "--url", server.url]);
   assertEquals([code, stdout], [0, ""]);
   const summaries = stderr.split("\n").filter((line) => line.includes(" ms  "));
   assertEquals(
@@ -83,10 +84,10 @@ processTest("--trace shows every frame, field by field, and no token", async () 
   assertEquals(stderr.includes("t0p"), false);
 });
 
-processTest("an unreachable server is one line and exit code 3", async () => {
+Deno.test("an unreachable server is one line and exit code 3", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
   const words = new RegExp(`nothing listens on 127\\.0\\.0\\.1:${port}; start a server there`);
-  assertFailure(await parley(["ping", "--port", `${port}`]), 3, words);
+  assertFailure(await runParley(["ping", "--port", `${port}`]), 3, words);
 });

@@ -8,6 +8,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { serve } from "../../../lib/server/serve.ts";
 import { Type } from "../../../lib/wire/header.ts";
 import { type FakePeer, playServer, WELCOME } from "../../client/fake_server.ts";
+import { runParley } from "../../harness/in_process.ts";
 import { assertFailure, LOGGED, parley, processTest, Program } from "../../harness/program.ts";
 
 /** Runs `parley ping` against a server that `play` acts as. */
@@ -16,7 +17,7 @@ function pingAgainst(play: (peer: FakePeer) => Promise<unknown>, ...args: string
     using peer = await server.accept();
     await play(peer);
     await peer.drain();
-  }, (port) => parley(["ping", "--port", `${port}`, ...args]));
+  }, (port) => runParley(["ping", "--port", `${port}`, ...args]));
 }
 
 const rejection = (code: string, message: string) => async (peer: FakePeer) => {
@@ -25,35 +26,35 @@ const rejection = (code: string, message: string) => async (peer: FakePeer) => {
   await peer.conn.closeWrite();
 };
 
-processTest("an HTTP server is recognised", async () => {
+Deno.test("an HTTP server is recognised", async () => {
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     () => new Response("hi"),
   );
   assertFailure(
-    await parley(["ping", "--port", `${server.addr.port}`]),
+    await runParley(["ping", "--port", `${server.addr.port}`]),
     3,
     /speaks HTTP, not Parley; check the port/,
   );
 });
 
-processTest("a silent server is given up after --timeout", async () => {
+Deno.test("a silent server is given up after --timeout", async () => {
   const ended = await pingAgainst(() => Promise.resolve(), "--timeout", "300ms");
   assertFailure(ended, 3, /did not greet within 0\.\d s; check that it is a Parley server/);
 });
 
-processTest("a server that closes at once is reported", async () => {
+Deno.test("a server that closes at once is reported", async () => {
   const ended = await pingAgainst((peer) => Promise.resolve(peer.conn.close()));
   assertFailure(ended, 3, /without a greeting; check/);
 });
 
 for (const [code, exit] of [["unauthorized", 4], ["server_full", 3], ["unsupported_protocol", 1]] as const) {
-  processTest(`a refusal with ${code} ends with ${exit} and the server's message`, async () => {
+  Deno.test(`a refusal with ${code} ends with ${exit} and the server's message`, async () => {
     assertFailure(await pingAgainst(rejection(code, "not you")), exit, /^parley: not you/);
   });
 }
 
-processTest("a refusal for lack of a token says how to give one", async () => {
+Deno.test("a refusal for lack of a token says how to give one", async () => {
   const ended = await pingAgainst(rejection("unauthorized", "a token is needed"));
   assertEquals(
     ended.stderr,
@@ -62,7 +63,7 @@ processTest("a refusal for lack of a token says how to give one", async () => {
   );
 });
 
-processTest("a server's message cannot control the terminal", async () => {
+Deno.test("a server's message cannot control the terminal", async () => {
   const ended = await pingAgainst(rejection("unauthorized", "\x1b[2J\nparley: all is well"));
   assertFailure(ended, 4, /^parley: \\x1b\[2J\\nparley: all is well/);
 });
@@ -83,7 +84,7 @@ for (const command of [["subscribe", "chat"], ["respond", "chat", "--exec", "cat
   });
 }
 
-processTest("a peer that breaks the protocol is a failure", async () => {
+Deno.test("a peer that breaks the protocol is a failure", async () => {
   const ended = await pingAgainst(async (peer) => {
     await peer.expect(Type.HELLO);
     await peer.control({ type: Type.WELCOME }, WELCOME);
@@ -127,9 +128,9 @@ processTest("a log file that cannot be written is reported before anything else 
   assertFailure(ended, 2, /cannot write the log file/);
 });
 
-processTest("a token is not sent to another machine without TLS", async () => {
+Deno.test("a token is not sent to another machine without TLS", async () => {
   const args = ["ping", "--host", "198.51.100.1", "--timeout", "1"];
-  const ended = await parley(args, { env: { PARLEY_TOKEN: "t0p-secret" } });
+  const ended = await runParley(args, { env: { PARLEY_TOKEN: "t0p-secret" } });
   assertFailure(ended, 2, /would cross the network to .* unencrypted/);
   assertEquals(ended.stderr.includes("t0p-secret"), false);
 });
@@ -150,7 +151,7 @@ for (
     [["ping", "--name", "a\tb"], /control characters/],
   ] as const
 ) {
-  processTest(`parley ${args.join(" ")} is wrong usage`, async () => {
-    assertFailure(await parley(args), 2, words);
+  Deno.test(`parley ${args.join(" ")} is wrong usage`, async () => {
+    assertFailure(await runParley(args), 2, words);
   });
 }

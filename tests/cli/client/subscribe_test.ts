@@ -6,11 +6,12 @@ import { ParleyError } from "../../../lib/errors.ts";
 import { encodeFrame, MESSAGE_HEADERS, Type } from "../../../lib/wire/header.ts";
 import { playServer } from "../../client/fake_server.ts";
 import { within } from "../../harness/deadline.ts";
-import { assertFailure, LOGGED, parley, processTest, Program, SOURCE } from "../../harness/program.ts";
+import { RunningCommand, runParley } from "../../harness/in_process.ts";
+import { assertFailure, LOGGED, processTest, Program, SOURCE } from "../../harness/program.ts";
 
 /** Starts `parley subscribe ARGS`, and waits until it is subscribed. */
-async function subscribe(url: string, ...args: string[]): Promise<Program> {
-  const program = new Program(["subscribe", "--url", url, ...LOGGED, ...args]);
+async function subscribe(url: string, ...args: string[]): Promise<RunningCommand> {
+  const program = new RunningCommand(["subscribe", "--url", url, ...LOGGED, ...args]);
   await program.stderr.until(/"message":"subscribed"/);
   return program;
 }
@@ -20,7 +21,7 @@ async function say(client: Client, channel: string, ...payloads: (string | Uint8
   await client.ping();
 }
 
-processTest("subscribe prints a line for each message, at once, and ends after --count", async () => {
+Deno.test("subscribe prints a line for each message, at once, and ends after --count", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "chat.*", "news", "--count", "3");
@@ -31,7 +32,7 @@ processTest("subscribe prints a line for each message, at once, and ends after -
   assertEquals([code, stdout], [0, "chat.lobby 1 one\nnews 1 base64:AAH/\nnews 1 zwölf\n"]);
 });
 
-processTest("a message that several names cover is printed once", async () => {
+Deno.test("a message that several names cover is printed once", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "chat.lobby", "chat.*", "chat.*", "--count", "2");
@@ -39,7 +40,7 @@ processTest("a message that several names cover is printed once", async () => {
   assertEquals((await program.ended()).stdout, "chat.lobby 1 one\nchat.lobby 1 two\n");
 });
 
-processTest("subscribe --json prints an object for each message", async () => {
+Deno.test("subscribe --json prints an object for each message", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "data", "--json", "--count", "4");
@@ -57,7 +58,7 @@ processTest("subscribe --json prints an object for each message", async () => {
   ]);
 });
 
-processTest("text that would control a terminal or forge a line is escaped", async () => {
+Deno.test("text that would control a terminal or forge a line is escaped", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "chat", "--count", "1");
@@ -66,7 +67,7 @@ processTest("text that would control a terminal or forge a line is escaped", asy
   assertEquals(stdout, "chat 1 \\x1b[2J\\rchat 2 forged\\nchat 3 too\\u{202e}\n");
 });
 
-processTest("subscribe ends quietly when its stdout is closed", async () => {
+Deno.test("subscribe ends quietly when its stdout is closed", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "chat");
@@ -83,7 +84,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   processTest(`${signal} ends subscribe with 0, after printing earlier messages`, async () => {
     await using server = await serve({ port: 0 });
     await using client = await connect({ url: server.url });
-    await using program = await subscribe(server.url, "chat");
+    await using program = new Program(["subscribe", "--url", server.url, ...LOGGED, "chat"]);
+    await program.stderr.until(/"message":"subscribed"/);
     await client.publish("chat", "last words");
     await program.stdout.until(/last words/);
     program.kill(signal);
@@ -93,7 +95,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-processTest("with --no-reconnect, a server that shuts down is one line and exit code 3", async () => {
+Deno.test("with --no-reconnect, a server that shuts down is one line and exit code 3", async () => {
   const server = await serve({ port: 0 });
   await using program = await subscribe(server.url, "chat", "--no-reconnect");
   await server.close();
@@ -102,7 +104,7 @@ processTest("with --no-reconnect, a server that shuts down is one line and exit 
   assertMatch(stderr, /\nparley: [^\n]*shutting_down[^\n]*\n$/);
 });
 
-processTest("thousands of messages all arrive, in order", async () => {
+Deno.test("thousands of messages all arrive, in order", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "numbers", "--count", "20000");
@@ -113,7 +115,7 @@ processTest("thousands of messages all arrive, in order", async () => {
   assertEquals(numbers.findIndex((number, at) => number !== at), -1);
 });
 
-processTest("subscribe never answers a request, and takes none from a responder", async () => {
+Deno.test("subscribe never answers a request, and takes none from a responder", async () => {
   await using server = await serve({ port: 0 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "shop.>", "shop.price");
@@ -126,11 +128,11 @@ processTest("subscribe never answers a request, and takes none from a responder"
   }
   await say(client, "shop.price", "a message");
   await program.stdout.until(/a message/);
-  program.kill("SIGINT");
+  program.interrupt();
   assertEquals((await program.ended()).stdout, "shop.price 1 a message\n");
 });
 
-processTest("a message with malformed headers is reported, and subscribe goes on", async () => {
+Deno.test("a message with malformed headers is reported, and subscribe goes on", async () => {
   await playServer(async (server) => {
     using peer = await server.greet();
     await peer.open(1);
@@ -139,17 +141,17 @@ processTest("a message with malformed headers is reported, and subscribe goes on
     await peer.write(encodeFrame(header, new TextEncoder().encode("well-formed")));
     await peer.drain();
   }, async (port) => {
-    await using program = new Program(["subscribe", "chat", "--count", "1", "--port", `${port}`]);
+    await using program = new RunningCommand(["subscribe", "chat", "--count", "1", "--port", `${port}`]);
     const { code, stdout, stderr } = await program.ended();
     assertEquals([code, stdout], [0, "chat 3 well-formed\n"]);
     assertMatch(stderr, /^parley: [^\n]*headers[^\n]*\n$/);
   });
 });
 
-processTest("a name against the grammar is wrong usage", async () => {
+Deno.test("a name against the grammar is wrong usage", async () => {
   await using server = await serve({ port: 0 });
   assertFailure(
-    await parley(["subscribe", "a..b", ">", "--url", server.url]),
+    await runParley(["subscribe", "a..b", ">", "--url", server.url]),
     2,
     /segment 2 of "a\.\.b" is empty/,
   );
