@@ -93,6 +93,7 @@ export class Inbound implements FrameHandler {
     const taken = this.#scanner.scan(bytes, end, this);
     const { violation } = this.#scanner;
     if (violation !== undefined) {
+      if (end - taken >= HEADER_BYTES) this.#show(bytes.subarray(0, end), taken);
       this.#events.violated(violation.code, `broke the protocol: ${violation.message}`);
     }
     return taken;

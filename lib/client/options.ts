@@ -74,8 +74,9 @@ export interface ReconnectOptions {
 }
 
 /**
- * Sees every frame: `in` from the server, `out` to it. The payload is valid only during the call. `sessionId` is 0 until
- * the WELCOME has been read; it tells the connections of one client apart. The function must not throw.
+ * Sees every frame: `in` from the server, `out` to it. The payload is valid only during the call; that of a frame which
+ * breaks the protocol may be shorter than its header says. `sessionId` is 0 until the WELCOME has been read; it tells the
+ * connections of one client apart. The function must not throw.
  */
 export type Trace = (way: "in" | "out", header: Header, payload: Uint8Array, sessionId: number) => void;
 

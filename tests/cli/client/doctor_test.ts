@@ -11,7 +11,7 @@ import {
 } from "../../../lib/certificates/certificates.ts";
 import { serve } from "../../../lib/server/serve.ts";
 import { encodeControl } from "../../../lib/wire/control.ts";
-import { Type } from "../../../lib/wire/header.ts";
+import { encodeFrame, Type } from "../../../lib/wire/header.ts";
 import { makeRoot, makeSigned } from "../../certificates/flawed.ts";
 import { FakeServer, WELCOME } from "../../client/fake_server.ts";
 import { makeFolder } from "../../harness/folder.ts";
@@ -104,6 +104,13 @@ function speak({ resources }: Site, greeting: string): string[] {
 }
 
 const CASES: readonly Case[] = [
+  {
+    name: "a join link that was cut",
+    start: () => ["--url", "parleys://192.0.2.7:7253?ca=MIIB"],
+    code: 2,
+    says: /the server's URL: \?ca= is not a whole certificate in base64url; copy the whole link/,
+    step: "address",
+  },
   {
     name: "a token that would cross the network in plain text",
     start: () => ["--host", "198.51.100.1", "--token", "t0p-secret"],
@@ -213,6 +220,15 @@ const CASES: readonly Case[] = [
     says: /token missing: this server requires one; give a valid token with --token or PARLEY_TOKEN/,
     step: "token",
     also: [/^ok {4}greeting {4}127\.0\.0\.1:\d+ is a Parley server, and rejects the token$/m],
+  },
+  {
+    name: "a part of a token",
+    start: async (site) =>
+      (await serveWithTokens(site, 0)).map((option) => option.replace(/(token=[^.]*)\..*/, "$1")),
+    code: 4,
+    says: /token not valid here: check that it is whole, and meant for this server/,
+    step: "token",
+    also: [/\(what was given is no token of parley-server's, or only a part of one\)/],
   },
   {
     name: "an expired token",
@@ -397,6 +413,23 @@ Deno.test("a server cannot control the terminal of doctor, of ping or of a trace
     assertEquals([...`${stdout}${stderr}`].filter((char) => /[^\P{Cc}\n]|\p{Bidi_Control}/u.test(char)), []);
     assertEquals(/^ok {4}everything/m.test(stdout + stderr), false);
   }
+});
+
+Deno.test("a trace shows the frame with which a server breaks the protocol, as far as it has come", async () => {
+  await using resources = new AsyncDisposableStack();
+  const server = resources.use(new FakeServer());
+  const play = async () => {
+    using peer = await server.greet();
+    await peer.write(encodeFrame({ type: Type.PING, channel: 9 }, new Uint8Array(100)).subarray(0, 20));
+    await peer.drain();
+  };
+  const played = play();
+  resources.defer(() => played);
+  const { code, stderr } = await runParley(["ping", "--port", `${server.port}`, "--trace"]);
+  assertEquals(code, 1);
+  assertMatch(stderr, /^ +8 {2}00 00 00 09 {14}channel {2}channel number 9$/m);
+  assertMatch(stderr, /^ +20 +96 bytes missing$/m);
+  assertMatch(stderr, /^parley: .*broke the protocol: channel of PING must be 0, got 9$/m);
 });
 
 Deno.test({

@@ -65,9 +65,9 @@ export async function* diagnose(
   { connect, origin, channel, now, connected }: DiagnosisOptions,
 ): AsyncGenerator<Step> {
   const timeoutMs = connect.timeoutMs ?? STEP_MS;
-  const [address] = addressesOf(connect);
   const problem = optionsProblem(connect);
   if (problem !== undefined) return yield failed("address", problem);
+  const [address] = addressesOf(connect);
   yield ok("address", describeAddress(address, origin), {
     host: address.hostname,
     port: address.port,
@@ -94,8 +94,7 @@ export async function* diagnose(
   yield { name: "clock", ...compareClocks(attempt.serverTime, attempt.answeredAtMs) };
   const token = address.token === undefined ? undefined : readTokenDetails(address.token);
   if (client instanceof ParleyError) {
-    const note = token && `the token says that it is ${describeToken(token, attempt.answeredAtMs)}`;
-    return yield failed("token", client, note);
+    return yield failed("token", client, tokenNote(address, token, attempt.answeredAtMs));
   }
   connected(client);
   yield checkToken(address, token, now());
@@ -109,7 +108,7 @@ export async function* diagnose(
   yield await measure(client, timeoutMs);
 }
 
-/** What is wrong with the options before anything is connected: a token would cross the network in plain text. */
+/** What is wrong with the options before anything is connected: a broken link, a token that would not be encrypted. */
 function optionsProblem(options: ConnectOptions): ParleyError | undefined {
   try {
     new Connector(options);
@@ -203,6 +202,18 @@ function checkToken({ token: given }: Address, token: TokenDetails | undefined, 
   }
   const status = endsSoon("token", token.expires, nowMs) ? "warn" : "ok";
   return { name: "token", status, text: visible(describeToken(token, nowMs)), details: token };
+}
+
+/** What a rejected token says, or that it says nothing. */
+function tokenNote(
+  { token: given }: Address,
+  token: TokenDetails | undefined,
+  nowMs: number,
+): string | undefined {
+  if (given === undefined) return undefined;
+  return token === undefined
+    ? "what was given is no token of parley-server's, or only a part of one"
+    : `the token says that it is ${describeToken(token, nowMs)}`;
 }
 
 async function measure(client: ReconnectingClient, timeoutMs: number): Promise<Step> {
