@@ -28,9 +28,22 @@ export class CommandError extends Error {
   }
 }
 
+/** What each exit code means. */
+export const EXIT_MEANINGS: readonly string[] = [
+  "done",
+  "failed",
+  "wrong usage",
+  "server not reachable (or lost)",
+  "refused (token or permission)",
+  "no reply in time or no responder",
+];
+
+const EXITS = EXIT_MEANINGS.map((meaning, code) => `${code} ${meaning}`);
+
 /** The exit codes as `--help` explains them. */
-export const EXIT_HELP = `Exit codes: 0 done, 1 failed, 2 wrong usage, 3 server not reachable (or lost),
-            4 refused (token or permission), 5 no reply in time or no responder`;
+export const EXIT_HELP: string = `Exit codes: ${EXITS.slice(0, 4).join(", ")},\n            ${
+  EXITS.slice(4).join(", ")
+}`;
 
 /** The exit code of each error code. Any other error code is a plain failure. */
 const CODES: Partial<Record<ErrorCode | LocalCode, number>> = {

@@ -66,6 +66,13 @@ Deno.test("a code is explained within 80 columns, however it is written", async 
   assertEquals([code, exitCode, Object.keys(rest)], ["forbidden", 4, ["from", "meaning", "cause", "action"]]);
 });
 
+Deno.test("an exit code is explained by the codes that lead to it", async () => {
+  const text = await explain(["4"]);
+  assertEquals(text, "exit code 4: refused (token or permission)\n\ncodes    unauthorized, forbidden\n");
+  assertEquals(await explain(["0"]), "exit code 0: done\n");
+  assertEquals(JSON.parse(await explain(["3"], true)).codes.includes("unreachable"), true);
+});
+
 Deno.test("without a code all are listed", async () => {
   const text = await explain([]);
   for (const code of Object.keys(EXPLANATIONS)) assertMatch(text, new RegExp(`^${code} `, "m"));

@@ -6,7 +6,7 @@
 
 import { closestString, levenshteinDistance } from "@std/text";
 import { type ErrorCode, FATAL, isErrorCode, type LocalCode, ParleyError } from "../../../errors.ts";
-import { exitCodeOf } from "../../failures.ts";
+import { EXIT_MEANINGS, exitCodeOf } from "../../failures.ts";
 import { visibleJson } from "../../terminal.ts";
 import type { Command, Context } from "../command.ts";
 import { EXPLANATIONS } from "../explanations.ts";
@@ -21,8 +21,9 @@ export const EXPLAIN: Command = {
   name: "explain",
   operands: { usage: "[CODE]", min: 0, max: 1, choices: CODES },
   summary: "explain an error code: its meaning, its causes, what to do",
-  details: "Without CODE it lists all codes. parley doctor and --log-level debug show the code of an error.",
-  examples: ["parley explain unauthorized", "parley explain --json"],
+  details:
+    "CODE may also be an exit code. Without CODE it lists all codes.\nparley doctor and --log-level debug show the code of an error.",
+  examples: ["parley explain unauthorized", "parley explain 3", "parley explain --json"],
   options: ["json"],
   endsByInterrupt: false,
   isOffline: true,
@@ -36,6 +37,9 @@ async function explain({ values, operands: [given], output }: Context): Promise<
       values.json ? visibleJson(describe(code)) : indent(code.padEnd(width), EXPLANATIONS[code].meaning);
     for (const code of CODES) await output.line(format(code));
     return;
+  }
+  if (Object.hasOwn(EXIT_MEANINGS, given)) {
+    return void await output.line(formatExit(Number(given), values.json));
   }
   const code = CODES.find((code) => code === given.toLowerCase().replaceAll("-", "_"));
   if (code === undefined) throw new ParleyError("bad_argument", describeUnknown(given));
@@ -66,6 +70,14 @@ function format(code: ErrorCode | LocalCode): string {
     indent("cause    ", cause),
     indent("do       ", action),
   ].join("\n");
+}
+
+/** Explains an exit code by the error codes that lead to it. */
+function formatExit(exit: number, isJson: boolean): string {
+  const codes = CODES.filter((code) => exitCode(code) === exit);
+  if (isJson) return visibleJson({ exitCode: exit, meaning: EXIT_MEANINGS[exit], codes });
+  const list = codes.length === 0 ? [] : ["", indent("codes    ", codes.join(", "))];
+  return [`exit code ${exit}: ${EXIT_MEANINGS[exit]}`, ...list].join("\n");
 }
 
 /** The exit code of a command that ends with `code` once it was connected. */
