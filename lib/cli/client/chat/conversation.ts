@@ -19,8 +19,11 @@ import type { Screen } from "./screen.ts";
 
 /** How a conversation is held, and what it tells its owner. */
 export interface ConversationOptions {
-  /** Whether messages that may be lost are only shown. Otherwise they also make the end of the chat a failure. */
-  readonly forgivesLosses: boolean;
+  /**
+   * Whether a person sees it. What this client says is then shown too, and messages that may be lost are only shown:
+   * otherwise they also make the end of the chat a failure.
+   */
+  readonly isInteractive: boolean;
   /** A channel was joined or asked. */
   seen(channel: string): void;
   /** Another channel is talked on, or the connection broke or came back. */
@@ -125,10 +128,14 @@ export class Conversation implements Disposable {
     this.#screen.notice(this.#describe(this.#joinedOne(given), MANY_NAMES));
   }
 
-  /** Says something on the current channel. Resolves when there is room for more. */
+  /** Sends a message on the current channel. Resolves when there is room for more. */
   async say(payload: string | Uint8Array, kind: ContentKind = "text"): Promise<void> {
     if (this.#current === undefined) throw wrong("there is no channel to talk on; /join CHANNEL joins one");
-    await this.#client.publish(this.#current, payload, { kind });
+    const sent = this.#client.publish(this.#current, payload, { kind });
+    if (this.#options.isInteractive) {
+      this.#show(this.#client.name, "", undefined, String(payload))?.catch(() => {});
+    }
+    await sent;
   }
 
   /** Sends `NAME TEXT` to the session of that name. */
@@ -158,11 +165,6 @@ export class Conversation implements Disposable {
     );
   }
 
-  /** Shows what this client says, as others see it. */
-  async showOwn(text: string): Promise<void> {
-    await this.#show(this.#client.name, "", undefined, text);
-  }
-
   /** Takes a change of the connection's state. */
   connectionChanged({ type }: ClientEvent): void {
     if (type === "interrupted") {
@@ -183,7 +185,7 @@ export class Conversation implements Disposable {
   async #renew(breaks: number): Promise<void> {
     await this.#client.ping().catch(() => {});
     if (breaks !== this.#breaks) return;
-    if (this.#options.forgivesLosses) this.#client.flush().catch(() => {}); // which fails once if there are any
+    if (this.#options.isInteractive) this.#client.flush().catch(() => {}); // which fails once if there are any
     this.#isRenewed = true;
     this.#rememberMembers();
     for (const channel of this.#joined.keys()) this.#screen.notice(this.#describe(channel, FEW_NAMES));

@@ -104,7 +104,6 @@ export class Keyboard implements AsyncDisposable {
     if (line.trim() === "") return;
     this.#history.add(line);
     const entry = parseEntry(line);
-    if (entry.kind === "text") this.#report(this.#conversation.showOwn(entry.text));
     this.#last = this.#last.then(() => this.#perform(entry)).catch((error) => {
       this.#screen.problem((entry.kind === "text" ? "not sent: " : "") + describeFailure(error));
       // What was not sent can be changed and sent again.

@@ -52,7 +52,7 @@ async function chat(context: Context): Promise<void> {
     onNotice: (text) => screen.problem(text),
   });
   conversation = new Conversation(client, screen, {
-    forgivesLosses: terminal !== undefined,
+    isInteractive: terminal !== undefined,
     changed: () => keyboard?.updatePrompt(),
     seen: (channel) => channels.add(channel),
     lost: (channel, error) => {
