@@ -60,7 +60,7 @@ export class TerminalScreen implements Screen {
     const prefix = channel === undefined ? "" : `[${channel}] `;
     const label = visible(name);
     const head = `${prefix}${label}${note}: `;
-    const { columns } = this.#columns();
+    const { columns } = this.#dimensions();
     const rows = text.split(/\r?\n/).flatMap((line, index) => {
       const shown = visible(line).replaceAll("\t", "    ");
       return wrap(shown, columns, index === 0 ? width(head) % columns : INDENT, INDENT);
@@ -122,7 +122,7 @@ export class TerminalScreen implements Screen {
   }
 
   #lines(text: string, style: number): void {
-    const { columns } = this.#columns();
+    const { columns } = this.#dimensions();
     for (const line of text.split("\n")) {
       const rows = wrap(`* ${line}`, columns, 0, INDENT).map((row) => this.#style(style, row));
       this.#add(rows.join(`\r\n${" ".repeat(INDENT)}`))?.catch(() => {});
@@ -157,7 +157,7 @@ export class TerminalScreen implements Screen {
 
   /** What makes the terminal show everything pending, with the prompt below. */
   #draw(): string {
-    const { columns, rows } = this.#columns();
+    const { columns, rows } = this.#dimensions();
     const lines = this.#erase(columns) + this.#pending.join("");
     this.#pending = [];
     this.#pendingCharacters = 0;
@@ -198,7 +198,7 @@ export class TerminalScreen implements Screen {
   }
 
   /** Some terminals say that they have no size. */
-  #columns(): { columns: number; rows: number } {
+  #dimensions(): { columns: number; rows: number } {
     const { columns, rows } = this.#size();
     return { columns: Math.max(8, columns || 80), rows: rows || 24 };
   }
