@@ -45,6 +45,29 @@ function escape(char: string): string {
   return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
 }
 
+/**
+ * Wraps `text` at spaces so that no line is longer than `width`, behind `label`; further lines are indented as far. A word
+ * that is longer stays whole.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { wrapBehind } from "./terminal.ts";
+ *
+ * assertEquals(wrapBehind("do  ", "start the server", 14), "do  start the\n    server");
+ * ```
+ */
+export function wrapBehind(label: string, text: string, width: number): string {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && label.length + last.length + 1 + word.length <= width) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else lines.push(word);
+  }
+  return label + lines.join(`\n${" ".repeat(label.length)}`);
+}
+
 /** A style of text. */
 export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 

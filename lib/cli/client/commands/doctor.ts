@@ -6,7 +6,8 @@
 
 import { ParleyError } from "../../../errors.ts";
 import { CommandError, Exit, exitCodeOf } from "../../failures.ts";
-import { painter, type Style, visibleJson } from "../../terminal.ts";
+import type { OutputStream } from "../../host.ts";
+import { painter, type Style, visibleJson, wrapBehind } from "../../terminal.ts";
 import type { Command, Context } from "../command.ts";
 import type { Step } from "../doctor/diagnosis.ts";
 import { EXPLANATIONS } from "../explanations.ts";
@@ -40,7 +41,6 @@ async function doctor(context: Context): Promise<void> {
   const { values, output, host, resources, connectOptions } = context;
   // Here, because no other command needs what it needs.
   const { diagnose } = await import("../doctor/diagnosis.ts");
-  const paint = painter(host.stdout);
   const origin = await addressOrigin(context);
   let isConnected = false;
   const steps = diagnose({
@@ -55,7 +55,7 @@ async function doctor(context: Context): Promise<void> {
   });
   const mask = makeMask(); // a server may repeat a token in its error
   for await (const step of steps) {
-    await output.line(mask.text(values.json ? formatJson(step) : formatText(step, origin, paint)));
+    await output.line(mask.text(values.json ? formatJson(step) : formatText(step, origin, host.stdout)));
     if (step.error !== undefined) throw new CommandError("", exitCodeOf(step.error, isConnected));
   }
 }
@@ -77,15 +77,28 @@ const DEFAULT_ORIGIN = "the default, as no option names a server";
 function formatText(
   { name, status, text, error }: Step,
   origin: string,
-  paint: ReturnType<typeof painter>,
+  stdout: OutputStream,
 ): string {
-  const label = paint(STYLES[status], status.padEnd(4));
-  const line = `${label}  ${name.padEnd(NAME_WIDTH)}  ${text}`;
-  if (error === undefined) return line;
+  const paint = painter(stdout);
+  const width = stdout.isTerminal() ? columns() : Infinity; // a line for each step, for what reads it from a pipe
+  const line = (text: string) => {
+    const wrapped = wrapBehind(`${status.padEnd(4)}  ${name.padEnd(NAME_WIDTH)}  `, text, width);
+    return paint(STYLES[status], status) + wrapped.slice(status.length);
+  };
+  if (error === undefined) return line(text);
   const advice = adviseOptions(name, error, origin);
   // The server chooses the code of its error: it may be any text.
   const more = error.code in EXPLANATIONS ? `; more: parley explain ${error.code}` : "";
-  return `${line}${advice === undefined ? "" : `; ${advice}`}${more}`;
+  return line(`${text}${advice === undefined ? "" : `; ${advice}`}${more}`);
+}
+
+/** The width of the terminal. */
+function columns(): number {
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    return Infinity; // only stdout is one, and it cannot be asked
+  }
 }
 
 /** Which options of this program are the cure: the library's errors do not know them. */

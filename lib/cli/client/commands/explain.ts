@@ -7,7 +7,7 @@
 import { closestString, levenshteinDistance } from "@std/text";
 import { type ErrorCode, FATAL, isErrorCode, type LocalCode, ParleyError } from "../../../errors.ts";
 import { EXIT_MEANINGS, exitCodeOf } from "../../failures.ts";
-import { visibleJson } from "../../terminal.ts";
+import { visibleJson, wrapBehind } from "../../terminal.ts";
 import type { Command, Context } from "../command.ts";
 import { EXPLANATIONS } from "../explanations.ts";
 
@@ -34,7 +34,9 @@ async function explain({ values, operands: [given], output }: Context): Promise<
   if (given === undefined) {
     const width = Math.max(...CODES.map(({ length }) => length)) + 2;
     const format = (code: ErrorCode | LocalCode) =>
-      values.json ? visibleJson(describe(code)) : indent(code.padEnd(width), EXPLANATIONS[code].meaning);
+      values.json
+        ? visibleJson(describe(code))
+        : wrapBehind(code.padEnd(width), EXPLANATIONS[code].meaning, WIDTH);
     for (const code of CODES) await output.line(format(code));
     return;
   }
@@ -66,9 +68,9 @@ function format(code: ErrorCode | LocalCode): string {
   return [
     `${code}: ${origin}; exit code ${exitCode(code)}`,
     "",
-    indent("meaning  ", meaning),
-    indent("cause    ", cause),
-    indent("do       ", action),
+    wrapBehind("meaning  ", meaning, WIDTH),
+    wrapBehind("cause    ", cause, WIDTH),
+    wrapBehind("do       ", action, WIDTH),
   ].join("\n");
 }
 
@@ -76,19 +78,13 @@ function format(code: ErrorCode | LocalCode): string {
 function formatExit(exit: number, isJson: boolean): string {
   const codes = CODES.filter((code) => exitCode(code) === exit);
   if (isJson) return visibleJson({ exitCode: exit, meaning: EXIT_MEANINGS[exit], codes });
-  const list = codes.length === 0 ? [] : ["", indent("codes    ", codes.join(", "))];
+  const list = codes.length === 0 ? [] : ["", wrapBehind("codes    ", codes.join(", "), WIDTH)];
   return [`exit code ${exit}: ${EXIT_MEANINGS[exit]}`, ...list].join("\n");
 }
 
 /** The exit code of a command that ends with `code` once it was connected. */
 function exitCode(code: ErrorCode | LocalCode): number {
   return exitCodeOf(new ParleyError(code, ""), true);
-}
-
-/** Wraps a text behind a label. */
-function indent(label: string, text: string): string {
-  const lines = text.match(new RegExp(`\\S.{0,${WIDTH - label.length - 1}}(?=\\s|$)`, "g")) ?? [];
-  return label + lines.join(`\n${" ".repeat(label.length)}`);
 }
 
 function describeUnknown(given: string): string {
