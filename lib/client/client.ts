@@ -5,17 +5,14 @@
  */
 
 import { ParleyError } from "../errors.ts";
-import { Type } from "../wire/header.ts";
 import type { Client, Handler, Responder, Subscription } from "./api.ts";
 import { callSafely } from "./callback.ts";
-import { badArgument, checkName, checkNameOrPattern, checkOptions, checkSubscribe } from "./checks.ts";
+import { badArgument, checkNameOrPattern, checkOptions, checkSubscribe } from "./checks.ts";
 import type { Connector } from "./connector.ts";
 import type { SharedDelivery } from "./delivery.ts";
-import { errorOf } from "./error_reply.ts";
 import type { ClientEvent } from "./events.ts";
-import { KEPT_BYTES, MAX_PENDING_FACTOR, PENDING_BYTES, PING_MS, REQUEST_MS } from "./limits.ts";
+import { KEPT_BYTES, MAX_PENDING_FACTOR, PENDING_BYTES, PING_MS } from "./limits.ts";
 import { Inbox } from "./inbox.ts";
-import { readMessage } from "./message.ts";
 import type { Message, Payload } from "./message_types.ts";
 import type {
   ConnectOptions,
@@ -28,6 +25,7 @@ import type {
 } from "./options.ts";
 import { Publisher } from "./publisher.ts";
 import { type ReconnectingEvents, ReconnectingSession } from "./reconnecting.ts";
+import { Requester } from "./requester.ts";
 import { ClientResponder } from "./responder.ts";
 import type { Session } from "./session.ts";
 import { SessionDescription } from "./session_description.ts";
@@ -48,6 +46,7 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
   /** Connections of their own, of subscriptions that do not fit the others. */
   readonly #further = new Set<ReconnectingSession>();
   readonly #publisher: Publisher;
+  readonly #requester: Requester;
   readonly #ended = Promise.withResolvers<ParleyError | undefined>();
   #closing: Promise<void> | undefined;
 
@@ -68,6 +67,7 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
     };
     this.inbox = new Inbox(this.backlog, () => this.isInboxUsed = true);
     this.#main = new ReconnectingSession(connector, this, this.#reconnect, this.#mainEvents());
+    this.#requester = new Requester(this.#main);
     this.#publisher = new Publisher(this.#main, {
       keptBytes: this.#reconnect?.keptBytes ?? KEPT_BYTES,
       openingBytes: pendingBytes * MAX_PENDING_FACTOR,
@@ -149,40 +149,8 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
     return line;
   }
 
-  async request(name: string, payload: Payload, options: RequestOptions = {}): Promise<Message> {
-    checkOptions("request", options);
-    const { timeoutMs = REQUEST_MS, signal } = options;
-    const wait = new Wait(`the request on ${name}`, options, REQUEST_MS);
-    let session = this.#main.current;
-    // No await if the channel is open: a request must not be overtaken by what is published after it.
-    let channel = session?.channels.get(name);
-    if (!channel?.isOpen) {
-      checkName(name);
-      session = await this.#main.session(wait);
-      channel = session.openToSend(name);
-      await wait.for(channel.ready).catch((error) => {
-        throw this.#interrupted(error, "the request was not sent");
-      });
-    }
-    session!.used(channel!);
-    const { channelId } = channel!;
-    return await session!.connection.call(
-      Type.REPLY,
-      (writer, id) => writer.message(Type.REQUEST, id, channelId, payload, options),
-      (_header, bytes, from, to) => {
-        const reply = readMessage(bytes.slice(from, to), 0, { name, channelId });
-        const error = reply instanceof ParleyError ? reply : errorOf(reply);
-        if (error !== undefined) throw error;
-        return reply as Message;
-      },
-      {
-        ms: wait.leftMs,
-        error: () => new ParleyError("timed_out", `no reply on ${name} within ${timeoutMs / 1000} s`),
-        signal,
-      },
-    ).catch((error) => {
-      throw this.#interrupted(error, "the request was not repeated; it may have been handled");
-    });
+  request(channel: string, payload: Payload, options?: RequestOptions): Promise<Message> {
+    return this.#requester.request(channel, payload, options);
   }
 
   async respond(name: string, handler: Handler, options: RespondOptions = {}): Promise<Responder> {
@@ -218,22 +186,8 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
     return channel.mayPublish;
   }
 
-  async ping(options?: WaitOptions): Promise<number> {
-    checkOptions("wait", options);
-    const wait = new Wait("ping", options, PING_MS);
-    const session = await this.#main.session(wait);
-    try {
-      return await session.connection.ping(wait.leftMs, options?.signal);
-    } catch (error) {
-      throw this.#interrupted(error, "the ping was not repeated");
-    }
-  }
-
-  /** The error of a call whose connection broke, if the client goes on. */
-  #interrupted(error: unknown, text: string): unknown {
-    const isLost = error instanceof ParleyError && error.fatal && error.code !== "closed";
-    if (!isLost || this.#main.endError !== undefined) return error;
-    return new ParleyError("interrupted", `${error.message}; ${text}`, { cause: error });
+  ping(options?: WaitOptions): Promise<number> {
+    return this.#requester.ping(options);
   }
 
   close(reason: string = "done"): Promise<void> {

@@ -27,7 +27,7 @@ import { type ChannelEvents, type ConnectionEvents, Inbound } from "./inbound.ts
 import { CLOSE_MS, NO_SLOW_CONSUMER_TIMEOUT_MS } from "./limits.ts";
 import { Outbound } from "./outbound.ts";
 import { Timer } from "./waiting.ts";
-import { type Accept, PendingCalls, type Timeout } from "./pending_calls.ts";
+import { PendingCalls } from "./pending_calls.ts";
 
 /** One connection; see the module's comment. */
 export class ClientConnection implements Receiver, ConnectionEvents {
@@ -35,6 +35,8 @@ export class ClientConnection implements Receiver, ConnectionEvents {
   readonly closed: Promise<ParleyError | undefined>;
   /** Incoming frames. */
   readonly inbound: Inbound;
+  /** The calls that wait for an answer. */
+  readonly calls: PendingCalls;
   /** Outgoing messages. */
   readonly outbound: Outbound;
   /** Which of them the server has taken. */
@@ -43,7 +45,6 @@ export class ClientConnection implements Receiver, ConnectionEvents {
   readonly #server: string;
   readonly #connection: Connection;
   readonly #writer: FrameWriter;
-  readonly #calls = new PendingCalls();
   #heartbeat: Heartbeat | undefined;
   /** Set while `greet` waits for the WELCOME. */
   #greeting:
@@ -68,7 +69,8 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     this.#connection = new Connection(socket, new BufferPool(), limitsOf(options), () => this);
     const { outbox } = this.#connection;
     this.#writer = new FrameWriter(outbox, options.trace);
-    this.inbound = new Inbound(this, this.#calls, options.trace);
+    this.calls = new PendingCalls(this.#writer, this);
+    this.inbound = new Inbound(this, this.calls, options.trace);
     this.outbound = new Outbound(outbox, this.#writer, options, () => this.resume());
     this.confirmations = new Confirmations(this.outbound, this.#writer);
     this.closed = this.#connection.closed.then(() => this.#error);
@@ -122,7 +124,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
 
   /** Whether to read on although a queue is full, because the answer to a call comes behind the messages. */
   get mustRead(): boolean {
-    return this.#isLastRead || this.#calls.count > 0 || this.outbound.isWaiting || this.#isClosing;
+    return this.#isLastRead || this.calls.count > 0 || this.outbound.isWaiting || this.#isClosing;
   }
 
   /** Stops reading until `resume`. Only `ChannelEvents.run` and `frame` may call this, and must then return false. */
@@ -139,23 +141,6 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     this.#connection.resume();
   }
 
-  /**
-   * Sends a frame and waits for its answer of type `answer`, which `accept` reads before the next frame is read.
-   *
-   * @throws {ParleyError} the server's ERROR, or the error that ended the connection
-   */
-  call<T>(
-    answer: number,
-    send: (writer: FrameWriter, id: number) => void,
-    accept: Accept<T>,
-    timeout?: Timeout,
-  ): Promise<T> {
-    if (this.endError !== undefined) return Promise.reject(this.endError);
-    const answered = this.#calls.add(answer, (id) => send(this.#writer, id), accept, timeout);
-    this.resume();
-    return answered;
-  }
-
   /** Measures a round trip in milliseconds. The PONG confirms the messages sent before. */
   ping(withinMs: number, signal?: AbortSignal): Promise<number> {
     const start = performance.now();
@@ -167,7 +152,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     };
     const text = `${this.#server} did not answer a PING within ${Math.round(withinMs) / 1000} s`;
     const error = () => new ParleyError("timed_out", text);
-    return this.call(Type.PONG, ping, pong, { ms: withinMs, error, signal });
+    return this.calls.call(Type.PONG, ping, pong, { ms: withinMs, error, signal });
   }
 
   /**
@@ -178,7 +163,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
   async close(reason: string): Promise<void> {
     let unconfirmed: unknown;
     if (this.endError === undefined) {
-      this.#calls.rejectAll(new ParleyError("closed", "the client was closed before the answer came"));
+      this.calls.rejectAll(new ParleyError("closed", "the client was closed before the answer came"));
       // Before `#isClosing` is set, because no call is possible afterwards.
       const confirmed = this.confirmations.unconfirmed > 0 || this.outbound.hasReplied
         ? this.ping(CLOSE_MS)
@@ -237,9 +222,9 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     const error = this.#error ?? new ParleyError("closed", "the client was closed");
     this.#greeting?.reject(error);
     this.#greeting = undefined;
-    this.#calls.rejectAll(error);
     this.outbound.stop(error);
     this.#events?.ended(this.#error);
+    this.calls.rejectAll(error); // the calls ask whether the client goes on
   }
 
   /** See `ConnectionEvents.welcomeReceived`. */
@@ -266,7 +251,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     }
     // The ERROR for a REPLY carries the requester's id, which may also be one of ours. Its channel is an inbox.
     const answersReply = id !== 0 && channel >= INBOX;
-    if (!answersReply && id !== 0 && this.#calls.reject(id, error)) return;
+    if (!answersReply && id !== 0 && this.calls.reject(id, error)) return;
     this.#events?.rejected(error, channel, id);
   }
 

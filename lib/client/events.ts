@@ -31,7 +31,7 @@ export interface InterruptedEvent {
   readonly unconfirmed: number;
 }
 
-/** The client is connected again, as a new session. Session ids known from before are stale. */
+/** The client is connected again, as a new session. Its own id of before is stale, and so is every id if the server has restarted: the server then gives out others. */
 export interface ResumedEvent {
   /** Which event this is. */
   readonly type: "resumed";

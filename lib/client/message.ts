@@ -10,6 +10,7 @@ import { KIND_MASK, MESSAGE_HEADERS, Type, u16, u32 } from "../wire/header.ts";
 import { decodeMessageHeaders, type MessageHeaders } from "../wire/message_headers.ts";
 import { badArgument } from "./checks.ts";
 import type { ContentKind, Message, Payload, ReplyOptions, Request, Schema } from "./message_types.ts";
+import { RESOLVED } from "./waiting.ts";
 
 /** The `channel` of a direct message. No channel can have this name, because names with `$` belong to the server. */
 export const INBOX_NAME = "$inbox";
@@ -171,14 +172,11 @@ export class ReceivedRequest extends ReceivedMessage implements Request {
     this.#abort?.abort(reason);
   }
 
-  async reply(payload: Payload, options?: ReplyOptions): Promise<void> {
-    if (this.#isAnswered) throw badArgument("this request has its reply already");
+  reply(payload: Payload, options?: ReplyOptions): Promise<void> {
+    if (this.#isAnswered) return Promise.reject(badArgument("this request has its reply already"));
     this.#isAnswered = true;
-    try {
-      await this.#sendReply(this.#id, this.sender, payload, options);
-    } catch (error) {
-      this.#isAnswered = false; // nothing was sent
-      throw error;
-    }
+    const sent = this.#sendReply(this.#id, this.sender, payload, options);
+    if (sent !== RESOLVED) sent.catch(() => this.#isAnswered = false); // nothing was sent
+    return sent;
   }
 }

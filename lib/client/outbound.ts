@@ -11,9 +11,7 @@ import type { ClientConnectionOptions } from "./connection_types.ts";
 import type { EncodedMessage, FrameWriter } from "./frame_writer.ts";
 import { MAX_PENDING_FACTOR } from "./limits.ts";
 import type { Payload, ReplyOptions } from "./message_types.ts";
-
-/** One resolved promise for all: `publish` allocates nothing if it need not wait. */
-export const RESOLVED = Promise.resolve();
+import { handled, RESOLVED } from "./waiting.ts";
 
 /** The outgoing messages of one connection. */
 export class Outbound {
@@ -107,13 +105,4 @@ export class Outbound {
     });
     return handled(room);
   }
-}
-
-/**
- * Marks a rejection as handled: a program that does not await each message must not crash when the connection ends.
- * `closed` reports that.
- */
-export function handled(promise: Promise<void>): Promise<void> {
-  promise.catch(() => {});
-  return promise;
 }

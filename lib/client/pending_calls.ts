@@ -1,43 +1,26 @@
 /**
  * The calls that wait for an answer of the server. Each has an id, by which the answer finds it.
  *
+ * One timer serves all of them, set to the earliest deadline: a timer for each costs a tenth of a request.
+ *
  * @module
  */
 
 import { ParleyError } from "../errors.ts";
-import type { Header } from "../wire/header.ts";
+import { type Header, Type } from "../wire/header.ts";
+import { type Accept, AnyCall, type PendingCall, type RequestCall, type Timeout } from "./call.ts";
+import type { FrameWriter } from "./frame_writer.ts";
 import { MAX_ID } from "./limits.ts";
+import type { Payload } from "./message_types.ts";
+import type { RequestOptions } from "./options.ts";
 import { Timer } from "./waiting.ts";
 
-/** Reads the answer `bytes[from, to)` at once, before the next frame is read. An error that it throws rejects the call. */
-export type Accept<T> = (header: Header, bytes: Uint8Array, from: number, to: number) => T;
-
-/** How long a call waits, and the error if that was not enough. */
-export interface Timeout {
-  /** In milliseconds; Infinity for no limit. */
-  readonly ms: number;
-  /** Makes the error. */
-  readonly error: () => ParleyError;
-  /** Ends the wait earlier, with its reason. */
-  readonly signal?: AbortSignal;
-}
-
-interface PendingCall {
-  readonly id: number;
-  /** The frame type that answers it. */
-  readonly type: number;
-  accept(header: Header, bytes: Uint8Array, from: number, to: number): void;
-  reject(error: unknown): void;
-  /** When it is given up, in milliseconds of `performance.now`. */
-  readonly deadline: number;
-  readonly timeout: Timeout | undefined;
-  /** Stops listening to the signal. */
-  detach: (() => void) | undefined;
-  /**
-   * The call has timed out. Its id stays in use until the server has answered: a late answer must not be taken for
-   * that of another call.
-   */
-  isAbandoned: boolean;
+/** What the calls need of their connection. */
+export interface CallEvents {
+  /** Why nothing can be sent any more; undefined while it can. */
+  readonly endError: ParleyError | undefined;
+  /** Reads on, because the answer may come behind messages that wait. */
+  resume(): void;
 }
 
 /** The slots of a session that makes few calls at once. */
@@ -45,6 +28,8 @@ const FEWEST_SLOTS = 16;
 
 /** The calls of one session that wait for an answer. */
 export class PendingCalls {
+  readonly #writer: FrameWriter;
+  readonly #events: CallEvents;
   /**
    * Each call by the last bits of its id; at least half of the slots are free. Not a `Map`: entries that come and go
    * make it replace its table again and again, and each old table refers to the next one, so that the garbage collector
@@ -55,59 +40,78 @@ export class PendingCalls {
   #used = 0;
   #count = 0;
   #lastId = 0;
-  /** One timer for all calls, because each costs as much as a call. It fires at the earliest deadline, or before. */
   #timer: Timer | undefined;
+  /** When the timer fires. It may then have nothing to do. */
   #timerAt = Infinity;
+
+  /** Sends with `writer`. */
+  constructor(writer: FrameWriter, events: CallEvents) {
+    this.#writer = writer;
+    this.#events = events;
+  }
 
   /** How many calls wait, those not counted that have timed out. */
   get count(): number {
     return this.#count;
   }
 
-  /** Calls `send` with a free id, and waits for a frame of `type` or an ERROR under that id. */
-  add<T>(
-    type: number,
-    send: (id: number) => void,
+  /**
+   * Sends a frame and waits for its answer of type `answer`, which `accept` reads before the next frame is read.
+   *
+   * @throws {ParleyError} the server's ERROR, or the error that ended the connection
+   */
+  call<T>(
+    answer: number,
+    send: (writer: FrameWriter, id: number) => void,
     accept: Accept<T>,
     timeout?: Timeout,
   ): Promise<T> {
+    const { endError } = this.#events;
+    if (endError !== undefined) return Promise.reject(endError);
     return new Promise((resolve, reject) => {
-      const id = this.#freeId();
-      const call: PendingCall = {
-        id,
-        type,
-        accept: (header, bytes, from, to) => {
-          try {
-            resolve(accept(header, bytes, from, to));
-          } catch (error) {
-            reject(error);
-          }
-        },
-        reject,
-        deadline: timeout === undefined ? Infinity : performance.now() + timeout.ms,
-        timeout,
-        detach: undefined,
-        isAbandoned: false,
-      };
-      send(id);
-      this.#slots[this.#slotOf(id)] = call;
-      this.#used++;
-      this.#count++;
-      if (call.deadline < this.#timerAt) this.#setTimer(call.deadline);
-      const signal = timeout?.signal;
-      if (signal !== undefined) {
-        const aborted = () => this.#abandon(call, signal.reason);
-        call.detach = () => signal.removeEventListener("abort", aborted);
-        signal.addEventListener("abort", aborted);
-      }
+      const call = new AnyCall(answer, accept, resolve, reject, timeout);
+      call.id = this.#freeId();
+      send(this.#writer, call.id);
+      this.#add(call, timeout?.signal);
     });
+  }
+
+  /**
+   * Sends a request, which becomes `call`.
+   *
+   * @throws {ParleyError} `too_large`, `bad_argument`, `backlog_full`; or the error that ended the connection
+   */
+  request(call: RequestCall, channelId: number, payload: Payload, options: RequestOptions | undefined): void {
+    const { endError } = this.#events;
+    if (endError !== undefined) return call.reject(endError);
+    call.id = this.#freeId();
+    this.#writer.message(Type.REQUEST, call.id, channelId, payload, options);
+    this.#add(call, options?.signal);
+  }
+
+  #add(call: PendingCall, signal: AbortSignal | undefined): void {
+    this.#slots[this.#slotOf(call.id)] = call;
+    this.#used++;
+    this.#count++;
+    if (call.deadline < this.#timerAt) this.#setTimer(call.deadline);
+    if (signal !== undefined) {
+      const aborted = () => this.#abandon(call, signal.reason);
+      call.detach = () => signal.removeEventListener("abort", aborted);
+      signal.addEventListener("abort", aborted);
+    }
+    this.#events.resume();
   }
 
   /** Passes an answer to its call. Returns whether a call under that id waits for this type. */
   answer(header: Header, bytes: Uint8Array, from: number, to: number): boolean {
     const call = this.#find(header.id);
     if (call === undefined || call.type !== header.type) return false;
-    if (this.#remove(call)) call.accept(header, bytes, from, to);
+    if (!this.#remove(call)) return true;
+    try {
+      call.accept(header, bytes, from, to);
+    } catch (error) {
+      call.reject(error);
+    }
     return true;
   }
 
@@ -119,13 +123,39 @@ export class PendingCalls {
     return true;
   }
 
-  /** Rejects all calls: the connection is over. */
+  /** Rejects all calls. */
   rejectAll(error: ParleyError): void {
     this.#timer?.stop();
     this.#timerAt = Infinity;
     for (const call of this.#slots) {
       if (call !== undefined && this.#remove(call)) call.reject(error);
     }
+  }
+
+  /**
+   * The next free id. An id is used again as late as possible, so that a stray answer does not meet a new call.
+   *
+   * @throws {ParleyError} `backlog_full` if there is none
+   */
+  #freeId(): number {
+    if (this.#used >= MAX_ID) {
+      throw new ParleyError(
+        "backlog_full",
+        `${MAX_ID} calls wait for an answer; await some before making more`,
+      );
+    }
+    if (this.#used * 2 >= this.#slots.length && this.#slots.length <= MAX_ID) this.#grow();
+    do {
+      this.#lastId = this.#lastId % MAX_ID + 1;
+    } while (this.#slots[this.#slotOf(this.#lastId)] !== undefined);
+    return this.#lastId;
+  }
+
+  /** Ids that differ in their last bits differ in one bit more of them, too. */
+  #grow(): void {
+    const slots = emptySlots(this.#slots.length * 2);
+    for (const call of this.#slots) if (call !== undefined) slots[call.id & (slots.length - 1)] = call;
+    this.#slots = slots;
   }
 
   #slotOf(id: number): number {
@@ -157,42 +187,20 @@ export class PendingCalls {
   #setTimer(at: number): void {
     this.#timer?.stop();
     this.#timerAt = at;
-    this.#timer = at === Infinity ? undefined : new Timer(at - performance.now(), this.#expire);
+    this.#timer = new Timer(Math.max(1, at - performance.now()), this.#expire);
   }
 
-  /** Abandons the calls that are due, and sets the timer for those that will be next. */
   readonly #expire = () => {
+    this.#timerAt = Infinity;
     const now = performance.now();
     let next = Infinity;
     for (const call of this.#slots) {
       if (call === undefined || call.isAbandoned) continue;
-      if (call.deadline <= now) this.#abandon(call, call.timeout!.error());
+      if (call.deadline <= now) this.#abandon(call, call.late());
       else next = Math.min(next, call.deadline);
     }
-    this.#setTimer(next);
+    if (next < this.#timerAt) this.#setTimer(next);
   };
-
-  /** The next free id. An id is used again as late as possible, so that a stray answer does not meet a new call. */
-  #freeId(): number {
-    if (this.#used >= MAX_ID) {
-      throw new ParleyError(
-        "backlog_full",
-        `${MAX_ID} calls wait for an answer; await some before making more`,
-      );
-    }
-    if (this.#used * 2 >= this.#slots.length && this.#slots.length <= MAX_ID) this.#grow();
-    do {
-      this.#lastId = this.#lastId % MAX_ID + 1;
-    } while (this.#slots[this.#slotOf(this.#lastId)] !== undefined);
-    return this.#lastId;
-  }
-
-  /** Ids that differ in their last bits differ in one bit more of them, too. */
-  #grow(): void {
-    const slots = emptySlots(this.#slots.length * 2);
-    for (const call of this.#slots) if (call !== undefined) slots[call.id & (slots.length - 1)] = call;
-    this.#slots = slots;
-  }
 }
 
 function emptySlots(count: number): (PendingCall | undefined)[] {

@@ -15,11 +15,10 @@ import { checkSize, type EncodedMessage, encodeMessage } from "./frame_writer.ts
 import { MAX_PENDING_FACTOR, MAX_REJECTIONS, PING_MS } from "./limits.ts";
 import type { Payload } from "./message_types.ts";
 import type { PublishOptions, WaitOptions } from "./options.ts";
-import { handled, RESOLVED } from "./outbound.ts";
 import type { ReconnectingSession } from "./reconnecting.ts";
 import { inboxKey, inboxOf, type Session } from "./session.ts";
 import type { SessionChannel } from "./session_channel.ts";
-import { Wait } from "./waiting.ts";
+import { handled, RESOLVED, Wait } from "./waiting.ts";
 
 /** A message that waits. */
 interface Kept extends EncodedMessage {
@@ -50,8 +49,6 @@ export class Publisher {
   readonly #rejections = new Map<string, ParleyError>();
   /** Why messages were lost, until `flush` or `close` has said so. */
   #lost: ParleyError | undefined;
-  /** The ids that this client had before. */
-  readonly #staleIds = new Set<number>();
 
   /** Publishes by the current session of `line`. */
   constructor(line: ReconnectingSession, options: PublisherOptions) {
@@ -191,9 +188,6 @@ export class Publisher {
       if (rejection !== undefined) throw rejection;
       const { endError, current: session } = this.#line;
       if (endError !== undefined) return handled(Promise.reject(endError));
-      if (this.#staleIds.has(sessionId)) {
-        throw new ParleyError("no_such_session", `${sessionId} was this client, before its connection broke`);
-      }
       if (session === undefined) {
         const text = "the connection is interrupted; session ids known from before may be stale then";
         throw new ParleyError("interrupted", text);
@@ -252,9 +246,7 @@ export class Publisher {
   }
 
   /** The connection broke. Returns how many messages may be lost. */
-  interrupted({ id, connection }: Session, error: ParleyError): number {
-    this.#staleIds.add(id);
-    if (this.#staleIds.size > MAX_STALE_IDS) this.#staleIds.delete(this.#staleIds.values().next().value!);
+  interrupted({ connection }: Session, error: ParleyError): number {
     const { unconfirmed } = connection.confirmations;
     if (unconfirmed > 0) {
       const text = `${countMessages(unconfirmed)} may not have reached the server: ${error.message}`;
@@ -294,9 +286,6 @@ export class Publisher {
     return rejection;
   }
 }
-
-/** Session ids of before that are remembered; nothing sends to older ones by mistake. */
-const MAX_STALE_IDS = 64;
 
 function forbidden(name: string): ParleyError {
   return new ParleyError("forbidden", `the server does not let this session publish on ${name}`);

@@ -91,6 +91,13 @@ export class MessageQueue {
     return this.#end.error === undefined ? Promise.resolve(DONE) : Promise.reject(this.#end.error);
   }
 
+  /** The next message if one is there. */
+  takeNow(): Message | undefined {
+    const taken = this.#take();
+    if (taken instanceof ParleyError) return undefined;
+    return taken;
+  }
+
   /** No more messages come: after those that wait, iterations end, with `error` if there is one. */
   end(error?: unknown): void {
     if (this.#end !== undefined) return;

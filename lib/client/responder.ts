@@ -11,10 +11,10 @@ import { checkOptions } from "./checks.ts";
 import { replyError } from "./error_reply.ts";
 import { CONCURRENCY } from "./limits.ts";
 import { ReceivedRequest } from "./message.ts";
-import type { Request } from "./message_types.ts";
+import type { Message, Payload, Request } from "./message_types.ts";
 import type { RespondOptions, WaitOptions } from "./options.ts";
 import { type Backlog, MessageQueue } from "./queue.ts";
-import { Wait } from "./waiting.ts";
+import { RESOLVED, Wait } from "./waiting.ts";
 
 /** The responder of one channel or pattern. It outlives the sessions that it answers for. */
 export class ClientResponder implements Responder {
@@ -93,12 +93,19 @@ export class ClientResponder implements Responder {
   async #run(): Promise<void> {
     try {
       while (true) {
-        const { value: request } = await this.queue.next();
-        if (request === undefined) break;
-        if (!(request instanceof ReceivedRequest)) continue;
-        request.place = this.#running.push(request) - 1;
-        this.#answer(request);
-        while (this.#running.length >= this.#concurrency) await this.#handlerFinished();
+        const { value } = await this.queue.next();
+        if (value === undefined) break;
+        // Those that have come with it need no promise each.
+        for (
+          let request: Message | undefined = value;
+          request !== undefined;
+          request = this.queue.takeNow()
+        ) {
+          if (!(request instanceof ReceivedRequest)) continue;
+          request.place = this.#running.push(request) - 1;
+          this.#answer(request);
+          while (this.#running.length >= this.#concurrency) await this.#handlerFinished();
+        }
       }
       while (this.#running.length > 0 && this.#stopping !== undefined) await this.#handlerFinished();
     } finally {
@@ -106,32 +113,56 @@ export class ClientResponder implements Responder {
     }
   }
 
-  #remove(request: ReceivedRequest): void {
-    const last = this.#running.pop()!;
-    if (last === request) return;
-    this.#running[request.place] = last;
-    last.place = request.place;
-  }
-
   #handlerFinished(): Promise<void> {
     return new Promise((resolve) => this.#wake = resolve);
   }
 
-  /** Never rejects. */
-  async #answer(request: ReceivedRequest): Promise<void> {
+  /** Calls the handler. One that returns no promise is answered at once. */
+  #answer(request: ReceivedRequest): void {
     try {
-      const result = await this.#handler(request);
-      if (!request.isAnswered) await request.reply(result ?? new Uint8Array(0));
+      const result = this.#handler(request);
+      if (isPromise(result)) {
+        result.then((value) => this.#reply(request, value)).catch((error) => this.#failed(request, error));
+      } else {
+        this.#reply(request, result);
+      }
     } catch (error) {
-      if (isOver(error)) return; // the client's events report it
+      this.#failed(request, error);
+    }
+  }
+
+  #reply(request: ReceivedRequest, result: Payload | void): void {
+    if (request.isAnswered) return this.#finished(request);
+    const sent = request.reply(result ?? NOTHING);
+    if (sent === RESOLVED) this.#finished(request);
+    else sent.then(() => this.#finished(request), (error) => this.#failed(request, error));
+  }
+
+  /** Never rejects. */
+  async #failed(request: ReceivedRequest, error: unknown): Promise<void> {
+    if (!isOver(error)) { // the client's events report that
       // Fails only if the handler has replied before it threw, or the connection is lost.
       await replyError(error, (payload, options) => request.reply(payload, options)).catch(() => {});
       callSafely(() => this.#onError(error, request));
-    } finally {
-      this.#remove(request);
-      this.#wake?.();
     }
+    this.#finished(request);
   }
+
+  #finished(request: ReceivedRequest): void {
+    const last = this.#running.pop()!;
+    if (last !== request) {
+      this.#running[request.place] = last;
+      last.place = request.place;
+    }
+    this.#wake?.();
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+function isPromise(result: Payload | void | Promise<Payload | void>): result is Promise<Payload | void> {
+  return typeof result === "object" && result !== null &&
+    typeof (result as { then?: unknown }).then === "function";
 }
 
 /** Whether a reply failed because there is no connection for it. */

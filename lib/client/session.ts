@@ -158,7 +158,7 @@ export class Session implements ClientConnectionEvents {
 
   #open(channel: SessionChannel): Promise<void> {
     channel.opening++;
-    const opened = this.connection.call(
+    const opened = this.connection.calls.call(
       Type.OPENED,
       (writer, id) => writer.control(Type.OPEN, id, channel.open),
       (_header, bytes, from, to) => {
@@ -180,7 +180,7 @@ export class Session implements ClientConnectionEvents {
     if (this.connection.endError !== undefined) return;
     this.channels.leaving(channel);
     try {
-      await this.connection.call(
+      await this.connection.calls.call(
         Type.LEFT,
         (writer, id) => writer.control(Type.LEAVE, id, { channel: channel.name }),
         () => this.channels.remove(channel),

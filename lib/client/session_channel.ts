@@ -5,11 +5,12 @@
  */
 
 import type { Opened } from "../wire/control.ts";
+import type { Origin } from "./message.ts";
 import type { MessageQueue } from "./queue.ts";
 import type { ClientSubscription } from "./subscription.ts";
 
 /** A channel that is open, or being opened. */
-export class SessionChannel {
+export class SessionChannel implements Origin {
   readonly name: string;
   /** Its number on the wire; 0 for a pattern, and before it is open. */
   channelId = 0;

@@ -1,5 +1,5 @@
 /**
- * Limits on how long a call may take: a signal, a time, or both.
+ * Limits on how long a call may take: a signal, a time, or both; and promises that need no care.
  *
  * @module
  */
@@ -87,4 +87,16 @@ export class Wait {
   #late(): ParleyError {
     return new ParleyError("timed_out", `${this.#what} took longer than ${this.#timeoutMs / 1000} s`);
   }
+}
+
+/** One resolved promise for all: `publish` allocates nothing if it need not wait. */
+export const RESOLVED = Promise.resolve();
+
+/**
+ * Marks a rejection as handled: a program that does not await each message must not crash when the connection ends.
+ * `closed` reports that.
+ */
+export function handled(promise: Promise<void>): Promise<void> {
+  promise.catch(() => {});
+  return promise;
 }

@@ -31,6 +31,11 @@ export interface ServeOptions {
   hosts?: readonly string[];
   /** Lets other machines connect without tokens or without TLS, with a warning in the log. Default: that is an error. */
   insecure?: boolean;
+  /**
+   * The id of the first session, 1 to 2,147,483,647. Default: a random one of at most seven digits, so that an id from
+   * before a restart does not reach another session.
+   */
+  firstSessionId?: number;
   /** Limits and deadlines other than the default ones; each has a range of whole numbers. */
   limits?: Partial<Limits>;
   /** Where to log. Default: LogTape's logger `parley`, silent unless your program configures it. */

@@ -7,7 +7,7 @@
 import { contradictions, LIMIT_RANGES } from "../config/limit_ranges.ts";
 import { nearest } from "../config/sources.ts";
 import { ParleyError } from "../errors.ts";
-import { DEFAULT_LIMITS, type Limits } from "../limits.ts";
+import { DEFAULT_LIMITS, type Limits, MAX_NUMBER } from "../limits.ts";
 import { isLoopback } from "../net/dial.ts";
 import type { CertificateFiles, ServeOptions } from "./api.ts";
 
@@ -30,6 +30,7 @@ const OPTION_RULES: Readonly<Record<keyof ServeOptions, Rule>> = {
   certs: text,
   hosts: ["an array of names and addresses", (value) => Array.isArray(value) && value.every(text[1])],
   insecure: flag,
+  firstSessionId: wholeNumber(1, MAX_NUMBER),
   limits: object,
   log: object,
 };
@@ -94,6 +95,14 @@ export function describeInsecurity(auth: boolean, tls: boolean): string {
   ];
   return `insecure: open to the network, and ${problems.join("; ")}; ` +
     "remove --insecure (in a program, insecure: true) to protect it";
+}
+
+/**
+ * The id of the first session. If each start began with 1, a client that reconnects after a restart could send to the id
+ * of a session that has ended, and reach another. Seven digits are few enough for people to read.
+ */
+export function randomSessionId(): number {
+  return 1 + crypto.getRandomValues(new Uint32Array(1))[0] % 9_999_999;
 }
 
 /** Checks the values of `object` by the rule of their name. An undefined value counts as left out. */

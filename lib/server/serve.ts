@@ -37,7 +37,7 @@ import { ConnectionLimiter } from "../net/connection_limiter.ts";
 import { TlsListener } from "../net/tls/listener.ts";
 import type { ServeOptions, Server } from "./api.ts";
 import { listenAll } from "./listeners.ts";
-import { checkOptions, DEFAULT_HOSTNAME, insecurityOf } from "./options.ts";
+import { checkOptions, DEFAULT_HOSTNAME, insecurityOf, randomSessionId } from "./options.ts";
 import { SocketPoll } from "../net/poll.ts";
 import { PendingTotal } from "../net/pending_total.ts";
 import { TlsHandshakes } from "./tls_handshakes.ts";
@@ -135,7 +135,16 @@ class Assembly implements Server {
   #closing: Promise<void> | undefined;
 
   constructor(
-    { hostname = DEFAULT_HOSTNAME, port = 0, log, limits, authService, source, certificate }: Parts,
+    {
+      hostname = DEFAULT_HOSTNAME,
+      port = 0,
+      firstSessionId = randomSessionId(),
+      log,
+      limits,
+      authService,
+      source,
+      certificate,
+    }: Parts,
   ) {
     this.#log = log;
     this.#limits = limits;
@@ -149,7 +158,7 @@ class Assembly implements Server {
       WORK_PER_TURN,
       this.#poll.after,
     );
-    const router = new Router(limits, now, budget);
+    const router = new Router(limits, now, budget, firstSessionId);
     this.#context = {
       router,
       echo: new Echo(),

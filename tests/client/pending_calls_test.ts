@@ -14,13 +14,13 @@ function answerTo(id: number, type: number = Type.REPLY): Header {
 
 /** Calls and their ids. */
 class Calls {
-  readonly pending = new PendingCalls();
+  readonly pending = new PendingCalls(undefined!, { endError: undefined, resume: () => {} });
   lastId = 0;
 
   /** A call that resolves with its own id. */
   add(ms: number = Infinity): Promise<number> {
     const error = () => new ParleyError("timed_out", `after ${ms} ms`);
-    return this.pending.add(Type.REPLY, (id) => this.lastId = id, ({ id }) => id, { ms, error });
+    return this.pending.call(Type.REPLY, (_writer, id) => this.lastId = id, ({ id }) => id, { ms, error });
   }
 
   answer(id: number): boolean {

@@ -110,6 +110,28 @@ Deno.test("what the server has confirmed in passing is not reported as lost", as
   });
 });
 
+Deno.test("a session id from before a restart reaches no other session", async () => {
+  const first = await serve({ port: 0 });
+  const { port } = first;
+  const { client: ada, until } = await observed({ port });
+  const grace = await connect({ port, reconnect: false });
+  const { sessionId: gracesId } = grace;
+  await first.close();
+  await grace.closed;
+  await using _server = await serve({ port });
+  await until("resumed");
+  await using another = await connect({ port });
+  let isReached = false;
+  (async () => {
+    for await (const _message of another.inbox) isReached = true;
+  })();
+  await ada.sendTo(gracesId, "for Grace only");
+  await assertRejects(() => ada.flush(), ParleyError, "no session");
+  await another.ping();
+  assertEquals(isReached, false);
+  await ada.close();
+});
+
 Deno.test("unauthorized is final for a token, and each attempt asks a token function for another", async () => {
   const rejection = { code: "unauthorized", message: "expired", fatal: true };
   const tokens: unknown[] = [];

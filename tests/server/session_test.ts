@@ -15,7 +15,7 @@ function rawHello(client: RawClient, payload: Uint8Array | string): Uint8Array {
 // Greeting
 
 Deno.test("a HELLO is answered with a WELCOME that has session, server and limits", async () => {
-  await using server = await serve();
+  await using server = await serve({ firstSessionId: 1 });
   using ada = await RawClient.connect(server);
   await ada.send(ada.frame(Type.HELLO, {}, { protocol: "parley/1", name: "Ada" }));
   const frame = await ada.expect(Type.WELCOME);
@@ -111,7 +111,7 @@ Deno.test("a HELLO may come byte by byte", async () => {
 });
 
 Deno.test("frames may follow HELLO at once, without waiting for WELCOME", async () => {
-  await using server = await serve();
+  await using server = await serve({ firstSessionId: 1 });
   using client = await RawClient.connect(server);
   const hello = rawHello(client, '{"protocol":"parley/1"}');
   client.number = 1;

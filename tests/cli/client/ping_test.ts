@@ -6,7 +6,7 @@ import { RunningCommand, runParley } from "../../harness/in_process.ts";
 import { assertFailure, LOGGED } from "../../harness/program.ts";
 
 Deno.test("ping prints server, session and round trip", async () => {
-  await using server = await serve({ port: 0 });
+  await using server = await serve({ port: 0, firstSessionId: 1 });
   const { code, stdout, stderr } = await runParley(["ping", "--url", server.url, "--name", "Ada"]);
   assertEquals([code, stderr], [0, ""]);
   assertMatch(
@@ -16,14 +16,14 @@ Deno.test("ping prints server, session and round trip", async () => {
 });
 
 Deno.test("ping --count sends that many pings and prints a summary", async () => {
-  await using server = await serve({ port: 0 });
+  await using server = await serve({ port: 0, firstSessionId: 1 });
   const { code, stdout } = await runParley(["ping", "--port", `${server.port}`, "--count", "2"]);
   assertEquals(code, 0);
   assertMatch(stdout, /pong 1: .*\npong 2: .*\n2 pings, min\/avg\/max [\d.]+\/[\d.]+\/[\d.]+ ms\n$/);
 });
 
 Deno.test("ping --json prints an object", async () => {
-  await using server = await serve({ port: 0 });
+  await using server = await serve({ port: 0, firstSessionId: 1 });
   const { stdout } = await runParley(["ping", "--json"], {
     env: { PARLEY_URL: server.url, PARLEY_NAME: "Ada" },
   });
@@ -61,7 +61,7 @@ Deno.test("Ctrl-C ends a waiting ping with 130, after a BYE", async () => {
 });
 
 Deno.test("--trace shows every frame, field by field, and no token", async () => {
-  await using server = await serve({ port: 0 });
+  await using server = await serve({ port: 0, firstSessionId: 1 });
   const args = ["publish", "chat.lobby", "hush-hush", "--trace", "--token", "t0p-secret"];
   const { code, stdout, stderr } = await runParley([...args, "--url", server.url]);
   assertEquals([code, stdout], [0, ""]);

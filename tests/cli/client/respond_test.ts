@@ -47,7 +47,7 @@ processTest("respond passes bytes through, and accepts a command that reads no s
 });
 
 processTest("a command that fails is reported on stderr, and the requester gets an error", async () => {
-  await using server = await serve({ port: 0 });
+  await using server = await serve({ port: 0, firstSessionId: 1 });
   await using program = await respond(server.url, "broken", "echo details >&2; exit 3");
   const ended = await parley(["request", "broken", "x", "--url", server.url]);
   assertFailure(ended, 5, /responder failed/);

@@ -22,7 +22,7 @@ async function say(client: Client, channel: string, ...payloads: (string | Uint8
 }
 
 Deno.test("subscribe prints a line for each message, at once, and ends after --count", async () => {
-  await using server = await serve({ port: 0 });
+  await using server = await serve({ port: 0, firstSessionId: 1 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "chat.*", "news", "--count", "3");
   await say(client, "chat.lobby", "one");
@@ -33,7 +33,7 @@ Deno.test("subscribe prints a line for each message, at once, and ends after --c
 });
 
 Deno.test("a message that several names cover is printed once", async () => {
-  await using server = await serve({ port: 0 });
+  await using server = await serve({ port: 0, firstSessionId: 1 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "chat.lobby", "chat.*", "chat.*", "--count", "2");
   await say(client, "chat.lobby", "one", "two");
@@ -41,7 +41,7 @@ Deno.test("a message that several names cover is printed once", async () => {
 });
 
 Deno.test("subscribe --json prints an object for each message", async () => {
-  await using server = await serve({ port: 0 });
+  await using server = await serve({ port: 0, firstSessionId: 1 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "data", "--json", "--count", "4");
   await client.publish("data", "a\u009b\n");
@@ -59,7 +59,7 @@ Deno.test("subscribe --json prints an object for each message", async () => {
 });
 
 Deno.test("text that would control a terminal or forge a line is escaped", async () => {
-  await using server = await serve({ port: 0 });
+  await using server = await serve({ port: 0, firstSessionId: 1 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "chat", "--count", "1");
   await say(client, "chat", "\x1b[2J\rchat 2 forged\nchat 3 too\u202e");
@@ -68,7 +68,7 @@ Deno.test("text that would control a terminal or forge a line is escaped", async
 });
 
 Deno.test("subscribe ends quietly when its stdout is closed", async () => {
-  await using server = await serve({ port: 0 });
+  await using server = await serve({ port: 0, firstSessionId: 1 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "chat");
   await say(client, "chat", "first");
@@ -82,7 +82,7 @@ Deno.test("subscribe ends quietly when its stdout is closed", async () => {
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   processTest(`${signal} ends subscribe with 0, after printing earlier messages`, async () => {
-    await using server = await serve({ port: 0 });
+    await using server = await serve({ port: 0, firstSessionId: 1 });
     await using client = await connect({ url: server.url });
     await using program = new Program(["subscribe", "--url", server.url, ...LOGGED, "chat"]);
     await program.stderr.until(/"message":"subscribed"/);
@@ -96,7 +96,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 
 Deno.test("with --no-reconnect, a server that shuts down is one line and exit code 3", async () => {
-  const server = await serve({ port: 0 });
+  const server = await serve({ port: 0, firstSessionId: 1 });
   await using program = await subscribe(server.url, "chat", "--no-reconnect");
   await server.close();
   const { code, stderr } = await program.ended();
@@ -105,7 +105,7 @@ Deno.test("with --no-reconnect, a server that shuts down is one line and exit co
 });
 
 Deno.test("thousands of messages all arrive, in order", async () => {
-  await using server = await serve({ port: 0 });
+  await using server = await serve({ port: 0, firstSessionId: 1 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "numbers", "--count", "20000");
   await say(client, "numbers", ...Array.from({ length: 20_000 }, (_, at) => String(at)));
@@ -116,7 +116,7 @@ Deno.test("thousands of messages all arrive, in order", async () => {
 });
 
 Deno.test("subscribe never answers a request, and takes none from a responder", async () => {
-  await using server = await serve({ port: 0 });
+  await using server = await serve({ port: 0, firstSessionId: 1 });
   await using client = await connect({ url: server.url });
   await using program = await subscribe(server.url, "shop.>", "shop.price");
   const error = await client.request("shop.price", "shoes").catch((error) => error);
@@ -149,7 +149,7 @@ Deno.test("a message with malformed headers is reported, and subscribe goes on",
 });
 
 Deno.test("a name against the grammar is wrong usage", async () => {
-  await using server = await serve({ port: 0 });
+  await using server = await serve({ port: 0, firstSessionId: 1 });
   assertFailure(
     await runParley(["subscribe", "a..b", ">", "--url", server.url]),
     2,
@@ -158,7 +158,7 @@ Deno.test("a name against the grammar is wrong usage", async () => {
 });
 
 processTest("a client whose stderr nothing reads goes on", async () => {
-  await using server = await serve({ port: 0 });
+  await using server = await serve({ port: 0, firstSessionId: 1 });
   await using client = await connect({ url: server.url });
   const [program, ...first] = SOURCE.client;
   const args = [...first, "subscribe", "news", "--url", server.url, "--trace", "--count", "3000"];
