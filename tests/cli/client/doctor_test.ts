@@ -339,7 +339,7 @@ Deno.test({
       /^ok {4}name {8}127\.0\.0\.1 is an address$/,
       /^ok {4}tcp {9}connected to 127\.0\.0\.1:\d+ in [\d.]+ ms$/,
       /^ok {4}tls {9}the certificate is trusted: for .*127\.0\.0\.1.*; issued by Parley CA \w+; valid until \S+Z, in \d+ days$/,
-      /^ok {4}greeting {4}parley [\d.]+ welcomes Ada as session 1$/,
+      /^ok {4}greeting {4}parley [\d.]+ welcomes Ada as session \d+$/,
       /^ok {4}clock {7}the server's differs by less than a second$/,
       /^ok {4}token {7}Ada's, valid until \S+Z, in \d+ days; may publish on jobs\.\*, subscribe to jobs\.>; may not respond, send direct messages$/,
       /^warn {2}permission {2}on jobs\.resize may publish and subscribe, may not respond$/,
