@@ -9,7 +9,7 @@
 import type { Ended } from "./program.ts";
 import { RunningCommand, runParley } from "./in_process.ts";
 
-/** A command line with one `parley` in it. */
+/** A command line with one `parley` or `parley-server` in it. */
 interface Line {
   /** What runs before it, whose stdout is its stdin. */
   readonly before: string | undefined;
@@ -42,7 +42,7 @@ export function parseLine(line: string): Line {
   const text = sourced ?? line;
   const tokens = tokensOf(text);
   const isBar = (token: { text: string; isQuoted: boolean }) => token.text === "|" && !token.isQuoted;
-  const program = tokens.findIndex(({ text }) => text === "parley");
+  const program = tokens.findIndex(({ text }) => text === "parley" || text === "parley-server");
   if (program < 0) throw new Error(`there is no parley in ${line}`);
   const barBefore = tokens.slice(0, program).findLastIndex(isBar);
   const barAfter = tokens.findIndex((token, at) => at > program && isBar(token));

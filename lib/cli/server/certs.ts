@@ -24,6 +24,10 @@ Makes a certificate authority (once) and a certificate for the server. Clients n
 certs/ca.pem. A running server adds the names and addresses it listens on, renews the certificate 30 days
 before it expires, and loads one made here within a minute, or at once on SIGHUP.
 
+Examples:
+  parley-server certs --host hub.example --host 192.0.2.7
+  parley-server certs --renew --days 30
+
 `;
 
 /** Runs `parley-server certs ARGS`; resolves to the exit code. */

@@ -34,6 +34,11 @@ On 127.0.0.1 the server is open to every program on this machine. On any other a
 0.0.0.0, it requires tokens and TLS: the first start makes keys and certificate, and prints a join link.
 SIGHUP makes it load a renewed certificate at once, and reopen its log file. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
+Examples:
+  parley-server --port 8000
+  parley-server --host 0.0.0.0 --max-payload 4MiB
+  PARLEY_PORT=8000 parley-server config
+
 `;
 
 const COMMANDS: Readonly<Record<string, (sources: ConfigSources) => number | Promise<number>>> = {

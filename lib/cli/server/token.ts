@@ -24,6 +24,8 @@ import { checkClock } from "./security.ts";
 import { formatHelp } from "../settings.ts";
 import { visible, visibleJson } from "../terminal.ts";
 
+const STATE_HINT = "give your server's folder with --state";
+
 const USAGE =
   `Usage: parley-server token issue --name NAME [--publish 'PATTERN']... [--subscribe 'PATTERN']...
              [--respond 'PATTERN']... [--direct] [--expires 30d] [--link]    print a new token, or a join link
@@ -34,6 +36,13 @@ const USAGE =
 A token is shown once and not stored: its owner sets it as PARLEY_TOKEN. With --link its owner gets address,
 token and authority in one: parley context add NAME LINK, or PARLEY_URL. Put patterns in quotes, because * and >
 have a meaning to the shell. --state must be that of the server. ID may be the beginning of an id.
+
+Examples:
+  parley-server token issue --name sensor-7 --publish 'sensors.7' --expires 90d
+  parley-server token issue --name Ada --publish 'chat.>' --subscribe 'chat.>' --link --host hub.example
+  parley-server token list --json
+  parley-server token revoke 5f0c
+  parley-server token rotate --overlap 1d
 
 `;
 
@@ -123,8 +132,6 @@ export async function tokenCommand(sources: ConfigSources): Promise<number> {
   }
   return Exit.DONE;
 }
-
-const STATE_HINT = "give your server's folder with --state";
 
 /** The problems of the command line, one line each. */
 function usageProblems(

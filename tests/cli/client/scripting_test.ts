@@ -306,6 +306,17 @@ for (
   });
 }
 
+Deno.test("a link may have quotes around it and line breaks in it, as a flag and as a variable", async () => {
+  await using site = await Site.open();
+  const { PARLEY_PORT: port } = site.env;
+  const pasted = `  'parley://127.0.\n    0.1:${port}'\n`;
+  assertEquals((await runParley(["publish", "x", "y", "--url", pasted])).code, 0);
+  assertEquals(
+    (await runParley(["publish", "x", "y"], { env: { PARLEY_URL: `"parley://127.0.0.1:${port}"` } })).code,
+    0,
+  );
+});
+
 // Commands for messages.
 
 Deno.test({

@@ -65,7 +65,9 @@ async function run({ values, operands, output, contexts, host, printStatus }: Co
       return await contexts.remove(name);
     default: {
       const given = link === undefined || link === "-" ? await readLink(host.stdin) : link;
-      printStatus(`saved ${formatContext(await contexts.add(name, given, values.name))}`);
+      const added = await contexts.add(name, given, values.name);
+      const use = added.current ? "; commands that name no server use it" : "";
+      printStatus(`saved ${formatContext(added).slice(2)}${use}`);
     }
   }
 }
