@@ -21,6 +21,7 @@ export const TARGETS: readonly Target[] = [
   { triple: "x86_64-apple-darwin", name: "macos-x86_64", os: "macos", machine: "x86_64" },
   { triple: "aarch64-apple-darwin", name: "macos-aarch64", os: "macos", machine: "aarch64" },
   { triple: "x86_64-pc-windows-msvc", name: "windows-x86_64", os: "windows", machine: "x86_64" },
+  { triple: "aarch64-pc-windows-msvc", name: "windows-aarch64", os: "windows", machine: "aarch64" },
 ];
 
 /** The two programs. */

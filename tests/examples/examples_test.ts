@@ -38,7 +38,8 @@ processTest("chat: what one types, the other reads, by name, and leaving ends it
   await grace.stdout.until(/^Ada: hello, Grace\n/m);
   await grace.type("bye\n");
   await grace.endInput();
-  await ada.stdout.until(/^Grace: bye\n\* Grace parted\n/m);
+  await Promise.all([/^Grace: bye\n/m, /^\* Grace parted\n/m].map((line) => ada.stdout.until(line)));
+  assert((await Deno.readTextFile("examples/chat.ts")).trimEnd().split("\n").length <= 30);
   assertEquals((await grace.ended()).code, 0);
 });
 

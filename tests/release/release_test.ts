@@ -72,6 +72,12 @@ Deno.test({ name: "a tag that is not the version makes no release", ignore: !MAY
   assertEquals(stderr, `release: the tag is v99.0.0, and deno.json has version ${VERSION}\n`);
 });
 
+Deno.test({ name: "every target of deno compile has an archive", ignore: !MAY_RUN }, async () => {
+  const { stderr } = await run(Deno.execPath(), ["compile", "--target", "none", "server.ts"]);
+  const [, listed] = /possible values: (.*)/.exec(stderr)!;
+  assertEquals(listed.split(", ").sort(), TARGETS.map(({ triple }) => triple).sort());
+});
+
 Deno.test("every target is compiled as deno task compile says, to a folder of its own", () => {
   const task =
     "deno compile -P=server -o dist/parley-server server.ts && deno compile -o dist/parley client.ts";
