@@ -11,7 +11,7 @@ const MESSAGES = 16_384;
 stallAttack(
   "a thousand sessions, each in a group of its own on one channel, and 262 KB of messages",
   {},
-  { growthMiB: 300, leftMiB: 300 },
+  { growthMiB: 300, leftMiB: 300, heldMiB: 32 },
   async (harness, scaled) => {
     const members = await Attacker.greetMany(harness, scaled(1000));
     await Promise.all(

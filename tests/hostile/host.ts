@@ -6,7 +6,7 @@
 
 import type { Tokens } from "../../lib/auth/tokens.ts";
 import { type Limits, serve, type Server } from "../../lib/mod.ts";
-import { COMPILED, type Programs, SOURCE } from "../harness/program.ts";
+import { COMPILED, type Programs, ROOT, SOURCE } from "../harness/program.ts";
 import { RecordedLog } from "../harness/recorded_log.ts";
 import { ServerProcess } from "../harness/server_process.ts";
 import { openTokenDesk } from "../harness/token_desk.ts";
@@ -23,6 +23,8 @@ export interface HostOptions {
   readonly args?: readonly string[];
   /** How many descriptors it may have, for a process. */
   readonly descriptors?: number;
+  /** Whether the memory that it holds can be asked for, for a process that runs from source. */
+  readonly isMeasured?: boolean;
 }
 
 /** A folder with the files that a server with this transport and authentication needs. */
@@ -139,9 +141,16 @@ export class InProcessHost extends Host {
 /** The programs to attack: the server of this checkout, and the executable if it has been compiled. */
 export const ALL_PROGRAMS: readonly Programs[] = COMPILED === undefined ? [SOURCE] : [SOURCE, COMPILED];
 
+/** See {@linkcode HostOptions.isMeasured}. */
+const MEASURED: readonly string[] = [
+  ...[Deno.execPath(), "run", "--quiet", "--no-check", "--v8-flags=--expose-gc", "-A"],
+  ...["--config", `${ROOT}deno.json`, `${ROOT}tests/hostile/measured_server.ts`],
+];
+
 /** A server in a process of its own. */
 export class ProcessHost extends Host {
   readonly server: ServerProcess;
+  #measured = 0;
 
   private constructor(server: ServerProcess, files: ServerFiles) {
     super(files);
@@ -149,12 +158,12 @@ export class ProcessHost extends Host {
   }
 
   static async start(programs: Programs, transport: Transport, options: HostOptions): Promise<ProcessHost> {
-    const { auth = false, args = [], descriptors } = options;
+    const { auth = false, args = [], descriptors, isMeasured } = options;
     const files = await ServerFiles.make(transport, auth);
     const { certificateFile, keyFile } = files.certificate;
     try {
       const server = await ServerProcess.start({
-        program: programs.server,
+        program: isMeasured ? MEASURED : programs.server,
         args: [
           ...(transport.isTls ? ["--tls-cert", certificateFile, "--tls-key", keyFile] : []),
           ...(auth ? ["--auth", "--state", files.state] : []),
@@ -183,6 +192,13 @@ export class ProcessHost extends Host {
 
   override descriptors(): number {
     return this.server.descriptors();
+  }
+
+  /** The memory that it holds after a collection, in bytes: objects and buffers. See {@linkcode HostOptions.isMeasured}. */
+  async heldBytes(): Promise<number> {
+    this.server.kill("SIGUSR2");
+    const { heapUsed, external } = await this.log.until("held", { count: ++this.#measured });
+    return Number(heapUsed) + Number(external);
   }
 
   protected override async stop(): Promise<void> {

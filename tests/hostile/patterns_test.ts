@@ -15,7 +15,7 @@ const TEN = Array.from({ length: 10 }, () => "a").join(".");
 stallAttack(
   "1,024 deep patterns of each of eight sessions, and messages while patterns change",
   {},
-  { growthMiB: 120, leftMiB: 100 },
+  { growthMiB: 120, leftMiB: 100, heldMiB: 8 },
   async (harness, scaled) => {
     const sessions = await Attacker.greetMany(harness, 8);
     await Promise.all(
@@ -46,7 +46,7 @@ const CHANNELS = 10_000;
 stallAttack(
   "300 patterns that cover 10,000 channels",
   {},
-  { growthMiB: 250, leftMiB: 200 },
+  { growthMiB: 250, leftMiB: 200, heldMiB: 40 },
   async (harness, scaled) => {
     const channels = scaled(CHANNELS / 10) * 10;
     const watchers = await Attacker.greetMany(harness, scaled(300));

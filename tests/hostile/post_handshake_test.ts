@@ -29,7 +29,7 @@ if (HAS_PYTHON) {
       transports: [TLS],
       args: ["--max-payload", "16KiB", "--max-pending", "64KiB", "--slow-consumer-timeout", "1s"],
     },
-    { growthMiB: 48, leftMiB: 48 },
+    { growthMiB: 48, leftMiB: 48, heldMiB: 8 },
     async (harness) => {
       const { host } = harness;
       const slow = () => host.log.all("slow consumer").length;

@@ -47,7 +47,7 @@ processAttack(
 stallAttack(
   "repeated OPENs with presence of a channel with a thousand members",
   {},
-  { growthMiB: 200, leftMiB: 150 },
+  { growthMiB: 200, leftMiB: 150, heldMiB: 8 },
   async (harness, scaled) => {
     const members = await Attacker.greetMany(harness, scaled(1000));
     await Promise.all(members.map((member) => member.open(["lobby"], { subscribe: true })));

@@ -26,7 +26,7 @@ async function flood(harness: Parameters<typeof Attacker.greetMany>[0], scaled: 
 stallAttack(
   "64 sessions send all the requests they may to responders that never answer, and these leave",
   {},
-  { growthMiB: 300, leftMiB: 300 },
+  { growthMiB: 300, leftMiB: 300, heldMiB: 12 },
   async (harness, scaled) => {
     const { responders, requesters } = await flood(harness, scaled);
     await Promise.all(requesters.map((requester) => requester.barrier()));

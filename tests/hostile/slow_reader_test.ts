@@ -23,6 +23,8 @@ const TOLERANCE_MS = 1000;
 const PER_READING = 16;
 /** 16 MiB may be pending for each of the two subscribers; the rest is garbage that has not been collected yet. */
 const MAX_GROWTH_BYTES = 80 * MiB;
+/** Free buffers that are kept for the next load; nothing of what was pending. */
+const MAX_HELD_BYTES = 20 * MiB;
 
 /** Publishes messages that begin with their index, as fast as the server takes them. */
 async function publish(client: RawClient, channel: number): Promise<void> {
@@ -70,12 +72,13 @@ async function readSlowly(client: RawClient): Promise<void> {
 
 processAttack(
   "a subscriber that reads a megabyte a second delays the others for no longer than the slow-consumer timeout",
-  { transports: BOTH, args: ["--slow-consumer-timeout", `${SLOW_CONSUMER_MS / 1000}s`] },
+  { transports: BOTH, args: ["--slow-consumer-timeout", `${SLOW_CONSUMER_MS / 1000}s`], isMeasured: true },
   async (harness) => {
     const [publisher, fast, slow] = [await harness.greet(), await harness.greet(), await harness.greet()];
     const { number } = await fast.open("feed");
     await slow.open("feed");
     await publisher.openToPublish("feed");
+    const held = await harness.host.heldBytes();
     const before = harness.host.server.residentBytes();
     let most = before;
     harness.control.tookMs.length = 0;
@@ -96,6 +99,9 @@ processAttack(
     await harness.host.log.until("closed", { number: slow.number, reason: "slow_consumer" });
     const grown = most - before;
     assert(grown < MAX_GROWTH_BYTES, `it grew by ${(grown / MiB).toFixed(1)} MiB`);
+    harness.closeClients();
+    const kept = await harness.host.heldBytes() - held;
+    assert(kept < MAX_HELD_BYTES, `it holds ${(kept / MiB).toFixed(1)} MiB more than before`);
     const p99 = harness.control.p99();
     assert(p99 < SLOW_CONSUMER_MS / 2, `p99 on another channel was ${Math.round(p99)} ms`);
   },

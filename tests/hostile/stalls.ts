@@ -62,6 +62,11 @@ export interface Bounds {
   readonly growthMiB: number;
   /** How much may be left of that once its clients are gone, in MiB; garbage that is not collected yet included. */
   readonly leftMiB: number;
+  /**
+   * How much the server may hold of that once its clients are gone and garbage is collected, in MiB. Not measured if left
+   * out: one attack shows it for all that hold memory in the same way.
+   */
+  readonly heldMiB?: number;
 }
 
 /** Sends PINGs all the while, from a thread of its own. */
@@ -107,10 +112,12 @@ export function stallAttack(
   bounds: Bounds,
   attack: (harness: Harness<ProcessHost>, scaled: Scaled) => Promise<void>,
 ): void {
-  processAttack(name, options, async (harness) => {
+  const { heldMiB } = bounds;
+  processAttack(name, { ...options, isMeasured: heldMiB !== undefined }, async (harness) => {
     using ping = new PingClient();
     await ping.connect(harness.host);
     const { server } = harness.host;
+    const heldBefore = heldMiB === undefined ? 0 : await harness.host.heldBytes();
     const descriptors = server.descriptors();
     const measured: string[] = [];
     const grownMiB = () => (server.residentBytes() - before) / MiB;
@@ -145,6 +152,13 @@ export function stallAttack(
     assert(isShort(stall!), `a PING of another session took ${said(stall!)}:\n${all}`);
     assert(growth <= bounds.growthMiB, `more than ${bounds.growthMiB} MiB:\n${all}`);
     assert(left <= bounds.leftMiB, `more than ${bounds.leftMiB} MiB stay:\n${all}`);
+    if (heldMiB !== undefined) {
+      const held = (await harness.host.heldBytes() - heldBefore) / MiB;
+      assert(
+        held <= heldMiB,
+        `it holds ${held.toFixed(1)} MiB more than before, not at most ${heldMiB}:\n${all}`,
+      );
+    }
     await attack(harness, scaledBy(STANDING));
     await harness.ends(async () => {
       const { code, ms } = await server.terminate();
