@@ -45,13 +45,13 @@ processAttack(
 );
 
 stallAttack(
-  "repeated OPENs with presence of a channel with a thousand members",
+  "repeated OPENs with presence of a channel with a thousand members, from 16 sessions",
   {},
   { growthMiB: 200, leftMiB: 150, heldMiB: 8 },
   async (harness, scaled) => {
     const members = await Attacker.greetMany(harness, scaled(1000));
     await Promise.all(members.map((member) => member.open(["lobby"], { subscribe: true })));
-    const attackers = await Attacker.greetMany(harness, 4);
+    const attackers = await Attacker.greetMany(harness, 16);
     await Promise.all(attackers.map(async (attacker) => {
       await attacker.send(
         ...Array.from(
