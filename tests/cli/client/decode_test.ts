@@ -4,6 +4,7 @@ import { capturedFrames } from "../../../lib/cli/client/frames/captured_frames.t
 import { ParleyError } from "../../../lib/errors.ts";
 import { encodeControl } from "../../../lib/wire/control.ts";
 import { encodeFrame, MESSAGE_HEADERS, Type } from "../../../lib/wire/header.ts";
+import { runParley } from "../../harness/in_process.ts";
 import { assertFailure, parley, processTest } from "../../harness/program.ts";
 import { seeded, seedFrom } from "../../harness/seeded.ts";
 
@@ -176,20 +177,20 @@ processTest("decode explains a capture from a pipe, offline, without its token",
   assertEquals(/t0p|74 30 70/.test(stdout), false);
 });
 
-processTest(
+Deno.test(
   "decode ends with 1 for malformed bytes, which --json describes too, and with 2 for a file that is not there",
   async () => {
     const stdin = join(MESSAGE, encodeFrame({ type: Type.PING, channel: 9 }, encoder.encode("\x1b[2J")));
-    const text = await parley(["decode"], { stdin });
+    const text = await runParley(["decode"], { stdin });
     assertEquals([text.code, text.stdout.includes("\x1b")], [1, false]);
     assertEquals(
       text.stderr,
       "parley: 1 of 2 frames is malformed: at offset 34: channel of PING must be 0, got 9\n",
     );
     assertMatch(text.stdout, /^ {2}! {4}at offset 34: channel of PING must be 0, got 9$/m);
-    const json = await parley(["decode", "--json"], { stdin });
+    const json = await runParley(["decode", "--json"], { stdin });
     const frames = json.stdout.trim().split("\n").map((line) => JSON.parse(line));
     assertEquals([json.code, frames[0].text, frames[1].problem.at], [1, "hello, Ada", 34]);
-    assertFailure(await parley(["decode", "/nonexistent"]), 2, /cannot read \/nonexistent: /);
+    assertFailure(await runParley(["decode", "/nonexistent"]), 2, /cannot read \/nonexistent: /);
   },
 );

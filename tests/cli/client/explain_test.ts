@@ -4,7 +4,8 @@ import type { Context } from "../../../lib/cli/client/command.ts";
 import { EXPLANATIONS } from "../../../lib/cli/client/explanations.ts";
 import { Output } from "../../../lib/cli/output.ts";
 import { FATAL, type ParleyError } from "../../../lib/errors.ts";
-import { assertFailure, parley, processTest } from "../../harness/program.ts";
+import { runParley } from "../../harness/in_process.ts";
+import { assertFailure } from "../../harness/program.ts";
 import { isGranted } from "../../harness/permissions.ts";
 
 /** Runs `parley explain ARGS` in this process; resolves to what it prints. */
@@ -88,8 +89,12 @@ Deno.test("an unknown code is wrong usage, with the nearest one", async () => {
   assertMatch(await problem("out_of_stock"), /parley explain lists them\. The codes of an application/);
 });
 
-processTest("explain needs no server, and takes no options about one", async () => {
-  const { code, stdout } = await parley(["explain", "untrusted"]);
+Deno.test("explain needs no server, and takes no options about one", async () => {
+  const { code, stdout } = await runParley(["explain", "untrusted"]);
   assertEquals([code, stdout.startsWith("untrusted: ")], [0, true]);
-  assertFailure(await parley(["explain", "untrusted", "--url", "parley://hub"]), 2, /--url is not an option/);
+  assertFailure(
+    await runParley(["explain", "untrusted", "--url", "parley://hub"]),
+    2,
+    /--url is not an option/,
+  );
 });
