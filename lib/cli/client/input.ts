@@ -35,7 +35,7 @@ export interface InputOptions {
 }
 
 /** A message to send, and where it came from. */
-export interface InputMessage extends OutgoingMessage {
+export interface InputMessage extends Omit<OutgoingMessage, "id"> {
   /** For errors: `line 3 of stdin`; undefined for an argument. */
   readonly label: string | undefined;
 }
@@ -109,7 +109,7 @@ export async function* messagesOf(source: Source, options: InputOptions): AsyncG
 }
 
 /** What the other fields of an object may take, in bytes. */
-const MAX_FIELDS_BYTES = 512 * 1024;
+export const MAX_FIELDS_BYTES = 512 * 1024;
 
 /** Whether a line holds nothing but white space, as at the end of a file. */
 function isBlank(line: Uint8Array): boolean {

@@ -16,6 +16,8 @@ import { decodeText, toBase64 } from "./payload.ts";
 export interface OutgoingMessage {
   /** The channel, if the object names one. */
   readonly channel: string | undefined;
+  /** The id of the request that it answers, if the object has one. */
+  readonly id: number | undefined;
   readonly payload: Uint8Array;
   readonly kind: ContentKind;
   readonly headers: MessageHeaders;
@@ -57,6 +59,7 @@ const Fields = v.strictObject({
   base64: v.optional(v.string()),
   // What a received message has besides, so that it can be sent again.
   sender: v.optional(v.unknown()),
+  id: v.optional(v.number()),
   answered: v.optional(v.unknown()),
   ms: v.optional(v.unknown()),
 });
@@ -79,7 +82,7 @@ export function parseMessageJson(line: Uint8Array, label: string): OutgoingMessa
   if (Array.isArray(value)) throw fail("is not an object");
   const result = v.safeParse(Fields, value, { abortEarly: true });
   if (!result.success) throw fail(describeIssue(result.issues[0]));
-  const { channel, kind, headers = {}, ...fields } = result.output;
+  const { channel, id, kind, headers = {}, ...fields } = result.output;
   const contents = (["text", "json", "base64"] as const).filter((name) => Object.hasOwn(fields, name));
   if (contents.length !== 1) {
     throw fail(contents.length === 0 ? "has no content" : `has both ${contents.join(" and ")}`);
@@ -87,14 +90,14 @@ export function parseMessageJson(line: Uint8Array, label: string): OutgoingMessa
   const [content] = contents;
   if (content === "json") {
     const payload = encoder.encode(JSON.stringify(fields.json));
-    return { channel, payload, kind: kind ?? "json", headers };
+    return { channel, id, payload, kind: kind ?? "json", headers };
   }
   if (content === "text") {
-    return { channel, payload: encoder.encode(fields.text), kind: kind ?? "text", headers };
+    return { channel, id, payload: encoder.encode(fields.text), kind: kind ?? "text", headers };
   }
   const payload = fromBase64(fields.base64!);
   if (payload === undefined) throw fail("has a base64 that is not base64");
-  return { channel, payload, kind: kind ?? "bytes", headers };
+  return { channel, id, payload, kind: kind ?? "bytes", headers };
 }
 
 const EXPECTED = `expected an object such as {"channel":"news","text":"hello"}, with text, json or base64`;

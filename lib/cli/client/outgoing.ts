@@ -31,7 +31,7 @@ export interface Outgoing {
 }
 
 /** Whether `outgoing` reads standard input. */
-export function readsStdin({ text, files }: Outgoing): boolean {
+function readsStdin({ text, files }: Outgoing): boolean {
   return text === undefined && (files.length === 0 || files.includes("-"));
 }
 

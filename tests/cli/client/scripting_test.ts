@@ -317,6 +317,46 @@ Deno.test("a link may have quotes around it and line breaks in it, as a flag and
   );
 });
 
+Deno.test("respond --json lets another program answer, in any order, with objects", async () => {
+  await using site = await Site.open();
+  const responder = await site.start(["respond", "x", "--json", "--count", "3"]);
+  const replies = ["one", "two", "three"].map((text) =>
+    site.client.request("x", text).catch((error) => error)
+  );
+  await responder.stdout.until(/"three"/);
+  const asked = responder.stdout.text.trim().split("\n").map((line) => JSON.parse(line));
+  const id = (text: string) => asked.find((request) => request.text === text).id;
+  assertEquals(asked.map(({ id }) => id).sort(), [1, 2, 3]);
+  await responder.type(`{"id":${id("two")},"json":{"n":2},"headers":{"a":"b"}}\n{"id":9,"text":""}\n`);
+  await responder.type(`{"id":${id("three")},"headers":{"error":"sold_out"},"text":"no more"}\n`);
+  await responder.type(`{"id":${id("one")},"base64":"/w=="}\n`);
+  const [one, two, three] = await Promise.all(replies);
+  assertEquals([one.payload, two.json(), two.headers, three.code], [
+    bytes(0xff),
+    { n: 2 },
+    { a: "b" },
+    "sold_out",
+  ]);
+  const { code, stderr } = await responder.ended();
+  assertEquals(code, 0);
+  assertMatch(stderr, /parley: line 2 of stdin answers no request that waits/);
+});
+
+Deno.test("the end of stdin ends respond --json, and fails what waits; a line that is no object is an error", async () => {
+  await using site = await Site.open();
+  const ended = await site.start(["respond", "x", "--json"]);
+  const request = site.client.request("x", "one").catch((error) => error.code);
+  await ended.stdout.until(/"one"/);
+  await ended.endInput();
+  assertEquals([await request, (await ended.ended()).code], ["responder_failed", 0]);
+  const failed = await site.start(["respond", "x", "--json", "--exec-timeout", "50ms"]);
+  assertEquals(await site.client.request("x", "late").catch((error) => error.code), "responder_failed");
+  await failed.type("nonsense\n");
+  const { code, stderr } = await failed.ended();
+  assertEquals(code, 2, stderr);
+  assertMatch(stderr, /no reply within 50ms\n[^]*parley: line 1 of stdin is not JSON/);
+});
+
 // Commands for messages.
 
 Deno.test({
@@ -347,8 +387,8 @@ Deno.test({
   for (const text of ["fail", "hang", "fine"]) await site.client.publish("x", text);
   const { code, stdout, stderr } = await subscriber.ended();
   assertEquals([code, stdout], [1, "fine\n"]);
-  assertMatch(stderr, /parley: the message of session 1 on x: .* ended with exit code 3\n/);
-  assertMatch(stderr, /parley: the message of session 1 on x: .* did not end within 300ms\n/);
+  assertMatch(stderr, /parley: the message of session \d+ on x: .* ended with exit code 3\n/);
+  assertMatch(stderr, /parley: the message of session \d+ on x: .* did not end within 300ms\n/);
   assertMatch(stderr, /parley: a command failed, see above\n$/);
 });
 

@@ -6,7 +6,7 @@
 
 import type { Command, Context } from "../command.ts";
 import { connectionLost } from "../connection.ts";
-import { labelled, messagesToSend, outgoingOf, readsStdin } from "../outgoing.ts";
+import { labelled, messagesToSend, outgoingOf } from "../outgoing.ts";
 import { visibleJson } from "../../terminal.ts";
 
 /** The command. */
@@ -34,7 +34,8 @@ export const PUBLISH: Command = {
 async function publish(context: Context): Promise<void> {
   const { values, operands: [channel], output, log, host, connect } = context;
   const outgoing = outgoingOf(context);
-  const client = await connect({ reconnect: values.reconnect && readsStdin(outgoing) });
+  const isOne = outgoing.text !== undefined && outgoing.repeat === 1;
+  const client = await connect({ reconnect: values.reconnect && !isOne });
   let messages = 0;
   const sendAll = async () => {
     for await (const message of messagesToSend(outgoing, client.limits.payload, host)) {

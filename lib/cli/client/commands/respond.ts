@@ -4,20 +4,23 @@
  * @module
  */
 
-import type { Message, Payload } from "../../../client/message_types.ts";
+import type { Client } from "../../../client/api.ts";
+import type { Message, Payload, Request } from "../../../client/message_types.ts";
 import { ParleyError } from "../../../errors.ts";
 import type { Command, Context } from "../command.ts";
 import { connectionLost } from "../connection.ts";
-import { describeFailure } from "../../failures.ts";
+import { CommandError, describeFailure } from "../../failures.ts";
+import { stdin } from "../input.ts";
 import { formatMessageJson } from "../message_json.ts";
 import { decodeText } from "../payload.ts";
-import { CommandFailed, Shell } from "../shell.ts";
+import { ReplyLines } from "../reply_lines.ts";
+import { Shell } from "../shell.ts";
 
 /** The command. */
 export const RESPOND: Command = {
   name: "respond",
   operands: { usage: "CHANNEL", min: 1, max: 1, channels: "first" },
-  summary: "answer requests with the output of a shell command",
+  summary: "answer requests with the output of a command",
   details:
     "--exec COMMAND runs once per request: the request is its stdin, its stdout is the reply, and PARLEY_CHANNEL,\n" +
     "PARLEY_SENDER, PARLEY_KIND and PARLEY_HEADERS tell the rest. As many run at once as this machine has\n" +
@@ -25,7 +28,9 @@ export const RESPOND: Command = {
     "the reason (exit code 5 of parley request), and a line on stderr here gives the reason. The command does\n" +
     "not get PARLEY_TOKEN and PARLEY_URL, and is ended when respond ends. --json prints an object for each\n" +
     "request, with answered (true or false) and ms besides the fields of subscribe --json. --count ends respond\n" +
-    "after so many requests. CHANNEL may be a pattern.",
+    "after so many requests. CHANNEL may be a pattern.\n" +
+    "With --json and without --exec, another program answers: it reads each request as an object with an id, and\n" +
+    "writes the reply as an object with the same id, and text, json or base64, to the stdin of respond.",
   examples: [
     "parley respond text.upper --exec 'tr a-z A-Z'",
     "parley respond 'files.*' --exec 'wc -c' --json",
@@ -39,62 +44,88 @@ export const RESPOND: Command = {
 async function respond(context: Context): Promise<void> {
   const { values, operands: [name], resources, host, log, printStatus, printError, connect } = context;
   const command = values.exec;
-  if (command === undefined) {
+  if (command === undefined && !values.json) {
     const text =
-      `respond needs --exec COMMAND, the command to run for each request: parley respond ${name} --exec 'wc -c'`;
+      "respond needs --exec COMMAND, the command to run for each request, or --json to read replies: " +
+      `parley respond ${name} --exec 'wc -c'`;
     throw new ParleyError("bad_argument", text);
   }
   const client = await connect({ reconnect: values.reconnect });
   const { uuid: session } = client;
-  const shell = resources.use(new Shell(command, host.env, values.execTimeout, client.limits.payload));
-  const count = new Countdown(values.count);
-  const answer = async (request: Message) => {
-    const startMs = performance.now();
-    const done = (answered: boolean) => {
-      if (values.json) print(context, request, { answered, ms: Math.round(performance.now() - startMs) });
-      count.take();
-    };
-    try {
-      const output = await shell.run(request);
-      const reply: Payload = decodeText(output) ?? output;
-      log.info("request answered", { session, channel: request.channel, requester: request.sender });
-      done(true);
-      return reply;
-    } catch (error) {
-      done(false);
-      throw error;
-    }
+  const { promise: enough, resolve } = Promise.withResolvers<void>();
+  const answers = command === undefined
+    ? byLines(context, client, resolve)
+    : byCommand(context, client, command);
+  let left = values.count ?? Infinity;
+  const answer = async (request: Request) => {
+    if (--left === 0) resolve();
+    const reply = await answers.answer(request);
+    log.info("request answered", { session, channel: request.channel, requester: request.sender });
+    return reply;
   };
   const onError = (error: unknown, request: Message) => {
-    const reason = error instanceof CommandFailed ? error.message : describeFailure(error);
+    const reason = error instanceof CommandError ? error.message : describeFailure(error);
     printError(`the request of session ${request.sender} on ${request.channel} failed: ${reason}`);
     log.debug("request failed", { session, channel: request.channel, requester: request.sender, error });
   };
-  const concurrency = Math.min(navigator.hardwareConcurrency, values.count ?? Infinity);
+  const concurrency = Math.min(answers.concurrency, left);
   const responder = resources.use(await client.respond(name, answer, { concurrency, onError }));
-  resources.defer(() => shell.stopSoon());
+  if (answers.onEnd !== undefined) resources.defer(answers.onEnd);
   log.info("responding", { session, channel: name });
-  printStatus(`answering requests on ${name} with ${command}; Ctrl-C ends`);
-  await Promise.race([count.done, connectionLost(client)]);
+  printStatus(`answering requests on ${name} with ${command ?? "the objects on stdin"}; Ctrl-C ends`);
+  await Promise.race([enough, answers.failed, connectionLost(client)].filter((end) => end !== undefined));
   await responder.stop();
 }
 
-function print({ output }: Context, request: Message, outcome: { answered: boolean; ms: number }): void {
-  output.line(formatMessageJson(request, outcome))?.catch(() => {}); // `output.broken` ends the command
+/** What answers the requests. */
+interface Answers {
+  /** Answers one; undefined if it has sent the reply. */
+  answer(request: Request): Promise<Payload | void>;
+  /** How many are answered at once. */
+  readonly concurrency: number;
+  /** Called when respond ends, before the responder waits for what is under way. */
+  readonly onEnd?: () => void;
+  /** Rejects if no more can be answered. */
+  readonly failed?: Promise<never>;
 }
 
-/** Counts what is left of `--count`. */
-class Countdown {
-  #left: number;
-  readonly #done = Promise.withResolvers<void>();
-  /** Resolves when none is left; without a count never. */
-  readonly done: Promise<void> = this.#done.promise;
+/** Answers with the output of a command. */
+function byCommand({ values, resources, host, output }: Context, client: Client, command: string): Answers {
+  const shell = resources.use(new Shell(command, host.env, values.execTimeout, client.limits.payload));
+  const print = (request: Message, answered: boolean, ms: number) => {
+    if (!values.json) return;
+    // `output.broken` ends the command
+    output.line(formatMessageJson(request, { answered, ms: Math.round(ms) }))?.catch(() => {});
+  };
+  return {
+    concurrency: navigator.hardwareConcurrency,
+    onEnd: () => shell.stopSoon(),
+    answer: async (request) => {
+      const startMs = performance.now();
+      let answered = false;
+      try {
+        const reply = await shell.run(request);
+        answered = true;
+        return decodeText(reply) ?? reply;
+      } finally {
+        print(request, answered, performance.now() - startMs);
+      }
+    },
+  };
+}
 
-  constructor(count: number = Infinity) {
-    this.#left = count;
-  }
+/** How many requests may wait for replies on stdin. */
+const WAITING = 64;
 
-  take(): void {
-    if (--this.#left <= 0) this.#done.resolve();
-  }
+/** Answers with what another program writes to stdin. Its end ends the command. */
+function byLines({ values, host, output, printError }: Context, client: Client, onEnd: () => void): Answers {
+  const replies = new ReplyLines({
+    print: (line) => output.line(line),
+    printError,
+    timeoutMs: values.execTimeout,
+    maxBytes: client.limits.payload,
+  });
+  const failed = Promise.withResolvers<never>();
+  replies.read(stdin(host.stdin)).then(onEnd, failed.reject);
+  return { concurrency: WAITING, answer: (request) => replies.answer(request), failed: failed.promise };
 }
