@@ -41,7 +41,8 @@ compiledTest("a client prints what another publishes", async (site) => {
   await listener.stderr.until(/"subscribed"/);
   assertEquals((await site.parley(["publish", "chat.lobby", "hello", "--port", port])).code, 0);
   const { code, stdout } = await listener.ended();
-  assertEquals([code, stdout], [0, "chat.lobby 2 hello\n"]);
+  assertEquals(code, 0);
+  assertMatch(stdout, /^chat\.lobby \d+ hello\n$/);
 });
 
 compiledTest("a client answers the request of another with a command", async (site) => {
