@@ -42,7 +42,7 @@ export const RESPOND: Command = {
 };
 
 async function respond(context: Context): Promise<void> {
-  const { values, operands: [name], resources, host, log, printStatus, printError, connect } = context;
+  const { values, operands: [name], resources, log, printStatus, printError, connect } = context;
   const command = values.exec;
   if (command === undefined && !values.json) {
     const text =
