@@ -43,18 +43,20 @@ stallAttack(
 
 /** With 3,000 the version before stalled for 2.9 s and took 270 MiB; with 10,000, 8 s and 640 MiB. */
 const CHANNELS = sized(3_000, 30_000);
+const PUBLISHERS = 30;
 
 stallAttack(
   `300 patterns that cover ${CHANNELS} channels`,
   {},
   { growthMiB: sized(160, 300), leftMiB: sized(160, 300), heldMiB: 40 },
   async (harness, scaled) => {
-    const channels = scaled(CHANNELS / 10) * 10;
+    const each = scaled(CHANNELS / PUBLISHERS);
+    const channels = each * PUBLISHERS;
     const watchers = await Attacker.greetMany(harness, scaled(300));
     await Promise.all(watchers.map((watcher) => watcher.open([">"], { subscribe: true })));
-    const publishers = await Attacker.greetMany(harness, 10);
+    const publishers = await Attacker.greetMany(harness, PUBLISHERS);
     await Promise.all(publishers.map(async (publisher, i) => {
-      await publisher.open(Array.from({ length: channels / 10 }, (_, n) => `channel.${i}.${n}`));
+      await publisher.open(Array.from({ length: each }, (_, n) => `channel.${i}.${n}`));
       await publisher.send(...publisher.numbers.map((number) => publisher.client.message(number)));
       await publisher.barrier();
     }));
