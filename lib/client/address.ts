@@ -7,7 +7,7 @@
 import { DEFAULT_PORT } from "../limits.ts";
 import type { Target } from "../net/dial.ts";
 import { parseJoinUrl } from "../wire/join_url.ts";
-import { badArgument } from "./checks.ts";
+import { badArgument, show } from "./checks.ts";
 import type { ConnectOptions } from "./options.ts";
 
 const EXAMPLE = `parley://127.0.0.1:${DEFAULT_PORT}`;
@@ -76,7 +76,7 @@ export function addressOf(
 function checked(hostname: string, port: number): Target {
   if (hostname === "") throw badArgument(`the server's host is missing; write it as ${EXAMPLE}`);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw badArgument(`port must be a whole number from 1 to 65535, not ${port}`);
+    throw badArgument(`port must be a whole number from 1 to 65535, not ${show(port)}`);
   }
   return { hostname, port };
 }

@@ -5,6 +5,7 @@
  */
 
 import { covers, isPattern } from "../wire/names.ts";
+import { MAX_NAMES } from "./limits.ts";
 import type { MessageQueue } from "./queue.ts";
 import type { Origin, SendReply } from "./message.ts";
 import type { SessionChannel } from "./session_channel.ts";
@@ -16,6 +17,8 @@ export interface Route extends Origin {
   readonly subscribers: readonly ClientSubscription[];
   /** The queue of what responds by the channel's name, or else by a pattern that covers it. */
   readonly requests: MessageQueue | undefined;
+  /** Whether anything has come on the channel since the last search for one to forget. */
+  isUsed: boolean;
 }
 
 /** The channels, patterns and channel numbers of one session. */
@@ -24,8 +27,9 @@ export class Channels {
   readonly #byName = new Map<string, SessionChannel>();
   /** Channels that are being left. They may still be sent requests. */
   readonly #leaving = new Set<SessionChannel>();
-  /** Every number that the server has announced and this session has not left since. */
+  /** The numbers that the server has announced and this session has not left since; the most recent ones last. */
   readonly #names = new Map<number, string>();
+  #hasForgotten = false;
   /** Filled on demand, and cleared at every change of what is open. */
   readonly #routes = new Map<number, Route>();
 
@@ -92,7 +96,36 @@ export class Channels {
   /** Call this at every OPENED. `channelId` is the channel's number, or 0 for a pattern. */
   opened(name: string, channelId: number): void {
     if (channelId !== 0) this.#names.set(channelId, name);
-    this.#routes.clear();
+    // An announcement of one more channel changes no route but its own.
+    if (this.#byName.has(name)) this.#routes.clear();
+    else this.#routes.delete(channelId);
+    if (this.#names.size > MAX_NAMES) this.#forgetOne();
+  }
+
+  /** How many channel numbers are known. */
+  get known(): number {
+    return this.#names.size;
+  }
+
+  /** Whether a number that the server uses may be unknown here, because there were too many. */
+  get hasForgotten(): boolean {
+    return this.#hasForgotten;
+  }
+
+  /** Forgets the number that was not used for the longest time, except for channels that are open by their names. */
+  #forgetOne(): void {
+    for (const [id, name] of this.#names) {
+      const route = this.#routes.get(id);
+      if (!route?.isUsed && !this.#byName.has(name)) {
+        this.#names.delete(id);
+        this.#routes.delete(id);
+        this.#hasForgotten = true;
+        return;
+      }
+      if (route !== undefined) route.isUsed = false;
+      this.#names.delete(id); // to the end
+      this.#names.set(id, name);
+    }
   }
 
   /** The name of a channel number, if the server has announced it. */
@@ -102,7 +135,9 @@ export class Channels {
 
   /** Where frames on `channelId` go; undefined if the server has not announced the number. */
   routeOf(channelId: number): Route | undefined {
-    return this.#routes.get(channelId) ?? this.#findRoute(channelId);
+    const route = this.#routes.get(channelId) ?? this.#findRoute(channelId);
+    if (route !== undefined) route.isUsed = true;
+    return route;
   }
 
   #findRoute(channelId: number): Route | undefined {
@@ -114,7 +149,7 @@ export class Channels {
     const subscribers = matching.flatMap(({ subscriptions }) => [...subscriptions]);
     const responding = matching.filter(({ requests }) => requests !== undefined);
     const requests = (responding.find((channel) => channel.name === name) ?? responding[0])?.requests;
-    const route = { name, channelId, subscribers, requests, sendReply: this.#sendReply };
+    const route = { name, channelId, subscribers, requests, sendReply: this.#sendReply, isUsed: true };
     this.#routes.set(channelId, route);
     return route;
   }

@@ -5,6 +5,7 @@
  */
 
 import { ParleyError } from "../errors.ts";
+import { MAX_NAME_LENGTH } from "../limits.ts";
 import { channelProblem, isPattern } from "../wire/names.ts";
 import type { SubscribeOptions } from "./options.ts";
 
@@ -28,8 +29,9 @@ const SEND = { kind: isAny, headers: isAny, ...WAIT } as const;
 export const OPTIONS = {
   wait: WAIT,
   publish: SEND,
+  reply: { kind: isAny, headers: isAny },
   request: SEND,
-  subscribe: { group: isText, echo: isBoolean, presence: isBooleanOrFunction, ...WAIT },
+  subscribe: { group: isGroup, echo: isBoolean, presence: isBooleanOrFunction, ...WAIT },
   respond: { concurrency: isPositive, onError: isFunction, ...WAIT },
   reconnect: { initialMs: isPositive, maxMs: isPositive, giveUpMs: isPositive, keptBytes: isNotNegative },
   connect: {
@@ -66,8 +68,9 @@ export function checkOptions(call: keyof typeof OPTIONS, options: object | undef
     const value = (options as Record<string, unknown>)[name];
     const expected = value === undefined ? undefined : known[name](value);
     if (expected !== undefined) {
-      const shown = typeof value === "number" ? value : `a ${typeof value}`;
-      throw badArgument(`${name} must be ${expected}, not ${shown}`);
+      throw badArgument(
+        `${name} must be ${expected}, not ${name === "token" ? `a ${typeof value}` : show(value)}`,
+      );
     }
   }
 }
@@ -79,6 +82,12 @@ export function checkSubscribe(name: string, options: SubscribeOptions): void {
   if (options.presence && isPattern(name)) {
     throw badArgument(`presence needs a channel's own name, and ${name} is a pattern`);
   }
+}
+
+/** A value for an error: numbers and text as they are written, of others only what they are. */
+export function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  return typeof value === "number" ? String(value) : `a ${typeof value}`;
 }
 
 /** The error for an argument outside its range. */
@@ -98,6 +107,11 @@ function isNotNegative(value: unknown): string | undefined {
 
 function isText(value: unknown): string | undefined {
   return typeof value === "string" ? undefined : "a string";
+}
+
+function isGroup(value: unknown): string | undefined {
+  const isName = typeof value === "string" && value.length > 0 && value.length <= MAX_NAME_LENGTH;
+  return isName && !/\p{Cc}/u.test(value) ? undefined : `1 to ${MAX_NAME_LENGTH} characters without controls`;
 }
 
 function isBoolean(value: unknown): string | undefined {

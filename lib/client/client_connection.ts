@@ -272,7 +272,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
   }
 
   /** See `ConnectionEvents.violated`. */
-  violated(code: ErrorCode | "not_parley", problem: string): void {
+  violated(code: ErrorCode | "not_parley" | "disconnected", problem: string): void {
     this.#destroy(new ParleyError(code, `${this.#server} ${problem}`, { fatal: true }));
   }
 

@@ -12,7 +12,7 @@ import type { Channels } from "./channels.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import { replyFailed } from "./error_reply.ts";
 import type { ChannelEvents } from "./inbound.ts";
-import { OVERFLOW_BYTES } from "./limits.ts";
+import { MAX_NAMES, OVERFLOW_BYTES } from "./limits.ts";
 import { INBOX_NAME, type SendReply } from "./message.ts";
 import type { Backlog, MessageQueue } from "./queue.ts";
 
@@ -55,10 +55,14 @@ export class Delivery implements ChannelEvents {
     if (channel >= INBOX) return this.#direct(bytes, from, to);
     const route = this.#channels.routeOf(channel);
     if (route === undefined) {
-      this.#connection.violated(
-        "bad_frame",
-        `broke the protocol: channel ${channel} was never opened or announced`,
-      );
+      if (this.#channels.hasForgotten) {
+        const text =
+          `sent a message on channel ${channel}, whose name was forgotten behind ${MAX_NAMES} others`;
+        this.#connection.violated("disconnected", text); // a new connection is told the name again
+      } else {
+        const text = `broke the protocol: channel ${channel} was never opened or announced`;
+        this.#connection.violated("bad_frame", text);
+      }
       return false;
     }
     const { subscribers } = route; // empty if the channel was left and the server does not know yet

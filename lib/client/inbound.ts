@@ -39,7 +39,7 @@ export interface ConnectionEvents {
   /** A BYE. */
   byeReceived(reason: string): void;
   /** The server broke the protocol. `problem` follows the server's address in a sentence. */
-  violated(code: ErrorCode | "not_parley", problem: string): void;
+  violated(code: ErrorCode | "not_parley" | "disconnected", problem: string): void;
 }
 
 /** What each control payload decodes to. */

@@ -47,6 +47,12 @@ export const RUN_BYTES = 16 * KiB;
 /** Calls that may wait for an answer at once: the ids of the wire, 1 to 65,535. */
 export const MAX_ID = 0xffff;
 
+/**
+ * How many channel numbers a session remembers: those that a server announces to a pattern can be without end. A server
+ * itself forgets a channel that no session has open behind 65,536 others, and announces it again. This is some 16 MiB.
+ */
+export const MAX_NAMES = 100_000;
+
 /** How many rejections are kept for the next call on their channel; more of them say nothing new. */
 export const MAX_REJECTIONS = 64;
 

@@ -8,7 +8,7 @@ import { ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
 import { KIND_MASK, MESSAGE_HEADERS, Type, u16, u32 } from "../wire/header.ts";
 import { decodeMessageHeaders, type MessageHeaders } from "../wire/message_headers.ts";
-import { badArgument } from "./checks.ts";
+import { badArgument, checkOptions } from "./checks.ts";
 import type { ContentKind, Message, Payload, ReplyOptions, Request, Schema } from "./message_types.ts";
 import { RESOLVED } from "./waiting.ts";
 
@@ -174,6 +174,11 @@ export class ReceivedRequest extends ReceivedMessage implements Request {
 
   reply(payload: Payload, options?: ReplyOptions): Promise<void> {
     if (this.#isAnswered) return Promise.reject(badArgument("this request has its reply already"));
+    try {
+      checkOptions("reply", options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     this.#isAnswered = true;
     const sent = this.#sendReply(this.#id, this.sender, payload, options);
     if (sent !== RESOLVED) sent.catch(() => this.#isAnswered = false); // nothing was sent
