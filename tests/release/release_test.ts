@@ -1,5 +1,5 @@
 /**
- * What users download, and the files for those who run a server: made and used here as far as one machine can.
+ * What users and operators download: made and used here as far as one machine can.
  *
  * @module
  */
