@@ -9,6 +9,7 @@ import type { Log } from "../../logging/log.ts";
 import type { LoggingOptions } from "../../logging/setup.ts";
 import { LineQueue, type LineQueueOptions } from "../../logging/line_queue.ts";
 import { VERSION } from "../../version.ts";
+import { cleanJoinUrl } from "../../wire/join_url.ts";
 import type { Command, Context } from "./command.ts";
 import { type CommandLine, parseCommandLine } from "./command_line.ts";
 import { connectCommand } from "./connection.ts";
@@ -218,7 +219,7 @@ function channelsIn({ operands: { channels } }: Command, operands: readonly stri
 
 /** The tokens in join links, as far as they are text. */
 function tokensIn(url: ConnectOptions["url"]): string[] {
-  return [url ?? []].flat().flatMap((link) => /[?&]token=([^&#\s]+)/.exec(link)?.[1] ?? []);
+  return [url ?? []].flat().flatMap((link) => /[?&]token=([^&#\s]+)/.exec(cleanJoinUrl(link))?.[1] ?? []);
 }
 
 function statusPrinter(printLine: Context["printLine"], stderr: OutputStream): Context["printStatus"] {

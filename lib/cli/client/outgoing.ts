@@ -90,7 +90,7 @@ export async function* messagesToSend(
   maxBytes: number,
   { stdin }: Context["host"],
 ): AsyncGenerator<AddressedMessage> {
-  const pace = new Pace(outgoing.rate);
+  const pace = outgoing.rate === undefined ? undefined : new Pace(outgoing.rate);
   const kept: InputMessage[] = []; // stdin can be read once
   for (let round = 0; round < outgoing.repeat; round++) {
     for await (const message of messagesOfRound(outgoing, maxBytes, stdin, kept)) {
@@ -99,7 +99,7 @@ export async function* messagesToSend(
         const text = `${message.label} names no channel; give all of them one: CHANNEL before the options`;
         throw new ParleyError("bad_argument", text);
       }
-      await pace.next();
+      if (pace !== undefined) await pace.next();
       const headers = Object.keys(message.headers).length === 0 ? undefined : message.headers;
       yield { ...message, headers, channel };
     }
@@ -134,13 +134,12 @@ class Pace {
   readonly #intervalMs: number;
   #dueMs = performance.now();
 
-  constructor(rate: number | undefined) {
-    this.#intervalMs = rate === undefined ? 0 : 1000 / rate;
+  constructor(rate: number) {
+    this.#intervalMs = 1000 / rate;
   }
 
   /** Resolves when the next message is due. */
   async next(): Promise<void> {
-    if (this.#intervalMs === 0) return;
     const now = performance.now();
     if (this.#dueMs > now) await new Promise((resolve) => setTimeout(resolve, this.#dueMs - now));
     this.#dueMs = Math.max(this.#dueMs, now - MAX_LAG_MS) + this.#intervalMs;

@@ -20,7 +20,7 @@ export const SUBSCRIBE: Command = {
   operands: { usage: "CHANNEL...", min: 1, max: Infinity, channels: "all" },
   summary: "print the messages of channels and patterns, one per line",
   details:
-    "Each line is CHANNEL SENDER TEXT. The sender is a session number. A payload that is not text is shown\n" +
+    "Each line is CHANNEL SENDER TEXT. The sender is the id of a session. A payload that is not text is shown\n" +
     "in base64, and what would control the terminal is escaped. --json prints objects, which publish --json can\n" +
     "send again; --raw prints payloads as they are, each with a newline, and --whole without one. The fields of\n" +
     "--format are channel, sender, kind, size, payload, base64, headers, header:NAME and time.\n" +
