@@ -137,7 +137,8 @@ export async function* lines({ name, chunks }: Source, maxBytes: number): AsyncG
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
       length += end - from;
       check();
-      const line = concat([...partial.splice(0), chunk.subarray(from, end)]);
+      const rest = chunk.slice(from, end);
+      const line = partial.length === 0 ? rest : concat([...partial.splice(0), rest]);
       from = end + 1;
       length = 0;
       number++;
