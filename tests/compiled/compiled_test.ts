@@ -58,7 +58,7 @@ compiledTest("a client answers the request of another with a command", async (si
 
 compiledTest("bench finds its threads in the executable", async (site) => {
   const server = await site.serve();
-  const args = ["publish", "--duration", "100ms", "--under-way", "1", "--json", "--port", `${server.port}`];
+  const args = ["publish", "--duration", "300ms", "--under-way", "1", "--json", "--port", `${server.port}`];
   const { code, stdout, stderr } = await site.parley(["bench", ...args]);
   assertEquals([code, stderr, JSON.parse(stdout).messages > 0], [0, "", true]);
 });

@@ -7,7 +7,7 @@ import { serve } from "../../../../lib/server/serve.ts";
 import { siteTest } from "../../../harness/site.ts";
 
 /** Quick, and without load: other tests run beside these. */
-const LIGHT = ["--duration", "200ms", "--under-way", "4"];
+const LIGHT = ["--duration", "300ms", "--under-way", "4"];
 
 processTest("bench measures every workload, and prints an object for each", async () => {
   await using server = await serve({ port: 0 });
