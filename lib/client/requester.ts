@@ -51,10 +51,17 @@ export class Requester {
   ): Promise<Message> {
     const session = await this.#line.session(wait);
     const channel = session.openToSend(name);
-    await wait.for(channel.ready).catch((error) => {
-      throw this.#interrupted(error, "the request was not sent");
-    });
-    return await this.#request(session, channel, payload, wait.leftMs, options);
+    channel.holds++; // it must not be left before the request is sent
+    let reply: Promise<Message>;
+    try {
+      await wait.for(channel.ready).catch((error) => {
+        throw this.#interrupted(error, "the request was not sent");
+      });
+      reply = this.#request(session, channel, payload, wait.leftMs, options);
+    } finally {
+      session.release(channel);
+    }
+    return await reply;
   }
 
   /** Sends a request on an open channel. */

@@ -36,6 +36,10 @@ export class Session implements ClientConnectionEvents {
 
   readonly #events: SessionEvents;
   #uses = 0;
+  /** How many channels count towards the server's limit. */
+  #counted = 0;
+  /** Channels that could not be opened yet because of the limit. */
+  readonly #waiting: { readonly channel: SessionChannel; open(): void }[] = [];
 
   /** The session that `welcome` describes. */
   constructor(
@@ -78,6 +82,12 @@ export class Session implements ClientConnectionEvents {
     }
     this.used(channel);
     return channel;
+  }
+
+  /** A call needs the channel no longer. */
+  release(channel: SessionChannel): void {
+    channel.holds--;
+    if (this.#waiting.length > 0) this.#openWaiting();
   }
 
   /** Receives the messages of a channel or pattern. */
@@ -140,25 +150,57 @@ export class Session implements ClientConnectionEvents {
   }
 
   #add(name: string): SessionChannel {
-    this.#makeRoom();
     const channel = new SessionChannel(name);
     this.channels.add(channel);
     return channel;
   }
 
-  /** Leaves the channel that was not used for sending for the longest time, before the server's limit is reached. */
-  #makeRoom(): void {
-    if (this.channels.size < this.welcome.limits.channels) return;
+  /**
+   * Makes room for one more channel below the server's limit: leaves the one that was not sent on for the longest time.
+   * Returns false if there is none to leave now, but will be soon.
+   */
+  #makeRoom(): boolean {
+    if (this.#counted < this.welcome.limits.channels) return true;
     let oldest: SessionChannel | undefined;
+    let isSoon = false;
     for (const channel of this.channels.all()) {
-      if (channel.isIdle && channel.lastUsed < (oldest?.lastUsed ?? Infinity)) oldest = channel;
+      if (!channel.isCounted || !channel.isForSending) continue;
+      if (channel.holds > 0) isSoon = true;
+      else if (channel.lastUsed < (oldest?.lastUsed ?? Infinity)) oldest = channel;
     }
     if (oldest !== undefined) this.#leave(oldest).catch(() => {}); // fails only with the connection
+    return oldest !== undefined || !isSoon; // if all are subscribed to, the server refuses one more
+  }
+
+  /** Opens the channels that wait, as far as there is room. */
+  #openWaiting(): void {
+    while (this.#waiting.length > 0) {
+      if (!this.#waiting[0].channel.isCounted && !this.#makeRoom()) return;
+      this.#waiting.shift()!.open();
+    }
   }
 
   #open(channel: SessionChannel): Promise<void> {
-    channel.opening++;
-    const opened = this.connection.calls.call(
+    channel.holds++;
+    const mustWait = !channel.isCounted && (this.#waiting.length > 0 || !this.#makeRoom());
+    const opened = (mustWait ? this.#openLater(channel) : this.#openNow(channel))
+      .finally(() => this.release(channel));
+    channel.ready = opened;
+    return opened.catch((error) => {
+      if (!channel.isOpen) this.channels.remove(channel);
+      throw error;
+    });
+  }
+
+  #openLater(channel: SessionChannel): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ channel, open: () => this.#openNow(channel).then(resolve, reject) });
+    });
+  }
+
+  #openNow(channel: SessionChannel): Promise<void> {
+    this.#count(channel, true);
+    return this.connection.calls.call(
       Type.OPENED,
       (writer, id) => writer.control(Type.OPEN, id, channel.open),
       (_header, bytes, from, to) => {
@@ -168,16 +210,16 @@ export class Session implements ClientConnectionEvents {
         this.channels.opened(channel.name, answer.number);
         if (!isPattern(channel.name)) this.#events.channelOpened(channel);
       },
-    ).finally(() => channel.opening--);
-    channel.ready = opened;
-    return opened.catch((error) => {
-      if (!channel.isOpen) this.channels.remove(channel);
+    ).catch((error) => {
+      if (!channel.isOpen) this.#count(channel, false);
       throw error;
     });
   }
 
   async #leave(channel: SessionChannel): Promise<void> {
     if (this.connection.endError !== undefined) return;
+    this.#count(channel, false);
+    channel.isOpen = false;
     this.channels.leaving(channel);
     try {
       await this.connection.calls.call(
@@ -188,7 +230,15 @@ export class Session implements ClientConnectionEvents {
     } catch (error) {
       this.channels.remove(channel);
       throw error;
+    } finally {
+      this.#openWaiting();
     }
+  }
+
+  #count(channel: SessionChannel, isCounted: boolean): void {
+    if (channel.isCounted === isCounted) return;
+    channel.isCounted = isCounted;
+    this.#counted += isCounted ? 1 : -1;
   }
 
   // From the connection.
@@ -200,6 +250,7 @@ export class Session implements ClientConnectionEvents {
 
   ended(error: ParleyError | undefined): void {
     this.#events.sessionEnded(this, error);
+    for (const { open } of this.#waiting.splice(0)) open(); // fails with the connection
   }
 }
 

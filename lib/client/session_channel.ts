@@ -25,17 +25,19 @@ export class SessionChannel implements Origin {
   lastUsed = 0;
   /** Settles with the last OPEN. */
   ready: Promise<void> = Promise.resolve();
-  /** How many calls wait for an OPENED, and must not be left alone. */
-  opening = 0;
+  /** How many calls need it to stay open. */
+  holds = 0;
+  /** Whether an OPEN was sent, so that it counts towards the server's limit. */
+  isCounted = false;
 
   /** A channel that is not open yet. */
   constructor(name: string) {
     this.name = name;
   }
 
-  /** Whether it is open for sending only, so that it can be left. */
-  get isIdle(): boolean {
-    return this.subscriptions.size === 0 && this.requests === undefined && this.opening === 0;
+  /** Whether it is only sent on, so that it can be left as soon as no call needs it. */
+  get isForSending(): boolean {
+    return this.subscriptions.size === 0 && this.requests === undefined;
   }
 
   /** The payload of the OPEN that asks for all of its uses. */

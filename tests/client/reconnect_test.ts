@@ -189,6 +189,34 @@ Deno.test("what is kept while there is no connection is bounded: then publish wa
   await client.close();
 });
 
+Deno.test("publishing, requesting and coming back work on more channels than may be open at once", async () => {
+  const limits = { channels: 8 };
+  const first = await serve({ port: 0, limits });
+  const { port } = first;
+  const { client, until } = await observed({ port });
+  const other = await observed({ port });
+  const all = await other.client.subscribe("jobs.>");
+  const names = Array.from({ length: 50 }, (_, at) => `jobs.${at}`);
+  const channels = async () => {
+    const received = [];
+    while (received.length < names.length) received.push((await next(all)).channel);
+    return received;
+  };
+  const received = channels();
+  await Promise.all(names.map((name) => client.publish(name, "at once")));
+  assertEquals(await received, names);
+  await client.flush();
+  const replies = await Promise.allSettled(names.map((name) => client.request(name, "anyone?")));
+  assert(replies.every((reply) => reply.status === "rejected" && reply.reason.code === "no_responders"));
+  await first.close();
+  await Promise.all([until("interrupted"), other.until("interrupted")]);
+  await Promise.all(names.map((name) => client.publish(name, "kept")));
+  await using _server = await serve({ port, limits });
+  await Promise.all([until("resumed"), other.until("resumed")]);
+  await client.flush();
+  await Promise.all([client.close(), other.client.close()]);
+});
+
 Deno.test("what is published while there is no connection can be refused, and is lost if none comes back", async () => {
   for (const keptBytes of [4, 0]) {
     const server = await serve({ port: 0 });
