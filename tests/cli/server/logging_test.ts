@@ -58,6 +58,7 @@ siteTest("a server whose stderr and log file nothing reads goes on, and stops on
   for (let count = 0; count < 2500; count++) {
     using socket = await Deno.connect({ hostname: "127.0.0.1", port });
     await socket.write(new TextEncoder().encode("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    await socket.read(new Uint8Array(512)); // so the server has read it, and logged what it is
   }
   await using client = await within(connect({ port, reconnect: false }), "connection");
   const released = client.closed;
