@@ -71,9 +71,9 @@ function findCommand(commands: readonly Command[], name: string | undefined): Co
 
 function unknownCommand(commands: readonly Command[], given: string): string {
   if (isSecret(given)) {
-    return given.startsWith("parley")
-      ? "a join link goes behind a command: parley ping --url LINK, or once parley context add NAME LINK"
-      : `${USE_TOKEN}, after a command such as ping`;
+    const isLink = given.startsWith("parley");
+    const context = isLink ? "; or save it: parley context add NAME LINK" : "";
+    return `${isLink ? USE_URL : USE_TOKEN}, after a command such as ping${context}`;
   }
   const names = commands.filter(({ isHidden }) => !isHidden).map(({ name }) => name);
   const guess = closestString(given, names);

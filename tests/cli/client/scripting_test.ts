@@ -288,7 +288,12 @@ for (
     [["subscribe", "x", "--exec", "cat", "--raw"], "", /give --exec, or one of --json, --raw/, 2],
     [["subscribe", "x", "--format", "{nope}"], "", /--format: {nope} is not a field/, 2],
     [["subscribe", "x", "--cuont", "1"], "", /--cuont is not an option; did you mean --count\?/, 2],
-    [["parley://h?token=hush"], "", /a join link goes behind a command: parley ping --url LINK/, 2],
+    [
+      ["parley://h?token=hush"],
+      "",
+      /give the join link with --url .*; or save it: parley context add NAME LINK/,
+      2,
+    ],
     [["completion", "tcsh"], "", /"tcsh" is not a shell that can complete; the shells are bash, zsh/, 2],
     [["context", "add", "a b", "parley://h"], "", /"a b" cannot be the name of a context/, 2],
     [["context", "add", "a", "http://h"], "", /the link cannot be used: begins with http:/, 2],
