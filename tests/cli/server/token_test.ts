@@ -267,6 +267,7 @@ siteTest(
     assertEquals(readable.code, 2);
     assertMatch(readable.stderr, /^parley: others can read .*contexts\.json .*which is secret/);
   },
+  { compiled: true },
 );
 
 for (
