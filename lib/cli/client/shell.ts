@@ -79,7 +79,7 @@ export class Shell implements Disposable {
     message: Message,
     write: (chunk: Uint8Array) => Promise<void> | undefined | void,
   ): Promise<void> {
-    const run = new Run(this.#command, { ...this.#env, ...describe(message) });
+    const run = this.#start(message);
     this.#runs.add(run);
     const timer = setTimeout(
       () => run.stop(`did not end within ${formatMilliseconds(this.#timeoutMs)}`),
@@ -90,6 +90,16 @@ export class Shell implements Disposable {
     } finally {
       clearTimeout(timer);
       run.ended.then(() => this.#runs.delete(run));
+    }
+  }
+
+  /** Starts a run. It may be impossible because of the message: its headers may be longer than a variable can be. */
+  #start(message: Message): Run {
+    try {
+      return new Run(this.#command, { ...this.#env, ...describe(message) });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new CommandFailed(`${this.#command} could not be started: ${reason}`);
     }
   }
 

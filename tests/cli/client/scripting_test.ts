@@ -9,7 +9,7 @@ import type { Message } from "../../../lib/client/message_types.ts";
 import { serve } from "../../../lib/server/serve.ts";
 import { within } from "../../harness/deadline.ts";
 import { RunningCommand, runParley } from "../../harness/in_process.ts";
-import { MAY_RUN } from "../../harness/permissions.ts";
+import { MAY_INSPECT, MAY_RUN } from "../../harness/permissions.ts";
 
 const LOGGED = { PARLEY_LOG_LEVEL: "info" };
 
@@ -384,17 +384,21 @@ Deno.test({
 
 Deno.test({
   name: "subscribe --exec goes on after a command that fails or hangs, and ends with 1",
-  ignore: !MAY_RUN,
+  ignore: !MAY_INSPECT,
 }, async () => {
   await using site = await Site.open();
   const command = 'read -r text; case $text in fail) exit 3;; hang) sleep 600;; *) echo "$text";; esac';
-  const args = ["subscribe", "x", "--exec", command, "--exec-timeout", "300ms", "--count", "3"];
+  const args = ["subscribe", "x", "--exec", command, "--exec-timeout", "300ms", "--count", "4"];
   const subscriber = await site.start(args, { PATH: Deno.env.get("PATH")! });
-  for (const text of ["fail", "hang", "fine"]) await site.client.publish("x", text);
+  for (const text of ["fail", "hang"]) await site.client.publish("x", text);
+  // Escaped, these headers are longer than a variable can be.
+  await site.client.publish("x", "long", { headers: { a: "\u202e".repeat(21_842) } });
+  await site.client.publish("x", "fine");
   const { code, stdout, stderr } = await subscriber.ended();
   assertEquals([code, stdout], [1, "fine\n"]);
   assertMatch(stderr, /parley: the message of session \d+ on x: .* ended with exit code 3\n/);
   assertMatch(stderr, /parley: the message of session \d+ on x: .* did not end within 300ms\n/);
+  assertMatch(stderr, /parley: the message of session \d+ on x: .* could not be started: .*\n/);
   assertMatch(stderr, /parley: a command failed, see above\n$/);
 });
 
