@@ -12,6 +12,8 @@ export function callSafely(callback: () => void): void {
   try {
     callback();
   } catch (error) {
-    reportError(error);
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 }

@@ -37,7 +37,7 @@ export async function dial(
   const where = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
   signal?.throwIfAborted();
   const giveUp = new AbortController();
-  const connecting = Deno.connect({ hostname, port, signal: giveUp.signal });
+  const connecting = open({ hostname, port }, giveUp.signal);
   const { promise: late, resolve } = Promise.withResolvers<"late">();
   const aborted = () => resolve("late");
   const deadline = new Deadline(Math.min(withinMs, MAX_TIMER_MS), aborted);
@@ -52,7 +52,7 @@ export async function dial(
       const advice = "check the address, and that no firewall blocks it";
       throw new ParleyError("unreachable", `no answer from ${where} within ${withinMs / 1000} s; ${advice}`);
     }
-    result.setNoDelay(true);
+    if (!isNode()) (result as Deno.TcpConn).setNoDelay(true);
     return result;
   } catch (error) {
     signal?.throwIfAborted();
@@ -64,11 +64,23 @@ export async function dial(
   }
 }
 
+/** Opens a connection with what this runtime has. */
+async function open(target: Target, signal: AbortSignal): Promise<Socket> {
+  if (isNode()) return await (await import("./node_socket.ts")).connectTcp(target, signal);
+  return await Deno.connect({ ...target, signal });
+}
+
+/** Whether this is Node, or Bun, rather than Deno. */
+export function isNode(): boolean {
+  return !("Deno" in globalThis);
+}
+
 function unreachable(where: string, error: unknown): string {
-  if (error instanceof Deno.errors.ConnectionRefused) {
+  const { name, code } = error as { name?: string; code?: string };
+  if (code === "ECONNREFUSED" || name === "ConnectionRefused") {
     return `nothing listens on ${where}; start a server there, or connect to another`;
   }
-  if (error instanceof Deno.errors.NotCapable) {
+  if (name === "NotCapable") {
     return `not permitted to connect to ${where}; allow it to use the network`;
   }
   const reason = error instanceof Error ? error.message : String(error);

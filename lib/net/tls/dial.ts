@@ -6,7 +6,8 @@
 
 import { Deadline } from "../../deadline.ts";
 import { type LocalCode, ParleyError } from "../../errors.ts";
-import { dial, type Target } from "../dial.ts";
+import { dial, isNode, type Target } from "../dial.ts";
+import type { StreamSocket } from "../node_socket.ts";
 import type { Socket } from "../socket.ts";
 import { describeServerFailure } from "./reasons.ts";
 
@@ -50,19 +51,20 @@ export async function dialTls(
   const where = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
   const deadline = performance.now() + withinMs;
   // Not `Deno.connectTls`: a TLS connection has no `setNoDelay`, but the TCP connection under it does.
-  const tcp = await dial(target, withinMs, signal) as Deno.TcpConn;
+  const tcp = await dial(target, withinMs, signal);
   onConnected?.();
-  let tls: Deno.TlsConn | undefined;
+  let tls: TlsStart | undefined;
   let timer: Deadline | undefined;
   let aborted: (() => void) | undefined;
   try {
-    tls = await Deno.startTls(tcp, { hostname, caCerts: [...caCerts] });
+    tls = await startTls(tcp, hostname, caCerts);
     const late = new Promise<"late">((resolve) => {
       const leftMs = Math.min(Math.max(0, deadline - performance.now()), MAX_TIMER_MS);
       timer = new Deadline(leftMs, () => resolve("late"));
       signal?.addEventListener("abort", aborted = () => resolve("late"));
     });
-    if (await Promise.race([tls.handshake(), late]) !== "late") return tls;
+    const result = await Promise.race([tls.handshake(), late]);
+    if (result !== "late") return result;
     signal?.throwIfAborted();
     const text =
       `${where} accepts connections, but has not answered the TLS handshake within ${withinMs / 1000} s; ` +
@@ -82,4 +84,20 @@ export async function dialTls(
     timer?.stop();
     if (aborted !== undefined) signal?.removeEventListener("abort", aborted);
   }
+}
+
+/** TLS that has begun on a connection. */
+interface TlsStart {
+  /** The encrypted connection, once the certificate is verified. */
+  handshake(): Promise<Socket>;
+  close(): void;
+}
+
+async function startTls(tcp: Socket, hostname: string, caCerts: readonly string[]): Promise<TlsStart> {
+  if (isNode()) {
+    const { SecureSocket } = await import("../node_socket.ts");
+    return new SecureSocket(tcp as StreamSocket, { hostname, caCerts });
+  }
+  const tls = await Deno.startTls(tcp as Deno.TcpConn, { hostname, caCerts: [...caCerts] });
+  return { handshake: () => tls.handshake().then(() => tls), close: () => tls.close() };
 }
