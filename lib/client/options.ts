@@ -93,7 +93,10 @@ export interface ConnectOptions extends WaitOptions {
   readonly port?: number;
   /** The session's name for others, 1 to 64 characters; made up by the server by default. */
   readonly name?: string;
-  /** The token, for a server that requires one; or a function that fetches one for each attempt to connect. */
+  /**
+   * The token, for a server that requires one; or a function that fetches one for each attempt to connect. If it throws,
+   * `connect` does; later, `onError` is told, and another attempt follows.
+   */
   readonly token?: string | (() => string | Promise<string>);
   /** Whether to use TLS; true by default with `parleys://` or `ca`, otherwise false. */
   readonly tls?: boolean;

@@ -235,8 +235,9 @@ export class Publisher {
   /** The client is being closed without a connection: what is kept is lost. */
   abandon(error: ParleyError | undefined): void {
     const count = this.keptCount;
+    const reason = error ?? new ParleyError("closed", "the client was closed before the message was sent");
     for (const name of [...this.#kept.keys()]) {
-      for (const { reject } of this.#take(name)) reject(error);
+      for (const { reject } of this.#take(name)) reject(reason);
     }
     if (count > 0) {
       this.#lost ??= new ParleyError("disconnected", `${countMessages(count)} not sent: the client is over`, {

@@ -164,10 +164,20 @@ export class ReconnectingSession implements SessionEvents {
         });
         return;
       } catch (error) {
-        if (!(error instanceof ParleyError) || this.#isFinal(error, false)) throw error;
-        last = error;
+        if (!(error instanceof ParleyError)) this.#tokenFailed(error);
+        else if (this.#isFinal(error, false)) throw error;
+        else last = error;
       }
     }
+  }
+
+  /** The function that fetches a token threw: what it needs may be about to come back, too. */
+  #tokenFailed(cause: unknown): void {
+    if (this.#stop.signal.aborted) return;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    this.#shared.backlog.report(
+      new ParleyError("unauthorized", `fetching a token failed: ${reason}`, { cause }),
+    );
   }
 
   get #maxMs(): number {

@@ -157,6 +157,34 @@ Deno.test("unauthorized is final for a token, and each attempt asks a token func
   assertEquals(tokens, ["token-1", "token-2"]);
 });
 
+Deno.test("a token function that fails while reconnecting is reported, and asked again", async () => {
+  const first = await serve({ port: 0 });
+  const { port } = first;
+  let count = 0;
+  const errors: ParleyError[] = [];
+  const token = () => {
+    if (++count === 2) throw new Error("no token today");
+    return `token-${count}`;
+  };
+  const { client, until } = await observed({ port, token, onError: (error) => errors.push(error) });
+  await first.close();
+  await using _server = await serve({ port });
+  await until("resumed");
+  assert(count >= 3);
+  assertEquals(errors.map(({ message }) => message), ["fetching a token failed: no token today"]);
+  await client.close();
+});
+
+Deno.test("a message that waits for a connection fails if the client is closed before", async () => {
+  const server = await serve({ port: 0 });
+  const { client, until } = await observed({ port: server.port, reconnect: { ...SOON, keptBytes: 1 } });
+  await server.close();
+  await until("interrupted");
+  const waiting = assertRejects(() => client.publish("chat", "too much"), ParleyError, "closed before");
+  await client.close().catch(() => {});
+  assertEquals((await waiting).code, "closed");
+});
+
 Deno.test("without reconnecting, a responder whose connection is over rejects, and so does a subscription", async () => {
   const server = await serve({ port: 0 });
   const client = await connect({ port: server.port, reconnect: false });
