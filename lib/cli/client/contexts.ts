@@ -7,7 +7,7 @@
 import * as v from "valibot";
 import { ParleyError } from "../../errors.ts";
 import { parseFile, type Storage } from "../../state/storage.ts";
-import { cleanJoinUrl, formatJoinUrl, parseJoinUrl } from "../../wire/join_url.ts";
+import { formatJoinUrl, parseJoinUrl } from "../../wire/join_url.ts";
 
 /** The file's name. */
 const FILE = "contexts.json";
@@ -38,6 +38,17 @@ export interface ListedContext {
   readonly token: boolean;
   /** Whether commands use it that name no server. */
   readonly current: boolean;
+}
+
+/** What a context holds besides what is in its link. */
+export interface ContextDetails {
+  /** The name of its sessions. */
+  readonly as?: string;
+  readonly token?: string;
+  /** The authority to trust, PEM. */
+  readonly ca?: string;
+  /** Whether to use TLS although the link does not say so. */
+  readonly tls?: boolean;
 }
 
 /** The contexts of one user. */
@@ -76,20 +87,23 @@ export class Contexts {
    * Adds a context, or replaces it. The first one is in use from then on.
    *
    * @param link a join link, which may have quotes around it or line breaks in it
+   * @param details what goes before that of the link, and the name of the sessions
    * @throws {ParleyError} `bad_argument` if the name or the link is not valid
    */
-  async add(name: string, link: string, as: string | undefined): Promise<ListedContext> {
+  async add(name: string, link: string, { as, ...details }: ContextDetails = {}): Promise<ListedContext> {
     if (!/^\w[\w.-]{0,63}$/.test(name)) {
       const text = `${
         JSON.stringify(name)
       } cannot be the name of a context; use up to 64 letters, digits, _, . and -`;
       throw new ParleyError("bad_argument", text);
     }
-    const url = cleanJoinUrl(link);
-    const parsed = parseJoinUrl(url);
+    const parsed = parseJoinUrl(link);
     if ("problem" in parsed) {
       throw new ParleyError("bad_argument", `the link cannot be used: ${parsed.problem}`);
     }
+    const { joinUrl } = parsed;
+    const { ca = joinUrl.ca, token = joinUrl.token, tls = false } = details;
+    const url = formatJoinUrl({ ...joinUrl, ca, token, tls: joinUrl.tls || tls || ca !== undefined });
     return await this.#change((file) => {
       file.contexts[name] = { url, ...(as === undefined ? {} : { name: as }) };
       file.current ??= name;

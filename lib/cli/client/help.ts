@@ -41,6 +41,8 @@ export function programHelp(all: readonly Command[]): string {
 export function commandHelp(
   { name, operands, summary, details, examples, options, isOffline }: Command,
 ): string {
+  const all = clientProgram(options, isOffline);
+  const own: readonly string[] = options;
   const usage = ["parley", name, operands.usage, "[OPTIONS]"].filter((part) => part !== "").join(" ");
   return [
     `Usage: ${usage}`,
@@ -51,8 +53,18 @@ export function commandHelp(
     "Examples:",
     ...examples.map((line) => `  ${line}`),
     "",
-    formatHelp(clientProgram(options, isOffline)),
+    ...(options.length === 0 ? [] : [formatHelp(only(all, (option) => own.includes(option))), ""]),
+    formatHelp(only(all, (option) => !own.includes(option))),
     "",
     EXIT_HELP,
   ].join("\n");
+}
+
+/** `program` with those of its options that `isShown` accepts: the own ones of a command stand before the others. */
+function only(
+  program: ReturnType<typeof clientProgram>,
+  isShown: (name: string) => boolean,
+): ReturnType<typeof clientProgram> {
+  const options = Object.entries(program.options).filter(([name]) => isShown(name));
+  return { ...program, options: Object.fromEntries(options) as unknown as typeof program.options };
 }

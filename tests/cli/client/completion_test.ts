@@ -44,7 +44,7 @@ Deno.test({ name: "contexts and the channels seen before are completed", ignore:
   const folder = await Deno.makeTempDir();
   try {
     const storage = new FolderStorage(`${folder}/parley`);
-    await new Contexts(storage).add("home", "parley://h", undefined);
+    await new Contexts(storage).add("home", "parley://h");
     const channels = new SeenChannels(storage);
     for (const name of ["chat.tea", "chat.*", "not a name"]) channels.add(name);
     await channels.save();

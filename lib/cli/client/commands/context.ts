@@ -7,7 +7,8 @@
 import { ParleyError } from "../../../errors.ts";
 import type { Command, Context } from "../command.ts";
 import type { ListedContext } from "../contexts.ts";
-import { readLink } from "../secrets.ts";
+import { formatJoinUrl } from "../../../wire/join_url.ts";
+import { readAuthority, readLink, readToken } from "../secrets.ts";
 import { visible, visibleJson } from "../../terminal.ts";
 
 /** The command. */
@@ -22,7 +23,7 @@ export const CONTEXT: Command = {
   summary: "save servers under names, and choose one",
   details:
     "add saves the address or join link of a server; without a LINK it asks for one or reads stdin. A link may\n" +
-    "have quotes around it or line breaks in it. With --name, sessions of the context have that name. The first\n" +
+    "have quotes around it or line breaks in it. --name, --token, --ca and --tls are saved with it. The first\n" +
     "context is used by every command that names no server; use chooses another, --context or PARLEY_CONTEXT\n" +
     "does so for one command. A link may hold a token, so contexts are in a file that only you can read, in\n" +
     "$XDG_STATE_HOME/parley or ~/.local/state/parley. list prints no secrets.",
@@ -47,7 +48,8 @@ const ACTIONS: Readonly<Record<string, readonly [min: number, max: number]>> = {
   remove: [2, 2],
 };
 
-async function run({ values, operands, output, contexts, host, printStatus }: Context): Promise<void> {
+async function run(context: Context): Promise<void> {
+  const { values, operands, output, contexts, printStatus } = context;
   const [action, name, link] = operands;
   const [min, max] = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : [0, 0];
   if (operands.length < min || operands.length > max) {
@@ -55,8 +57,8 @@ async function run({ values, operands, output, contexts, host, printStatus }: Co
   }
   switch (action) {
     case "list":
-      for (const context of await contexts.list()) {
-        await output.line(values.json ? visibleJson(context) : formatContext(context));
+      for (const listed of await contexts.list()) {
+        await output.line(values.json ? visibleJson(listed) : formatContext(listed));
       }
       return;
     case "use":
@@ -64,12 +66,40 @@ async function run({ values, operands, output, contexts, host, printStatus }: Co
     case "remove":
       return await contexts.remove(name);
     default: {
-      const given = link === undefined || link === "-" ? await readLink(host.stdin) : link;
-      const added = await contexts.add(name, given, values.name);
+      const added = await add(name, link, context);
       const use = added.current ? "; commands that name no server use it" : "";
       printStatus(`saved ${formatContext(added).slice(2)}${use}`);
     }
   }
+}
+
+/** Adds a context: with the link, or with the address that the options give. Variables are not saved. */
+async function add(
+  name: string,
+  link: string | undefined,
+  { values, origins, contexts, host: { stdin } }: Context,
+): Promise<ListedContext> {
+  const isFlag = (...options: (keyof typeof origins)[]) =>
+    options.some((option) => origins[option] === "flag");
+  const server = isFlag("url")
+    ? values.url
+    : isFlag("host", "port")
+    ? addressOf(values.host, values.port)
+    : undefined;
+  if (server !== undefined && link !== undefined) {
+    throw new ParleyError("bad_argument", "give a LINK, or one of --url and --host with --port");
+  }
+  const given = server ?? (link === undefined || link === "-" ? await readLink(stdin) : link);
+  return await contexts.add(name, given, {
+    as: isFlag("name") ? values.name : undefined,
+    token: isFlag("token") ? await readToken(values.token, origins.token) : undefined,
+    ca: isFlag("ca") ? await readAuthority(values.ca) : undefined,
+    tls: isFlag("tls") && values.tls,
+  });
+}
+
+function addressOf(hostname: string, port: number): string {
+  return formatJoinUrl({ hostname, port, tls: false, ca: undefined, token: undefined });
 }
 
 function formatContext({ name, url, as, token, current }: ListedContext): string {
