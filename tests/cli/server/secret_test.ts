@@ -101,8 +101,9 @@ async function atTerminal(
   answer: string,
   args: readonly string[],
   client: readonly string[] = site.programs.client,
+  question = "token: ",
 ) {
-  const program = ["python3", "-c", TERMINAL, "token: ", answer, ...client];
+  const program = ["python3", "-c", TERMINAL, question, answer, ...client];
   await using terminal = site.start("client", args, { program });
   const { code, stdout, stderr } = await terminal.ended();
   assertEquals([code, stderr], [0, ""]);
@@ -122,6 +123,25 @@ siteTest("a typed token is neither shown nor in the process list", async (site) 
   assertEquals(commandLine.includes("eyJ"), false);
   assertStringIncludes(commandLine, "--token=-");
 }, { compiled: true, ignore: !HAS_PYTHON });
+
+siteTest("context add asks for a link, and shows neither it nor its token", async (site) => {
+  const client = ["env", `XDG_STATE_HOME=${site.path}/home`, ...site.programs.client];
+  const link = '"parley://hub.example?token=eyJ.a.b"';
+  const { code, screen } = await atTerminal(
+    site,
+    `${link}\\r`,
+    ["context", "add", "hub"],
+    client,
+    "join link: ",
+  );
+  assertEquals([code, screen.includes("eyJ")], [0, false], screen);
+  assertMatch(
+    screen,
+    /^join link: \r?\n.*saved hub {2}parley:\/\/hub\.example, with a token; commands that name no/,
+  );
+  const { contexts } = JSON.parse(await Deno.readTextFile(`${site.path}/home/parley/contexts.json`));
+  assertEquals(contexts, { hub: { url: "parley://hub.example?token=eyJ.a.b" } });
+}, { ignore: !HAS_PYTHON });
 
 siteTest("the prompt for a token is not in the output, and Ctrl-C cancels it", async (site) => {
   const { token, at } = await guarded(site);
