@@ -43,6 +43,8 @@ export class WorkBudget {
   isSpent = false;
   /** Turns begun, ever. */
   turns = 0;
+  /** How often the server has become busy, ever: a busy period lasts until nothing waits any more. */
+  busyPeriods = 0;
   /** `total` at which this turn's budget is spent. */
   #turnEnds: number;
   /** `total` at which something must be done: the turn's end is scheduled, or its budget is spent. */
@@ -52,6 +54,7 @@ export class WorkBudget {
   /** `total` when the sockets were last polled because of it. */
   #polledAt = 0;
   #isScheduled = false;
+  #isBusy = false;
   /** Calls for the next turns, oldest first. */
   #waiting: (() => void)[] = [];
   /** Calls for the next turns that come before the others. */
@@ -104,6 +107,10 @@ export class WorkBudget {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
+    if (!this.#isBusy) {
+      this.#isBusy = true;
+      this.busyPeriods++;
+    }
     this.#setLimit(this.#turnEnds);
     setImmediate(this.#endTurn);
   }
@@ -132,6 +139,7 @@ export class WorkBudget {
     this.#urgent = urgent.slice(urgentMade);
     this.#waiting = waiting.slice(made);
     if (this.#urgent.length + this.#waiting.length > 0) this.#schedule();
+    else this.#isBusy = this.isSpent;
   };
 
   #make(call: () => void): void {

@@ -2,6 +2,9 @@
  * How much of the work budget one session has used of late. While the budget is spent, sessions that have used little go
  * on before those that have used much: a PING waits for one turn, not for every session that keeps the server busy.
  *
+ * Only work since the server became busy counts. What a session does while there is time for it costs no other session
+ * anything, and must not make it wait when others begin to keep the server busy.
+ *
  * @module
  */
 
@@ -20,6 +23,8 @@ export class WorkShare {
   #credit: number;
   /** The turn up to which credit has been given. */
   #creditedAt: number;
+  /** The busy period in which the credit was used. */
+  #period: number;
   /** The units that all sessions had used when this one began to use some; -1 while it uses none. */
   #before = -1;
 
@@ -28,6 +33,7 @@ export class WorkShare {
     this.#budget = budget;
     this.#credit = this.#most;
     this.#creditedAt = budget.turns;
+    this.#period = budget.busyPeriods;
   }
 
   /** What is spent from now on, the session has caused. */
@@ -38,18 +44,29 @@ export class WorkShare {
   /** What is spent from now on, other sessions have caused. */
   end(): void {
     if (this.#before < 0) return;
+    this.#beginAnew();
     this.#credit -= this.#budget.total - this.#before;
     this.#before = -1;
   }
 
   /** Whether the session has used less than its share. */
   get isLight(): boolean {
+    this.#beginAnew();
     const { turns } = this.#budget;
     const given = (turns - this.#creditedAt) * this.#most / SHARE_TURNS;
     this.#creditedAt = turns;
     // A session that has used much is light again after some turns without work, however much it was.
     this.#credit = Math.min(Math.max(this.#credit, -this.#most) + given, this.#most);
     return this.#credit > 0;
+  }
+
+  /** In a new busy period the session has used nothing yet. */
+  #beginAnew(): void {
+    const { busyPeriods, turns } = this.#budget;
+    if (this.#period === busyPeriods) return;
+    this.#period = busyPeriods;
+    this.#credit = this.#most;
+    this.#creditedAt = turns;
   }
 
   get #most(): number {

@@ -25,6 +25,15 @@ export const MAX_ROUND_GAP_MS = 100;
 /** If turns take longer than this together, the loop waits once, so that the sockets are polled. */
 export const MAX_UNPOLLED_MS = 20;
 
+/**
+ * How long the runtime may have more operations to finish than it does in one turn. It finishes new ones before old ones,
+ * so while work goes on and leads to more of them, such as writes to a thousand subscribers, a read waits for all of it.
+ */
+export const MAX_BEHIND_MS = 50;
+
+/** The most polls in a row that finish operations and let no work be done: enough for those of 10,000 connections. */
+const MAX_CATCH_UP_POLLS = 80;
+
 /** A connection whose reads are scheduled. */
 export interface Reader {
   /** Whether its last read brought little, so that another one costs little. */
@@ -47,6 +56,10 @@ export class ReadScheduler {
   #sinceCrowded = 0;
   /** Operations that finished in this turn of the event loop. */
   #finished = 0;
+  /** Operations that finished, ever. */
+  #finishedEver = 0;
+  /** When a poll last finished fewer operations than it could, in milliseconds. */
+  #caughtUpAt = 0;
   /** When the last round ended, in milliseconds. */
   #roundEndedAt = 0;
   /** When the sockets were last sure to be polled, in milliseconds. */
@@ -73,7 +86,22 @@ export class ReadScheduler {
   /** Counts an operation that has finished in this turn. */
   operationFinished(): void {
     // All operations that finish in one turn are reported before the microtask runs.
+    this.#finishedEver++;
     if (++this.#finished === 1) queueMicrotask(this.#endOfTurn);
+  }
+
+  /**
+   * Makes `call`, which does work for connections, once the sockets have been polled; and if the runtime is behind for
+   * `MAX_BEHIND_MS`, once it has finished what it has begun.
+   */
+  afterPoll(call: () => void, polls: number = MAX_CATCH_UP_POLLS): void {
+    const before = this.#finishedEver;
+    this.#afterPoll(() => {
+      const now = this.#now();
+      if (this.#finishedEver - before < CROWDED_OPERATIONS || polls === 1) this.#caughtUpAt = now;
+      if (now - this.#caughtUpAt < MAX_BEHIND_MS) call();
+      else this.afterPoll(call, polls - 1);
+    });
   }
 
   readonly #endOfTurn = () => {

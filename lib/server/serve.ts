@@ -156,7 +156,7 @@ class Assembly implements Server {
     const budget = new WorkBudget(
       (error) => this.#log.error("internal error", { error: loggable(error) }),
       WORK_PER_TURN,
-      this.#poll.after,
+      (turn) => this.#scheduler.afterPoll(turn),
     );
     const router = new Router(limits, now, budget, firstSessionId);
     this.#context = {

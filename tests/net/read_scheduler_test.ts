@@ -8,6 +8,7 @@ import { assert, assertEquals } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { CROWDED_OPERATIONS, SLICE_READERS, TURNS_TO_POLL } from "../../lib/limits.ts";
 import {
+  MAX_BEHIND_MS,
   MAX_ROUND_GAP_MS,
   MAX_UNPOLLED_MS,
   type Reader,
@@ -55,6 +56,47 @@ Deno.test("after a crowded turn, all connections read again in order, one slice 
     assert(order.length - before <= SLICE_READERS, `${order.length - before} have read in one turn`);
   }
   assertEquals(order, inOrder);
+});
+
+/** A scheduler whose every poll finishes as many operations as `finished` says, until it is undefined. */
+function behind(finished: (poll: number) => number | undefined) {
+  const clock = { now: 0, polls: 0 };
+  const scheduler: ReadScheduler = new ReadScheduler(() => clock.now, (call) => {
+    for (let left = finished(clock.polls++) ?? 0; left > 0; left--) scheduler.operationFinished();
+    setImmediate(call);
+  });
+  /** Waits for a turn 5 ms later. */
+  const after = () => {
+    clock.now += 5;
+    return new Promise<void>((resolve) => scheduler.afterPoll(resolve));
+  };
+  return { clock, after };
+}
+
+Deno.test("work goes on after one poll while the runtime is behind for a short time only", async () => {
+  const { clock, after } = behind((poll) => poll === 0 ? 0 : CROWDED_OPERATIONS);
+  await after(); // nothing to catch up with
+  let turns = 0;
+  for (; clock.now < MAX_BEHIND_MS; turns++) await after();
+  // Reading in rounds polls, too.
+  assert(clock.polls <= 2 * (1 + turns), `${clock.polls} polls in ${turns} turns`);
+});
+
+Deno.test("once the runtime has been behind for long, work waits until it has caught up", async () => {
+  const { clock, after } = behind((poll) => poll === 0 || poll >= 40 ? 0 : CROWDED_OPERATIONS);
+  await after();
+  while (clock.now < MAX_BEHIND_MS) await after();
+  assert(clock.polls < 20);
+  await after();
+  await after();
+  assert(clock.polls > 40, `after ${clock.polls} polls`);
+});
+
+Deno.test("work does not wait for ever for a runtime that never catches up", async () => {
+  const { clock, after } = behind(() => CROWDED_OPERATIONS);
+  clock.now = 1000;
+  await after();
+  assert(clock.polls > 10 && clock.polls < 200, `${clock.polls} polls`);
 });
 
 Deno.test("writes make a turn crowded, as reads do", async () => {
