@@ -10,7 +10,7 @@ import { clientHello } from "../harness/client_hello.ts";
 import { concat, json, type RawClient } from "../harness/raw_client.ts";
 import type { ProcessHost } from "./host.ts";
 import { type Harness, processAttack } from "./harness.ts";
-import { IS_FULL_SIZE } from "./size.ts";
+import { IS_FULL_SIZE, sized } from "./size.ts";
 import { BOTH, countFrames } from "./transport.ts";
 
 const KiB = 1024;
@@ -149,8 +149,10 @@ if (IS_FULL_SIZE) {
   );
 }
 
+const OPENS = sized(400_000, 1_000_000);
+
 processAttack(
-  "a million OPENs stop at the limit of channels, and the server stays small",
+  `${OPENS.toLocaleString("en")} OPENs stop at the limit of channels, and the server stays small`,
   {},
   async (harness) => {
     const mallory = await harness.greet();
@@ -168,10 +170,10 @@ processAttack(
     assertEquals([await open(batch("a")), await open(batch("b")), await open(batch("c"))], [1000, 24, 0]);
     const more = batch("d");
     let opens = 0;
-    await growsLess(32 * MiB, harness, async () => {
-      for (let i = 0; i < 500; i++, opens += 1000) assertEquals(await open(more), 0);
+    await growsLess(sized(16, 32) * MiB, harness, async () => {
+      for (let i = 0; i < OPENS / 2000; i++, opens += 1000) assertEquals(await open(more), 0);
     });
-    assert(opens >= 1_000_000);
+    assert(opens >= OPENS);
     await mallory.send(mallory.frame(Type.OPEN, { id: 7 }, { channel: "one.more" }));
     const rejection = await mallory.refused("limit");
     assertEquals([rejection.id, rejection.fatal], [7, false]);

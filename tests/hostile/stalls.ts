@@ -23,7 +23,7 @@ export const MAX_STALL_MS = 250;
 const MAX_PING_MS = 1000;
 
 /** A stall comes every time, and so does memory that is not given back. */
-const TRIES = 2;
+const TRIES = 3;
 
 /**
  * How much of an attack stands when SIGTERM comes. That shows whether the server ends. What depends on the amount shows
