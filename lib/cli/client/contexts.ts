@@ -139,7 +139,9 @@ export class Contexts {
   async #read(): Promise<v.InferOutput<typeof File>> {
     const empty = { contexts: {} };
     const storage = this.#storage;
-    return storage === undefined ? empty : parseFile(storage, FILE, await storage.read(FILE), File, empty);
+    // Without contexts, a folder of another user is no problem: sudo may keep the HOME of the user.
+    if (storage === undefined || await storage.stamp(FILE) === "") return empty;
+    return parseFile(storage, FILE, await storage.read(FILE), File, empty);
   }
 
   async #change<T>(change: (file: v.InferOutput<typeof File>) => T): Promise<T> {

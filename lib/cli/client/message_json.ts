@@ -72,7 +72,7 @@ const Fields = v.strictObject({
  */
 export function parseMessageJson(line: Uint8Array, label: string): OutgoingMessage {
   const fail = (problem: string) => new ParleyError("bad_argument", `${label} ${problem}; ${EXPECTED}`);
-  const text = decodeText(line);
+  const text = decodeText(line)?.replace(/^\uFEFF/, ""); // some editors begin a file with a byte order mark
   let value: unknown;
   try {
     value = LONG_NUMBER.test(text ?? "") ? JSON.parse(text!, keepNumber) : JSON.parse(text ?? "");

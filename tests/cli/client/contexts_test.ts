@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Contexts } from "../../../lib/cli/client/contexts.ts";
 import { ParleyError } from "../../../lib/errors.ts";
+import { FolderStorage } from "../../../lib/state/folder.ts";
 import { MemoryStorage } from "../../../lib/state/storage.ts";
 import { runParley } from "../../harness/in_process.ts";
 import { MAY_RUN } from "../../harness/permissions.ts";
@@ -50,6 +51,23 @@ Deno.test("a name or link that is not valid is refused, and no part of the link 
     true,
   ]);
   assertEquals(await contexts.list(), []);
+});
+
+Deno.test({
+  name: "the folder of another user is refused only if there are contexts in it",
+  ignore: !MAY_RUN,
+}, async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const own = new Contexts(new FolderStorage(`${folder}/parley`));
+    const foreign = new Contexts(new FolderStorage(`${folder}/parley`, 4321));
+    await new FolderStorage(`${folder}/parley`).write("channels", "chat\n");
+    assertEquals(await foreign.get(undefined), undefined);
+    await own.add("home", LINK);
+    if (Deno.uid() !== 0) await assertRejects(() => foreign.get(undefined), ParleyError, "belongs to user");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("what is given besides the link goes before what is in it", async () => {

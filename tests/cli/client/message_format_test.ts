@@ -45,6 +45,11 @@ for (
   });
 }
 
+Deno.test("white space, CRLF and a byte order mark around an object do not matter", () => {
+  const { channel, payload } = parseMessageJson(encode('\ufeff {"channel":"a","text":"x"} \r'), "line 1");
+  assertEquals([channel, payload], ["a", encode("x")]);
+});
+
 for (
   const [line, words] of [
     ["hello", "line 3 is not JSON; expected an object such as"],
