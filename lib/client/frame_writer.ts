@@ -66,13 +66,24 @@ export class FrameWriter {
       this.#outbox.send(this.#scratch, 0, HEADER_BYTES + written);
       if (this.#trace !== undefined) this.#show(this.#scratchText.subarray(0, written));
     } else {
-      this.encoded(type, id, channel, { flags, bytes: encode(payload) });
+      const bytes = encode(payload);
+      checkSize(bytes.length, this.maxPayload);
+      this.frame(type, flags, id, channel, bytes);
     }
   }
 
   /** Queues a frame of any type. The server's limit on payloads is not checked. */
   frame(type: number, flags: number, id: number, channel: number, payload: Uint8Array = NOTHING): void {
     const { length } = payload;
+    if (length <= JOINED_BYTES && this.#trace === undefined) {
+      const at = this.#outbox.reserve(HEADER_BYTES + length);
+      if (at >= 0) { // written where it is sent from, instead of copied there
+        const bytes = this.#outbox.tail;
+        putHeader(bytes, at, type, flags, id, length, channel, this.sender);
+        for (let i = 0, to = at + HEADER_BYTES; i < length; i++) bytes[to + i] = payload[i];
+        return;
+      }
+    }
     this.#put(type, flags, id, channel, length);
     if (length <= JOINED_BYTES) {
       for (let i = 0; i < length; i++) this.#scratchText[i] = payload[i];

@@ -168,6 +168,21 @@ export class Outbox implements Follower {
     }
   }
 
+  /** Room for a whole frame of `count` bytes, which the caller writes into `tail` at once; -1 if it must `send` it. */
+  reserve(count: number): number {
+    const isOpen = this.#writing && !this.#closed && !this.#isSealed && this.#followed === undefined;
+    const at = isOpen && this.#pending + count <= this.#limit ? this.#segments.reserve(count) : -1;
+    if (at < 0) return -1;
+    this.#isOwed = true;
+    this.#pending += count;
+    return at;
+  }
+
+  /** The buffer to write a reserved frame into. */
+  get tail(): Uint8Array {
+    return this.#segments.tail;
+  }
+
   /** See {@linkcode Follower.offerEnds}. */
   offerEnds(): void {
     this.#endSlice();

@@ -67,6 +67,21 @@ export class Segments {
     }
   }
 
+  /** Room for `count` bytes at the end, where the caller writes them into `tail` at once; -1 if there is none there. */
+  reserve(count: number): number {
+    const tail = this.#segments[this.#segments.length - 1];
+    if (tail === undefined || tail.isShared || tail.end + count > tail.bytes.length) return -1;
+    const at = tail.end;
+    tail.end += count;
+    this.#sinceEmpty += count;
+    return at;
+  }
+
+  /** The buffer of the last segment. */
+  get tail(): Uint8Array {
+    return this.#segments[this.#segments.length - 1].bytes;
+  }
+
   /** Appends `bytes[start, end)` without copying. The buffer is retained for this queue already. */
   appendShared(bytes: Buffer, start: number, end: number): void {
     this.#segments.push({ bytes, isShared: true, start, end, firstFrame: start });

@@ -69,6 +69,29 @@ class Harness implements AsyncDisposable {
 
 // Writing
 
+Deno.test("a frame can be written where it is sent from, if there is room behind what waits", async () => {
+  await using harness = new Harness({ limit: 40, acceptsByHand: true });
+  const reserve = (text: string) => {
+    const at = harness.outbox.reserve(text.length);
+    if (at >= 0) new TextEncoder().encodeInto(text, harness.outbox.tail.subarray(at));
+    return at >= 0;
+  };
+  assertEquals(reserve("nothing waits"), false);
+  harness.send("one ");
+  assertEquals([reserve("two "), reserve("x".repeat(33))], [true, false]);
+  await settled();
+  assertEquals(reserve("three "), true); // behind what is being written
+  harness.send("four");
+  assertEquals(harness.outbox.pending, 18);
+  while (harness.socket.isWriting) {
+    harness.socket.accept(5);
+    await settled();
+  }
+  assertEquals(harness.writes.join(""), "one two three four");
+  harness.outbox.close();
+  assertEquals(reserve("too late"), false);
+});
+
 Deno.test("everything sent in one turn goes out in one write", async () => {
   await using harness = new Harness();
   for (const part of ["one ", "two ", "", "three"]) harness.send(part);
