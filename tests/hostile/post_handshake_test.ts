@@ -8,7 +8,8 @@ import { sized } from "./size.ts";
 import { stallAttack } from "./stalls.ts";
 import { TLS } from "./transport.ts";
 
-const KEY_UPDATES = sized(5_000, 2_000_000);
+/** They count as silence, so they must not take longer than a silent session may stay. */
+const KEY_UPDATES = sized(5_000, 500_000);
 /** More than the server takes before it closes a session that reads no answer. */
 const ENDLESS = 100_000_000;
 
