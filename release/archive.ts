@@ -5,7 +5,6 @@
  */
 
 import { zipSync } from "fflate";
-import { create } from "tar";
 
 /** A file of an archive. */
 export interface Entry {
@@ -49,6 +48,7 @@ async function tar(
   { folder, time, level }: ArchiveOptions,
 ): Promise<void> {
   const root = await Deno.makeTempDir({ prefix: "parley-release-" });
+  const { create } = await import("tar"); // it reads the environment as soon as it is loaded
   try {
     const names: string[] = [];
     for (const entry of entries) {

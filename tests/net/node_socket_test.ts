@@ -4,6 +4,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { connectTcp, SecureSocket } from "../../lib/net/node_socket.ts";
 import type { Socket } from "../../lib/net/socket.ts";
 import { within } from "../harness/deadline.ts";
+import { isGranted } from "../harness/permissions.ts";
 import { authority, good, otherAuthority } from "./tls/fixtures.ts";
 
 const NEVER = new AbortController().signal;
@@ -60,7 +61,8 @@ Deno.test("an address where nothing listens is refused, and a signal ends the at
   assertEquals(error.code, "ECONNREFUSED");
 });
 
-Deno.test("TLS is verified by the CA that is given", async () => {
+// node:tls asks for the permission to read the system's authorities.
+Deno.test({ name: "TLS is verified by the CA that is given", ignore: !isGranted("sys") }, async () => {
   const { cert, key } = good;
   using server = echo(Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key }));
   const secure = async (caCerts: string[]) => {
