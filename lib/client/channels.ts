@@ -27,8 +27,10 @@ export class Channels {
   readonly #byName = new Map<string, SessionChannel>();
   /** Channels that are being left. They may still be sent requests. */
   readonly #leaving = new Set<SessionChannel>();
-  /** The numbers that the server has announced and this session has not left since; the most recent ones last. */
+  /** The numbers that the server has announced and this session has not left since. */
   readonly #names = new Map<number, string>();
+  /** Where the last search for a number to forget ended. */
+  #searching = this.#names.entries();
   #hasForgotten = false;
   /** Filled on demand, and cleared at every change of what is open. */
   readonly #routes = new Map<number, Route>();
@@ -112,9 +114,18 @@ export class Channels {
     return this.#hasForgotten;
   }
 
-  /** Forgets the number that was not used for the longest time, except for channels that are open by their names. */
+  /**
+   * Forgets a number that was not used since the last search came by it, except for channels that are open by their
+   * names. A search goes on where the last one ended: one that began anew would walk over all that were deleted.
+   */
   #forgetOne(): void {
-    for (const [id, name] of this.#names) {
+    for (let left = 2 * this.#names.size; left > 0; left--) {
+      const { value, done } = this.#searching.next();
+      if (done) {
+        this.#searching = this.#names.entries();
+        continue;
+      }
+      const [id, name] = value;
       const route = this.#routes.get(id);
       if (!route?.isUsed && !this.#byName.has(name)) {
         this.#names.delete(id);
@@ -123,8 +134,6 @@ export class Channels {
         return;
       }
       if (route !== undefined) route.isUsed = false;
-      this.#names.delete(id); // to the end
-      this.#names.set(id, name);
     }
   }
 
