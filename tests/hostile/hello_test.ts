@@ -223,7 +223,7 @@ attack(
   "a session is closed as unauthorized when its token expires",
   { auth: true },
   async (harness) => {
-    const client = await harness.greet({ token: await harness.token({ expiresInSeconds: 1 }) });
+    const client = await harness.greet({ token: await harness.token({ expiresInSeconds: 2 }) });
     assertStringIncludes((await client.ended("unauthorized")).message, "token expired");
   },
 );
