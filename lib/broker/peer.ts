@@ -39,8 +39,8 @@ export interface Transport {
   pause(): void;
   /** Receives again, first what was not taken. */
   resume(): void;
-  /** Receives nothing more, writes what waits, then closes. */
-  finish(reason: EndReason): void;
+  /** Receives nothing more, writes what waits for at most `withinMs`, then closes. */
+  finish(reason: EndReason, withinMs?: number): void;
 }
 
 /** An established session as the router sees it. */

@@ -7,7 +7,7 @@
  */
 
 import type { EndReason, ErrorCode } from "../errors.ts";
-import type { Limits } from "../limits.ts";
+import { type Limits, LINGER_MS } from "../limits.ts";
 import { type Log, loggable } from "../logging/log.ts";
 import { encodeControl, encodeError, type Welcome } from "../wire/control.ts";
 import { Type } from "../wire/header.ts";
@@ -148,7 +148,8 @@ export class Session implements FrameHandler {
       ? `more than ${pendingTotalBytes} bytes wait for all sessions of this server, and most for this one`
       : `this session read too little for ${slowConsumerTimeoutMs / 1000} s of what waits for it, at most ` +
         `${pendingBytes} bytes`;
-    this.#fail("slow_consumer", message); // what still waits is one write and this, so it has the full drain time
+    // Less than the full drain time, because the backlog of a slow consumer holds memory.
+    this.#fail("slow_consumer", message, 0, 0, undefined, LINGER_MS);
   }
 
   /** The connection ends, for whatever reason. */
@@ -199,13 +200,14 @@ export class Session implements FrameHandler {
     id = 0,
     channel = 0,
     detail: string = message,
+    withinMs?: number,
   ): false {
     if (this.#isEnded) return false;
     this.#log.warn("refused", { number: this.#active?.number ?? 0, code, reason: detail });
     // A client may have been rejected because its clock or the server's is wrong.
     const time = code === "unauthorized" ? this.#context.time() : undefined;
     this.#send(encodeError(code, message, id, channel, time));
-    this.#transport.finish(code);
+    this.#transport.finish(code, withinMs);
     return false;
   }
 }
