@@ -40,7 +40,9 @@ export class Outbox implements Follower {
   readonly #pool: BufferPool;
   readonly #owner: OutboxOwner;
   readonly #limit: number;
-  readonly #slowConsumer: SlowConsumerDetector;
+  readonly #slowConsumerTimeoutMs: number;
+  /** Made when the peer is first watched: most of many sessions are idle, and each should cost little. */
+  #slowConsumer: SlowConsumerDetector | undefined;
   readonly #segments: Segments;
   #pending = 0;
   /** A buffer on offer. `[#sliceFrom, #sliceTo)` of it comes after all segments, and may still grow. */
@@ -80,7 +82,7 @@ export class Outbox implements Follower {
     this.#pool = pool;
     this.#segments = new Segments(pool);
     this.#limit = limit;
-    this.#slowConsumer = new SlowConsumerDetector(limit, slowConsumerTimeoutMs, () => owner.onSlowConsumer());
+    this.#slowConsumerTimeoutMs = slowConsumerTimeoutMs;
     this.#owner = owner;
   }
 
@@ -104,7 +106,7 @@ export class Outbox implements Follower {
     this.#waiters ??= new Set();
     this.#waiters.add(waiter);
     this.#isFull = true;
-    if (!isPatient) this.#slowConsumer.senderWaits(this.#takenSoFar);
+    if (!isPatient) this.#watch().senderWaits();
   }
 
   /**
@@ -132,7 +134,15 @@ export class Outbox implements Follower {
 
   /** Called once a second: reports a peer that takes nothing of what is pending. */
   tick(): void {
-    this.#slowConsumer.tick(this.#taken, this.#pending > 0 && this.#isOwed);
+    const isOwed = this.#pending > 0 && this.#isOwed;
+    if (isOwed || this.#slowConsumer !== undefined) this.#watch().tick(isOwed);
+  }
+
+  #watch(): SlowConsumerDetector {
+    return this.#slowConsumer ??= new SlowConsumerDetector(this.#limit, this.#slowConsumerTimeoutMs, {
+      taken: () => this.#taken,
+      onSlow: () => this.#owner.onSlowConsumer(),
+    });
   }
 
   /**
@@ -164,7 +174,7 @@ export class Outbox implements Follower {
     // Deferred, because the sender may be iterating over its receivers, and the owner removes this one.
     if (this.#pending > this.#limit + CONTROL_RESERVE_BYTES && !this.#isOverfull) {
       this.#isOverfull = true;
-      queueMicrotask(this.#overfull);
+      queueMicrotask(() => this.#owner.onSlowConsumer());
     }
   }
 
@@ -234,7 +244,7 @@ export class Outbox implements Follower {
 
   /** Calls all waiters, whether or not there is room: the peer no longer holds them back. */
   releaseWaiters(): void {
-    this.#slowConsumer.stop();
+    this.#slowConsumer?.stop();
     this.#isFull = false;
     this.#releaseAnswersWaiter();
     const waiters = this.#waiters;
@@ -256,9 +266,6 @@ export class Outbox implements Follower {
     this.#answersWaiter = undefined;
     waiter?.();
   }
-
-  readonly #overfull = () => this.#owner.onSlowConsumer();
-  readonly #takenSoFar = () => this.#taken;
 
   readonly #write = () => {
     const first = this.#segments.first;

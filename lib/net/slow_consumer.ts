@@ -12,11 +12,19 @@
 import { Deadline } from "../deadline.ts";
 import { MIN_PROGRESS_SHARE, SWEEP_MS } from "../limits.ts";
 
+/** What a detector needs of the outbox. */
+export interface WatchedOutbox {
+  /** Bytes that the peer has taken so far. */
+  taken(): number;
+  /** The peer has turned out to be slow. May be called again. */
+  onSlow(): void;
+}
+
 /** Watches one outbox. */
 export class SlowConsumerDetector {
   readonly #minBytes: number;
   readonly #timeoutMs: number;
-  readonly #onSlow: () => void;
+  readonly #outbox: WatchedOutbox;
   /** Bytes that the peer had taken when the deadline was set. */
   #takenBefore = 0;
   #deadline: Deadline | undefined;
@@ -26,24 +34,21 @@ export class SlowConsumerDetector {
   /** Ticks in a row since which the peer has owed progress and made none. */
   #stalledTicks = 0;
 
-  /**
-   * @param limit bytes that may be pending
-   * @param onSlow is called when the peer has turned out to be slow; it may be called again
-   */
-  constructor(limit: number, timeoutMs: number, onSlow: () => void) {
+  /** @param limit bytes that may be pending */
+  constructor(limit: number, timeoutMs: number, outbox: WatchedOutbox) {
     this.#minBytes = Math.max(1, Math.floor(limit / MIN_PROGRESS_SHARE));
     this.#timeoutMs = timeoutMs;
-    this.#onSlow = onSlow;
+    this.#outbox = outbox;
   }
 
-  /** A sender waits for room, and is in a hurry. `taken` gives the bytes that the peer has taken so far. */
-  senderWaits(taken: () => number): void {
+  /** A sender waits for room, and is in a hurry. */
+  senderWaits(): void {
     if (this.#deadline !== undefined) return;
-    this.#takenBefore = taken();
+    this.#takenBefore = this.#outbox.taken();
     this.#deadline = new Deadline(this.#timeoutMs, () => {
       this.#deadline = undefined;
-      if (taken() - this.#takenBefore >= this.#minBytes) this.senderWaits(taken);
-      else this.#onSlow();
+      if (this.#outbox.taken() - this.#takenBefore >= this.#minBytes) this.senderWaits();
+      else this.#outbox.onSlow();
     });
   }
 
@@ -54,12 +59,13 @@ export class SlowConsumerDetector {
   }
 
   /** Called once a second. `isOwed`: something is pending that is no request. */
-  tick(taken: number, isOwed: boolean): void {
+  tick(isOwed: boolean): void {
+    const taken = this.#outbox.taken();
     // What was sent just now, perhaps by the same sweep, the peer has had no time to take.
     const isStalled = isOwed && this.#owedAtTick && taken === this.#takenAtTick;
     this.#stalledTicks = isStalled ? this.#stalledTicks + 1 : 0;
     this.#takenAtTick = taken;
     this.#owedAtTick = isOwed;
-    if (isStalled && this.#stalledTicks * SWEEP_MS >= this.#timeoutMs) this.#onSlow();
+    if (isStalled && this.#stalledTicks * SWEEP_MS >= this.#timeoutMs) this.#outbox.onSlow();
   }
 }

@@ -7,11 +7,11 @@ import { SlowConsumerDetector } from "../../lib/net/slow_consumer.ts";
 function slowAt(timeoutMs: number, ticks: readonly (readonly [taken: number, isOwed: boolean])[]): number[] {
   const found: number[] = [];
   let at = 0;
-  const detector = new SlowConsumerDetector(1024, timeoutMs, () => found.push(at));
-  for (const [taken, isOwed] of ticks) {
-    detector.tick(taken, isOwed);
-    at++;
-  }
+  const detector = new SlowConsumerDetector(1024, timeoutMs, {
+    taken: () => ticks[at][0],
+    onSlow: () => found.push(at),
+  });
+  for (; at < ticks.length; at++) detector.tick(ticks[at][1]);
   return found;
 }
 
