@@ -12,7 +12,7 @@ import {
   type SourcedCertificate,
 } from "../certificates/source.ts";
 import { FolderStorage } from "../state/folder.ts";
-import { AuthService } from "../auth/service.ts";
+import type { AuthService } from "../auth/service.ts";
 import { inspect, type InspectedCertificate } from "../certificates/inspection.ts";
 import { type CertificateDetails, Renewal } from "../certificates/renewal.ts";
 import type { SessionContext } from "../broker/context.ts";
@@ -20,7 +20,6 @@ import { Echo } from "../broker/echo.ts";
 import { Router } from "../broker/router.ts";
 import { Session } from "../broker/session.ts";
 import { WorkBudget } from "../broker/work_budget.ts";
-import { ParleyError } from "../errors.ts";
 import {
   DEADLINE_CONFIRM_MS,
   type Limits,
@@ -36,6 +35,7 @@ import { type Accepted, Listener } from "../net/listener.ts";
 import { ConnectionLimiter } from "../net/connection_limiter.ts";
 import { TlsListener } from "../net/tls/listener.ts";
 import type { ServeOptions, Server } from "./api.ts";
+import { failure, openAuthService } from "./auth.ts";
 import { listenAll } from "./listeners.ts";
 import { checkOptions, DEFAULT_HOSTNAME, insecurityOf, randomSessionId } from "./options.ts";
 import { SocketPoll } from "../net/poll.ts";
@@ -63,35 +63,13 @@ import { VERSION } from "../version.ts";
 export async function serve(options: ServeOptions = {}): Promise<Server> {
   const limits = checkOptions(options);
   const log = options.log ?? getLogger(["parley"]);
-  const authService = options.auth ? openAuthService(options, limits, log) : undefined;
-  await authService?.open();
+  const authService = options.auth ? await openAuthService(options, limits, log) : undefined;
   const source = certificateSource(options);
   const certificate = source && await inspect(await source.read());
   const server = new Assembly({ ...options, log, limits, authService, source, certificate });
   const insecurity = insecurityOf(options);
   if (insecurity !== undefined) log.warn(insecurity);
   return server;
-}
-
-function openAuthService({ state = "parley-state" }: ServeOptions, limits: Limits, log: Log): AuthService {
-  return new AuthService(new FolderStorage(state), {
-    readFailed: (error) =>
-      log.error("cannot read the state folder; what was known before stays in force", {
-        state,
-        ...failure(error),
-      }),
-    readAgain: () => log.info("the state folder can be read again", { state }),
-    writeFailed: (error) =>
-      log.warn("cannot record when tokens are used; the server goes on", { state, ...failure(error) }),
-    writtenAgain: () => log.info("the uses of tokens are recorded again", { state }),
-    notWritten: (tokens, error) =>
-      log.warn("the last uses of tokens were not written", { state, tokens, ...failure(error) }),
-  }, limits.handshakeMs * 0.7); // a rejection that comes after its deadline would not be received
-}
-
-/** An error for the log: an expected one without its stack. */
-function failure(error: unknown): Record<string, unknown> {
-  return error instanceof ParleyError ? { reason: error.message } : { error: loggable(error) };
 }
 
 function certificateSource(options: ServeOptions): CertificateSource | undefined {

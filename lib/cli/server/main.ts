@@ -14,14 +14,11 @@ import type { Log } from "../../logging/log.ts";
 import type { ServeOptions, Server } from "../../server/api.ts";
 import { SERVER, type ServerConfig } from "../../config/server_options.ts";
 import { VERSION } from "../../version.ts";
-import { certsCommand } from "./certs.ts";
 import { Exit } from "../failures.ts";
-import { checkJoin, join } from "./join.ts";
 import { printError } from "../output.ts";
 import { checkClock, explainSecurity, hostsOf, logSecurity, securityOf } from "./security.ts";
 import { formatConfig, formatHelp } from "../settings.ts";
 import { Signals } from "./signals.ts";
-import { tokenCommand } from "./token.ts";
 
 const USAGE = `parley-server ${VERSION}: a message server in one file
 
@@ -41,10 +38,11 @@ Examples:
 
 `;
 
+/** What only some starts need is loaded only then: all of it takes a tenth of the time to start. */
 const COMMANDS: Readonly<Record<string, (sources: ConfigSources) => number | Promise<number>>> = {
   config: configCommand,
-  token: tokenCommand,
-  certs: certsCommand,
+  token: async (sources) => (await import("./token.ts")).tokenCommand(sources),
+  certs: async (sources) => (await import("./certs.ts")).certsCommand(sources),
 };
 
 /** Runs `parley-server ARGS`; resolves to the exit code. */
@@ -119,14 +117,20 @@ async function serveCommand(sources: ConfigSources): Promise<number> {
   signals.onReload(server);
   logSecurity(security, log);
   // The link may wait for a reader of stdout. That must not keep the server from stopping.
-  if (security.auth) await Promise.race([join(server, values, logging), signals.stopped]);
+  if (security.auth) {
+    const { join } = await import("./join.ts");
+    await Promise.race([join(server, values, logging), signals.stopped]);
+  }
   await signals.stopped;
   await server.close();
   return Exit.DONE;
 }
 
 async function start(values: ServerConfig, log: Log): Promise<Server> {
-  if (securityOf(values).auth) await checkJoin(values);
+  if (securityOf(values).auth) {
+    const { checkJoin } = await import("./join.ts");
+    await checkJoin(values);
+  }
   return await serve({ ...serveOptions(values), log });
 }
 
