@@ -27,7 +27,6 @@ export class ActiveSession implements Peer, FrameHandler {
   /** The identity that the client's token proved, if the server asks for tokens. */
   readonly identity: Identity | undefined;
   readonly outbox: Outbox;
-  readonly requestTurn: Turn = { last: 0 };
   isEnded = false;
 
   readonly #context: SessionContext;
@@ -37,6 +36,7 @@ export class ActiveSession implements Peer, FrameHandler {
   // Made when first needed: most of many sessions are idle, and each should cost little.
   #subscriptions: Subscriptions | undefined;
   #pendingRequests: PendingRequests<Peer> | undefined;
+  #requestTurn: Turn | undefined;
 
   constructor(context: SessionContext, transport: Transport, flow: FlowControl, client: AcceptedClient) {
     this.#context = context;
@@ -47,6 +47,10 @@ export class ActiveSession implements Peer, FrameHandler {
     this.name = client.name ?? `guest-${this.number}`;
     this.identity = client.identity;
     this.#permissions = client.permissions;
+  }
+
+  get requestTurn(): Turn {
+    return this.#requestTurn ??= { last: 0 };
   }
 
   get pendingRequests(): PendingRequests<Peer> {

@@ -53,7 +53,7 @@ export class WorkShare {
   get isLight(): boolean {
     this.#beginAnew();
     const { turns } = this.#budget;
-    const given = (turns - this.#creditedAt) * this.#most / SHARE_TURNS;
+    const given = Math.ceil((turns - this.#creditedAt) * this.#most / SHARE_TURNS);
     this.#creditedAt = turns;
     // A session that has used much is light again after some turns without work, however much it was.
     this.#credit = Math.min(Math.max(this.#credit, -this.#most) + given, this.#most);
@@ -70,6 +70,6 @@ export class WorkShare {
   }
 
   get #most(): number {
-    return this.#budget.perTurn / SHARES * SHARE_TURNS;
+    return Math.ceil(this.#budget.perTurn / SHARES * SHARE_TURNS); // a small integer takes no memory of its own
   }
 }
