@@ -9,6 +9,9 @@
 
 import { DEADLINE_CONFIRM_MS } from "./limits.ts";
 
+/** The longest time that `setTimeout` takes, in milliseconds; it fires at once for more. */
+export const MAX_TIMER_MS = 0x7fff_ffff;
+
 /**
  * Calls back once a time is over, unless it is stopped before.
  *
@@ -23,11 +26,11 @@ import { DEADLINE_CONFIRM_MS } from "./limits.ts";
 export class Deadline {
   #timer: ReturnType<typeof setTimeout>;
 
-  /** Calls `late` in `ms` milliseconds, and `DEADLINE_CONFIRM_MS` more. */
+  /** Calls `late` in `ms` milliseconds, `MAX_TIMER_MS` at most, and `DEADLINE_CONFIRM_MS` more. */
   constructor(ms: number, late: () => void) {
     this.#timer = setTimeout(() => {
       this.#timer = setTimeout(late, DEADLINE_CONFIRM_MS);
-    }, ms);
+    }, Math.min(ms, MAX_TIMER_MS));
   }
 
   /** The time is no longer counted. */

@@ -81,9 +81,4 @@ function checked(hostname: string, port: number): Target {
   return { hostname, port };
 }
 
-/** `host:port`, an IPv6 address in brackets. */
-export function formatTarget({ hostname, port }: Target): string {
-  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
-}
-
-export { isLoopback } from "../net/dial.ts";
+export { formatTarget, isLoopback } from "../net/dial.ts";

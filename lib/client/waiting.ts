@@ -4,11 +4,9 @@
  * @module
  */
 
+import { MAX_TIMER_MS } from "../deadline.ts";
 import { ParleyError } from "../errors.ts";
 import type { WaitOptions } from "./options.ts";
-
-/** The longest time that `setTimeout` takes; it fires at once for more. */
-const MAX_TIMER_MS = 0x7fff_ffff;
 
 /** A timer of any length; Infinity never fires. */
 export class Timer {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { ParleyError } from "../errors.ts";
+
 /** Logs at one level: a constant message; what varies goes into the properties. */
 export type LogMethod = (message: string, properties?: Record<string, unknown>) => void;
 
@@ -30,4 +32,9 @@ export function loggable(error: unknown): unknown {
     if (/\(os error 2[34]\)/.test(cause.message)) return error instanceof Error ? error.message : error;
   }
   return error;
+}
+
+/** An error for the log: an expected one without its stack. */
+export function failure(error: unknown): Record<string, unknown> {
+  return error instanceof ParleyError ? { reason: error.message } : { error: loggable(error) };
 }

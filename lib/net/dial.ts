@@ -14,8 +14,10 @@ export interface Target {
   readonly port: number;
 }
 
-/** The longest time that `setTimeout` takes. */
-const MAX_TIMER_MS = 0x7fff_ffff;
+/** `host:port`, an IPv6 address in brackets. */
+export function formatTarget({ hostname, port }: Target): string {
+  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+}
 
 /** Whether data sent to `hostname` stays on this machine. */
 export function isLoopback(hostname: string): boolean {
@@ -30,17 +32,17 @@ export function isLoopback(hostname: string): boolean {
  * @throws {ParleyError} `unreachable`, with the reason and what to try
  */
 export async function dial(
-  { hostname, port }: Target,
+  target: Target,
   withinMs: number,
   signal?: AbortSignal,
 ): Promise<Socket> {
-  const where = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  const where = formatTarget(target);
   signal?.throwIfAborted();
   const giveUp = new AbortController();
-  const connecting = open({ hostname, port }, giveUp.signal);
+  const connecting = open(target, giveUp.signal);
   const { promise: late, resolve } = Promise.withResolvers<"late">();
   const aborted = () => resolve("late");
-  const deadline = new Deadline(Math.min(withinMs, MAX_TIMER_MS), aborted);
+  const deadline = new Deadline(withinMs, aborted);
   signal?.addEventListener("abort", aborted);
   try {
     const result = await Promise.race([connecting, late]);

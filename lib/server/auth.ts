@@ -5,9 +5,8 @@
  */
 
 import type { AuthService } from "../auth/service.ts";
-import { ParleyError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
-import { type Log, loggable } from "../logging/log.ts";
+import { failure, type Log } from "../logging/log.ts";
 import { FolderStorage } from "../state/folder.ts";
 import type { ServeOptions } from "./api.ts";
 
@@ -33,9 +32,4 @@ export async function openAuthService(
   }, limits.handshakeMs * 0.7); // a rejection that comes after its deadline would not be received
   await authService.open();
   return authService;
-}
-
-/** An error for the log: an expected one without its stack. */
-export function failure(error: unknown): Record<string, unknown> {
-  return error instanceof ParleyError ? { reason: error.message } : { error: loggable(error) };
 }

@@ -28,14 +28,14 @@ import {
   SWEEP_MS,
   WORK_PER_TURN,
 } from "../limits.ts";
-import { type Log, loggable } from "../logging/log.ts";
+import { failure, type Log, loggable } from "../logging/log.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import { Connection } from "../net/connection.ts";
 import { type Accepted, Listener } from "../net/listener.ts";
 import { ConnectionLimiter } from "../net/connection_limiter.ts";
 import { TlsListener } from "../net/tls/listener.ts";
 import type { ServeOptions, Server } from "./api.ts";
-import { failure, openAuthService } from "./auth.ts";
+import { openAuthService } from "./auth.ts";
 import { listenAll } from "./listeners.ts";
 import { checkOptions, DEFAULT_HOSTNAME, insecurityOf, randomSessionId } from "./options.ts";
 import { SocketPoll } from "../net/poll.ts";
@@ -257,7 +257,8 @@ class Assembly implements Server {
   async #drain(): Promise<void> {
     this.#log.info("draining", { sessions: this.#sessions.size, withinMs: this.#limits.drainMs });
     for (const listener of this.#listeners) listener.close();
-    for (const timer of [...this.#timers, this.#lateSweep]) clearInterval(timer);
+    for (const timer of this.#timers) clearInterval(timer);
+    clearTimeout(this.#lateSweep);
     for (const session of this.#sessions) session.shutDown();
     await Promise.all([
       ...[...this.#listeners, ...this.#connections].map(({ closed }) => closed),

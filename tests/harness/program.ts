@@ -52,7 +52,7 @@ function isFile(path: string): boolean {
   }
 }
 
-/** What no program under test may take from the machine: colours, and the contexts of the user who runs the tests. */
+/** What no program under test may take from the machine: colours, and this user's contexts. */
 const NEUTRAL = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", XDG_STATE_HOME: "/nonexistent" };
 
 /** How to start a program. */

@@ -6,13 +6,10 @@
 
 import { Deadline } from "../../deadline.ts";
 import { type LocalCode, ParleyError } from "../../errors.ts";
-import { dial, isNode, type Target } from "../dial.ts";
+import { dial, formatTarget, isNode, type Target } from "../dial.ts";
 import type { StreamSocket } from "../node_socket.ts";
 import type { Socket } from "../socket.ts";
 import { describeServerFailure } from "./reasons.ts";
-
-/** The longest time that `setTimeout` takes. */
-const MAX_TIMER_MS = 0x7fff_ffff;
 
 /** How to connect over TLS. */
 export interface TlsDialOptions {
@@ -47,8 +44,8 @@ export async function dialTls(
       "the CA given contains no certificate in PEM; give the file ca.pem of the server",
     );
   }
-  const { hostname, port } = target;
-  const where = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  const { hostname } = target;
+  const where = formatTarget(target);
   const deadline = performance.now() + withinMs;
   // Not `Deno.connectTls`: a TLS connection has no `setNoDelay`, but the TCP connection under it does.
   const tcp = await dial(target, withinMs, signal);
@@ -59,8 +56,7 @@ export async function dialTls(
   try {
     tls = await startTls(tcp, hostname, caCerts);
     const late = new Promise<"late">((resolve) => {
-      const leftMs = Math.min(Math.max(0, deadline - performance.now()), MAX_TIMER_MS);
-      timer = new Deadline(leftMs, () => resolve("late"));
+      timer = new Deadline(Math.max(0, deadline - performance.now()), () => resolve("late"));
       signal?.addEventListener("abort", aborted = () => resolve("late"));
     });
     const result = await Promise.race([tls.handshake(), late]);

@@ -1,5 +1,5 @@
 /**
- * Who is there, as each client that watches a channel has been told: the members in OPENED, and JOINED and PARTED since.
+ * The members of a channel, as each client that watches it has been told: those in OPENED, and JOINED and PARTED since.
  *
  * @module
  */
