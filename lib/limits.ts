@@ -7,6 +7,9 @@
  * @module
  */
 
+export * from "./limits/security.ts";
+export * from "./limits/stored.ts";
+
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
@@ -190,79 +193,6 @@ export const MAX_ACCEPT_BACKOFF_MS = 1_000;
 
 /** How often deadlines of several seconds (heartbeat, requests) are checked. */
 export const SWEEP_MS = 1_000;
-
-/* Tokens, keys and certificates. */
-
-const DAY_SECONDS = 24 * 3600;
-
-/** The longest token, in bytes (tokens are ASCII). Holds about a hundred grants, and is half of a HELLO at most. */
-export const MAX_TOKEN_BYTES = 8 * KiB;
-
-/** Patterns in each list of a token's grants. Every OPEN walks a list, so larger sets need wildcards. */
-export const MAX_GRANTS = 64;
-
-/** The longest validity of a token: a credential that is not renewed within a year is probably forgotten. */
-export const MAX_TOKEN_SECONDS = 366 * DAY_SECONDS;
-
-/** How far the issuer's clock may be ahead of the server's: more than clocks under NTP differ. */
-export const NOT_BEFORE_TOLERANCE_SECONDS = 5;
-
-/** How long a replaced key is accepted by default: as long as a token is valid by default. */
-export const KEY_OVERLAP_SECONDS = 30 * DAY_SECONDS;
-
-/** How long an expired token stays in the list, so that an operator can see why a client no longer connects. */
-export const FORGET_EXPIRED_SECONDS = 30 * DAY_SECONDS;
-
-/** How often the last uses of tokens are written: exact enough to find unused tokens, and few writes to flash memory. */
-export const WRITE_USES_MS = 10_000;
-
-/** The validity of an authority. Replacing it means changing every client, so it must outlast them. */
-export const AUTHORITY_DAYS = 3650;
-
-/** The default validity of a server certificate. The server renews it. */
-export const CERTIFICATE_DAYS = 90;
-
-/** The longest validity of a server certificate: more than this, browsers and Apple's systems reject. */
-export const MAX_CERTIFICATE_DAYS = 397;
-
-/** A server certificate is renewed when fewer days are left: a third of its validity to notice a failed renewal. */
-export const RENEW_BELOW_DAYS = 30;
-
-/**
- * A server warns when its certificate has at most this many days left, and when it has expired. Only those count that
- * are less than a third of the validity: before that, whatever renews the certificate need not have done so.
- */
-export const EXPIRY_WARNING_DAYS: readonly number[] = [30, 7, 1];
-
-/** A certificate is valid from this long before it is made, for clients whose clock is slow. */
-export const BACKDATE_SECONDS = 3600;
-
-/** Names and addresses in one certificate. */
-export const MAX_HOSTS = 100;
-
-/** The delay of the rejection of an address' first wrong token. It doubles with each further one. */
-export const FIRST_PENALTY_MS = 100;
-
-/** The longest such delay: less than the handshake time, so that the client still receives the rejection. */
-export const MAX_PENALTY_MS = 3_200;
-
-/** Time without a wrong token after which those of an address are forgotten. */
-export const FAILURES_FORGOTTEN_MS = 60_000;
-
-/** Addresses whose wrong tokens are remembered. An attacker with more addresses would not be slowed by delays anyway. */
-export const MAX_REMEMBERED_ADDRESSES = 10_000;
-
-/**
- * How long a process waits for the lock of a folder. Its holders write some files of a few KiB, so one that takes longer
- * is stuck or stopped.
- */
-export const LOCK_WAIT_MS = 15_000;
-
-/** How long a process that waits for the lock sleeps between two attempts, at most. */
-export const MAX_LOCK_POLL_MS = 50;
-
-/** How often a server checks for a new certificate. SIGHUP makes it check at once. */
-export const RENEWAL_CHECK_MS = 60_000;
 
 /** What one server can be configured with; the ranges are in `lib/config/limit_ranges.ts`. All are whole numbers. */
 export interface Limits {

@@ -1,0 +1,55 @@
+/**
+ * The limits of stored channels.
+ *
+ * @module
+ */
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Bytes that may wait to be stored, of all channels together; beyond it publishers are paused. */
+export const MAX_UNSTORED_BYTES = 16 * MiB;
+
+/** The longest run that is stored as one row: what a reader must have room for, and what one damaged row costs. */
+export const MAX_STORED_RUN_BYTES = 256 * KiB;
+
+/** What a reader that catches up is given at once. */
+export const READ_AHEAD_BYTES = 1 * MiB;
+
+/** Channels that may be stored; some 300 bytes of memory each. Their sequences go on, so they are never forgotten. */
+export const MAX_STORED_CHANNELS = 65_536;
+
+/** Producers of all channels together; some 150 bytes of memory each. */
+export const MAX_PRODUCERS = 65_536;
+
+/** Consumers of all channels together. */
+export const MAX_CONSUMERS = 16_384;
+
+/** Receipts that one session may wait for. Beyond it the session is paused. */
+export const MAX_RECEIPTS = 16_384;
+
+/** The window of a consumer's session, if it does not say. */
+export const DEFAULT_WINDOW = 1024;
+
+/** How long a message may go without an ACK before it is delivered again, in seconds, if the consumer does not say. */
+export const DEFAULT_ACK_SECONDS = 30;
+
+/** The longest such time. */
+export const MAX_ACK_SECONDS = 86_400;
+
+/** The highest limit of deliveries of one message. */
+export const MAX_DELIVERIES = 1000;
+
+/** Messages of one consumer that wait for the time of a NAK. With so many, delivery to the consumer pauses. */
+export const MAX_DELAYED = 65_535;
+
+/** Messages of one consumer that may be set aside. With so many, delivery to the consumer pauses. */
+export const MAX_SET_ASIDE = 65_536;
+
+/** How long a key under which a message was stored is remembered. */
+export const KEY_MS = 24 * 3600 * 1000;
+
+/** What the durable channels may take on disk, and the history in memory, unless told otherwise. */
+export const MAX_STORE_BYTES = 10 * 1024 * MiB;
+/** See {@linkcode MAX_STORE_BYTES}. */
+export const MAX_HISTORY_BYTES = 64 * MiB;
