@@ -5,7 +5,7 @@
  */
 
 import { MAX_LISTED_MEMBERS, MAX_TOLD_NUMBERS } from "../limits.ts";
-import { encodeControl, type Open } from "../wire/control.ts";
+import { combinationProblem, encodeControl, type Open } from "../wire/control.ts";
 import { Type } from "../wire/header.ts";
 import { channelProblem, ECHO, isPattern, isServerOwn, overlaps } from "../wire/names.ts";
 import type { Permissions } from "./authenticator.ts";
@@ -88,7 +88,8 @@ export class Subscriptions {
       const message = `${open.channel} is the server's own; sessions may open ${ECHO} only`;
       return this.#peer.refuse("forbidden", message, id, 0);
     }
-    const combination = combinationProblem(open);
+    const combination = combinationProblem(open) ??
+      (open.from && `OPEN "from" needs a stored channel, which ${open.channel} is not`);
     if (combination !== undefined) return this.#peer.refuse("bad_payload", combination, id, 0);
     if (open.producer !== undefined || open.consumer !== undefined) {
       const what = open.producer === undefined ? "a consumer" : "a producer";
@@ -302,15 +303,4 @@ export class Subscriptions {
   #send(frame: Uint8Array): void {
     this.#peer.outbox.send(frame, 0, frame.length);
   }
-}
-
-/** What is wrong with the options of `open` taken together, if anything is. */
-function combinationProblem(open: Open): string | undefined {
-  const { subscribe, presence, group, consumer, exclusive } = open;
-  if (presence && !subscribe) return 'OPEN "presence" needs "subscribe"';
-  if (exclusive && consumer === undefined) return 'OPEN "exclusive" needs "consumer"';
-  if (consumer === undefined) return undefined;
-  if (!subscribe) return 'OPEN "consumer" needs "subscribe"';
-  if (group !== undefined) return 'OPEN "consumer" does not go together with "group"';
-  return isPattern(open.channel) ? 'OPEN "consumer" needs the name of one channel, not a pattern' : undefined;
 }

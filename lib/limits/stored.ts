@@ -31,6 +31,9 @@ export const MAX_RECEIPTS = 16_384;
 /** The window of a consumer's session, if it does not say. */
 export const DEFAULT_WINDOW = 1024;
 
+/** The largest such window. */
+export const MAX_WINDOW = 65_535;
+
 /** How long a message may go without an ACK before it is delivered again, in seconds, if the consumer does not say. */
 export const DEFAULT_ACK_SECONDS = 30;
 

@@ -9,11 +9,24 @@
 
 import * as v from "valibot";
 import { type ErrorCode, FATAL } from "../errors.ts";
-import { HEADER_BYTES, MAX_NAME_LENGTH, MAX_NUMBER } from "../limits.ts";
+import {
+  DEFAULT_ACK_SECONDS,
+  DEFAULT_WINDOW,
+  HEADER_BYTES,
+  MAX_ACK_SECONDS,
+  MAX_DELIVERIES,
+  MAX_NAME_LENGTH,
+  MAX_NUMBER,
+  MAX_WINDOW,
+} from "../limits.ts";
 import { encodeFrame, type Header, Type } from "./header.ts";
+import { isPattern } from "./names.ts";
+import { parseTime } from "./time.ts";
 
 /** The protocol version this library speaks. */
 export const PROTOCOL = "parley/1";
+
+const FROM_MESSAGE = 'must be "new", "all", "last", {"sequence":1} or {"time":"2026-11-25T12:00:00Z"}';
 
 const name = v.pipe(
   v.string(),
@@ -29,7 +42,45 @@ const channelNumber = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(
 const sessionNumber = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_NUMBER));
 /** The name of a producer or consumer. */
 const segment = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 of A-Z a-z 0-9 _ -"));
+/** Names a series of sequences. */
+const epoch = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,32}$/, "must be 1 to 32 of A-Z a-z 0-9 _ -"));
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+/** What a server says of sequences must be exact: a client asks for them again. */
+const exactCount = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+const fromWord = v.pipe(
+  v.picklist(["new", "all", "last"], FROM_MESSAGE),
+  v.transform((kind) => ({ kind }) as const),
+);
+const fromSequence = v.pipe(
+  v.object(
+    { sequence: v.pipe(v.number(), v.integer(), v.minValue(1)), epoch: v.optional(v.string()) },
+    FROM_MESSAGE,
+  ),
+  // No channel gets beyond the last safe integer, so what is beyond it may as well be there.
+  v.transform(({ sequence, epoch }) =>
+    ({ kind: "sequence", sequence: Math.min(sequence, Number.MAX_SAFE_INTEGER), epoch }) as const
+  ),
+);
+const fromTime = v.pipe(
+  v.object({
+    time: v.pipe(
+      v.string(),
+      v.check(
+        (text) => parseTime(text) !== undefined,
+        "must be a time as RFC 3339 writes it: 2026-11-25T12:00:00Z",
+      ),
+    ),
+    sequence: v.optional(v.undefined('has no place beside "time"')),
+    epoch: v.optional(v.undefined('has no place beside "time"')),
+  }),
+  v.transform(({ time }) => ({ kind: "time", time: parseTime(time) ?? 0 }) as const),
+);
+/** Where a subscription to a stored channel begins. */
+const from = v.lazy((input) => {
+  if (typeof input !== "object" || input === null) return fromWord;
+  return Object.hasOwn(input, "time") ? fromTime : fromSequence;
+});
 
 const hello = v.object({ protocol: v.string(), name: v.optional(name), token: v.optional(v.string()) });
 const welcome = v.object({
@@ -59,8 +110,15 @@ const open = v.object({
   producer: v.optional(segment),
   consumer: v.optional(segment),
   exclusive: v.optional(v.boolean(), false),
-  // No channel is stored yet. Until then, asking for what was stored must not look like success.
-  from: v.optional(v.undefined("this server has no stored channels")),
+  window: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_WINDOW)), DEFAULT_WINDOW),
+  ackSeconds: v.optional(
+    v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_ACK_SECONDS)),
+    DEFAULT_ACK_SECONDS,
+  ),
+  /** 0 is no limit. */
+  deliveries: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_DELIVERIES)), 0),
+  retry: v.optional(v.boolean(), false),
+  from: v.optional(from),
 });
 const member = v.object({ number: sessionNumber, name: v.string() });
 const opened = v.object({
@@ -71,6 +129,12 @@ const opened = v.object({
   respond: v.optional(v.boolean()),
   members: v.optional(v.array(member)),
   count: v.optional(count),
+  durable: v.optional(v.boolean()),
+  history: v.optional(v.boolean()),
+  epoch: v.optional(epoch),
+  first: v.optional(exactCount),
+  last: v.optional(exactCount),
+  stored: v.optional(exactCount),
 });
 const channelOnly = v.object({ channel: v.string() });
 
@@ -96,8 +160,16 @@ export type Hello = v.InferOutput<typeof hello>;
 export type Welcome = v.InferOutput<typeof welcome>;
 /** The payload of ERROR. Its `code` may be one that this version does not know. */
 export type ErrorPayload = { code: ErrorCode; message: string; fatal: boolean; time?: string };
-/** The payload of OPEN, with defaults filled in. */
+/**
+ * The payload of OPEN, with defaults filled in. `producer`, `consumer` and `from` have none: if an OPEN leaves them out,
+ * they stay as they are.
+ */
 export type Open = v.InferOutput<typeof open>;
+/**
+ * Where a subscription to a stored channel begins: a sequence, maybe of an epoch, or a time in milliseconds since 1970.
+ * A sequence is a safe integer from 1 on; the highest stands for all beyond it.
+ */
+export type From = v.InferOutput<typeof from>;
 /** The payload of OPENED. */
 export type Opened = v.InferOutput<typeof opened>;
 /** A session as others see it. */
@@ -146,10 +218,10 @@ export function decodeControl<N extends ControlName>(
 /** `"name": a name has 1 to 64 characters`. Never quotes the value: it may be a token. */
 function describe(issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue) ?? "payload";
-  if (issue.kind === "validation" || issue.message.startsWith("this server")) {
-    return `"${path}": ${issue.message}`;
-  }
+  if (issue.message.startsWith("has no place")) return `"${path}" ${issue.message}`;
+  if (issue.kind === "validation") return `"${path}": ${issue.message}`;
   if (issue.received === "undefined") return `lacks "${path}"`;
+  if (issue.message === FROM_MESSAGE) return `"${path}" ${issue.message}, got ${kindOf(issue.input)}`;
   const expected = issue.expected === "Array" ? "an array" : issue.expected ?? "another type";
   return `"${path}" must be ${expected}, got ${kindOf(issue.input)}`;
 }
@@ -158,6 +230,24 @@ function kindOf(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+/** What is wrong with the options of an OPEN taken together, if anything is; its channel must be a name or pattern. */
+export function combinationProblem(open: Open): string | undefined {
+  const { channel, subscribe, presence, group, consumer, exclusive, from } = open;
+  if (presence && !subscribe) return 'OPEN "presence" needs "subscribe"';
+  if (from !== undefined && !subscribe) return 'OPEN "from" needs "subscribe"';
+  if (from !== undefined && group !== undefined && from.kind !== "new") {
+    return 'OPEN "from" takes "new" only in a group';
+  }
+  if (from !== undefined && isPattern(channel) && from.kind !== "new" && from.kind !== "last") {
+    return 'OPEN "from" takes "new" and "last" only with a pattern';
+  }
+  if (exclusive && consumer === undefined) return 'OPEN "exclusive" needs "consumer"';
+  if (consumer === undefined) return undefined;
+  if (!subscribe) return 'OPEN "consumer" needs "subscribe"';
+  if (group !== undefined) return 'OPEN "consumer" does not go together with "group"';
+  return isPattern(channel) ? 'OPEN "consumer" needs the name of one channel, not a pattern' : undefined;
 }
 
 /** Makes a control frame; a field left out is 0. */

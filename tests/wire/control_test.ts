@@ -39,8 +39,28 @@ const SAMPLES: Record<ControlName, { full: Json; optional: readonly string[] }> 
       producer: "import-7",
       consumer: "billing",
       exclusive: true,
+      window: 65_535,
+      ackSeconds: 86_400,
+      deliveries: 1000,
+      retry: true,
+      from: { sequence: 7, epoch: "e-1" },
     },
-    optional: ["subscribe", "respond", "group", "echo", "presence", "producer", "consumer", "exclusive"],
+    optional: [
+      "subscribe",
+      "respond",
+      "group",
+      "echo",
+      "presence",
+      "producer",
+      "consumer",
+      "exclusive",
+      "window",
+      "ackSeconds",
+      "deliveries",
+      "retry",
+      "from",
+      "from.epoch",
+    ],
   },
   OPENED: {
     full: {
@@ -51,8 +71,24 @@ const SAMPLES: Record<ControlName, { full: Json; optional: readonly string[] }> 
       respond: true,
       members: [{ number: 17, name: "Ada" }],
       count: 1,
+      durable: true,
+      history: true,
+      epoch: "e-1",
+      first: 1,
+      last: 0,
+      stored: 0,
     },
-    optional: ["respond", "members", "count"],
+    optional: [
+      "respond",
+      "members",
+      "count",
+      "durable",
+      "history",
+      "epoch",
+      "first",
+      "last",
+      "stored",
+    ],
   },
   LEAVE: { full: { channel: "chat" }, optional: [] },
   LEFT: { full: { channel: "chat" }, optional: [] },
@@ -60,6 +96,12 @@ const SAMPLES: Record<ControlName, { full: Json; optional: readonly string[] }> 
   PARTED: { full: { number: 18, name: "Grace" }, optional: [] },
 };
 const CONTROL_NAMES = Object.keys(SCHEMAS) as ControlName[];
+
+/** What the full sample of a type is read as: `from` is the only key that is not as it was written. */
+function valueOf(type: ControlName): Json {
+  const { full } = SAMPLES[type];
+  return type === "OPEN" ? { ...full, from: { kind: "sequence", ...full.from as Json } } : full;
+}
 
 /** Reads `payload` (JSON, text or bytes) the way it comes: from the middle of a chunk. */
 function decode(type: ControlName, payload: Json | string | Uint8Array) {
@@ -105,7 +147,7 @@ Deno.test("a payload with all its keys is read as it was written", () => {
   for (const type of CONTROL_NAMES) {
     const { full } = SAMPLES[type];
     const frame = encodeControl({ type: Type[type], id: 3, channel: 5, sender: 17 }, full);
-    assertEquals(decodeControl(type, frame, 0, frame.length) as unknown, { value: full });
+    assertEquals(decodeControl(type, frame, 0, frame.length) as unknown, { value: valueOf(type) });
     const length = frame.length - HEADER_BYTES;
     assertEquals(readHeader(frame), { type: Type[type], flags: 0, id: 3, length, channel: 5, sender: 17 });
   }
@@ -121,8 +163,9 @@ Deno.test("golden payloads are read as their fields, and the fields are written 
     const bytes = Uint8Array.fromHex(hex);
     const decoded = decodeControl(type, bytes, 0, bytes.length);
     assert("value" in decoded, name);
-    // Keys that may be left out come as their defaults.
-    assertEquals({ ...decoded.value, ...payload }, decoded.value as Json, name);
+    // Keys that may be left out come as their defaults, and `from` as what it stands for.
+    const from = "from" in decoded.value ? { from: decoded.value.from } : {};
+    assertEquals({ ...decoded.value, ...payload, ...from }, decoded.value as Json, name);
     assertEquals(encodeControl(header, payload).toHex(), hex, name);
   }
 });
@@ -149,6 +192,10 @@ Deno.test("an OPEN defaults to no subscription, no responding, its own messages,
     echo: true,
     presence: false,
     exclusive: false,
+    window: 1024,
+    ackSeconds: 30,
+    deliveries: 0,
+    retry: false,
   };
   assertEquals(decode("OPEN", { channel: "chat" }), { value });
 });
@@ -182,7 +229,7 @@ Deno.test("unknown keys are ignored at any depth", () => {
   forEachKey((type, sample, _path, owner) => {
     if (Array.isArray(owner)) return;
     owner.unheard = { of: ["anything"] };
-    assertEquals(decode(type, sample) as unknown, { value: SAMPLES[type].full });
+    assertEquals(decode(type, sample) as unknown, { value: valueOf(type) });
   });
 });
 
@@ -268,12 +315,84 @@ Deno.test("numbers are whole, not negative, and leave the top bit free", () => {
   assert("value" in decode("JOINED", { number: MAX_NUMBER, name: "Ada" }));
 });
 
-Deno.test('"from" is refused as long as no channel is stored', () => {
-  for (const from of ["new", "all", { sequence: 1 }, null]) {
-    assertEquals(
-      problemOf("OPEN", { channel: "chat", from }),
-      'OPEN "from": this server has no stored channels',
-    );
+/** What `from` in an OPEN is read as. */
+function decodeFrom(from: unknown): unknown {
+  const decoded = decode("OPEN", { channel: "chat", from: from as Json });
+  assert("value" in decoded, JSON.stringify(from));
+  return (decoded.value as { from?: unknown }).from;
+}
+
+Deno.test("a place in a stored channel is a word, a sequence or a time", () => {
+  for (const kind of ["new", "all", "last"]) assertEquals(decodeFrom(kind), { kind });
+  assertEquals(decodeFrom({ sequence: 1 }), { kind: "sequence", sequence: 1, epoch: undefined });
+  // An epoch against the grammar is not the channel's, which the session says.
+  assertEquals(decodeFrom({ sequence: 7, epoch: "?" }), { kind: "sequence", sequence: 7, epoch: "?" });
+  assertEquals(decodeFrom({ time: "1970-01-01T00:00:01Z" }), { kind: "time", time: 1000 });
+});
+
+Deno.test("a sequence beyond the safe integers is the last of these", () => {
+  for (const sequence of ["9007199254740991", "9007199254740993", "18446744073709551615"]) {
+    const decoded = decode("OPEN", `{"channel":"chat","from":{"sequence":${sequence}}}`);
+    assert("value" in decoded);
+    const from = { kind: "sequence", sequence: Number.MAX_SAFE_INTEGER, epoch: undefined };
+    assertEquals(decoded.value as unknown, { ...decoded.value, from });
+  }
+});
+
+Deno.test("a place that is none is refused with what it may be", () => {
+  const words =
+    '"from" must be "new", "all", "last", {"sequence":1} or {"time":"2026-11-25T12:00:00Z"}, got ';
+  const bad: [unknown, string][] = [
+    ["first", `${words}a string`],
+    ["", `${words}a string`],
+    [1, `${words}a number`],
+    [null, `${words}null`],
+    [{}, 'lacks "from.sequence"'],
+    [{ epoch: "e-1" }, 'lacks "from.sequence"'],
+    [{ sequence: 0 }, '"from.sequence": Invalid value: Expected >=1 but received 0'],
+    [{ sequence: 1.5 }, '"from.sequence": Invalid integer: Received 1.5'],
+    [{ sequence: "1" }, '"from.sequence" must be number, got a string'],
+    [{ time: 1 }, '"from.time" must be string, got a number'],
+    [{ time: "yesterday" }, '"from.time": must be a time as RFC 3339 writes it: 2026-11-25T12:00:00Z'],
+    [{ time: "1970-01-01T00:00:01Z", sequence: 1 }, '"from.sequence" has no place beside "time"'],
+  ];
+  for (const [from, problem] of bad) {
+    assertEquals(problemOf("OPEN", { channel: "chat", from: from as Json }), `OPEN ${problem}`);
+  }
+});
+
+Deno.test("the options of producers and consumers have their ranges", () => {
+  const good: Json[] = [
+    { window: 1, ackSeconds: 1, deliveries: 0 },
+    { producer: "_", consumer: "a-Z_9".repeat(12) },
+  ];
+  for (const options of good) assert("value" in decode("OPEN", { channel: "chat", ...options }));
+  const bad: Json[] = [
+    { window: 0 },
+    { window: 65_536 },
+    { window: 1.5 },
+    { ackSeconds: 0 },
+    { ackSeconds: 86_401 },
+    { deliveries: -1 },
+    { deliveries: 1001 },
+    { producer: "" },
+    { producer: "a.b" },
+    { consumer: "a/b" },
+    { consumer: "a".repeat(65) },
+  ];
+  for (const options of bad) {
+    assertStringIncludes(problemOf("OPEN", { channel: "chat", ...options }), `"${Object.keys(options)[0]}"`);
+  }
+});
+
+Deno.test("a client takes no sequence that it could not give back, and no epoch against the grammar", () => {
+  const { full } = SAMPLES.OPENED;
+  for (const key of ["first", "last", "stored"]) {
+    assertStringIncludes(problemOf("OPENED", { ...full, [key]: 2 ** 53 }), `"${key}"`);
+    assertStringIncludes(problemOf("OPENED", { ...full, [key]: -1 }), `"${key}"`);
+  }
+  for (const epoch of ["", "a.b", "a".repeat(33)]) {
+    assertStringIncludes(problemOf("OPENED", { ...full, epoch }), '"epoch"');
   }
 });
 
