@@ -41,6 +41,8 @@ export interface Options {
   readonly requestMs?: number;
 }
 
+const CONSUMER_DEFAULTS = { exclusive: false, window: 1024, ackSeconds: 30, deliveries: 0, retry: false };
+
 /** A session of the test. */
 export class TestSession extends FakePeer {
   readonly subscriptions: Subscriptions;
@@ -58,7 +60,7 @@ export class TestSession extends FakePeer {
   /** Sends OPEN, by default with `"subscribe":true`. Returns the error that answered it, if one did. */
   open(channel: string, options: Partial<Open> = {}): string | undefined {
     const before = this.refused.length;
-    const defaults = { subscribe: true, respond: false, echo: true, presence: false, exclusive: false };
+    const defaults = { subscribe: true, respond: false, echo: true, presence: false, ...CONSUMER_DEFAULTS };
     this.subscriptions.open({ channel, ...defaults, ...options }, 1);
     return this.refused[before];
   }
