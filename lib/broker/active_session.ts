@@ -17,6 +17,7 @@ import type { FlowControl } from "./flow_control.ts";
 import type { AcceptedClient } from "./handshake.ts";
 import type { Outbox, Peer, Transport, Turn } from "./peer.ts";
 import { PendingRequests } from "./pending_requests.ts";
+import { StoredSession } from "./stored/stored_session.ts";
 import { type OpenChannel, Subscriptions } from "./subscriptions.ts";
 import { Work } from "./work_budget.ts";
 
@@ -35,6 +36,7 @@ export class ActiveSession implements Peer, FrameHandler {
   readonly #permissions: Permissions;
   // Made when first needed: most of many sessions are idle, and each should cost little.
   #subscriptions: Subscriptions | undefined;
+  #stored: StoredSession | undefined;
   #pendingRequests: PendingRequests<Peer> | undefined;
   #requestTurn: Turn | undefined;
 
@@ -82,9 +84,9 @@ export class ActiveSession implements Peer, FrameHandler {
     if (this.isEnded || !this.#flow.mayHandle()) return from;
     const open = this.#subscriptions?.get(channel);
     // The way of most runs, short enough to be compiled as one piece.
-    const taken = open?.mayPublish === true && !open.isEcho
+    const taken = open?.isRouted === true
       ? this.#context.router.publish(open.channel, this, bytes, from, to, this.#flow.resume)
-      : this.#publishElsewhere(open, bytes, from, to, channel);
+      : this.#publishElsewhere(open, bytes, from, to, count, channel);
     if (taken !== to) return this.#takeInPart(bytes, from, taken);
     this.#flow.spend(count, to - from);
     return to;
@@ -100,14 +102,20 @@ export class ActiveSession implements Peer, FrameHandler {
     return taken;
   }
 
-  /** Handles a run to an inbox, to `$echo`, or to a channel on which the session may not publish. */
+  /** Handles a run to an inbox, to `$echo`, to a stored channel, or to one on which the session may not publish. */
   #publishElsewhere(
     open: OpenChannel | undefined,
     bytes: Uint8Array,
     from: number,
     to: number,
+    count: number,
     channel: number,
   ): number {
+    if (open?.publisher !== undefined) {
+      this.#context.budget.spend(Work.RUN);
+      if (!this.#flow.hasRoom()) return from;
+      return open.publisher.append(bytes, from, to, count, 0, this.#flow.resume) ? to : from;
+    }
     if (channel >= INBOX) return this.#direct(bytes, from, to, channel) ? to : from;
     if (open?.isEcho) {
       if (!this.#flow.hasRoom(to - from)) return from;
@@ -166,12 +174,12 @@ export class ActiveSession implements Peer, FrameHandler {
       case Type.PONG:
         return true;
       case Type.BYE:
+        if (this.#stored?.waitsForReceipts()) return false; // they come before the end
         if (this.#decode("BYE", bytes, from, to, 0) !== undefined) this.#transport.finish("bye");
         return true;
       case Type.OPEN: {
         const open = this.#decode("OPEN", bytes, from, to, id);
-        if (open !== undefined) this.#openSubscriptions().open(open, id);
-        return true;
+        return open === undefined || this.#openSubscriptions().open(open, id);
       }
       case Type.LEAVE: {
         const leave = this.#decode("LEAVE", bytes, from, to, id);
@@ -183,6 +191,7 @@ export class ActiveSession implements Peer, FrameHandler {
       case Type.REPLY:
         return this.#reply(bytes, from, to, id, channel);
       case Type.MESSAGE: // with the receipt flag; others come as runs
+        return this.#store(bytes, from, to, id, channel);
       case Type.ACK:
       case Type.NAK:
       case Type.RENEW:
@@ -195,12 +204,17 @@ export class ActiveSession implements Peer, FrameHandler {
 
   #openSubscriptions(): Subscriptions {
     const { router, limits, budget } = this.#context;
+    const { channels } = router;
+    if (channels.stored !== undefined) {
+      this.#stored ??= new StoredSession(this, channels.stored, this.identity?.name ?? "", this.#flow.resume);
+    }
     return this.#subscriptions ??= new Subscriptions(
       this,
-      router.channels,
+      channels,
       limits.channels,
       this.#permissions,
       budget,
+      this.#stored,
     );
   }
 
@@ -243,7 +257,18 @@ export class ActiveSession implements Peer, FrameHandler {
     } else this.refuse("forbidden", `not permitted to publish on ${open.channel.name}`, id, channel);
   }
 
-  /** No channel is durable yet, so there is nothing to acknowledge in either direction. */
+  /** Stores a message that wants a receipt. */
+  #store(bytes: Uint8Array, from: number, to: number, id: number, channel: number): boolean {
+    const open = this.#subscriptions?.get(channel);
+    const stored = this.#stored;
+    if (open?.publisher === undefined || stored === undefined || !open.channel.stored?.isDurable) {
+      this.#refuseReceipt(Type.MESSAGE, id, channel);
+      return true;
+    }
+    return stored.hasRoomForReceipt() && open.publisher.append(bytes, from, to, 1, id, this.#flow.resume);
+  }
+
+  /** Refuses a receipt, or an acknowledgement, on a channel that is not durable. */
   #refuseReceipt(type: number, id: number, channel: number): void {
     const open = this.#subscriptions?.get(channel);
     const needsPublish = type === Type.MESSAGE;

@@ -10,7 +10,8 @@ import type { PatternNode, Patterns } from "./patterns.ts";
 import type { Peer, Subscription } from "./peer.ts";
 import type { Presence } from "./presence.ts";
 import type { Wants } from "./rotation.ts";
-import type { Route, Routes } from "./route.ts";
+import type { Announcement, Route, Routes } from "./route.ts";
+import type { StoredChannel } from "./stored/stored_channel.ts";
 
 /** What a channel needs of the channels of its server. */
 export interface RouteSource {
@@ -18,12 +19,6 @@ export interface RouteSource {
   readonly routes: Routes;
   /** The route of a channel that these patterns cover and these sessions are subscribed to by name. */
   makeRoute(nodes: readonly PatternNode[], subscribers: ReadonlyMap<Peer, Subscription> | undefined): Route;
-}
-
-/** A session that must be told the number of a channel before its next message, and the frame that does. */
-export interface Announcement {
-  readonly peer: Peer;
-  readonly frame: Uint8Array;
 }
 
 const NONE: readonly Announcement[] = Object.freeze([]);
@@ -41,6 +36,8 @@ export class Channel {
   memberCount = 0;
   /** Tells watchers which sessions come and go; made when a session first watches. */
   presence: Presence | undefined;
+  /** There if what is sent here is stored. */
+  readonly stored: StoredChannel | undefined;
   /**
    * Sessions that a pattern subscribes here and that are yet to be told the number. Members of groups and responders
    * are told one by one, when they are first sent something.
@@ -63,8 +60,15 @@ export class Channel {
   #nodes: readonly PatternNode[] | undefined;
 
   /** @param announcedAt what `rest` returned when the channel was last given up, or 0 */
-  constructor(name: string, number: number, source: RouteSource, announcedAt: number = 0) {
+  constructor(
+    name: string,
+    number: number,
+    source: RouteSource,
+    announcedAt: number = 0,
+    stored?: StoredChannel,
+  ) {
     this.#announcedAt = announcedAt;
+    this.stored = stored;
     this.name = name;
     this.number = number;
     this.#source = source;
@@ -220,7 +224,7 @@ export class Channel {
 
   #encodeAnnouncement(wants: Wants): Uint8Array {
     const { name, number } = this;
-    const payload = { channel: name, number, publish: false, ...wants };
+    const payload = { channel: name, number, publish: false, ...wants, ...this.stored?.description };
     return encodeControl({ type: Type.OPENED, channel: number }, payload);
   }
 }

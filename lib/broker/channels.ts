@@ -11,12 +11,15 @@ import { type PatternNode, Patterns } from "./patterns.ts";
 import type { Peer, Subscription } from "./peer.ts";
 import { Presence } from "./presence.ts";
 import { type Route, Routes } from "./route.ts";
+import type { StoredChannels } from "./stored/stored_channels.ts";
 import type { WorkBudget } from "./work_budget.ts";
 
 /** All channels and pattern subscriptions of one server. */
 export class Channels {
   readonly patterns: Patterns;
   readonly routes: Routes;
+  /** Those that are stored, if any are. */
+  readonly stored: StoredChannels | undefined;
   readonly #budget: WorkBudget;
   readonly #byName = new Map<string, Channel>();
   /** Channels that no session has open, longest first: they keep their numbers for as long as possible. */
@@ -25,9 +28,11 @@ export class Channels {
   readonly #shared = new Map<string, { route: Route; madeAt: number }>();
   #sweeping: Iterator<Channel> | undefined;
   #sweptAt = 0;
-  #lastNumber = 0;
+  #lastNumber: number;
 
-  constructor(budget: WorkBudget) {
+  constructor(budget: WorkBudget, stored?: StoredChannels) {
+    this.stored = stored;
+    this.#lastNumber = stored?.lastNumber ?? 0;
     this.#budget = budget;
     this.patterns = new Patterns(budget);
     this.routes = new Routes(budget);
@@ -37,8 +42,10 @@ export class Channels {
   open(name: string): Channel {
     let channel = this.#byName.get(name);
     if (channel === undefined) {
-      const { number, announcedAt } = this.#idle.get(name) ?? { number: this.#nextNumber(), announcedAt: 0 };
-      channel = new Channel(name, number, this, announcedAt);
+      const idle = this.#idle.get(name);
+      const known = this.stored?.find(name)?.number ?? idle?.number;
+      const number = known ?? this.#nextNumber();
+      channel = new Channel(name, number, this, idle?.announcedAt, this.stored?.open(name, number));
       this.#idle.delete(name);
       this.#byName.set(name, channel);
     }
@@ -57,10 +64,16 @@ export class Channels {
     const { name, number } = channel;
     this.#byName.delete(name);
     this.#idle.set(name, { number, announcedAt: channel.rest() });
+    if (channel.stored !== undefined) this.stored!.closed(channel.stored);
     if (this.#idle.size <= MAX_IDLE_CHANNELS) return;
     // Forgotten for good: if the name comes again, it gets a new number. The old one is never given to another name.
     const [oldest] = this.#idle.keys();
     this.#idle.delete(oldest);
+  }
+
+  /** Undoes one `open` of the channel of that name. */
+  releaseName(name: string): void {
+    this.release(this.#byName.get(name)!);
   }
 
   /** The watchers of `channel`, made if there are none yet. */

@@ -34,6 +34,7 @@ export class FlowControl {
   readonly #rate: RateLimiter | undefined;
   #paused = false;
   #isResuming = false;
+  #isStopped = false;
   /** Ticks that found the session paused, ever. */
   #pausedTicks = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -116,6 +117,12 @@ export class FlowControl {
     this.#rate?.spend(messages, bytes);
   }
 
+  /** Pauses the session for good: the server stops. */
+  pauseForGood(): void {
+    this.#isStopped = true;
+    this.pauseUnless(false);
+  }
+
   /** The session has ended. */
   stop(): void {
     clearTimeout(this.#timer);
@@ -123,6 +130,7 @@ export class FlowControl {
 
   readonly #resumeNow = () => {
     this.#isResuming = false;
+    if (this.#isStopped) return;
     this.#paused = false;
     this.#transport.resume();
   };

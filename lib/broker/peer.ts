@@ -25,7 +25,7 @@ export interface Outbox {
   /** The last `bytes` sent are answers to the session's own frames. */
   answered(bytes: number): void;
   /** Queues `bytes[from, to)`, which may be reused afterwards. Never waits: senders that can wait ask `hasRoom` first. */
-  send(bytes: Uint8Array, from: number, to: number, isRequest?: boolean): void;
+  send(bytes: Uint8Array, from: number, to: number, isPatient?: boolean): void;
   /** Called once a second: closes the session as a slow consumer if it takes nothing of what waits for it. */
   tick(): void;
   /** Drops every whole frame that is not yet being written, so that what is sent next is read soon. */
@@ -81,6 +81,8 @@ export interface Subscription {
   readonly respond: boolean;
   /** Each message goes to one member of the group; without a group, to this subscription. */
   readonly group: string | undefined;
+  /** The consumer of a stored channel that the session is: it is sent messages by `stored/consumer.ts` alone. */
+  readonly consumer?: string;
   /** Whether the session receives its own messages. */
   readonly echo: boolean;
   /** Of a pattern: the version of all patterns at which it was added. Channels announced before must be announced to it. */

@@ -36,6 +36,8 @@ export interface Wants {
 
 /** The members of one group, or the responders, on one channel or on several that are covered alike. */
 export class Rotation {
+  /** The group; empty for responders. */
+  readonly name: string;
   readonly #counter: TurnCounter;
   readonly #members: Member[];
   readonly #budget: WorkBudget;
@@ -47,11 +49,13 @@ export class Rotation {
   #inOrderAt = -1;
 
   constructor(
+    name: string,
     counter: TurnCounter,
     members: Member[],
     budget: WorkBudget,
     accepts: (peer: Peer) => boolean = () => true,
   ) {
+    this.name = name;
     this.accepts = accepts;
     this.#counter = counter;
     this.#members = members;
@@ -69,7 +73,7 @@ export class Rotation {
   }
 
   /** Whether some member that `from` can reach has room for `bytes`, or there is no such member. */
-  hasRoom(from: Peer, bytes: number): boolean {
+  hasRoom(from: Peer | undefined, bytes: number): boolean {
     let isEmpty = true;
     for (let i = 0; i < this.#members.length; i++) {
       if (!receives(this.#members[i], from)) continue;
@@ -80,7 +84,7 @@ export class Rotation {
   }
 
   /** Registers `waiter` with every member that `from` can reach and that lacks room: the first to have some will do. */
-  whenRoom(from: Peer, bytes: number, waiter: () => void, isPatient: boolean): void {
+  whenRoom(from: Peer | undefined, bytes: number, waiter: () => void, isPatient: boolean): void {
     for (const member of this.#members) {
       const { outbox } = member.peer;
       if (receives(member, from) && !outbox.hasRoom(bytes)) outbox.whenRoom(waiter, isPatient);
@@ -92,7 +96,7 @@ export class Rotation {
    *
    * Costs a comparison while all have room and no turns were given elsewhere; otherwise once a look at every member.
    */
-  next(from: Peer, bytes: number): Member | undefined {
+  next(from: Peer | undefined, bytes: number): Member | undefined {
     const members = this.#members;
     if (this.#counter.count !== this.#inOrderAt) {
       members.sort((one, other) => one.turn.last - other.turn.last);
@@ -117,6 +121,6 @@ export class Rotation {
   }
 }
 
-function receives({ peer, echo }: Member, from: Peer): boolean {
+function receives({ peer, echo }: Member, from: Peer | undefined): boolean {
   return !peer.isEnded && (echo || peer !== from);
 }

@@ -16,6 +16,12 @@ export interface Receiver {
   readonly echo: boolean;
 }
 
+/** A session that must be told the number of a channel before its next message, and the frame that does. */
+export interface Announcement {
+  readonly peer: Peer;
+  readonly frame: Uint8Array;
+}
+
 /** Where the messages and requests of a channel go. */
 export interface Route {
   /** Each of them receives each message. */
@@ -68,9 +74,9 @@ export class Routes {
     const all = new Map<Peer, Receiver>();
     const groups = new Map<string, Member[]>();
     const responders = new Map<Peer, Member>();
-    for (const { peer, subscribe, group, echo } of subscriptions) {
+    for (const { peer, subscribe, group, consumer, echo } of subscriptions) {
       // A session that matches twice receives once; its own messages too, if one of the two wants them.
-      if (subscribe && group === undefined && !all.get(peer)?.echo) all.set(peer, { peer, echo });
+      if (subscribe && group === undefined && consumer === undefined && !all.get(peer)?.echo) all.set(peer, { peer, echo });
     }
     for (const subscription of subscriptions) {
       const { peer, subscribe, respond, group, echo, isPattern } = subscription;
@@ -85,9 +91,9 @@ export class Routes {
     return {
       all: [...all.values()],
       groups: [...groups].map(([name, members]) =>
-        new Rotation(this.#groups.get(name)!.counter, members, this.#budget)
+        new Rotation(name, this.#groups.get(name)!.counter, members, this.#budget)
       ),
-      responders: new Rotation(this.#requests, [...responders.values()], this.#budget, mayAnswerMore),
+      responders: new Rotation("", this.#requests, [...responders.values()], this.#budget, mayAnswerMore),
     };
   }
 }

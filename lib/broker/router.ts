@@ -17,6 +17,7 @@ import type { Outbox, Peer } from "./peer.ts";
 import { Requests } from "./requests.ts";
 import { EVEN_IF_FULL, type Rotation } from "./rotation.ts";
 import type { Receiver } from "./route.ts";
+import type { StoredChannels } from "./stored/stored_channels.ts";
 import { Work, type WorkBudget } from "./work_budget.ts";
 
 /** Routes messages between the sessions of one server. */
@@ -32,16 +33,24 @@ export class Router {
   /**
    * @param now a clock in milliseconds that never goes back
    * @param firstNumber the number of the first session, 1 to `MAX_NUMBER`
+   * @param stored the channels that are stored, if any are
    */
   constructor(
     limits: Pick<Limits, "requests" | "requestMs">,
     now: () => number,
     budget: WorkBudget,
     firstNumber: number = 1,
+    stored?: StoredChannels,
   ) {
     this.#lastNumber = firstNumber - 1;
     this.#budget = budget;
-    this.channels = new Channels(budget);
+    this.channels = new Channels(budget, stored);
+    stored?.attach({
+      open: (name) => this.channels.open(name),
+      releaseName: (name) => this.channels.releaseName(name),
+      session: (number) => this.find(number),
+    });
+    stored?.sessionsGiven(this.#lastNumber);
     this.requests = new Requests(limits, now, budget);
   }
 
@@ -66,6 +75,8 @@ export class Router {
   sweep(): void {
     this.channels.sweep();
     this.requests.sweep();
+    this.channels.stored?.sessionsGiven(this.#lastNumber);
+    this.channels.stored?.sweep();
   }
 
   /**

@@ -110,6 +110,11 @@ export class Session implements FrameHandler {
     }
   }
 
+  /** The server stops: nothing more is taken, while what was taken is being stored. `shutDown` comes next. */
+  stopReceiving(): void {
+    if (this.#active !== undefined) this.#flow.pauseForGood();
+  }
+
   /** The server stops: says so, and ends once everything is written. */
   shutDown(): void {
     if (this.#isEnded) return;

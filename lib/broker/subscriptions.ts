@@ -5,13 +5,16 @@
  */
 
 import { MAX_LISTED_MEMBERS, MAX_TOLD_NUMBERS } from "../limits.ts";
-import { combinationProblem, encodeControl, type Open } from "../wire/control.ts";
+import { encodeControl, type Open } from "../wire/control.ts";
 import { Type } from "../wire/header.ts";
-import { channelProblem, ECHO, isPattern, isServerOwn, overlaps } from "../wire/names.ts";
+import { channelProblem, ECHO, isPattern, overlaps } from "../wire/names.ts";
 import type { Permissions } from "./authenticator.ts";
 import type { Channel } from "./channel.ts";
 import type { Channels } from "./channels.ts";
 import type { Peer, Subscription } from "./peer.ts";
+import { isShared, notStoredProblem, openProblem, overlapProblem, refusal, type Refusal } from "./open_rules.ts";
+import { LATER, type StoredSession } from "./stored/stored_session.ts";
+import type { StoredPublisher } from "./stored/stored_publisher.ts";
 import { Work, type WorkBudget } from "./work_budget.ts";
 
 /** A session finds the last 64 channels that it used without a map: this masks their numbers. */
@@ -25,6 +28,10 @@ export interface OpenChannel {
   /** Whether it is `$echo`, which the server answers itself. */
   readonly isEcho: boolean;
   readonly mayPublish: boolean;
+  /** Whether what the session publishes here goes to the router, as on most channels. */
+  readonly isRouted: boolean;
+  /** Where it goes if the channel is stored. */
+  readonly publisher: StoredPublisher | undefined;
 }
 
 /** Handles the OPEN and LEAVE frames of one session, and answers them. */
@@ -43,11 +50,21 @@ export class Subscriptions {
   readonly #patterns = new Map<string, Subscription>();
   /** Numbers of channels that it has been told without having them open by name. */
   readonly #told = new Set<number>();
-  /** How many subscriptions are members of a group; overlaps need to be looked for only if there are any. */
-  #grouped = 0;
+  /** How many subscriptions share messages with others; overlaps need to be looked for only if there are any. */
+  #shared = 0;
+  /** What the session does on stored channels; there if the server has any. */
+  readonly #stored: StoredSession | undefined;
 
   /** @param limit how many channels and patterns together may be open */
-  constructor(peer: Peer, channels: Channels, limit: number, permissions: Permissions, budget: WorkBudget) {
+  constructor(
+    peer: Peer,
+    channels: Channels,
+    limit: number,
+    permissions: Permissions,
+    budget: WorkBudget,
+    stored?: StoredSession,
+  ) {
+    this.#stored = stored;
     this.#peer = peer;
     this.#channels = channels;
     this.#limit = limit;
@@ -80,28 +97,11 @@ export class Subscriptions {
     this.#told.add(number);
   }
 
-  /** Handles an OPEN. */
-  open(open: Open, id: number): void {
-    const problem = channelProblem(open.channel);
-    if (problem !== undefined) return this.#peer.refuse("bad_channel", problem, id, 0);
-    if (isServerOwn(open.channel) && open.channel !== ECHO) {
-      const message = `${open.channel} is the server's own; sessions may open ${ECHO} only`;
-      return this.#peer.refuse("forbidden", message, id, 0);
-    }
-    const combination = combinationProblem(open) ??
-      (open.from && `OPEN "from" needs a stored channel, which ${open.channel} is not`);
-    if (combination !== undefined) return this.#peer.refuse("bad_payload", combination, id, 0);
-    if (open.producer !== undefined || open.consumer !== undefined) {
-      const what = open.producer === undefined ? "a consumer" : "a producer";
-      return this.#peer.refuse(
-        "not_durable",
-        `${open.channel} is not durable, so it has no place for ${what}`,
-        id,
-        0,
-      );
-    }
-    if (isPattern(open.channel)) this.#openPattern(open, id);
-    else this.#openName(open, id);
+  /** Handles an OPEN. Returns false if the same frame must be offered again, once the session is resumed. */
+  open(open: Open, id: number): boolean {
+    const problem = openProblem(open);
+    if (problem !== undefined) return this.#refuse(problem, id);
+    return isPattern(open.channel) ? this.#openPattern(open, id) : this.#openName(open, id);
   }
 
   /** Handles a LEAVE. */
@@ -132,53 +132,65 @@ export class Subscriptions {
     }
   };
 
-  #openPattern(open: Open, id: number): void {
-    if (open.presence || !(open.subscribe || open.respond)) {
-      const message =
-        `${open.channel} is a pattern, which is only for subscribing and responding; name one channel`;
-      return this.#peer.refuse("bad_channel", message, id, 0);
-    }
-    if (!this.#isPermitted(open, id)) return;
+  #openPattern(open: Open, id: number): true {
+    if (!this.#isPermitted(open, id)) return true;
     const before = this.#patterns.get(open.channel);
-    if (before === undefined && !this.#mayOpenMore(id)) return;
+    if (before === undefined && !this.#mayOpenMore(id)) return true;
     const subscription = this.#subscription(open);
-    if (!this.#isApart(subscription, before, id)) return;
+    if (!this.#isApart(subscription, before, id)) return true;
     this.#count(before, subscription);
     this.#patterns.set(open.channel, subscription);
     this.#channels.addPattern(subscription); // before the other is removed: a member of a group keeps its turn
     if (before !== undefined) this.#channels.removePattern(before);
     const { channel, subscribe, respond } = open;
-    this.#send(
-      encodeControl({ type: Type.OPENED, id }, { channel, number: 0, publish: false, subscribe, respond }),
-    );
+    const count = open.from?.kind === "last"
+      ? this.#stored?.readLast(subscription.segments, ({ number }) => this.#isSubscribed(number)) ?? 0
+      : undefined;
+    const opened = { channel, number: 0, publish: false, subscribe, respond, count };
+    this.#send(encodeControl({ type: Type.OPENED, id }, opened));
+    return true;
   }
 
-  #openName(open: Open, id: number): void {
+  #openName(open: Open, id: number): boolean {
     const isEcho = open.channel === ECHO;
     const mayPublish = isEcho || this.#permissions.mayPublish(open.channel);
     if (isEcho && open.respond) {
-      return this.#peer.refuse("forbidden", `only the server responds on ${ECHO}`, id, 0);
+      return this.#refuse(refusal("forbidden", `only the server responds on ${ECHO}`), id);
     }
-    if (!isEcho && !this.#isPermitted(open, id)) return;
+    if (!isEcho && !this.#isPermitted(open, id)) return true;
     if (!open.subscribe && !open.respond && !mayPublish) return this.#forbid("publish on", open.channel, id);
     const known = this.#channels.find(open.channel);
     const opened = known === undefined ? undefined : this.#opened.get(known.number);
-    if (opened === undefined && !this.#mayOpenMore(id)) return;
+    if (opened === undefined && !this.#mayOpenMore(id)) return true;
     const before = known?.subscription(this.#peer);
-    const subscription = this.#subscription(open);
-    if (!isEcho && !this.#isApart(subscription, before, id)) return;
+    const subscription = this.#subscription(open, before);
+    if (!isEcho && !this.#isApart(subscription, before, id)) return true;
     const channel = opened?.channel ?? this.#channels.open(open.channel);
+    const stored = channel.stored;
+    const prepared = stored === undefined
+      ? notStoredProblem(open) ?? {}
+      : this.#stored!.prepare(stored, open, mayPublish);
+    if (prepared === LATER || "code" in prepared) {
+      if (opened === undefined) this.#channels.release(channel);
+      return prepared === LATER ? false : this.#refuse(prepared, id);
+    }
     if (opened === undefined) {
-      this.#opened.set(channel.number, { number: channel.number, channel, isEcho, mayPublish });
+      const publisher = stored && mayPublish ? this.#stored!.publisher(stored) : undefined;
+      const isRouted = mayPublish && !isEcho && stored === undefined;
+      const { number } = channel;
+      this.#opened.set(number, { number, channel, isEcho, mayPublish, isRouted, publisher });
     }
     // On $echo each session is alone: there is no other to receive from, nor to see.
     if (!isEcho) this.#subscribe(channel, open, before, subscription);
     this.#answer(channel, open, id, mayPublish);
+    if (stored !== undefined) this.#stored!.begin(stored, open, prepared);
+    return true;
   }
 
   #answer(channel: Channel, { subscribe, respond, presence }: Open, id: number, publish: boolean): void {
-    const { name, number } = channel;
-    const opened = { channel: name, number, publish, subscribe, respond };
+    const { name, number, stored } = channel;
+    const description = stored && this.#stored!.describe(stored);
+    const opened = { channel: name, number, publish, subscribe, respond, ...description };
     if (!presence) return this.#send(encodeControl({ type: Type.OPENED, id, channel: number }, opened));
     const members = channel.members(MAX_LISTED_MEMBERS);
     this.#budget.spend(members.length * Work.MEMBER);
@@ -209,6 +221,7 @@ export class Subscriptions {
     if (this.#recent.length > 0) this.#recent[channel.number & RECENT_MASK] = undefined;
     this.#told.delete(channel.number); // a client may forget the number now
     channel.leave(this.#peer, isCovered);
+    if (channel.stored !== undefined) this.#stored!.leave(channel.stored);
     if (before?.subscribe) channel.presence?.tell(Type.PARTED, this.#peer);
     this.#channels.release(channel);
   }
@@ -234,29 +247,15 @@ export class Subscriptions {
   }
 
   /**
-   * Whether `subscription` overlaps no other of the session, if one of the two is in a group: the session could not tell
-   * which of the two a message is for. Otherwise answers `overlap`.
+   * Whether `subscription` overlaps no other of the session, if one of the two is in a group or a consumer: the session
+   * could not tell which of the two a message is for. Otherwise answers `overlap`.
    */
   #isApart(subscription: Subscription, before: Subscription | undefined, id: number): boolean {
     if (!subscription.subscribe) return true;
-    if (subscription.group === undefined && this.#grouped === 0) return true;
+    if (!isShared(subscription) && this.#shared === 0) return true;
     this.#budget.spend(this.#opened.size + this.#patterns.size);
-    for (const other of this.#subscriptions()) {
-      if (other === before || !other.subscribe) continue;
-      if (subscription.group === undefined && other.group === undefined) continue;
-      if (!overlaps(other.segments, subscription.segments)) continue;
-      const [one, two] = [subscription, other].map(({ segments, group }) =>
-        segments.join(".") + (group === undefined ? "" : ` in group ${group}`)
-      );
-      this.#peer.refuse(
-        "overlap",
-        `${one} overlaps ${two}, which this session has open; leave that first`,
-        id,
-        0,
-      );
-      return false;
-    }
-    return true;
+    const problem = overlapProblem(subscription, before, this.#subscriptions());
+    return problem === undefined || !this.#refuse(problem, id);
   }
 
   *#subscriptions(): Iterable<Subscription> {
@@ -267,15 +266,23 @@ export class Subscriptions {
     }
   }
 
-  #subscription({ channel, subscribe, respond, group, echo }: Open): Subscription {
+  /** Whether the session is subscribed by name to the channel of that number. */
+  #isSubscribed(number: number): boolean {
+    return this.#opened.get(number)?.channel.subscription(this.#peer)?.subscribe === true;
+  }
+
+  /** What `open` asks for. A consumer stays one if the session opens the channel again and does not say. */
+  #subscription(open: Open, before?: Subscription): Subscription {
+    const { channel, subscribe, respond, group, echo } = open;
+    const consumer = subscribe && group === undefined ? open.consumer ?? before?.consumer : undefined;
     const segments = channel.split(".");
     const peer = this.#peer;
-    return { peer, segments, isPattern: isPattern(channel), subscribe, respond, group, echo, since: 0 };
+    return { peer, segments, isPattern: isPattern(channel), subscribe, respond, group, consumer, echo, since: 0 };
   }
 
   #count(before: Subscription | undefined, after: Subscription | undefined): void {
-    if (before?.subscribe && before.group !== undefined) this.#grouped--;
-    if (after?.subscribe && after.group !== undefined) this.#grouped++;
+    if (isShared(before)) this.#shared--;
+    if (isShared(after)) this.#shared++;
   }
 
   /** Whether all that `open` asks for is permitted. What is not is refused as a whole: half of it looks like success. */
@@ -289,9 +296,14 @@ export class Subscriptions {
     return false;
   }
 
-  #forbid(what: string, channel: string, id: number): void {
+  #forbid(what: string, channel: string, id: number): true {
     const message = `this session's token does not allow to ${what.trim()} ${channel}`;
-    this.#peer.refuse("forbidden", message, id, 0);
+    return this.#refuse(refusal("forbidden", message), id);
+  }
+
+  #refuse({ code, message }: Refusal, id: number): true {
+    this.#peer.refuse(code, message, id, 0);
+    return true;
   }
 
   #mayOpenMore(id: number): boolean {

@@ -60,7 +60,7 @@ export class Outbox implements Follower {
   #waiters: Set<() => void> | undefined;
   /** Bytes written, ever. */
   #taken = 0;
-  /** Whether anything but requests was sent since the outbox was last empty. */
+  /** Whether anything impatient was sent since the outbox was last empty. */
   #isOwed = false;
   /** Answers to the peer's own frames that may still be pending; none is once `#answersEnd` bytes are taken. */
   #answers = 0;
@@ -148,11 +148,11 @@ export class Outbox implements Follower {
   /**
    * Queues `bytes[from, to)`, which may be reused afterwards. A closed outbox drops them.
    *
-   * @param isRequest whether they are a request, which alone makes no slow consumer
+   * @param isPatient whether they may wait for as long as the peer likes: a request, or what is stored anyway
    */
-  send(bytes: Uint8Array, from: number, to: number, isRequest: boolean = false): void {
+  send(bytes: Uint8Array, from: number, to: number, isPatient: boolean = false): void {
     if (this.#closed || this.#isSealed) return;
-    if (!isRequest) this.#isOwed = true;
+    if (!isPatient) this.#isOwed = true;
     this.#pending += to - from;
     if (bytes === this.#followed && from === this.#sliceTo) {
       this.#sliceTo = to;

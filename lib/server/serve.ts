@@ -19,6 +19,7 @@ import type { SessionContext } from "../broker/context.ts";
 import { Echo } from "../broker/echo.ts";
 import { Router } from "../broker/router.ts";
 import { Session } from "../broker/session.ts";
+import { StoredChannels } from "../broker/stored/stored_channels.ts";
 import { WorkBudget } from "../broker/work_budget.ts";
 import {
   DEADLINE_CONFIRM_MS,
@@ -37,6 +38,7 @@ import { TlsListener } from "../net/tls/listener.ts";
 import type { ServeOptions, Server } from "./api.ts";
 import { openAuthService } from "./auth.ts";
 import { listenAll } from "./listeners.ts";
+import { type OpenedStore, openStored } from "./stored.ts";
 import { checkOptions, DEFAULT_HOSTNAME, insecurityOf, randomSessionId } from "./options.ts";
 import { SocketPoll } from "../net/poll.ts";
 import { PendingTotal } from "../net/pending_total.ts";
@@ -66,7 +68,8 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const authService = options.auth ? await openAuthService(options, limits, log) : undefined;
   const source = certificateSource(options);
   const certificate = source && await inspect(await source.read());
-  const server = new Assembly({ ...options, log, limits, authService, source, certificate });
+  const stored = await openStored(options, log);
+  const server = new Assembly({ ...options, log, limits, authService, source, certificate, stored });
   const insecurity = insecurityOf(options);
   if (insecurity !== undefined) log.warn(insecurity);
   return server;
@@ -87,6 +90,7 @@ interface Parts extends ServeOptions {
   readonly authService: AuthService | undefined;
   readonly source: CertificateSource | undefined;
   readonly certificate: InspectedCertificate | undefined;
+  readonly stored: OpenedStore | undefined;
 }
 
 /** The parts of a server and what they say to each other. */
@@ -107,6 +111,7 @@ class Assembly implements Server {
   readonly #sessions = new Set<Session>();
   readonly #connections = new Set<Connection>();
   readonly #limiter: ConnectionLimiter;
+  readonly #stored: StoredChannels | undefined;
   #handshakes: TlsHandshakes | undefined;
   /** Connections that are only still there to be told that there is no place. */
   #rejectedConnections = 0;
@@ -116,7 +121,8 @@ class Assembly implements Server {
     {
       hostname = DEFAULT_HOSTNAME,
       port = 0,
-      firstSessionId = randomSessionId(),
+      stored,
+      firstSessionId = stored?.durable?.log.state.firstSession ?? randomSessionId(),
       log,
       limits,
       authService,
@@ -136,7 +142,8 @@ class Assembly implements Server {
       WORK_PER_TURN,
       (turn) => this.#scheduler.afterPoll(turn),
     );
-    const router = new Router(limits, now, budget, firstSessionId);
+    this.#stored = stored && new StoredChannels({ ...stored, budget, time: Date.now, log });
+    const router = new Router(limits, now, budget, firstSessionId, this.#stored);
     this.#context = {
       router,
       echo: new Echo(),
@@ -259,13 +266,25 @@ class Assembly implements Server {
     for (const listener of this.#listeners) listener.close();
     for (const timer of this.#timers) clearInterval(timer);
     clearTimeout(this.#lateSweep);
+    await this.#storeWhatCame();
     for (const session of this.#sessions) session.shutDown();
     await Promise.all([
       ...[...this.#listeners, ...this.#connections].map(({ closed }) => closed),
       this.#authService?.close(this.#limits.drainMs),
     ]);
     await this.#poll.close();
+    await this.#stored?.close();
     this.#log.info("stopped");
+  }
+
+  /** Takes nothing more, and waits for at most the drain time until what was taken is stored, so that receipts go out. */
+  async #storeWhatCame(): Promise<void> {
+    if (this.#stored === undefined) return;
+    for (const session of this.#sessions) session.stopReceiving();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const deadline = setTimeout(resolve, this.#limits.drainMs);
+    await Promise.race([this.#stored.settled(), promise]);
+    clearTimeout(deadline);
   }
 
   /** Calls `#sweep` once a second; after a time in which this process was stopped, once what came meanwhile is read. */

@@ -32,8 +32,8 @@ export interface CursorSource {
   readonly live: Set<Cursor>;
   /** See `ChannelLog.read`. */
   read(from: number, maxBytes: number): Promise<readonly StoredRun[]>;
-  /** Reading failed, which ends the cursor. */
-  readFailed(error: unknown): void;
+  /** Reading failed. `cursor` must be woken again, or stopped. */
+  readFailed(error: unknown, cursor: Cursor): void;
 }
 
 /** A place in a stored channel. */
@@ -99,19 +99,17 @@ export class Cursor {
       while (this.#hasRoom && !this.#isStopped && this.next <= this.#source.last) {
         const at = this.next;
         const runs = await this.#source.read(at, READ_AHEAD_BYTES);
-        if (this.#isStopped) return;
-        if (this.next !== at) continue; // it was moved meanwhile
+        if (this.next !== at || this.#isStopped) continue; // it was moved meanwhile
         // What is missing was dropped, or is damaged.
         if (runs.length === 0) this.next = Math.max(this.next, this.#source.last + 1);
         for (const run of runs) if (!this.#hasRoom || !this.#take(run)) break;
       }
     } catch (error) {
-      this.#source.readFailed(error);
-      return this.stop();
-    } finally {
       this.#isReading = false;
+      return this.#source.readFailed(error, this);
     }
-    if (this.#hasRoom && !this.#isStopped) this.wake();
+    this.#isReading = false;
+    if (this.#hasRoom) this.wake();
   }
 }
 

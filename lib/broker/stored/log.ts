@@ -114,7 +114,7 @@ export interface Commit {
   readonly deletedConsumers: readonly Pick<ConsumerState, "channel" | "consumer">[];
   readonly keys: readonly StoredKey[];
   readonly trims: readonly Trim[];
-  /** Numbers of channels that an operator deleted, with all that belongs to them. */
+  /** Numbers of channels that an operator deleted, with all that belongs to them. They go before anything else is done. */
   readonly deletedChannels: readonly number[];
   /** The epoch of channels that are stored for the first time from now on, if it changes. */
   readonly epoch?: string;

@@ -1,0 +1,95 @@
+/**
+ * What an OPEN may ask for, whatever the session has open: the rules that need no more than the frame itself.
+ *
+ * @module
+ */
+
+import type { ErrorCode } from "../errors.ts";
+import type { Open } from "../wire/control.ts";
+import { channelProblem, ECHO, isPattern, isServerOwn, overlaps } from "../wire/names.ts";
+import type { Subscription } from "./peer.ts";
+
+/** Why an OPEN is refused. */
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** A refusal. */
+export function refusal(code: ErrorCode, message: string): Refusal {
+  return { code, message };
+}
+
+/** Why `open` is refused, if it is. */
+export function openProblem(open: Open): Refusal | undefined {
+  const { channel } = open;
+  const problem = channelProblem(channel);
+  if (problem !== undefined) return refusal("bad_channel", problem);
+  if (isServerOwn(channel) && channel !== ECHO) {
+    return refusal("forbidden", `${channel} is the server's own; sessions may open ${ECHO} only`);
+  }
+  const combination = combinationProblem(open);
+  if (combination !== undefined) return refusal("bad_payload", combination);
+  return isPattern(channel) ? patternProblem(open) : undefined;
+}
+
+/** Why `open`, which is of a channel that is not stored, is refused, if it is. */
+export function notStoredProblem({ channel, producer, consumer, from }: Open): Refusal | undefined {
+  if (producer !== undefined || consumer !== undefined) {
+    const what = producer === undefined ? "a consumer" : "a producer";
+    return refusal("not_durable", `${channel} is not durable, so it has no place for ${what}`);
+  }
+  if (from === undefined) return undefined;
+  return refusal("bad_payload", `OPEN "from" needs a stored channel, which ${channel} is not`);
+}
+
+/** What is wrong with the options of `open` taken together, if anything is. */
+function combinationProblem(open: Open): string | undefined {
+  const { subscribe, presence, group, consumer, exclusive, from } = open;
+  if (presence && !subscribe) return 'OPEN "presence" needs "subscribe"';
+  if (exclusive && consumer === undefined) return 'OPEN "exclusive" needs "consumer"';
+  if (from !== undefined && !subscribe) return 'OPEN "from" needs "subscribe"';
+  if (group !== undefined && from !== undefined && from.kind !== "new") {
+    return 'OPEN "from" of a group must be "new": its members share one place';
+  }
+  if (consumer === undefined) return undefined;
+  if (!subscribe) return 'OPEN "consumer" needs "subscribe"';
+  if (group !== undefined) return 'OPEN "consumer" does not go together with "group"';
+  return isPattern(open.channel) ? 'OPEN "consumer" needs the name of one channel, not a pattern' : undefined;
+}
+
+function patternProblem({ channel, presence, subscribe, respond, producer, from }: Open): Refusal | undefined {
+  if (presence || !(subscribe || respond)) {
+    const message = `${channel} is a pattern, which is only for subscribing and responding; name one channel`;
+    return refusal("bad_channel", message);
+  }
+  if (producer !== undefined) return refusal("not_durable", `${channel} is a pattern; a producer has one channel`);
+  if (from === undefined || from.kind === "new" || from.kind === "last") return undefined;
+  return refusal("bad_payload", 'OPEN "from" of a pattern must be "new" or "last"');
+}
+
+/** Why `subscription`, which replaces `before`, cannot stand beside `others` of its session, if it cannot. */
+export function overlapProblem(
+  subscription: Subscription,
+  before: Subscription | undefined,
+  others: Iterable<Subscription>,
+): Refusal | undefined {
+  for (const other of others) {
+    if (other === before || !other.subscribe || !isShared(subscription) && !isShared(other)) continue;
+    if (!overlaps(other.segments, subscription.segments)) continue;
+    const message = `${nameOf(subscription)} overlaps ${nameOf(other)}, which this session has open`;
+    return refusal("overlap", `${message}; leave that first`);
+  }
+  return undefined;
+}
+
+/** Whether each message goes to this subscription or to another one, so that it must not overlap others. */
+export function isShared(subscription: Subscription | undefined): boolean {
+  return subscription?.subscribe === true &&
+    (subscription.group !== undefined || subscription.consumer !== undefined);
+}
+
+function nameOf({ segments, group, consumer }: Subscription): string {
+  if (consumer !== undefined) return `${segments.join(".")} as consumer ${consumer}`;
+  return segments.join(".") + (group === undefined ? "" : ` in group ${group}`);
+}

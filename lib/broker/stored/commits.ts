@@ -1,0 +1,306 @@
+/**
+ * Gathers what is to be stored in one log, and commits it: everything that has arrived by the time the commit before is
+ * on disk goes into the next one.
+ *
+ * Sequences are given when a commit begins, so those of a commit that fails are given again. What is gathered while a
+ * commit fails is refused with it: its publishers sent it before they could know.
+ *
+ * @module
+ */
+
+import { MAX_UNSTORED_BYTES } from "../../limits.ts";
+import type { ChannelLog, ChannelState, Commit, Committed, ConsumerState, RunToStore, Trim } from "./log.ts";
+import type { StoredChannel } from "./stored_channel.ts";
+import { type Entry, type Producer, RunBuffers, type Settler, Tail } from "./tail.ts";
+
+/** What goes with a commit besides runs. */
+interface Others {
+  readonly consumers: Set<Stateful>;
+  /** By the number of the channel. */
+  readonly trims: Map<number, Trim>;
+  readonly deletedChannels: number[];
+  readonly deletedConsumers: Pick<ConsumerState, "channel" | "consumer">[];
+  epoch?: string;
+  firstSession?: number;
+}
+
+/** A consumer whose state is to be stored. */
+export interface Stateful {
+  takeState(): ConsumerState;
+}
+
+/** What commits need of their server. */
+export interface CommitEvents {
+  /** The time of day, in milliseconds since 1970. */
+  readonly time: () => number;
+  /** What is to be dropped of a channel that is about to have `count` messages and `bytes` more, if anything is. */
+  trim(channel: StoredChannel, count: number, bytes: number): Trim | undefined;
+  /** Channels lost their oldest messages. */
+  trimmed(channels: Committed["trimmed"]): void;
+  /** A commit failed. */
+  failed(error: unknown): void;
+  /** Something threw that must not, which is a bug. */
+  broken(error: unknown): void;
+}
+
+/** What one channel has in a commit. */
+interface Part {
+  readonly channel: StoredChannel;
+  readonly tail: Tail;
+  readonly runs: readonly RunToStore[];
+}
+
+/** See the module's comment. */
+export class Commits {
+  readonly #log: ChannelLog;
+  readonly #events: CommitEvents;
+  readonly #buffers = new RunBuffers();
+  /** What waits for the next commit. */
+  #dirty: StoredChannel[] = [];
+  #others = nothing();
+  /** Bytes that are not stored yet. */
+  #bytes = 0;
+  #isScheduled = false;
+  #isBusy = false;
+  #waiters = new Set<() => void>();
+  /** The producers of the next commit. */
+  #producers = new Map<Producer, StoredChannel>();
+
+  constructor(log: ChannelLog, events: CommitEvents) {
+    this.#log = log;
+    this.#events = events;
+  }
+
+  /** Bytes that are not stored yet. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether nothing waits to be stored. */
+  get isSettled(): boolean {
+    return !this.#isBusy && !this.#isScheduled;
+  }
+
+  /** Calls `waiter` once, when a commit has settled. */
+  whenSettled(waiter: () => void): void {
+    this.#waiters.add(waiter);
+  }
+
+  /** Whether `bytes` more may wait to be stored. If not, `waiter` will be called. */
+  hasRoom(bytes: number, waiter: () => void): boolean {
+    if (this.#bytes === 0 || this.#bytes + bytes <= MAX_UNSTORED_BYTES) return true;
+    this.#waiters.add(waiter);
+    return false;
+  }
+
+  /** Stores the `count` messages `bytes[from, to)` with the next commit. See {@linkcode Entry} for the others. */
+  append(
+    channel: StoredChannel,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    count: number,
+    publisher: Settler,
+    producer: Producer | undefined,
+    id: number,
+  ): void {
+    let { tail } = channel;
+    if (tail === undefined) {
+      channel.hold();
+      channel.tail = tail = new Tail(this.#buffers);
+      this.#dirty.push(channel);
+    }
+    tail.append(bytes, from, to, count, publisher, producer, id);
+    this.#bytes += to - from;
+    channel.unstoredBytes += to - from;
+    channel.unstoredCount += count;
+    if (producer !== undefined) this.#producers.set(producer, channel);
+    this.#schedule();
+  }
+
+  /** The state of `consumer` goes with the next commit. */
+  changed(consumer: Stateful): void {
+    this.#others.consumers.add(consumer);
+    this.#schedule();
+  }
+
+  /** Has `trim` done with the next commit. */
+  trim(trim: Trim): void {
+    this.#others.trims.set(trim.channel, trim);
+    this.#schedule();
+  }
+
+  /** A consumer is deleted with the next commit. */
+  deleteConsumer(consumer: Pick<ConsumerState, "channel" | "consumer">): void {
+    this.#others.deletedConsumers.push(consumer);
+    this.#schedule();
+  }
+
+  /** A channel is deleted with the next commit. Channels that are made from then on have `epoch`. */
+  deleteChannel(channel: number, epoch: string): void {
+    this.#others.deletedChannels.push(channel);
+    this.#others.epoch = epoch;
+    this.#schedule();
+  }
+
+  /** See `LogState.firstSession`. */
+  reserveSessions(firstSession: number): void {
+    this.#others.firstSession = firstSession;
+    this.#schedule();
+  }
+
+  /** Tries again what a commit that failed had besides runs. To be called once a second. */
+  sweep(): void {
+    if (!isNothing(this.#others)) this.#schedule();
+  }
+
+  /** Resolves once nothing waits to be stored. */
+  async settled(): Promise<void> {
+    while (!this.isSettled) await new Promise<void>((resolve) => this.whenSettled(resolve));
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    // Deferred, so that a whole chunk, with all of its channels, goes into one commit.
+    if (!this.#isBusy) queueMicrotask(this.#begin);
+  }
+
+  readonly #begin = () => {
+    this.#isScheduled = false;
+    this.#isBusy = true;
+    const parts = this.#dirty.map(partOf);
+    const { commit, others } = this.#take(parts);
+    this.#log.commit(commit).then(
+      (committed) => this.#settle(() => this.#stored(parts, others, committed)),
+      (error) => this.#settle(() => this.#notStored(parts, others, error)),
+    ).catch((error) => this.#events.broken(error));
+  };
+
+  /** Takes all that waits, as a commit. */
+  #take(parts: readonly Part[]): { commit: Commit; others: Others } {
+    const others = this.#others;
+    this.#others = nothing();
+    const channels: ChannelState[] = [];
+    for (const { channel, tail } of parts) {
+      if (channel.isNew) {
+        const { name, number, epoch } = channel;
+        channels.push({ name, number, epoch, first: 1, last: 0, bytes: 0 });
+      }
+      const trim = this.#events.trim(channel, tail.count, tail.size);
+      if (trim !== undefined) others.trims.set(channel.number, trim);
+    }
+    const producers = [...this.#producers].map(([producer, { number }]) => ({
+      channel: number,
+      producer: producer.key,
+      stored: producer.stored + producer.unsettled,
+    }));
+    this.#dirty = [];
+    this.#producers = new Map();
+    const commit = {
+      time: this.#events.time(),
+      channels,
+      runs: parts.flatMap(({ runs }) => runs),
+      producers,
+      consumers: [...others.consumers].map((consumer) => consumer.takeState()),
+      deletedChannels: others.deletedChannels,
+      deletedConsumers: others.deletedConsumers,
+      keys: [],
+      trims: [...others.trims.values()],
+      epoch: others.epoch,
+      firstSession: others.firstSession,
+    };
+    return { commit, others };
+  }
+
+  #settle(report: () => void): void {
+    this.#isBusy = false;
+    try {
+      report();
+    } finally {
+      if (this.#isScheduled) this.#begin();
+      const waiters = this.#waiters;
+      this.#waiters = new Set(); // a waiter may register again from within its call
+      for (const waiter of waiters) waiter();
+    }
+  }
+
+  #stored(parts: readonly Part[], { trims }: Others, { trimmed, hasMoreToTrim }: Committed): void {
+    for (const { channel, tail, runs } of parts) {
+      channel.isNew = false;
+      this.#settled(channel, tail);
+      let sequence = channel.last;
+      for (const run of runs) channel.stored(run);
+      for (const entry of tail.entries) {
+        sequence += entry.count;
+        const { producer, count } = entry;
+        if (producer !== undefined) {
+          producer.stored += count;
+          producer.unsettled -= count;
+        }
+        entry.publisher.stored(entry, sequence);
+      }
+      tail.release();
+    }
+    this.#events.trimmed(trimmed);
+    if (hasMoreToTrim) for (const trim of trims.values()) this.trim(trim);
+  }
+
+  #notStored(parts: readonly Part[], others: Others, error: unknown): void {
+    this.#events.failed(error);
+    const gathered = this.#dirty.map(partOf);
+    this.#dirty = [];
+    this.#producers = new Map();
+    this.#isScheduled = false;
+    const reason = error instanceof Error ? error.message : String(error);
+    for (const { channel, tail } of [...parts, ...gathered]) {
+      this.#settled(channel, tail);
+      for (const entry of tail.entries) {
+        if (entry.producer !== undefined) entry.producer.unsettled -= entry.count;
+        entry.publisher.notStored(entry, reason);
+      }
+      tail.release();
+    }
+    // Everything else waits for `sweep`, so that a broken disk is not tried without a pause.
+    this.#others = merged(others, this.#others);
+  }
+
+  #settled(channel: StoredChannel, tail: Tail): void {
+    this.#bytes -= tail.size;
+    channel.unstoredBytes -= tail.size;
+    channel.unstoredCount -= tail.count;
+  }
+}
+
+/** Takes what `channel` has for a commit, and gives it its sequences. */
+function partOf(channel: StoredChannel): Part {
+  const tail = channel.tail!;
+  channel.tail = undefined;
+  let first = channel.last + 1;
+  const runs = tail.runs.map(({ bytes, size, count }) => {
+    const run = { channel: channel.number, first, count, bytes: bytes.subarray(0, size) };
+    first += count;
+    return run;
+  });
+  return { channel, tail, runs };
+}
+
+function nothing(): Others {
+  return { consumers: new Set(), trims: new Map(), deletedChannels: [], deletedConsumers: [] };
+}
+
+function isNothing({ consumers, trims, deletedChannels, deletedConsumers, firstSession }: Others): boolean {
+  return consumers.size + trims.size + deletedChannels.length + deletedConsumers.length === 0 &&
+    firstSession === undefined;
+}
+
+function merged(earlier: Others, later: Others): Others {
+  return {
+    consumers: new Set([...earlier.consumers, ...later.consumers]),
+    trims: new Map([...earlier.trims, ...later.trims]),
+    deletedChannels: [...earlier.deletedChannels, ...later.deletedChannels],
+    deletedConsumers: [...earlier.deletedConsumers, ...later.deletedConsumers],
+    epoch: later.epoch ?? earlier.epoch,
+    firstSession: later.firstSession ?? earlier.firstSession,
+  };
+}

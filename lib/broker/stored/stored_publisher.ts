@@ -1,0 +1,145 @@
+/**
+ * One session as a publisher on one stored channel: its receipts, the producer that it is, and what is refused to it.
+ *
+ * @module
+ */
+
+import type { ErrorCode } from "../../errors.ts";
+import { HEADER_BYTES, SEQUENCE_BYTES } from "../../limits.ts";
+import { putHeader, putU32, Type } from "../../wire/header.ts";
+import type { Peer } from "../peer.ts";
+import type { Commits } from "./commits.ts";
+import type { StoredChannel } from "./stored_channel.ts";
+import type { Entry, Producer, Settler } from "./tail.ts";
+
+/** Receipts that one session waits for, on all channels. */
+export interface Receipts {
+  waiting: number;
+}
+
+/** See the module's comment. */
+export class StoredPublisher implements Settler {
+  readonly #peer: Peer;
+  readonly #channel: StoredChannel;
+  readonly #commits: Commits;
+  readonly #receipts: Receipts;
+  /** Why a message of the session cannot be stored now, if it cannot. */
+  readonly #refusal: (channel: StoredChannel, bytes: number, count: number) => string | undefined;
+  /** Its messages of which it is not known whether they are stored. */
+  #unsettled = 0;
+  /** Why a message was not stored: every later one is refused until the session opens the channel to try again. */
+  #refused: string | undefined;
+  #producer: Producer | undefined;
+
+  constructor(
+    peer: Peer,
+    channel: StoredChannel,
+    commits: Commits,
+    receipts: Receipts,
+    refusal: (channel: StoredChannel, bytes: number, count: number) => string | undefined,
+  ) {
+    this.#peer = peer;
+    this.#channel = channel;
+    this.#commits = commits;
+    this.#receipts = receipts;
+    this.#refusal = refusal;
+  }
+
+  /** The producer that the session is on the channel. */
+  get producer(): Producer | undefined {
+    return this.#producer;
+  }
+
+  /**
+   * Stores `count` messages `bytes[from, to)` with the next commit, or refuses them.
+   *
+   * @param id that of a single message that wants a receipt, or 0
+   * @returns whether they were taken; if not, `waiter` will be called
+   */
+  append(
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    count: number,
+    id: number,
+    waiter: () => void,
+  ): boolean {
+    const producer = this.#producer;
+    if (producer !== undefined && producer.owner !== this) {
+      return this.#refuse("fenced", `another session is producer ${nameOf(producer)} now`, id, waiter);
+    }
+    this.#refused ??= this.#refusal(this.#channel, to - from, count);
+    if (this.#refused !== undefined) return this.#refuse("not_stored", this.#refused, id, waiter);
+    if (!this.#commits.hasRoom(to - from, waiter)) return false;
+    this.#commits.append(this.#channel, bytes, from, to, count, this, producer, id);
+    this.#unsettled += count;
+    if (producer !== undefined) producer.unsettled += count;
+    if (id !== 0) this.#receipts.waiting++;
+    return true;
+  }
+
+  /** The session may try again, after a message was not stored. */
+  retry(): void {
+    this.#refused = undefined;
+  }
+
+  /** The session is this producer from now on. Another one that was it is told, and what it still sends is fenced. */
+  becomes(producer: Producer): void {
+    if (this.#producer === producer && producer.owner === this) return;
+    this.leaveProducer();
+    const before = producer.owner;
+    producer.owner = this;
+    this.#producer = producer;
+    if (before instanceof StoredPublisher) before.#fenced(producer);
+  }
+
+  /** The session is no producer any more: it ended, or has left the channel. */
+  leaveProducer(): void {
+    const producer = this.#producer;
+    this.#producer = undefined;
+    if (producer?.owner !== this) return;
+    producer.owner = undefined;
+    if (producer.stored + producer.unsettled === 0) this.#channel.producers.delete(producer.key);
+  }
+
+  stored({ count, id }: Entry, sequence: number): void {
+    this.#unsettled -= count;
+    if (id === 0) return;
+    this.#receipts.waiting--;
+    const frame = new Uint8Array(HEADER_BYTES + SEQUENCE_BYTES);
+    putHeader(frame, 0, Type.ACK, 0, id, SEQUENCE_BYTES, this.#channel.number, 0);
+    putU32(frame, HEADER_BYTES, Math.floor(sequence / 2 ** 32));
+    putU32(frame, HEADER_BYTES + 4, sequence);
+    this.#peer.outbox.send(frame, 0, frame.length);
+  }
+
+  notStored({ count, id }: Entry, reason: string): void {
+    this.#unsettled -= count;
+    this.#refused = reason;
+    if (id !== 0) this.#receipts.waiting--;
+    this.#answer("not_stored", reason, id);
+  }
+
+  #fenced(producer: Producer): void {
+    this.#answer("fenced", `another session has taken over producer ${nameOf(producer)}`, 0);
+  }
+
+  /** Answers come in order: a refusal waits until it is known what becomes of the messages before. */
+  #refuse(code: ErrorCode, message: string, id: number, waiter: () => void): boolean {
+    if (this.#unsettled > 0) {
+      this.#commits.whenSettled(waiter);
+      return false;
+    }
+    this.#answer(code, message, id);
+    return true;
+  }
+
+  #answer(code: ErrorCode, message: string, id: number): void {
+    this.#peer.refuse(code, `${this.#channel.name}: ${message}`, id, this.#channel.number);
+  }
+}
+
+/** The name of a producer, without the subject. */
+function nameOf({ key }: Producer): string {
+  return key.slice(key.lastIndexOf("/") + 1);
+}

@@ -1,0 +1,182 @@
+/**
+ * What one session does on stored channels: where it reads, what it publishes, as which producer and consumer.
+ *
+ * @module
+ */
+
+import { MAX_PRODUCERS, MAX_RECEIPTS } from "../../limits.ts";
+import type { Open } from "../../wire/control.ts";
+import { notStoredProblem, refusal, type Refusal } from "../open_rules.ts";
+import type { Peer } from "../peer.ts";
+import type { StoredChannel, StoredDescription } from "./stored_channel.ts";
+import type { StoredChannels } from "./stored_channels.ts";
+import { type Receipts, StoredPublisher } from "./stored_publisher.ts";
+import type { Producer } from "./tail.ts";
+
+/** An OPEN that cannot be answered yet: the same frame must be offered again when the session is resumed. */
+export const LATER = Symbol("later");
+
+/** The sequence from which a session reads; `undefined` to go on where it is, or with what is new. */
+export type Place = number | undefined;
+
+/** What an OPEN that is not refused asks for. */
+export interface Prepared {
+  readonly place?: Place;
+}
+
+/** See the module's comment. */
+export class StoredSession {
+  /** Receipts that the session waits for. */
+  readonly receipts: Receipts = { waiting: 0 };
+  readonly #peer: Peer;
+  readonly #channels: StoredChannels;
+  readonly #subject: string;
+  readonly #resume: () => void;
+  readonly #publishers = new Map<StoredChannel, StoredPublisher>();
+  /** The answer to the OPEN that is waiting for it: where a time is in a channel. */
+  #found: { readonly channel: StoredChannel; readonly time: number; readonly sequence: number } | undefined;
+
+  /**
+   * @param subject that of the session's token, or nothing: names of producers and consumers are its own
+   * @param resume offers again what was answered with `LATER`
+   */
+  constructor(peer: Peer, channels: StoredChannels, subject: string, resume: () => void) {
+    this.#peer = peer;
+    this.#channels = channels;
+    this.#subject = subject;
+    this.#resume = resume;
+  }
+
+  /** Whether the session may wait for one more receipt. If not, it is resumed later. */
+  hasRoomForReceipt(): boolean {
+    return this.receipts.waiting < MAX_RECEIPTS || !this.waitsForReceipts();
+  }
+
+  /** Whether the session waits for receipts. If so, it is resumed when more is known. */
+  waitsForReceipts(): boolean {
+    if (this.receipts.waiting === 0) return false;
+    this.#channels.whenSettled(this.#resume);
+    return true;
+  }
+
+  /** The session as a publisher on `channel`. */
+  publisher(channel: StoredChannel): StoredPublisher {
+    let publisher = this.#publishers.get(channel);
+    if (publisher === undefined) {
+      const { refusal } = this.#channels;
+      const commits = this.#channels.commitsOf(channel);
+      publisher = new StoredPublisher(this.#peer, channel, commits, this.receipts, refusal);
+      this.#publishers.set(channel, publisher);
+    }
+    return publisher;
+  }
+
+  /**
+   * Checks what `open` asks of a stored channel, and finds the place to read from.
+   *
+   * @param mayPublish whether the session may publish there
+   */
+  prepare(channel: StoredChannel, open: Open, mayPublish: boolean): Refusal | typeof LATER | Prepared {
+    const { producer, from, retry } = open;
+    if (channel.isNew && this.#channels.isFull) {
+      return refusal("limit", "the server stores as many channels as it may");
+    }
+    const problem = channel.isDurable ? undefined : notStoredProblem({ ...open, from: undefined });
+    if (problem !== undefined) return problem;
+    if (producer !== undefined && !mayPublish) {
+      return refusal("forbidden", `this session's token does not allow to publish on ${channel.name}`);
+    }
+    const place = this.#place(channel, from);
+    if (place === LATER || place !== undefined && typeof place !== "number") return place;
+    if (retry) this.publisher(channel).retry();
+    if (producer !== undefined) {
+      const problem = this.#become(channel, producer);
+      if (problem !== undefined) return problem;
+    }
+    return { place };
+  }
+
+  /** What OPENED says of `channel`. */
+  describe(channel: StoredChannel): StoredDescription & { stored?: number } {
+    return { ...channel.description, stored: this.#publishers.get(channel)?.producer?.stored };
+  }
+
+  /** The session has opened `channel`: it begins to read, if it subscribed. */
+  begin(channel: StoredChannel, { subscribe }: Open, { place }: Prepared): void {
+    if (subscribe) this.#read(channel, place);
+    else channel.sync();
+  }
+
+  #read(channel: StoredChannel, place: Place): void {
+    const reader = channel.reader(this.#peer);
+    if (place !== undefined) reader?.cursor.seek(place);
+  }
+
+  /** The session has left `channel`. */
+  leave(channel: StoredChannel): void {
+    this.#publishers.get(channel)?.leaveProducer();
+    this.#publishers.delete(channel);
+    channel.rest();
+  }
+
+  /** Has a session that is subscribed to a pattern read the last message of each channel. Returns how many there are. */
+  readLast(pattern: readonly string[], isByName: (channel: StoredChannel) => boolean): number {
+    let count = 0;
+    for (const channel of this.#channels.covered(pattern)) {
+      if (isByName(channel)) continue; // its subscription by name decides where it reads
+      this.#read(channel, channel.last);
+      count++;
+    }
+    return count;
+  }
+
+  #place(channel: StoredChannel, from: Open["from"]): Refusal | typeof LATER | Place {
+    const { first, last } = channel;
+    if (from === undefined) return undefined;
+    switch (from.kind) {
+      case "new":
+        return last + 1;
+      case "all":
+        return first;
+      case "last":
+        return Math.max(first, last);
+      case "time":
+        return this.#placeOfTime(channel, from.time);
+    }
+    const { sequence, epoch } = from;
+    if (epoch === undefined) return sequence;
+    if (epoch !== channel.epoch) {
+      return refusal("epoch_changed", `the sequences of ${channel.name} began anew: its epoch is ${channel.epoch}`);
+    }
+    if (sequence > last + 1) {
+      return refusal("epoch_changed", `sequence ${sequence} is beyond the last of ${channel.name}, ${last}`);
+    }
+    return sequence;
+  }
+
+  #placeOfTime(channel: StoredChannel, time: number): Place | typeof LATER {
+    const found = this.#found;
+    this.#found = undefined;
+    if (found?.channel === channel && found.time === time) return found.sequence;
+    this.#channels.findTime(channel, time).catch(() => channel.last + 1).then((sequence) => {
+      this.#found = { channel, time, sequence };
+      this.#resume();
+    });
+    return LATER;
+  }
+
+  /** Makes the session the producer `name`. OPENED waits until it is known what is stored of it. */
+  #become(channel: StoredChannel, name: string): Refusal | typeof LATER | undefined {
+    const key = `${this.#subject}/${name}`;
+    const known = channel.producers.get(key);
+    if (known === undefined && this.#channels.producerCount >= MAX_PRODUCERS) {
+      return refusal("limit", `the server has ${MAX_PRODUCERS} producers, its limit`);
+    }
+    const producer: Producer = known ?? { key, stored: 0, unsettled: 0, owner: undefined };
+    channel.producers.set(key, producer);
+    this.publisher(channel).becomes(producer);
+    if (producer.unsettled === 0) return undefined;
+    this.#channels.commitsOf(channel).whenSettled(this.#resume);
+    return LATER;
+  }
+}
