@@ -56,3 +56,9 @@ export const KEY_MS = 24 * 3600 * 1000;
 export const MAX_STORE_BYTES = 10 * 1024 * MiB;
 /** See {@linkcode MAX_STORE_BYTES}. */
 export const MAX_HISTORY_BYTES = 64 * MiB;
+
+/** Stored channels looked at in each sweep for messages that are too old, and whether they are still read. */
+export const KEPT_CHANNELS_PER_SWEEP = 1024;
+
+/** Session numbers reserved at a time: a server with durable channels goes on after them when it starts again. */
+export const SESSIONS_RESERVED = 1_048_576;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { StoragePolicy } from "../broker/stored/policy.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../logging/log.ts";
 
@@ -38,6 +39,10 @@ export interface ServeOptions {
   firstSessionId?: number;
   /** Limits and deadlines other than the default ones; each has a range of whole numbers. */
   limits?: Partial<Limits>;
+  /** The channels that are stored; the first entry that covers a channel decides. Default: none. */
+  stored?: readonly StoragePolicy[];
+  /** The folder of durable channels. Default: `store`. */
+  store?: string;
   /** Where to log. Default: LogTape's logger `parley`, silent unless your program configures it. */
   log?: Log;
 }

@@ -32,6 +32,8 @@ const OPTION_RULES: Readonly<Record<keyof ServeOptions, Rule>> = {
   insecure: flag,
   firstSessionId: wholeNumber(1, MAX_NUMBER),
   limits: object,
+  stored: object,
+  store: text,
   log: object,
 };
 

@@ -68,8 +68,8 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const authService = options.auth ? await openAuthService(options, limits, log) : undefined;
   const source = certificateSource(options);
   const certificate = source && await inspect(await source.read());
-  const stored = await openStored(options, log);
-  const server = new Assembly({ ...options, log, limits, authService, source, certificate, stored });
+  const opened = await openStored({ ...options, policies: options.stored ?? [] }, log);
+  const server = new Assembly({ ...options, log, limits, authService, source, certificate, opened });
   const insecurity = insecurityOf(options);
   if (insecurity !== undefined) log.warn(insecurity);
   return server;
@@ -90,7 +90,7 @@ interface Parts extends ServeOptions {
   readonly authService: AuthService | undefined;
   readonly source: CertificateSource | undefined;
   readonly certificate: InspectedCertificate | undefined;
-  readonly stored: OpenedStore | undefined;
+  readonly opened: OpenedStore | undefined;
 }
 
 /** The parts of a server and what they say to each other. */
@@ -121,8 +121,8 @@ class Assembly implements Server {
     {
       hostname = DEFAULT_HOSTNAME,
       port = 0,
-      stored,
-      firstSessionId = stored?.durable?.log.state.firstSession ?? randomSessionId(),
+      opened,
+      firstSessionId = opened?.durable?.log.state.firstSession ?? randomSessionId(),
       log,
       limits,
       authService,
@@ -142,7 +142,7 @@ class Assembly implements Server {
       WORK_PER_TURN,
       (turn) => this.#scheduler.afterPoll(turn),
     );
-    this.#stored = stored && new StoredChannels({ ...stored, budget, time: Date.now, log });
+    this.#stored = opened && new StoredChannels({ ...opened, budget, time: Date.now, log });
     const router = new Router(limits, now, budget, firstSessionId, this.#stored);
     this.#context = {
       router,

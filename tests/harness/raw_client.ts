@@ -9,7 +9,7 @@ import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import type { ErrorCode } from "../../lib/errors.ts";
 import { HEADER_BYTES } from "../../lib/limits.ts";
 import type { Member, Opened, Welcome } from "../../lib/wire/control.ts";
-import { encodeFrame, type Header, INBOX, readHeader, Type, typeName } from "../../lib/wire/header.ts";
+import { encodeFrame, type Header, INBOX, readHeader, RECEIPT, Type, typeName } from "../../lib/wire/header.ts";
 import { DEADLINE_MS, within } from "./deadline.ts";
 
 /** A frame as it came. */
@@ -34,6 +34,15 @@ export interface OpenOptions {
   group?: string;
   echo?: boolean;
   presence?: boolean;
+  /** Of stored channels; see "Stored channels" in docs/protocol.md. */
+  from?: "new" | "all" | "last" | { sequence: number; epoch?: string } | { time: string };
+  producer?: string;
+  retry?: boolean;
+  consumer?: string;
+  exclusive?: boolean;
+  window?: number;
+  ackSeconds?: number;
+  deliveries?: number;
 }
 
 /** The members of an OPENED with `presence`. */
@@ -64,6 +73,8 @@ export class RawClient implements Disposable {
   /** The session's number, 0 before WELCOME. */
   number = 0;
   welcome!: Welcome;
+  /** The sequence of the next message, by the number of its channel; see {@linkcode stored}. */
+  readonly positions = new Map<number, number>();
   readonly #conn: Deno.TcpConn;
   #buffer = new Uint8Array(64 * 1024);
   /** `#buffer[#from, #to)` has come and has not been looked at. */
@@ -133,6 +144,11 @@ export class RawClient implements Disposable {
   /** Makes a MESSAGE. */
   message(channel: number, payload: Payload = ""): Uint8Array<ArrayBuffer> {
     return this.frame(Type.MESSAGE, { channel }, payload);
+  }
+
+  /** Makes a MESSAGE that wants a receipt. */
+  durable(id: number, channel: number, payload: Payload = ""): Uint8Array<ArrayBuffer> {
+    return this.frame(Type.MESSAGE, { channel, id, flags: RECEIPT }, payload);
   }
 
   /** Makes a REQUEST. */
@@ -215,6 +231,33 @@ export class RawClient implements Disposable {
     const what = frame.type === type ? "" : ` ${text(frame)}`;
     assertEquals(typeName(frame.type) + what, typeName(type));
     return frame;
+  }
+
+  /** The next `count` messages of stored channels, as `sequence text`, each with the POSITION before it if there is one. */
+  async stored(count: number): Promise<string[]> {
+    const messages: string[] = [];
+    while (messages.length < count) {
+      const frame = await this.next();
+      if (frame.type === Type.POSITION) {
+        const view = new DataView(frame.payload.buffer, frame.payload.byteOffset);
+        this.positions.set(frame.channel, Number(view.getBigUint64(0)));
+        const before = frame.payload.length > 8 ? ` again ${view.getUint32(8)}` : "";
+        messages.push(`at ${view.getBigUint64(0)}${before}`);
+        count++;
+        continue;
+      }
+      assertEquals(typeName(frame.type), "MESSAGE", text(frame));
+      const sequence = this.positions.get(frame.channel) ?? 0;
+      this.positions.set(frame.channel, sequence + 1);
+      messages.push(`${sequence} ${text(frame)}`);
+    }
+    return messages;
+  }
+
+  /** The next frame, which must be an ACK; its id and sequence. */
+  async acked(): Promise<{ id: number; sequence: number }> {
+    const { id, payload } = await this.expect(Type.ACK);
+    return { id, sequence: Number(new DataView(payload.buffer, payload.byteOffset).getBigUint64(0)) };
   }
 
   /** The next `count` frames, which must be of `type`. */
