@@ -7,6 +7,7 @@
 import type { ErrorCode } from "../errors.ts";
 import type { Open } from "../wire/control.ts";
 import { channelProblem, ECHO, isPattern, isServerOwn, overlaps } from "../wire/names.ts";
+import type { Permissions } from "./authenticator.ts";
 import type { Subscription } from "./peer.ts";
 
 /** Why an OPEN is refused. */
@@ -31,6 +32,29 @@ export function openProblem(open: Open): Refusal | undefined {
   const combination = combinationProblem(open);
   if (combination !== undefined) return refusal("bad_payload", combination);
   return isPattern(channel) ? patternProblem(open) : undefined;
+}
+
+/**
+ * Why `permissions` do not allow all that `open` asks for, if they do not. What is not allowed is refused as a whole: half
+ * of it looks like success.
+ */
+export function permissionProblem(open: Open, permissions: Permissions): Refusal | undefined {
+  const { channel, subscribe, respond } = open;
+  if (channel === ECHO) {
+    return respond ? refusal("forbidden", `only the server responds on ${ECHO}`) : undefined;
+  }
+  const what = isPattern(channel) ? "all of " : "";
+  if (subscribe && !permissions.maySubscribe(channel)) return notAllowed(`subscribe to ${what}${channel}`);
+  if (respond && !permissions.mayRespond(channel)) return notAllowed(`respond on ${what}${channel}`);
+  const isForPublishing = !subscribe && !respond;
+  return isForPublishing && !permissions.mayPublish(channel)
+    ? notAllowed(`publish on ${channel}`)
+    : undefined;
+}
+
+/** The refusal of what a token does not allow. */
+export function notAllowed(what: string): Refusal {
+  return refusal("forbidden", `this session's token does not allow to ${what}`);
 }
 
 /** Why `open`, which is of a channel that is not stored, is refused, if it is. */
@@ -58,12 +82,16 @@ function combinationProblem(open: Open): string | undefined {
   return isPattern(open.channel) ? 'OPEN "consumer" needs the name of one channel, not a pattern' : undefined;
 }
 
-function patternProblem({ channel, presence, subscribe, respond, producer, from }: Open): Refusal | undefined {
+function patternProblem(
+  { channel, presence, subscribe, respond, producer, from }: Open,
+): Refusal | undefined {
   if (presence || !(subscribe || respond)) {
     const message = `${channel} is a pattern, which is only for subscribing and responding; name one channel`;
     return refusal("bad_channel", message);
   }
-  if (producer !== undefined) return refusal("not_durable", `${channel} is a pattern; a producer has one channel`);
+  if (producer !== undefined) {
+    return refusal("not_durable", `${channel} is a pattern; a producer has one channel`);
+  }
   if (from === undefined || from.kind === "new" || from.kind === "last") return undefined;
   return refusal("bad_payload", 'OPEN "from" of a pattern must be "new" or "last"');
 }

@@ -76,7 +76,9 @@ export class Routes {
     const responders = new Map<Peer, Member>();
     for (const { peer, subscribe, group, consumer, echo } of subscriptions) {
       // A session that matches twice receives once; its own messages too, if one of the two wants them.
-      if (subscribe && group === undefined && consumer === undefined && !all.get(peer)?.echo) all.set(peer, { peer, echo });
+      if (subscribe && group === undefined && consumer === undefined && !all.get(peer)?.echo) {
+        all.set(peer, { peer, echo });
+      }
     }
     for (const subscription of subscriptions) {
       const { peer, subscribe, respond, group, echo, isPattern } = subscription;

@@ -12,7 +12,15 @@ import type { Permissions } from "./authenticator.ts";
 import type { Channel } from "./channel.ts";
 import type { Channels } from "./channels.ts";
 import type { Peer, Subscription } from "./peer.ts";
-import { isShared, notStoredProblem, openProblem, overlapProblem, refusal, type Refusal } from "./open_rules.ts";
+import {
+  isShared,
+  notStoredProblem,
+  openProblem,
+  overlapProblem,
+  permissionProblem,
+  type Refusal,
+  type refusal,
+} from "./open_rules.ts";
 import { LATER, type StoredSession } from "./stored/stored_session.ts";
 import type { StoredPublisher } from "./stored/stored_publisher.ts";
 import { Work, type WorkBudget } from "./work_budget.ts";
@@ -133,7 +141,8 @@ export class Subscriptions {
   };
 
   #openPattern(open: Open, id: number): true {
-    if (!this.#isPermitted(open, id)) return true;
+    const problem = permissionProblem(open, this.#permissions);
+    if (problem !== undefined) return this.#refuse(problem, id);
     const before = this.#patterns.get(open.channel);
     if (before === undefined && !this.#mayOpenMore(id)) return true;
     const subscription = this.#subscription(open);
@@ -154,11 +163,8 @@ export class Subscriptions {
   #openName(open: Open, id: number): boolean {
     const isEcho = open.channel === ECHO;
     const mayPublish = isEcho || this.#permissions.mayPublish(open.channel);
-    if (isEcho && open.respond) {
-      return this.#refuse(refusal("forbidden", `only the server responds on ${ECHO}`), id);
-    }
-    if (!isEcho && !this.#isPermitted(open, id)) return true;
-    if (!open.subscribe && !open.respond && !mayPublish) return this.#forbid("publish on", open.channel, id);
+    const problem = permissionProblem(open, this.#permissions);
+    if (problem !== undefined) return this.#refuse(problem, id);
     const known = this.#channels.find(open.channel);
     const opened = known === undefined ? undefined : this.#opened.get(known.number);
     if (opened === undefined && !this.#mayOpenMore(id)) return true;
@@ -277,28 +283,22 @@ export class Subscriptions {
     const consumer = subscribe && group === undefined ? open.consumer ?? before?.consumer : undefined;
     const segments = channel.split(".");
     const peer = this.#peer;
-    return { peer, segments, isPattern: isPattern(channel), subscribe, respond, group, consumer, echo, since: 0 };
+    return {
+      peer,
+      segments,
+      isPattern: isPattern(channel),
+      subscribe,
+      respond,
+      group,
+      consumer,
+      echo,
+      since: 0,
+    };
   }
 
   #count(before: Subscription | undefined, after: Subscription | undefined): void {
     if (isShared(before)) this.#shared--;
     if (isShared(after)) this.#shared++;
-  }
-
-  /** Whether all that `open` asks for is permitted. What is not is refused as a whole: half of it looks like success. */
-  #isPermitted({ channel, subscribe, respond }: Open, id: number): boolean {
-    const what = isPattern(channel) ? "all of " : "";
-    if (subscribe && !this.#permissions.maySubscribe(channel)) {
-      this.#forbid(`subscribe to ${what}`, channel, id);
-    } else if (respond && !this.#permissions.mayRespond(channel)) {
-      this.#forbid(`respond on ${what}`, channel, id);
-    } else return true;
-    return false;
-  }
-
-  #forbid(what: string, channel: string, id: number): true {
-    const message = `this session's token does not allow to ${what.trim()} ${channel}`;
-    return this.#refuse(refusal("forbidden", message), id);
   }
 
   #refuse({ code, message }: Refusal, id: number): true {

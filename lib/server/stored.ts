@@ -29,14 +29,18 @@ export interface StoreOptions {
 
 /** Opens what `policies` need; nothing if there are none. */
 export async function openStored(options: StoreOptions, log: Log): Promise<OpenedStore | undefined> {
-  const { policies, store = "store", storeBytes = MAX_STORE_BYTES, historyBytes = MAX_HISTORY_BYTES } = options;
+  const { policies, store = "store", storeBytes = MAX_STORE_BYTES, historyBytes = MAX_HISTORY_BYTES } =
+    options;
   if (policies.length === 0) return undefined;
   const needs = (storage: StoragePolicy["storage"]) => policies.some((policy) => policy.storage === storage);
   return {
     policies,
     // Loaded when needed: a server without stored channels starts sooner.
     durable: needs("durable")
-      ? { log: await (await import("../store/sqlite_log.ts")).openSqliteLog(store, { log }), maxBytes: storeBytes }
+      ? {
+        log: await (await import("../store/sqlite_log.ts")).openSqliteLog(store, { log }),
+        maxBytes: storeBytes,
+      }
       : undefined,
     history: needs("history")
       ? { log: (await import("../store/memory_log.ts")).openMemoryLog(), maxBytes: historyBytes }

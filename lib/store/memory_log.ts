@@ -5,7 +5,7 @@
  */
 
 import { KEY_MS } from "../limits.ts";
-import type { ChannelState, Commit, Committed, LogState, StoredRun, Trim } from "../broker/stored/log.ts";
+import type { ChannelState, Commit, Committed, LogState, StoredRun, Trim } from "./shapes.ts";
 
 /** A run and when it was stored. */
 interface Row extends StoredRun {

@@ -78,7 +78,13 @@ Deno.test("a member without room is passed over, and is next once it has room", 
 Deno.test("a member that accepts no more is passed over", () => {
   const members = peers(3).map((peer) => member(peer));
   const accepting = new Set([2]);
-  const group = new Rotation("workers", { count: 0 }, members, newBudget(), ({ number }) => accepting.has(number));
+  const group = new Rotation(
+    "workers",
+    { count: 0 },
+    members,
+    newBudget(),
+    ({ number }) => accepting.has(number),
+  );
   assertEquals(turns(group, 2), [2, 2]);
   accepting.clear();
   assertEquals(turns(group, 1), [undefined]);

@@ -11,7 +11,7 @@
 import { MAX_UNSTORED_BYTES } from "../../limits.ts";
 import type { ChannelLog, ChannelState, Commit, Committed, ConsumerState, RunToStore, Trim } from "./log.ts";
 import type { StoredChannel } from "./stored_channel.ts";
-import { type Entry, type Producer, RunBuffers, type Settler, Tail } from "./tail.ts";
+import { type Producer, RunBuffers, type Settler, Tail } from "./tail.ts";
 
 /** What goes with a commit besides runs. */
 interface Others {
@@ -243,7 +243,7 @@ export class Commits {
       tail.release();
     }
     this.#events.trimmed(trimmed);
-    if (hasMoreToTrim) for (const trim of trims.values()) this.trim(trim);
+    if (hasMoreToTrim) { for (const trim of trims.values()) this.trim(trim); }
   }
 
   #notStored(parts: readonly Part[], others: Others, error: unknown): void {

@@ -75,7 +75,13 @@ export class StoredChannel implements GroupSource {
   #routed: RoutedChannel | undefined;
   #route: Route | undefined;
 
-  constructor(state: ChannelState, policy: StoragePolicy, isNew: boolean, context: StoredContext, total: { bytes: number }) {
+  constructor(
+    state: ChannelState,
+    policy: StoragePolicy,
+    isNew: boolean,
+    context: StoredContext,
+    total: { bytes: number },
+  ) {
     this.name = state.name;
     this.number = state.number;
     this.epoch = state.epoch;
@@ -152,7 +158,9 @@ export class StoredChannel implements GroupSource {
   /** Lets go of the channel if nothing needs it. To be called once in a while. */
   rest(): void {
     this.sync();
-    if (this.#readers.size > 0 || this.#groups.size > 0 || this.tail !== undefined || this.unstoredCount > 0) {
+    if (
+      this.#readers.size > 0 || this.#groups.size > 0 || this.tail !== undefined || this.unstoredCount > 0
+    ) {
       return;
     }
     if (this.#routed === undefined) return;

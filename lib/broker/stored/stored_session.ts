@@ -6,7 +6,7 @@
 
 import { MAX_PRODUCERS, MAX_RECEIPTS } from "../../limits.ts";
 import type { Open } from "../../wire/control.ts";
-import { notStoredProblem, refusal, type Refusal } from "../open_rules.ts";
+import { notAllowed, notStoredProblem, type Refusal, refusal } from "../open_rules.ts";
 import type { Peer } from "../peer.ts";
 import type { StoredChannel, StoredDescription } from "./stored_channel.ts";
 import type { StoredChannels } from "./stored_channels.ts";
@@ -84,7 +84,7 @@ export class StoredSession {
     const problem = channel.isDurable ? undefined : notStoredProblem({ ...open, from: undefined });
     if (problem !== undefined) return problem;
     if (producer !== undefined && !mayPublish) {
-      return refusal("forbidden", `this session's token does not allow to publish on ${channel.name}`);
+      return notAllowed(`publish on ${channel.name}`);
     }
     const place = this.#place(channel, from);
     if (place === LATER || place !== undefined && typeof place !== "number") return place;
@@ -146,7 +146,10 @@ export class StoredSession {
     const { sequence, epoch } = from;
     if (epoch === undefined) return sequence;
     if (epoch !== channel.epoch) {
-      return refusal("epoch_changed", `the sequences of ${channel.name} began anew: its epoch is ${channel.epoch}`);
+      return refusal(
+        "epoch_changed",
+        `the sequences of ${channel.name} began anew: its epoch is ${channel.epoch}`,
+      );
     }
     if (sequence > last + 1) {
       return refusal("epoch_changed", `sequence ${sequence} is beyond the last of ${channel.name}, ${last}`);
