@@ -9,6 +9,7 @@
 
 export * from "./limits/security.ts";
 export * from "./limits/stored.ts";
+import { MAX_HISTORY_BYTES, MAX_STORE_BYTES } from "./limits/stored.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -224,6 +225,10 @@ export interface Limits {
   requestMs: number;
   /** Time a shutdown waits for unwritten bytes, in milliseconds. */
   drainMs: number;
+  /** What all durable channels together may take on disk, in bytes. */
+  storeBytes: number;
+  /** What the history of all channels together may take in memory, in bytes. */
+  historyBytes: number;
 }
 
 /** The default limits. */
@@ -242,6 +247,8 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   slowConsumerTimeoutMs: SLOW_CONSUMER_TIMEOUT_MS,
   requestMs: REQUEST_MS,
   drainMs: DRAIN_MS,
+  storeBytes: MAX_STORE_BYTES,
+  historyBytes: MAX_HISTORY_BYTES,
 };
 
 if (MAX_CONTROL_BYTES > MAX_PAYLOAD_BYTES || MAX_RUN_BYTES > MAX_PENDING_BYTES) {

@@ -24,10 +24,18 @@ import {
  */
 export function formatConfig<T extends Options>(program: Program<T>, loaded: Loaded<T>): string {
   const values = loaded.values as Record<string, unknown>;
-  const rows = namesSetBy(program.options, "variable").map((name) => {
+  const names = new Set([...namesSetBy(program.options, "variable"), ...namesSetBy(program.options, "file")]);
+  const rows = Object.keys(program.options).filter((name) => names.has(name)).map((name) => {
     const option = program.options[name];
     const show = (value: Value) => option.secret ? "(secret)" : formatValue(option, value);
-    const text = ([values[toCamelCase(name)] ?? []].flat() as Value[]).map(show).join(",") || "-";
+    const all = [values[toCamelCase(name)] ?? []].flat();
+    const text = option.kind !== "entries"
+      ? (all as Value[]).map(show).join(",") || "-"
+      : all.length === 0
+      ? "-"
+      : all.length === 1
+      ? "1 entry"
+      : `${all.length} entries`;
     return { name, text, origin: loaded.origins[name] };
   });
   const nameWidth = Math.max(...rows.map(({ name }) => name.length));
@@ -64,6 +72,7 @@ const PLACEHOLDERS: Record<Option["kind"], string> = {
   word: "TEXT",
   host: "NAME",
   path: "FILE",
+  pattern: "PATTERN",
   choice: "WORD",
   integer: "NUMBER",
   decimal: "NUMBER",
@@ -71,6 +80,7 @@ const PLACEHOLDERS: Record<Option["kind"], string> = {
   seconds: "TIME",
   ms: "TIME",
   boolean: "",
+  entries: "",
 };
 
 /** Formats the options for `--help`, wrapped to 80 columns, each with its range and default. */

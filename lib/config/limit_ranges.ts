@@ -26,6 +26,8 @@ export const LIMIT_RANGES = {
   slowConsumerTimeoutMs: [100, 600_000],
   requestMs: [100, 3_600_000],
   drainMs: [0, 600_000],
+  storeBytes: [MiB, 1024 ** 5],
+  historyBytes: [64 * KiB, 1024 ** 4],
 } as const satisfies Record<keyof Limits, readonly [min: number, max: number]>;
 
 /**

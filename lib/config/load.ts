@@ -19,6 +19,7 @@ import {
   type Value,
   type Values,
 } from "./option.ts";
+import { type Entry, parseEntries } from "./entries.ts";
 import { type RawValue, readFile, readFlags, readVariables, type Report } from "./sources.ts";
 
 /** Everything {@linkcode loadConfig} reads from. */
@@ -111,8 +112,9 @@ export function loadConfig<T extends Options>(program: Program<T>, sources: Conf
 }
 
 /** Parses a value; undefined, with a problem reported, if the option does not allow it. */
-function parse(option: Option, from: RawValue, report: Report): Value | Value[] | undefined {
+function parse(option: Option, from: RawValue, report: Report): Value | Value[] | Entry[] | undefined {
   const { name, raw, label } = from;
+  if (option.kind === "entries") return parseEntries(option.entry, from, report);
   const raws = option.repeatable && Array.isArray(raw) ? raw : [raw];
   const values = raws.map((each) => isIndirect(option, each) ? each.trim() : parseValue(option, each));
   for (const [at, value] of values.entries()) {

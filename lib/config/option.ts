@@ -6,6 +6,8 @@
  * @module
  */
 
+import { channelProblem } from "../wire/names.ts";
+
 /** A place that can set an option. If several do, the first in this list wins. */
 export type Source = "flag" | "variable" | "file";
 
@@ -15,7 +17,7 @@ export type Value = string | number | boolean;
 /**
  * A row of a table. Sizes are in bytes and may be written `64KiB`. A time is written as seconds or with a unit, `500ms`,
  * `1.5s`, `5m`, `1h`, `1d`; the value of kind `ms` is in milliseconds, that of kind `seconds` in whole seconds. A `word`
- * has no white space within, and a `host` is a name or an address without a port, an IPv6 address with or without
+ * has no white space within, a `pattern` names channels, and a `host` is a name or an address without a port, an IPv6 address with or without
  * brackets.
  */
 export type Option =
@@ -30,6 +32,8 @@ export type Option =
     readonly secret?: true;
     /** May be set several times: repeated flags, a comma between values in a variable, an array in the file. */
     readonly repeatable?: true;
+    /** Of a key of an entry: it must be there. */
+    readonly required?: true;
     /** Whether `@FILE` stands for the content of a file, and `-` for what is typed at the terminal. */
     readonly indirect?: true;
     /** Its one-letter flag. */
@@ -38,12 +42,14 @@ export type Option =
     readonly placeholder?: string;
   }
   & (
-    | { readonly kind: "string" | "word" | "host" | "path" | "boolean" }
+    | { readonly kind: "string" | "word" | "host" | "path" | "pattern" | "boolean" }
     | { readonly kind: "choice"; readonly choices: readonly string[] }
     | {
       readonly kind: "integer" | "decimal" | "bytes" | "seconds" | "ms";
       readonly range: readonly [min: number, max: number];
     }
+    /** An array of objects, in the file only: `entry` has the keys of each. */
+    | { readonly kind: "entries"; readonly entry: Options; readonly only: readonly ["file"] }
   );
 
 /** A table of options by name. Names are written as in flags and in the file: `log-level`. */
@@ -52,6 +58,7 @@ export type Options = { readonly [name: string]: Option };
 /** The type of an option's value: a string, unless its row says otherwise. */
 export type ValueOf<O extends Option> = O extends { kind: "boolean" } ? boolean
   : O extends { kind: "integer" | "decimal" | "bytes" | "seconds" | "ms" } ? number
+  : O extends { entry: infer Entry extends Options } ? Values<Entry>
   : O extends { choices: readonly (infer Choice)[] } ? Choice
   : string;
 
@@ -62,9 +69,9 @@ export type CamelCase<Name extends string> = Name extends `${infer Head}-${infer
 
 /** The values of a table's options by their names in camelCase. */
 export type Values<T extends Options> = {
-  readonly [Name in keyof T & string as CamelCase<Name>]: T[Name] extends { repeatable: true }
-    ? ValueOf<T[Name]>[]
-    : T[Name] extends { default: unknown } ? ValueOf<T[Name]>
+  readonly [Name in keyof T & string as CamelCase<Name>]: T[Name] extends
+    { repeatable: true } | { kind: "entries" } ? ValueOf<T[Name]>[]
+    : T[Name] extends { default: unknown } | { required: true } ? ValueOf<T[Name]>
     : ValueOf<T[Name]> | undefined;
 };
 
@@ -124,6 +131,10 @@ export function parseValue(option: Option, raw: unknown): Value | undefined {
     case "string":
     case "path":
       return text;
+    case "pattern":
+      return channelProblem(text) === undefined ? text : undefined;
+    case "entries": // each key is parsed by itself: see entries.ts
+      return undefined;
     case "word":
       return /\s/.test(text) ? undefined : text;
     case "host":
@@ -153,7 +164,7 @@ function parseHost(text: string): string | undefined {
 
 /** The value of an option that is not set. */
 export function defaultOf(option: Option, isTerminal: boolean): Value | Value[] | undefined {
-  if (option.repeatable && option.default === undefined) return [];
+  if ((option.repeatable || option.kind === "entries") && option.default === undefined) return [];
   return typeof option.default === "function" ? option.default(isTerminal) : option.default;
 }
 
@@ -176,6 +187,10 @@ export function describeAllowed(option: Option): string {
       return `a time from ${option.range.map(formatMilliseconds).join(" to ")}, such as 10, 10s or 500ms`;
     case "boolean":
       return "true or false";
+    case "pattern":
+      return "the name of a channel, or a pattern such as orders.*.new or chat.>";
+    case "entries":
+      return "an array of objects";
     case "word":
       return "one word, without white space";
     case "host":

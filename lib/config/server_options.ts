@@ -10,17 +10,21 @@ import {
   HANDSHAKE_MS,
   HEADER_BYTES,
   HEARTBEAT_SECONDS,
+  HISTORY_MESSAGES,
   MAX_CHANNELS_PER_SESSION,
   MAX_CONNECTIONS,
   MAX_CONNECTIONS_PER_ADDRESS,
+  MAX_HISTORY_BYTES,
   MAX_PAYLOAD_BYTES,
   MAX_PENDING_BYTES,
   MAX_REQUESTS_PER_SESSION,
+  MAX_STORE_BYTES,
   REQUEST_MS,
   SLOW_CONSUMER_TIMEOUT_MS,
 } from "../limits.ts";
 import { LIMIT_RANGES } from "./limit_ranges.ts";
 import type { Options, Program, Values } from "./option.ts";
+import { STORED_ENTRY, storedContradiction } from "./stored_channels.ts";
 
 const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 const LOG_FORMATS = ["pretty", "json"] as const;
@@ -51,6 +55,41 @@ export const SERVER_OPTIONS = {
     default: "parley-state",
     placeholder: "DIR",
     help: "directory of the server's signing keys and issued tokens",
+  },
+  "durable": {
+    kind: "pattern",
+    repeatable: true,
+    placeholder: "PATTERN",
+    help: "store these channels on disk, without bounds of their own",
+  },
+  "history": {
+    kind: "pattern",
+    repeatable: true,
+    placeholder: "PATTERN",
+    help: `keep the last ${HISTORY_MESSAGES} messages of each of these channels in memory`,
+  },
+  "stored": {
+    kind: "entries",
+    entry: STORED_ENTRY,
+    only: ["file"],
+    help: "which channels are stored, where, and how much of them",
+  },
+  "store": {
+    kind: "path",
+    placeholder: "DIR",
+    help: "directory of the durable channels; default: store in the one of --state",
+  },
+  "store-bytes": {
+    kind: "bytes",
+    range: LIMIT_RANGES.storeBytes,
+    default: MAX_STORE_BYTES,
+    help: "what all durable channels together may take on disk",
+  },
+  "history-bytes": {
+    kind: "bytes",
+    range: LIMIT_RANGES.historyBytes,
+    default: MAX_HISTORY_BYTES,
+    help: "what the history of all channels together may take in memory",
   },
   "log-level": {
     kind: "choice",
@@ -176,6 +215,11 @@ export const SERVER_OPTIONS = {
 /** The loaded options of `parley-server`. */
 export type ServerConfig = Values<typeof SERVER_OPTIONS>;
 
+/** An entry of the list `stored`. */
+type StoredEntry =
+  & Partial<ServerConfig["stored"][number]>
+  & Pick<ServerConfig["stored"][number], "channels" | "storage">;
+
 /** `parley-server` for `loadConfig`. */
 export const SERVER: Program<typeof SERVER_OPTIONS> = {
   options: SERVER_OPTIONS,
@@ -213,5 +257,25 @@ export const SERVER: Program<typeof SERVER_OPTIONS> = {
       maxPendingTotal < maxPending
         ? `max-pending-total must be at least max-pending, ${maxPending} bytes, not ${maxPendingTotal}`
         : undefined,
+  }, {
+    options: ["stored", "durable", "history"],
+    problem: (values) =>
+      storedContradiction(storedEntries(values).map(({ label, entry }) => ({ label, ...entry }))),
   }],
 };
+
+/**
+ * The entries of all channels that are stored, in the order in which they are tried, and how messages name them. The list
+ * comes first, because it says more about a channel than `durable` and `history` do.
+ */
+export function storedEntries(
+  { stored, durable, history }: Pick<ServerConfig, "stored" | "durable" | "history">,
+): { readonly label: string; readonly entry: StoredEntry }[] {
+  const simple = (storage: StoredEntry["storage"], patterns: string[]) =>
+    patterns.map((channels) => ({ label: `${storage} ${channels}`, entry: { channels, storage } }));
+  return [
+    ...stored.map((entry, at) => ({ label: `stored[${at}]`, entry })),
+    ...simple("durable", durable),
+    ...simple("history", history),
+  ];
+}

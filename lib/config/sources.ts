@@ -27,6 +27,8 @@ export interface RawValue {
   readonly origin: string;
   /** How problems name it: `--port`, `PARLEY_PORT`, `parley.jsonc:3: "port"`. */
   readonly label: string;
+  /** Of an array in the file: the origin of each element. */
+  readonly origins?: readonly string[];
 }
 
 /** Takes a problem in one line, and the options it concerns. */
@@ -196,7 +198,12 @@ export function readFile(
     const earlier = found.get(name);
     if (!known.includes(name)) reportUnknown(label, formatName.file(name), "file", options, report);
     else if (earlier) report(`${label} is already set at ${earlier.origin}; keep one`, name);
-    else found.set(name, { name, raw: getNodeValue(value), origin, label });
+    else {
+      const origins = value.type === "array"
+        ? value.children!.map(({ offset }) => lineOf(offset))
+        : undefined;
+      found.set(name, { name, raw: getNodeValue(value), origin, label, origins });
+    }
   }
   return [...found.values()];
 }

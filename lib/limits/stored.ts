@@ -52,6 +52,9 @@ export const MAX_SET_ASIDE = 65_536;
 /** How long a key under which a message was stored is remembered. */
 export const KEY_MS = 24 * 3600 * 1000;
 
+/** How many messages of a channel with history are kept, unless told otherwise. */
+export const HISTORY_MESSAGES = 10_000;
+
 /** What the durable channels may take on disk, and the history in memory, unless told otherwise. */
 export const MAX_STORE_BYTES = 10 * 1024 * MiB;
 /** See {@linkcode MAX_STORE_BYTES}. */

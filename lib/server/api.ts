@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { StoragePolicy } from "../broker/stored/policy.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../logging/log.ts";
 
@@ -39,12 +38,38 @@ export interface ServeOptions {
   firstSessionId?: number;
   /** Limits and deadlines other than the default ones; each has a range of whole numbers. */
   limits?: Partial<Limits>;
-  /** The channels that are stored; the first entry that covers a channel decides. Default: none. */
-  stored?: readonly StoragePolicy[];
-  /** The folder of durable channels. Default: `store`. */
+  /** The channels that are stored. The first entry that covers a channel decides. Default: none. */
+  stored?: readonly StoredChannelOptions[];
+  /**
+   * The folder of durable channels, made if there is none. Default: `store` in the folder `state`. No two servers may
+   * have the same.
+   */
   store?: string;
   /** Where to log. Default: LogTape's logger `parley`, silent unless your program configures it. */
   log?: Log;
+}
+
+/**
+ * How the channels that a name or pattern covers are stored. Bounds are whole numbers, and each channel has them for
+ * itself; `limits.storeBytes` and `limits.historyBytes` bound all channels together.
+ */
+export interface StoredChannelOptions {
+  /** The channels: a name, or a pattern such as `orders.>`. */
+  readonly channels: string;
+  /** `durable`: on disk, before any subscriber receives it. `history`: in memory, until the server ends. */
+  readonly storage: "durable" | "history";
+  /** How long a message is kept, in milliseconds, 1,000 to 3,153,600,000,000. Default: without end. */
+  readonly maxAgeMs?: number;
+  /** How many bytes are kept, headers included, from 1,024 on. Default: no bound. */
+  readonly maxBytes?: number;
+  /** How many messages are kept, from 1 on. Default: 10,000 of a channel with history, no bound of a durable one. */
+  readonly maxMessages?: number;
+  /**
+   * What happens at these bounds and at those of all channels: the oldest messages of the channel go, or new ones are
+   * refused as `not_stored`. Default: `refuse` for a durable channel with neither `maxBytes`
+   * nor `maxMessages`, so that nothing is lost unasked; else `drop-old`.
+   */
+  readonly full?: "drop-old" | "refuse";
 }
 
 /** A certificate that the operator or another program maintains. */

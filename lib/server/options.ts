@@ -4,12 +4,15 @@
  * @module
  */
 
+import type { StoragePolicy } from "../broker/stored/policy.ts";
 import { contradictions, LIMIT_RANGES } from "../config/limit_ranges.ts";
 import { nearest } from "../config/sources.ts";
+import { FULL, STORAGES, STORED_RANGES, storedContradiction } from "../config/stored_channels.ts";
 import { ParleyError } from "../errors.ts";
-import { DEFAULT_LIMITS, type Limits, MAX_NUMBER } from "../limits.ts";
+import { DEFAULT_LIMITS, HISTORY_MESSAGES, type Limits, MAX_NUMBER } from "../limits.ts";
 import { isLoopback } from "../net/dial.ts";
-import type { CertificateFiles, ServeOptions } from "./api.ts";
+import { channelProblem } from "../wire/names.ts";
+import type { CertificateFiles, ServeOptions, StoredChannelOptions } from "./api.ts";
 
 /** The address that a server listens on unless it is told another. */
 export const DEFAULT_HOSTNAME = "127.0.0.1";
@@ -32,9 +35,21 @@ const OPTION_RULES: Readonly<Record<keyof ServeOptions, Rule>> = {
   insecure: flag,
   firstSessionId: wholeNumber(1, MAX_NUMBER),
   limits: object,
-  stored: object,
+  stored: ["an array of { channels, storage, ... }", Array.isArray],
   store: text,
   log: object,
+};
+
+const STORED_RULES: Readonly<Record<keyof StoredChannelOptions, Rule>> = {
+  channels: [
+    "the name of a channel, or a pattern",
+    (value) => typeof value === "string" && !channelProblem(value),
+  ],
+  storage: oneOf(STORAGES),
+  maxAgeMs: wholeNumber(...STORED_RANGES.maxAgeMs),
+  maxBytes: wholeNumber(...STORED_RANGES.maxBytes),
+  maxMessages: wholeNumber(...STORED_RANGES.maxMessages),
+  full: oneOf(FULL),
 };
 
 const FILE_RULES: Readonly<Record<keyof CertificateFiles, Rule>> = { certificateFile: text, keyFile: text };
@@ -57,6 +72,7 @@ export function checkOptions(options: ServeOptions): Limits {
     checkObject("tls", "option", tls, FILE_RULES);
     if (tls.certificateFile === undefined) throw badArgument("tls.certificateFile is missing");
   }
+  storagePolicies(options);
   checkSecurity(options);
   const given = Object.entries(limits).filter(([, value]) => value !== undefined);
   const all: Limits = { ...DEFAULT_LIMITS, ...Object.fromEntries(given) };
@@ -67,6 +83,42 @@ export function checkOptions(options: ServeOptions): Limits {
   const problems = contradictions(all);
   if (problems.length > 0) throw badArgument(problems.join("; "));
   return all;
+}
+
+/**
+ * How the channels of a server are stored, in the order in which they are tried.
+ *
+ * @throws {ParleyError} `bad_argument` if an entry of `stored` is not as it must be, or is never used
+ */
+export function storagePolicies({ stored = [] }: Pick<ServeOptions, "stored">): StoragePolicy[] {
+  for (const [at, entry] of stored.entries()) {
+    const label = `stored[${at}]`;
+    if (!object[1](entry)) throw badArgument(`${label} must be ${object[0]}, not ${show(entry)}`);
+    checkObject(label, "option", entry, STORED_RULES);
+    for (const name of ["channels", "storage"] as const) {
+      if (entry[name] === undefined) throw badArgument(`${label}.${name} is missing`);
+    }
+  }
+  const problem = storedContradiction(stored.map((entry, at) => ({ label: `stored[${at}]`, ...entry })));
+  if (problem !== undefined) throw badArgument(problem);
+  return stored.map(policyOfEntry);
+}
+
+function policyOfEntry(entry: StoredChannelOptions): StoragePolicy {
+  const { channels, storage, maxAgeMs = Infinity, maxBytes = Infinity } = entry;
+  const isDurable = storage === "durable";
+  const { maxMessages = isDurable ? Infinity : HISTORY_MESSAGES } = entry;
+  // A durable channel without bounds must not lose its oldest messages because the disk is full.
+  const isUnbounded = isDurable && maxBytes === Infinity && maxMessages === Infinity;
+  const full = entry.full ?? (isUnbounded ? "refuse" : "drop-old");
+  return { pattern: channels, storage, maxAgeMs, maxBytes, maxMessages, full };
+}
+
+/** The folder of durable channels. */
+export function storeFolder(
+  { store, state = "parley-state" }: Pick<ServeOptions, "store" | "state">,
+): string {
+  return store ?? `${state}/store`;
 }
 
 /** The same rule as that of the program: see `lib/cli/server/security.ts`. */
@@ -126,6 +178,10 @@ function checkObject(
     const label = where === "serve()" ? name : `${where}.${name}`;
     throw badArgument(`${label} must be ${expected}, not ${show(value)}`);
   }
+}
+
+function oneOf(choices: readonly string[]): Rule {
+  return [`one of ${choices.join(", ")}`, (value) => choices.some((choice) => choice === value)];
 }
 
 function wholeNumber(min: number, max: number): Rule {

@@ -1,8 +1,15 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { explainStored } from "../../lib/cli/server/stored_channels.ts";
 import { formatConfig, formatHelp } from "../../lib/cli/settings.ts";
 import { loadConfig } from "../../lib/config/load.ts";
-import { formatMilliseconds, formatSize, type Options, type Program } from "../../lib/config/option.ts";
-import { SERVER, SERVER_OPTIONS } from "../../lib/config/server_options.ts";
+import {
+  formatMilliseconds,
+  formatSize,
+  namesSetBy,
+  type Options,
+  type Program,
+} from "../../lib/config/option.ts";
+import { SERVER, SERVER_OPTIONS, storedEntries } from "../../lib/config/server_options.ts";
 
 /** Options of the kinds that the server's table does not have. */
 const OTHER_OPTIONS = {
@@ -50,6 +57,12 @@ Deno.test("an option that is not set has its default", () => {
     port: 7253,
     config: "parley.jsonc",
     state: "parley-state",
+    durable: [],
+    history: [],
+    stored: [],
+    store: undefined,
+    storeBytes: 10 * 2 ** 30,
+    historyBytes: 64 * 2 ** 20,
     logLevel: "info",
     logFormat: "json",
     logFile: undefined,
@@ -260,6 +273,7 @@ Deno.test("variables of the client and of other programs are accepted", () => {
 });
 
 const PORTS = "a whole number from 0 to 65535";
+const CHANNELS = "the name of a channel, or a pattern such as orders.*.new or chat.>";
 const mistakes: [what: string, given: Given, problems: string[]][] = [
   // Flags
   ["an unknown flag", { args: ["--prot", "7"] }, ["--prot is not an option; did you mean --port?"]],
@@ -365,7 +379,56 @@ const mistakes: [what: string, given: Given, problems: string[]][] = [
   ["a missing file named by a variable", { env: { PARLEY_CONFIG: "no.jsonc" } }, [
     'PARLEY_CONFIG: cannot read "no.jsonc": there is no such file',
   ]],
+  ["a pattern that is none", { args: ["--durable=a..b"], env: { PARLEY_HISTORY: "chat.>,>.a" } }, [
+    `--durable must be ${CHANNELS}, not "a..b"`,
+    `PARLEY_HISTORY must be ${CHANNELS}, not ">.a"`,
+  ]],
+  // Entries
+  ["a list that is none", { file: '{ "stored": { "channels": "a" } }' }, [
+    'parley.jsonc:1: "stored" must be an array of objects, not an object',
+  ]],
+  ["a list where it cannot be", { args: ["--stored=a"] }, ['--stored cannot be set here, only as "stored"']],
+  ["entries that are none", { file: '{ "stored": [7,\n null, ["a"]] }' }, [
+    'parley.jsonc:1: "stored"[0] must be an object, not 7',
+    'parley.jsonc:2: "stored"[1] must be an object, not null',
+    'parley.jsonc:2: "stored"[2] must be an object, not an array',
+  ]],
+  ["an entry with nothing in it", { file: '{ "stored": [{}] }' }, [
+    `parley.jsonc:1: "stored"[0] lacks "channels", which must be ${CHANNELS}`,
+    'parley.jsonc:1: "stored"[0] lacks "storage", which must be one of durable, history',
+  ]],
+  ["an unknown key of an entry", {
+    file: '{ "stored": [\n{ "channels": "a", "storage": "history", "maxage": "1d" }] }',
+  }, [
+    'parley.jsonc:2: "stored"[0] has no key "maxage"; did you mean maxAge?',
+  ]],
+  [
+    "values of an entry",
+    {
+      file: `{ "stored": [
+        { "channels": "a b", "storage": "disk", "maxAge": "7w", "maxBytes": "1KB", "maxMessages": 0, "full": true } ] }`,
+    },
+    [
+      `parley.jsonc:2: "stored"[0].channels must be ${CHANNELS}, not "a b"`,
+      'parley.jsonc:2: "stored"[0].storage must be one of durable, history, not "disk"',
+      'parley.jsonc:2: "stored"[0].maxAge must be a time from 1s to 36500d, such as 10, 10s or 500ms, not "7w"',
+      'parley.jsonc:2: "stored"[0].maxBytes must be a size from 1KiB to 1048576GiB, such as 65536, 64KiB or 1MiB, not "1KB"',
+      'parley.jsonc:2: "stored"[0].maxMessages must be a whole number from 1 to 9007199254740991, not 0',
+      'parley.jsonc:2: "stored"[0].full must be one of drop-old, refuse, not true',
+    ],
+  ],
   // Together
+  ["a stored channel of the server", { args: ["--durable=$echo"] }, [
+    "durable $echo: $echo is the server's own, which is never stored " +
+    "(stored: default, durable: flag, history: default)",
+  ]],
+  ["an entry that is never used", {
+    args: ["--history=orders.new"],
+    file: '{ "stored": [{ "channels": "orders.>", "storage": "durable" }] }',
+  }, [
+    "history orders.new is never used: stored[0] comes first and covers orders.new with orders.> " +
+    "(stored: parley.jsonc:1, durable: default, history: flag)",
+  ]],
   ["less pending than a message", { args: ["--max-pending=1MiB"] }, [
     "max-pending must be at least max-payload and one header, 1048592 bytes, not 1048576 " +
     "(max-pending: flag, max-payload: default)",
@@ -383,6 +446,56 @@ const mistakes: [what: string, given: Given, problems: string[]][] = [
 for (const [what, given, problems] of mistakes) {
   Deno.test(`a mistake is reported: ${what}`, () => assertEquals(texts(load(given)), problems));
 }
+
+Deno.test("what is stored is a list in the file, and patterns anywhere", () => {
+  const { values, origins, problems } = load({
+    args: ["--durable", "jobs.>", "--durable", "imports"],
+    env: { PARLEY_HISTORY: "chat.>, news" },
+    file: `{
+      "stored": [
+        { "channels": "orders.>", "storage": "durable", "maxAge": "7d", "maxBytes": "1GiB", "full": "refuse" },
+        { "channels": "prices.*", "storage": "history", "maxMessages": 1 }, // the current ones
+      ],
+      "store-bytes": "5GiB",
+    }`,
+  });
+  assertEquals(problems, []);
+  assertEquals([values.durable, values.history], [["jobs.>", "imports"], ["chat.>", "news"]]);
+  assertEquals([values.storeBytes, origins.stored], [5 * 2 ** 30, "parley.jsonc:2"]);
+  assertEquals(storedEntries(values).map(({ label, entry }) => [label, entry.channels, entry.storage]), [
+    ["stored[0]", "orders.>", "durable"],
+    ["stored[1]", "prices.*", "history"],
+    ["durable jobs.>", "jobs.>", "durable"],
+    ["durable imports", "imports", "durable"],
+    ["history chat.>", "chat.>", "history"],
+    ["history news", "news", "history"],
+  ]);
+  const none = { maxAge: undefined, maxBytes: undefined, maxMessages: undefined, full: undefined };
+  assertEquals(values.stored, [
+    {
+      ...none,
+      channels: "orders.>",
+      storage: "durable",
+      maxAge: 7 * 86_400_000,
+      maxBytes: 2 ** 30,
+      full: "refuse",
+    },
+    { ...none, channels: "prices.*", storage: "history", maxMessages: 1 },
+  ]);
+  assertEquals(explainStored(values).split("\n"), [
+    "stored channels (the first line that covers a channel decides):",
+    "  orders.>  durable  for 7d, 1GiB, refuses what has no room",
+    "  prices.*  history  the last message, drops the oldest",
+    "  jobs.>    durable  refuses what has no room",
+    "  imports   durable  refuses what has no room",
+    "  chat.>    history  10000 messages, drops the oldest",
+    "  news      history  10000 messages, drops the oldest",
+    "  durable channels are stored in parley-state/store, at most 5GiB of all",
+    "  history is kept in memory, at most 64MiB of all",
+  ]);
+  assertMatch(formatConfig(SERVER, load({ file: '{ "stored": [] }' })), /^ {2}stored +- +parley\.jsonc:1$/m);
+  assertEquals(explainStored(load({}).values), "stored channels: none");
+});
 
 Deno.test("empty files are accepted, and so are comments, trailing commas and a byte order mark", () => {
   for (const file of ["", "// nothing\n", "{}", "/* x */ {}"]) assertEquals(texts(load({ file })), []);
@@ -520,7 +633,7 @@ Deno.test("formatConfig() marks problems and hides secrets", () => {
 
 Deno.test("formatHelp() lists every flag in 80 columns, with its range and default", () => {
   const help = formatHelp(SERVER);
-  for (const name of Object.keys(SERVER_OPTIONS)) assert(help.includes(`--${name}`), name);
+  for (const name of namesSetBy(SERVER_OPTIONS, "flag")) assert(help.includes(`--${name}`), name);
   assert(help.split("\n").every((line) => line.length <= 80 && line === line.trimEnd()), help);
   assertEquals(
     formatHelp(OTHER),

@@ -2,7 +2,16 @@
 
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { LIMIT_RANGES } from "../../lib/config/limit_ranges.ts";
-import { DEFAULT_LIMITS, type Limits, ParleyError, serve, type ServeOptions } from "../../lib/mod.ts";
+import { policyOf } from "../../lib/broker/stored/policy.ts";
+import { storagePolicies, storeFolder } from "../../lib/server/options.ts";
+import {
+  DEFAULT_LIMITS,
+  type Limits,
+  ParleyError,
+  serve,
+  type ServeOptions,
+  type StoredChannelOptions,
+} from "../../lib/mod.ts";
 import { RecordedLog } from "../harness/recorded_log.ts";
 import { RawClient } from "../harness/raw_client.ts";
 
@@ -69,6 +78,76 @@ Deno.test("each default limit is in its range, and each end of a range is accept
       await using _ = await serve({ limits: { ...most, [name]: end, drainMs: 0 } });
     }
   }
+});
+
+Deno.test("an entry of what is stored is rejected with what it must be and what came", async () => {
+  const base = { channels: "orders.>", storage: "durable" };
+  const mistakes: [entry: unknown, problem: string][] = [
+    [7, "stored[0] must be an object, not 7"],
+    [{ storage: "durable" }, "stored[0].channels is missing"],
+    [{ channels: "orders.>" }, "stored[0].storage is missing"],
+    [
+      { ...base, channels: "a..b" },
+      'stored[0].channels must be the name of a channel, or a pattern, not "a..b"',
+    ],
+    [{ ...base, channels: "$echo" }, "stored[0]: $echo is the server's own, which is never stored"],
+    [{ ...base, storage: "disk" }, 'stored[0].storage must be one of durable, history, not "disk"'],
+    [{ ...base, maxAge: 1 }, 'stored[0] has no option "maxAge"; did you mean maxAgeMs?'],
+    [{ ...base, maxAgeMs: 0 }, "stored[0].maxAgeMs must be a whole number from 1000 to 3153600000000, not 0"],
+    [
+      { ...base, maxBytes: Infinity },
+      "stored[0].maxBytes must be a whole number from 1024 to 1125899906842624, not Infinity",
+    ],
+    [
+      { ...base, maxMessages: 0 },
+      "stored[0].maxMessages must be a whole number from 1 to 9007199254740991, not 0",
+    ],
+    [{ ...base, full: "drop" }, 'stored[0].full must be one of drop-old, refuse, not "drop"'],
+  ];
+  for (const [entry, message] of mistakes) assertEquals(await problem({ stored: [entry] }), message);
+  assertEquals(
+    await problem({ stored: [base, { ...base, channels: "orders.new" }] }),
+    "stored[1] is never used: stored[0] comes first and covers orders.new with orders.>",
+  );
+  assertEquals(
+    await problem({ stored: base }),
+    `stored must be an array of { channels, storage, ... }, not ${JSON.stringify(base)}`,
+  );
+});
+
+Deno.test("a bound that is left out is none, and nothing of a durable channel without bounds is dropped", () => {
+  const all = { maxAgeMs: Infinity, maxBytes: Infinity, maxMessages: Infinity };
+  const policy = (entry: Partial<StoredChannelOptions>) => {
+    const [{ pattern: _, ...policy }] = storagePolicies({
+      stored: [{ channels: "a", storage: "durable", ...entry }],
+    });
+    return policy;
+  };
+  const storage = "durable";
+  assertEquals(policy({}), { ...all, storage, full: "refuse" });
+  assertEquals(policy({ maxAgeMs: 1000 }), { ...all, storage, maxAgeMs: 1000, full: "refuse" });
+  assertEquals(policy({ maxMessages: 1 }), { ...all, storage, maxMessages: 1, full: "drop-old" });
+  assertEquals(policy({ maxBytes: 2048 }), { ...all, storage, maxBytes: 2048, full: "drop-old" });
+  assertEquals(policy({ maxBytes: 2048, full: "refuse" }), {
+    ...all,
+    storage,
+    maxBytes: 2048,
+    full: "refuse",
+  });
+  assertEquals(policy({ storage: "history" }), {
+    ...all,
+    storage: "history",
+    maxMessages: 10_000,
+    full: "drop-old",
+  });
+  const stored = [{ channels: "orders.new", storage }, { channels: "orders.>", storage: "history" }] as const;
+  assertEquals(policyOf(storagePolicies({ stored }), "orders.new")?.storage, "durable");
+  assertEquals(policyOf(storagePolicies({ stored }), "orders.old")?.storage, "history");
+  assertEquals(policyOf(storagePolicies({ stored }), "chat"), undefined);
+  assertEquals(
+    [storeFolder({}), storeFolder({ state: "data" }), storeFolder({ store: "s" })],
+    ["parley-state/store", "data/store", "s"],
+  );
 });
 
 Deno.test("a limit or an option that is undefined is the default one", async () => {

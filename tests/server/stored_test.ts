@@ -1,12 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import type { StoragePolicy } from "../../lib/broker/stored/policy.ts";
+import type { StoredChannelOptions } from "../../lib/server/api.ts";
 import { serve } from "../../lib/server/serve.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { RawClient } from "../harness/raw_client.ts";
 
-function policy(pattern: string, options: Partial<StoragePolicy> = {}): StoragePolicy {
-  const keepAll = { maxAgeMs: Infinity, maxBytes: Infinity, maxMessages: Infinity };
-  return { pattern, storage: "history", full: "drop-old", ...keepAll, ...options };
+function policy(channels: string, options: Partial<StoredChannelOptions> = {}): StoredChannelOptions {
+  return { channels, storage: "history", maxMessages: 1_000_000, ...options };
 }
 
 /** Starts a server that keeps a history of `h.>` (the last three of `h.few`), in memory. */

@@ -19,6 +19,7 @@ import { printError } from "../output.ts";
 import { checkClock, explainSecurity, hostsOf, logSecurity, securityOf } from "./security.ts";
 import { formatConfig, formatHelp } from "../settings.ts";
 import { Signals } from "./signals.ts";
+import { explainStored, storedOptions } from "./stored_channels.ts";
 
 const USAGE = `parley-server ${VERSION}: a message server in one file
 
@@ -29,11 +30,16 @@ Usage: parley-server [OPTIONS]           serve until stopped (Ctrl-C, SIGTERM)
 
 On 127.0.0.1 the server is open to every program on this machine. On any other address, such as --host
 0.0.0.0, it requires tokens and TLS: the first start makes keys and certificate, and prints a join link.
+With --durable or --history it stores channels. The key "stored" of parley.jsonc gives them bounds: a list of
+{ "channels": "orders.>", "storage": "durable", "maxAge": "7d", "maxBytes": "1GiB", "maxMessages": 1000000,
+"full": "refuse" }, of which only the first two keys must be there; "full" may also be "drop-old".
+
 SIGHUP makes it load a renewed certificate at once, and reopen its log file. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 Examples:
   parley-server --port 8000
   parley-server --host 0.0.0.0 --max-payload 4MiB
+  parley-server --durable 'orders.>' --history 'chat.>'
   PARLEY_PORT=8000 parley-server config
 
 `;
@@ -80,6 +86,7 @@ function configCommand(sources: ConfigSources): number {
   console.log(formatConfig(SERVER, loaded));
   if (loaded.problems.length > 0) return Exit.FAILED;
   console.log(explainSecurity(loaded.values));
+  console.log(explainStored(loaded.values));
   return Exit.DONE;
 }
 
@@ -148,6 +155,8 @@ function serveOptions(values: ServerConfig): ServeOptions {
     certs: values.certs,
     hosts: tls && !isGiven ? hostsOf(values.host) : undefined,
     insecure: values.insecure,
+    stored: storedOptions(values),
+    store: values.store,
     limits: {
       payloadBytes: values.maxPayload,
       pendingBytes: values.maxPending,
@@ -163,6 +172,8 @@ function serveOptions(values: ServerConfig): ServeOptions {
       slowConsumerTimeoutMs: values.slowConsumerTimeout,
       requestMs: values.requestTime,
       drainMs: values.drainTime,
+      storeBytes: values.storeBytes,
+      historyBytes: values.historyBytes,
     },
   };
 }
