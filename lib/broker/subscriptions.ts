@@ -19,7 +19,6 @@ import {
   overlapProblem,
   permissionProblem,
   type Refusal,
-  type refusal,
 } from "./open_rules.ts";
 import { LATER, type StoredSession } from "./stored/stored_session.ts";
 import type { StoredPublisher } from "./stored/stored_publisher.ts";
