@@ -39,14 +39,7 @@ import type { ServeOptions, Server } from "./api.ts";
 import { openAuthService } from "./auth.ts";
 import { listenAll } from "./listeners.ts";
 import { type OpenedStore, openStored } from "./stored.ts";
-import {
-  checkOptions,
-  DEFAULT_HOSTNAME,
-  insecurityOf,
-  randomSessionId,
-  storagePolicies,
-  storeFolder,
-} from "./options.ts";
+import { checkOptions, DEFAULT_HOSTNAME, insecurityOf, randomSessionId } from "./options.ts";
 import { SocketPoll } from "../net/poll.ts";
 import { PendingTotal } from "../net/pending_total.ts";
 import { TlsHandshakes } from "./tls_handshakes.ts";
@@ -75,12 +68,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const authService = options.auth ? await openAuthService(options, limits, log) : undefined;
   const source = certificateSource(options);
   const certificate = source && await inspect(await source.read());
-  const opened = await openStored({
-    policies: storagePolicies(options),
-    store: storeFolder(options),
-    storeBytes: limits.storeBytes,
-    historyBytes: limits.historyBytes,
-  }, log);
+  const opened = await openStored(options, limits, log);
   const server = new Assembly({ ...options, log, limits, authService, source, certificate, opened });
   const insecurity = insecurityOf(options);
   if (insecurity !== undefined) log.warn(insecurity);
