@@ -20,7 +20,6 @@ import {
   MAX_WINDOW,
 } from "../limits.ts";
 import { encodeFrame, type Header, Type } from "./header.ts";
-import { isPattern } from "./names.ts";
 import { parseTime } from "./time.ts";
 
 /** The protocol version this library speaks. */
@@ -230,24 +229,6 @@ function kindOf(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
-}
-
-/** What is wrong with the options of an OPEN taken together, if anything is; its channel must be a name or pattern. */
-export function combinationProblem(open: Open): string | undefined {
-  const { channel, subscribe, presence, group, consumer, exclusive, from } = open;
-  if (presence && !subscribe) return 'OPEN "presence" needs "subscribe"';
-  if (from !== undefined && !subscribe) return 'OPEN "from" needs "subscribe"';
-  if (from !== undefined && group !== undefined && from.kind !== "new") {
-    return 'OPEN "from" takes "new" only in a group';
-  }
-  if (from !== undefined && isPattern(channel) && from.kind !== "new" && from.kind !== "last") {
-    return 'OPEN "from" takes "new" and "last" only with a pattern';
-  }
-  if (exclusive && consumer === undefined) return 'OPEN "exclusive" needs "consumer"';
-  if (consumer === undefined) return undefined;
-  if (!subscribe) return 'OPEN "consumer" needs "subscribe"';
-  if (group !== undefined) return 'OPEN "consumer" does not go together with "group"';
-  return isPattern(channel) ? 'OPEN "consumer" needs the name of one channel, not a pattern' : undefined;
 }
 
 /** Makes a control frame; a field left out is 0. */

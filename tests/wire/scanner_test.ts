@@ -1,14 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { isErrorCode } from "../../lib/errors.ts";
+import { openProblem } from "../../lib/broker/open_rules.ts";
 import { HEADER_BYTES, MAX_CONTROL_BYTES, MAX_PING_BYTES, MAX_RUN_BYTES } from "../../lib/limits.ts";
-import {
-  combinationProblem,
-  type ControlName,
-  decodeControl,
-  type Open,
-  PROTOCOL,
-  SCHEMAS,
-} from "../../lib/wire/control.ts";
+import { type ControlName, decodeControl, type Open, PROTOCOL, SCHEMAS } from "../../lib/wire/control.ts";
 import { FIRST_EXTENSION, type Header, INBOX, Type, typeName } from "../../lib/wire/header.ts";
 import { channelProblem } from "../../lib/wire/names.ts";
 import type { Role } from "../../lib/wire/scanner.ts";
@@ -428,7 +422,7 @@ function rejection({ phase, hex }: RefusedVector): string | undefined {
   if ("problem" in decoded) return phase === "before hello" ? "bad_hello" : "bad_payload";
   if ("protocol" in decoded.value && decoded.value.protocol !== PROTOCOL) return "unsupported_protocol";
   if ("channel" in decoded.value && channelProblem(decoded.value.channel) !== undefined) return "bad_channel";
-  if (type === "OPEN" && combinationProblem(decoded.value as Open) !== undefined) return "bad_payload";
+  if (type === "OPEN") return openProblem(decoded.value as Open)?.code;
 }
 
 Deno.test("each golden frame that a server must refuse is refused with its code", () => {

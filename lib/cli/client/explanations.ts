@@ -132,12 +132,15 @@ export const EXPLANATIONS: Readonly<Record<ErrorCode | LocalCode, Explanation>> 
     meaning: "The call is only for durable channels, and this channel is not one.",
     cause: "A receipt, an ACK, a producer or a consumer was used on a channel that the server does not " +
       "store on disk.",
-    action: "Leave it out, or have the server store the channel.",
+    action: "Leave it out, or have the server store the channel: parley-server --durable PATTERN. " +
+      "parley-server config shows which channels are stored.",
   },
   not_stored: {
     meaning: "A message for a durable channel could not be stored, and was not delivered.",
-    cause: "The disk of the server is full or has failed.",
-    action: "Look at the server's log, make room, then send the message again.",
+    cause: "The disk of the server is full or has failed, or the store is at a limit of its configuration " +
+      'and "full" is "refuse". Every later message of the session on the channel is refused, too.',
+    action: "Look at the server's log, and make room: --store-bytes bounds all durable channels together. " +
+      'Then open the channel again with "retry" and send the message again.',
   },
   fenced: {
     meaning: "Another session has taken over this producer; the message was neither stored nor delivered.",
@@ -149,8 +152,8 @@ export const EXPLANATIONS: Readonly<Record<ErrorCode | LocalCode, Explanation>> 
     meaning: "The sequences of the channel began anew, so the place asked for is no longer there.",
     cause: "The channel was deleted, a backup was restored, or the server of a channel with history has " +
       "restarted.",
-    action: "Subscribe again from the beginning or from now, and treat what was seen before as another " +
-      "series.",
+    action: "Subscribe again with from all, or from new, and treat what was seen before as another " +
+      "series. Keep the new epoch with each sequence that you store.",
   },
   no_such_session: {
     meaning: "There is no session with this id.",
