@@ -1,0 +1,116 @@
+/**
+ * The file of durable channels: an SQLite database, how it is opened, and what is refused.
+ *
+ * @module
+ */
+
+import { DatabaseSync } from "node:sqlite";
+import { ParleyError } from "../errors.ts";
+import { STORE_CACHE_KIB, STORE_PAGE_BYTES, STORE_WAL_PAGES } from "../limits.ts";
+
+/** The name of the file in the store's folder. */
+export const DATABASE = "channels.db";
+
+/** Marks a database as Parley's: "Prly". */
+const APPLICATION_ID = 0x50726c79;
+/** The version of {@linkcode SCHEMA}. */
+const SCHEMA_VERSION = 1;
+
+/**
+ * A run is a row. It is found by channel and sequence, but kept in a table of its own order: as the key of the table
+ * itself the two would halve the speed at which large runs are written.
+ */
+const SCHEMA = `
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE channels (
+  number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch TEXT NOT NULL,
+  first INTEGER NOT NULL, last INTEGER NOT NULL, bytes INTEGER NOT NULL
+);
+CREATE TABLE runs (
+  channel INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,
+  time INTEGER NOT NULL, size INTEGER NOT NULL, crc INTEGER NOT NULL, bytes BLOB NOT NULL
+);
+CREATE UNIQUE INDEX runs_by_sequence ON runs (channel, first, count, time, size);
+CREATE TABLE producers (
+  channel INTEGER NOT NULL, producer TEXT NOT NULL, stored INTEGER NOT NULL,
+  PRIMARY KEY (channel, producer)
+) WITHOUT ROWID;
+CREATE TABLE consumers (
+  channel INTEGER NOT NULL, consumer TEXT NOT NULL, position INTEGER NOT NULL, paused INTEGER NOT NULL,
+  PRIMARY KEY (channel, consumer)
+) WITHOUT ROWID;
+CREATE TABLE set_aside (
+  channel INTEGER NOT NULL, consumer TEXT NOT NULL, sequence INTEGER NOT NULL,
+  deliveries INTEGER NOT NULL, since INTEGER NOT NULL,
+  PRIMARY KEY (channel, consumer, sequence)
+) WITHOUT ROWID;
+CREATE TABLE keys (
+  channel INTEGER NOT NULL, key TEXT NOT NULL, sequence INTEGER NOT NULL, time INTEGER NOT NULL,
+  PRIMARY KEY (channel, key)
+) WITHOUT ROWID;
+CREATE INDEX keys_by_time ON keys (time);
+PRAGMA application_id = ${APPLICATION_ID};
+PRAGMA user_version = ${SCHEMA_VERSION};
+`;
+
+/**
+ * Opens the database for the one connection that writes, and makes it if it is not there. What was committed before is
+ * checkpointed and synced: nothing is served that a loss of power could still take back.
+ *
+ * @throws {ParleyError} `bad_argument` if the file is not one of Parley's, is damaged, or is of a newer version
+ */
+export function openToWrite(path: string): DatabaseSync {
+  const database = new DatabaseSync(path);
+  try {
+    database.exec(`PRAGMA page_size = ${STORE_PAGE_BYTES}`);
+    const isNew = number(database, "PRAGMA schema_version") === 0;
+    if (!isNew) checkIdentity(database, path);
+    database.exec(`
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA fullfsync = ON;
+      PRAGMA checkpoint_fullfsync = ON;
+      PRAGMA wal_autocheckpoint = ${STORE_WAL_PAGES};
+      PRAGMA cache_size = -${STORE_CACHE_KIB};
+      PRAGMA locking_mode = NORMAL;
+    `);
+    if (isNew) database.exec(`BEGIN; ${SCHEMA} COMMIT;`);
+    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    return database;
+  } catch (error) {
+    database.close();
+    throw error instanceof ParleyError ? error : notOurs(path, error);
+  }
+}
+
+/** Opens the database to read, beside the connection that writes: it changes nothing, not even the log's index. */
+export function openToRead(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { readOnly: true });
+  database.exec(`PRAGMA cache_size = -${STORE_CACHE_KIB}`);
+  return database;
+}
+
+function checkIdentity(database: DatabaseSync, path: string): void {
+  if (number(database, "PRAGMA application_id") !== APPLICATION_ID) {
+    throw new ParleyError("bad_argument", `${path} is a database, but not one of Parley's; it is left as it is`);
+  }
+  const version = number(database, "PRAGMA user_version");
+  if (version === SCHEMA_VERSION) return;
+  throw new ParleyError(
+    "bad_argument",
+    `${path} was made by a newer Parley (version ${version} of the store; this one knows ${SCHEMA_VERSION})`,
+  );
+}
+
+function notOurs(path: string, error: unknown): ParleyError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new ParleyError("bad_argument", `cannot open the store ${path}: ${reason}; it is left as it is`, {
+    cause: error,
+  });
+}
+
+/** The number that `sql` gives. */
+export function number(database: DatabaseSync, sql: string, ...values: (number | string)[]): number {
+  const row = database.prepare(sql).get(...values);
+  return Number(row === undefined ? undefined : Object.values(row)[0]);
+}

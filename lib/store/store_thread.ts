@@ -1,0 +1,76 @@
+/**
+ * A thread of the store, as the main thread sees it: it makes calls, and each has a result.
+ *
+ * @module
+ */
+
+import { type ErrorCode, ParleyError } from "../errors.ts";
+
+/** What the thread is to do. */
+export interface Call {
+  readonly id: number;
+  readonly method: string;
+  readonly args: readonly unknown[];
+}
+
+/** What came of it: a value, or a problem. */
+export interface Result {
+  readonly id: number;
+  readonly value?: unknown;
+  readonly problem?: { readonly code: ErrorCode; readonly message: string };
+}
+
+/** A call that has no result yet. */
+interface Pending {
+  resolve(value: unknown): void;
+  reject(error: ParleyError): void;
+}
+
+/** A thread that writes or reads the database at `path`. */
+export class StoreThread {
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #lastId = 0;
+  /** Resolves once the database is open. */
+  readonly opened: Promise<unknown>;
+
+  /** @param epoch that of a database which is made now */
+  constructor(role: "write" | "read", path: string, epoch: string = "") {
+    this.#worker = new Worker(new URL("./thread.ts", import.meta.url), { type: "module", name: `store ${role}` });
+    this.#worker.onmessage = ({ data }: MessageEvent<Result>) => this.#settle(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#end(event.message);
+    };
+    this.opened = this.call("open", role, path, epoch);
+  }
+
+  /** Calls `method` with `args`, which are copied. */
+  call<T>(method: string, ...args: unknown[]): Promise<T> {
+    const id = ++this.#lastId;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#pending.set(id, { resolve, reject });
+    this.#worker.postMessage({ id, method, args });
+    return promise as Promise<T>;
+  }
+
+  /** Ends the thread. Calls without a result fail. */
+  terminate(): void {
+    this.#worker.terminate();
+    this.#end("the store is closed");
+  }
+
+  #settle({ id, value, problem }: Result): void {
+    const pending = this.#pending.get(id)!;
+    this.#pending.delete(id);
+    if (problem === undefined) pending.resolve(value);
+    else pending.reject(new ParleyError(problem.code, problem.message));
+  }
+
+  #end(reason: string): void {
+    for (const { reject } of this.#pending.values()) {
+      reject(new ParleyError("internal", `the thread of the store has ended: ${reason}`));
+    }
+    this.#pending.clear();
+  }
+}

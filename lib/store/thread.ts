@@ -1,0 +1,40 @@
+/**
+ * The main module of the store's threads: one writes, one reads. The first call says which; the others are its methods.
+ *
+ * `deno task compile` includes this file by its path.
+ *
+ * @module
+ */
+
+import { ParleyError } from "../errors.ts";
+import { Reader } from "./reader.ts";
+import type { Call, Result } from "./store_thread.ts";
+import { Writer } from "./writer.ts";
+
+/** The part of a worker's scope that is used here; the DOM's types of it are not loaded. */
+const scope = globalThis as unknown as {
+  onmessage: (event: MessageEvent<Call>) => void;
+  postMessage(message: Result): void;
+};
+
+scope.onmessage = ({ data }) => {
+  answer(data, () => {
+    const [role, path, epoch] = data.args as [string, string, string];
+    const database = role === "write" ? new Writer(path, epoch) : new Reader(path);
+    scope.onmessage = ({ data: call }) => {
+      const method = Reflect.get(database, call.method) as (...args: unknown[]) => unknown;
+      answer(call, () => method.apply(database, call.args));
+    };
+  });
+};
+
+/** Does what a call asks for, and posts its result. */
+function answer({ id }: Call, action: () => unknown): void {
+  try {
+    scope.postMessage({ id, value: action() });
+  } catch (error) {
+    const code = error instanceof ParleyError ? error.code : "internal";
+    const message = error instanceof Error ? error.message : String(error);
+    scope.postMessage({ id, problem: { code, message } });
+  }
+}
