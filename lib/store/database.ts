@@ -92,7 +92,10 @@ export function openToRead(path: string): DatabaseSync {
 
 function checkIdentity(database: DatabaseSync, path: string): void {
   if (number(database, "PRAGMA application_id") !== APPLICATION_ID) {
-    throw new ParleyError("bad_argument", `${path} is a database, but not one of Parley's; it is left as it is`);
+    throw new ParleyError(
+      "bad_argument",
+      `${path} is a database, but not one of Parley's; it is left as it is`,
+    );
   }
   const version = number(database, "PRAGMA user_version");
   if (version === SCHEMA_VERSION) return;

@@ -40,7 +40,9 @@ export class Reader {
       "SELECT first FROM runs WHERE channel = ? AND time >= ? ORDER BY first LIMIT 1",
     );
     this.#last = this.#database.prepare("SELECT last FROM channels WHERE number = ?");
-    this.#key = this.#database.prepare("SELECT sequence FROM keys WHERE channel = ? AND key = ? AND time >= ?");
+    this.#key = this.#database.prepare(
+      "SELECT sequence FROM keys WHERE channel = ? AND key = ? AND time >= ?",
+    );
   }
 
   /** See `ChannelLog.read`. */

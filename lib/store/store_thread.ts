@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type ErrorCode, ParleyError } from "../errors.ts";
+import { ParleyError } from "../errors.ts";
 
 /** What the thread is to do. */
 export interface Call {
@@ -17,7 +17,7 @@ export interface Call {
 export interface Result {
   readonly id: number;
   readonly value?: unknown;
-  readonly problem?: { readonly code: ErrorCode; readonly message: string };
+  readonly problem?: { readonly code: ParleyError["code"]; readonly message: string };
 }
 
 /** A call that has no result yet. */
@@ -36,7 +36,10 @@ export class StoreThread {
 
   /** @param epoch that of a database which is made now */
   constructor(role: "write" | "read", path: string, epoch: string = "") {
-    this.#worker = new Worker(new URL("./thread.ts", import.meta.url), { type: "module", name: `store ${role}` });
+    this.#worker = new Worker(new URL("./thread.ts", import.meta.url), {
+      type: "module",
+      name: `store ${role}`,
+    });
     this.#worker.onmessage = ({ data }: MessageEvent<Result>) => this.#settle(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();

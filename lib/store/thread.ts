@@ -22,8 +22,8 @@ scope.onmessage = ({ data }) => {
     const [role, path, epoch] = data.args as [string, string, string];
     const database = role === "write" ? new Writer(path, epoch) : new Reader(path);
     scope.onmessage = ({ data: call }) => {
-      const method = Reflect.get(database, call.method) as (...args: unknown[]) => unknown;
-      answer(call, () => method.apply(database, call.args));
+      const method = Reflect.get(database, call.method) as (...args: readonly unknown[]) => unknown;
+      answer(call, () => method.call(database, ...call.args));
     };
   });
 };
@@ -34,7 +34,9 @@ function answer({ id }: Call, action: () => unknown): void {
     scope.postMessage({ id, value: action() });
   } catch (error) {
     const code = error instanceof ParleyError ? error.code : "internal";
-    const message = error instanceof Error ? error.message : String(error);
-    scope.postMessage({ id, problem: { code, message } });
+    scope.postMessage({
+      id,
+      problem: { code, message: error instanceof Error ? error.message : String(error) },
+    });
   }
 }

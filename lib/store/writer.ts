@@ -8,7 +8,15 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { KEY_MS, TRIMMED_RUNS_PER_COMMIT } from "../limits.ts";
 import { openToWrite } from "./database.ts";
-import type { ChannelState, Commit, Committed, ConsumerState, LogState, ProducerState, Trim } from "./shapes.ts";
+import type {
+  ChannelState,
+  Commit,
+  Committed,
+  ConsumerState,
+  LogState,
+  ProducerState,
+  Trim,
+} from "./shapes.ts";
 
 /** Writes commits into one database. */
 export class Writer {
@@ -78,7 +86,9 @@ export class Writer {
       }
       for (const { channel, consumer } of commit.deletedConsumers) this.#deleteConsumer(channel, consumer);
       for (const consumer of commit.consumers) this.#setConsumer(consumer);
-      for (const { channel, key, sequence } of commit.keys) sql.setKey.run(channel, key, sequence, commit.time);
+      for (const { channel, key, sequence } of commit.keys) {
+        sql.setKey.run(channel, key, sequence, commit.time);
+      }
       if (commit.keys.length > 0) sql.forgetKeys.run(commit.time - KEY_MS);
       const committed = this.#trim(commit.trims);
       this.#database.exec("COMMIT");
@@ -158,8 +168,7 @@ const STATEMENTS = {
   setKey: "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?)",
   forgetKeys: "DELETE FROM keys WHERE time < ?",
   channel: "SELECT * FROM channels WHERE number = ?",
-  oldest:
-    "SELECT rowid AS id, first, count, time, size FROM runs WHERE channel = ? ORDER BY first LIMIT 1",
+  oldest: "SELECT rowid AS id, first, count, time, size FROM runs WHERE channel = ? ORDER BY first LIMIT 1",
   deleteRun: "DELETE FROM runs WHERE rowid = ?",
   shrink: "UPDATE channels SET first = ?, bytes = ? WHERE number = ?",
 } as const;

@@ -1,22 +1,16 @@
 import { assertEquals } from "@std/assert";
-import type { StoragePolicy } from "../../lib/broker/stored/policy.ts";
 import { serve } from "../../lib/server/serve.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { makeFolder } from "../harness/folder.ts";
 import { json, RawClient } from "../harness/raw_client.ts";
 
-const DURABLE: StoragePolicy = {
-  pattern: "d.>",
-  storage: "durable",
-  full: "drop-old",
-  maxAgeMs: Infinity,
-  maxBytes: Infinity,
-  maxMessages: Infinity,
-};
-
 async function start(store?: string) {
   const folder = store === undefined ? makeFolder() : undefined;
-  const server = await serve({ port: 0, stored: [DURABLE], store: store ?? `${folder!.path}/store` });
+  const server = await serve({
+    port: 0,
+    stored: [{ channels: "d.>", storage: "durable" }],
+    store: store ?? `${folder!.path}/store`,
+  });
   return {
     ...address(server),
     async [Symbol.asyncDispose]() {
