@@ -47,14 +47,14 @@ export interface PendingRun {
 const SIZES = [1024, 16 * 1024, MAX_STORED_RUN_BYTES];
 const MAX_FREE = 64;
 
-/** Buffers of runs, used again. */
+/** Buffers of runs, used again. They are shared, so that a log may write them in another thread without a copy. */
 export class RunBuffers {
   readonly #free: Uint8Array[][] = SIZES.map(() => []);
 
   /** Lends one of at least `bytes`. */
   take(bytes: number): Uint8Array {
     const size = SIZES.findIndex((size) => size >= bytes);
-    return this.#free[size]?.pop() ?? new Uint8Array(size < 0 ? bytes : SIZES[size]);
+    return this.#free[size]?.pop() ?? new Uint8Array(new SharedArrayBuffer(size < 0 ? bytes : SIZES[size]));
   }
 
   /** Returns one that nothing refers to any more. */
