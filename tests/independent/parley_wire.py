@@ -8,6 +8,7 @@ of a frame another thread is writing.
 """
 
 import json
+import re
 import socket
 import struct
 import time
@@ -182,6 +183,25 @@ def audit_opened(frame):
             and all(isinstance(body.get(key), bool) for key in ("publish", "subscribe", "respond")))
     if not good:
         raise Mismatch("OPENED with channel, number (as in the header), publish, subscribe and respond", str(frame))
+    audit_stored(body, frame)
+
+
+def audit_stored(body, frame):
+    """What OPENED says of a stored channel: whole, or not at all."""
+    kinds = [key for key in ("durable", "history") if key in body]
+    if not kinds:
+        extra = [key for key in ("epoch", "first", "last", "stored") if key in body]
+        if extra:
+            raise Mismatch(f"no {extra[0]} of a channel that is not stored", str(frame))
+        return
+    good = (len(kinds) == 1 and body[kinds[0]] is True
+            and isinstance(body.get("epoch"), str) and re.fullmatch("[A-Za-z0-9_-]{1,32}", body["epoch"])
+            and type(body.get("first")) is int and type(body.get("last")) is int
+            and body["first"] >= 1 and body["last"] >= body["first"] - 1)
+    if not good:
+        raise Mismatch("durable or history, epoch, first and last, which is first - 1 at the least", str(frame))
+    if "stored" in body and (type(body["stored"]) is not int or body["stored"] < 0):
+        raise Mismatch("stored, a whole number", str(frame))
 
 
 # ---------------------------------------------------------------- a connection
@@ -192,6 +212,7 @@ class Connection:
         self.name = None
         self.welcome = None
         self.answers_pings = True
+        self.places = {}  # of each stored channel: the sequence of the next message, and how often it was delivered
         self._buffer = bytearray()
         self._pings = 0
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -288,6 +309,48 @@ class Connection:
         if told != (channel, subscribe, respond):
             raise Mismatch(f"OPENED of {channel!r} with subscribe={subscribe} and respond={respond}", str(frame))
         return frame.channel
+
+    # ---- stored channels
+
+    def stored(self, count, timeout=DEADLINE):
+        """The next `count` MESSAGEs of stored channels, as (sequence, payload, times delivered before).
+
+        Every frame must be a MESSAGE, a POSITION or an announcement. What comes with each is kept in `last_frames`.
+        """
+        got, self.last_frames = [], []
+        while len(got) < count:
+            try:
+                frame = self.receive(timeout)
+            except (Silence, Closed) as problem:
+                raise Mismatch(f"{count} stored messages", f"{problem} after {got[-5:]} ({len(got)})") from None
+            if (entry := self.take_stored(frame)) is not None:
+                got.append(entry)
+                self.last_frames.append(frame)
+        return got
+
+    def stored_before_pong(self):
+        """As `stored`, but all that comes before a PONG."""
+        frames = self.before_pong()
+        return [entry for entry in map(self.take_stored, frames) if entry is not None]
+
+    def take_stored(self, frame):
+        """The sequence, payload and earlier deliveries of a MESSAGE; None for what may come between."""
+        if frame.type == POSITION:
+            sequence = int.from_bytes(frame.payload[:8], "big")
+            before = int.from_bytes(frame.payload[8:], "big") if len(frame.payload) == 12 else None
+            if before == 0:
+                raise Mismatch("12 bytes of POSITION only if it was delivered before", str(frame))
+            self.places[frame.channel] = [sequence, before]
+            return None
+        if frame.type == OPENED and frame.id == 0:
+            return None
+        if frame.type != MESSAGE or frame.channel not in self.places:
+            raise Mismatch("MESSAGE after a POSITION", str(frame))
+        place = self.places[frame.channel]
+        sequence, before = place
+        place[0] += 1
+        place[1] = None  # the count is that one message's
+        return sequence, frame.payload, before or 0
 
     def leave(self, channel, number, *, id=2):
         self.send(LEAVE, {"channel": channel}, id=id)

@@ -137,11 +137,20 @@ Deno.test("a token in a message is masked in its text and in its bytes, also one
 
 Deno.test("sequences are shown as numbers", () => {
   const sequence = new Uint8Array([0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 1, 0xf4]);
-  const show = (type: number, bytes: Uint8Array) =>
-    formatFrameDump(encodeFrame({ type, channel: 1, sender: 1 }, bytes)).split("\n").slice(7).map((row) =>
+  const show = (type: number, bytes: Uint8Array, sender = 1) =>
+    formatFrameDump(encodeFrame({ type, channel: 1, sender }, bytes)).split("\n").slice(7).map((row) =>
       row.slice(42)
     );
+  const two = new Uint8Array([...sequence.subarray(0, 8), ...sequence.subarray(0, 8)]);
   assertEquals(show(Type.ACK, sequence.subarray(0, 8)), ["4294967301: every message up to this sequence"]);
+  assertEquals(show(Type.ACK, sequence.subarray(0, 8), 0), [
+    "4294967301: sequence of the message, which is stored with all before it",
+  ]);
+  assertEquals(show(Type.RENEW, two), ["4294967301: from this sequence", "4294967301: to this sequence"]);
+  assertEquals(show(Type.POSITION, sequence, 0), [
+    "4294967301: sequence of the next message",
+    "500: times it was delivered before",
+  ]);
   assertEquals(show(Type.NAK, sequence), [
     "4294967301: sequence of the message",
     "500: milliseconds until it is delivered again",

@@ -45,7 +45,7 @@ export function payloadRows(header: Header, payload: Uint8Array, start: number, 
   const rows = rule === "json"
     ? controlRows(header, payload, start, mask)
     : Array.isArray(rule)
-    ? sequenceRows(header.type, payload, start)
+    ? sequenceRows(header, payload, start)
     : contentRows(header, payload, start, mask);
   if (missing > 0) {
     rows.push({ at: start + payload.length, bytes: "", field: "", meaning: `${countOf(missing)} missing` });
@@ -96,16 +96,19 @@ export function describeToken(token: unknown): string {
 }
 
 /** What the numbers of a payload mean, by type: the first sequence, and what follows it. */
-function sequenceMeanings(type: number, length: number): readonly [string, string] {
-  if (type === Type.POSITION) return ["sequence of the next message", "times it was delivered"];
+function sequenceMeanings({ type, sender }: Header, length: number): readonly [string, string] {
+  if (type === Type.POSITION) return ["sequence of the next message", "times it was delivered before"];
   if (type === Type.NAK) return ["sequence of the message", "milliseconds until it is delivered again"];
+  if (type === Type.ACK && sender === 0) {
+    return ["sequence of the message, which is stored with all before it", ""];
+  }
   return length > SEQUENCE_BYTES
     ? ["from this sequence", "to this sequence"]
     : ["every message up to this sequence", ""];
 }
 
-function sequenceRows(type: number, payload: Uint8Array, start: number): Row[] {
-  const meanings = sequenceMeanings(type, payload.length);
+function sequenceRows(header: Header, payload: Uint8Array, start: number): Row[] {
+  const meanings = sequenceMeanings(header, payload.length);
   const rows: Row[] = [];
   for (let at = 0; at < payload.length; at += SEQUENCE_BYTES) {
     const bytes = payload.subarray(at, at + SEQUENCE_BYTES);
