@@ -3095,6 +3095,11 @@ def run_all(settings):
             thread.start()
         return threads
 
+    for function, kind in chosen:
+        if settings.phase and kind == settings.phase:
+            report.run(function, settings)
+    if settings.phase:
+        return report
     waiting_threads = started("waiting")
     for function, kind in chosen:
         if kind == "quick":
@@ -3121,10 +3126,12 @@ def main():
     parser.add_argument("--only", default="", help="only checks whose name contains this")
     parser.add_argument("--seed", type=int, default=None, help="for the random bytes; printed, to run the same again")
     parser.add_argument("--times", action="store_true", help="how long each check took")
+    parser.add_argument("--phase", choices=("before", "after"), help="only the checks before or after a restart")
+    parser.add_argument("--run", default=uuid.uuid4().hex[:8],
+                        help="in the names of channels, so that runs don't meet; the same before and after a restart")
     settings = parser.parse_args()
     if settings.seed is None:
         settings.seed = random.SystemRandom().randrange(1 << 32)
-    settings.run = uuid.uuid4().hex[:8]  # channel names of this run only, so that runs don't meet
     print(f"seed {settings.seed}", flush=True)
     report = run_all(settings)
     print(f"{report.passed} passed, {report.failed} failed", flush=True)

@@ -2,6 +2,8 @@
 """Holds the stored channels of a running Parley/1 server against the specification page, as conformance.py does the rest.
 
     python3 tests/independent/conformance_stored.py --port PORT [--only SUBSTRING] [--seed N] [--times]
+    python3 tests/independent/conformance_stored.py --port PORT --run NAME --phase before   # then restart the server
+    python3 tests/independent/conformance_stored.py --port PORT --run NAME --phase after
 
 The server must let sessions in without a token and store these channels, and none of `ct.>`:
 
@@ -12,6 +14,7 @@ The server must let sessions in without a token and store these channels, and no
     cdold.>   durable, at most 3 messages, more are refused, for 1 s
 """
 
+import json
 import sys
 import threading
 import time
@@ -906,6 +909,64 @@ def a_consumer_overlaps_no_other_subscription(test):
     other.open(name, True, consumer="c")
     not_opened(other, "overlap", pattern, subscribe=True)
     not_opened(other, "overlap", pattern, subscribe=True, group="g")
+
+
+# ---------------------------------------------------------------- a restart
+
+def before(function):
+    conformance.CHECKS.append((function, "before"))
+
+
+def after(function):
+    conformance.CHECKS.append((function, "after"))
+
+
+def of_restart(test, suffix, first="cd"):
+    """A channel that the check before the restart and the one after it share."""
+    return f"{first}.{test.settings.run}.restart.{suffix}"
+
+
+@before
+def what_survives_a_restart(test):
+    name, past = of_restart(test, "a"), of_restart(test, "h", "ch")
+    session, number = publisher(test, name, producer="import")
+    store(session, number, *[b"%d" % n for n in range(1, 6)])
+    epoch = session.opened["epoch"]
+    history_number = session.open(past)
+    session.send(MESSAGE, b"1", channel=history_number)
+    reader, _ = consumer(test, name)
+    same(reader.stored(5), numbered(1, 5))
+    ack(reader, number, 3)
+    nak(reader, number, 4, SET_ASIDE)
+    quiet(session)
+    none(reader)
+    notes = {"epoch": epoch, "number": number, "session": session.number, "past": session.opened["epoch"]}
+    receipt(session, session.open(of_restart(test, "notes")), json.dumps(notes).encode())
+
+
+@after
+def what_has_survived_a_restart(test):
+    name, past = of_restart(test, "a"), of_restart(test, "h", "ch")
+    session = test.session()
+    session.open(of_restart(test, "notes"), True, **{"from": "all"})
+    notes = json.loads(session.stored(1)[0][1])
+    require(session.number > notes["session"], f"a session number after {notes['session']}", session.number)
+    number = session.open(name, True, **{"from": {"sequence": 1, "epoch": notes["epoch"]}})
+    require(number == notes["number"], f"number {notes['number']}", number)
+    same(session.stored(5), numbered(1, 5))
+    require({frame.sender for frame in session.last_frames} == {notes["session"]}, "the sender as it was",
+            str(session.last_frames[0]))
+    producer, _ = publisher(test, name, producer="import")
+    require(producer.opened["stored"] == 5, "stored 5", producer.opened)
+    require(receipt(producer, number, b"6") == 6, "sequence 6", "another")
+    reader, _ = consumer(test, name)
+    got = [entry[:2] for entry in reader.stored(2)]  # the count of deliveries may be lost
+    require(got == [(5, b"5"), (6, b"6")], "what was neither acknowledged nor set aside", got)
+    none(reader)
+    session.open(past)
+    require(session.opened["last"] == 0 and session.opened["epoch"] != notes["past"], "an empty history of a new epoch",
+            session.opened)
+    not_opened(session, "epoch_changed", past, subscribe=True, **{"from": {"sequence": 1, "epoch": notes["past"]}})
 
 
 if __name__ == "__main__":

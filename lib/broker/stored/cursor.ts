@@ -97,7 +97,8 @@ export class Cursor {
     this.#isReading = true;
     try {
       while (this.#hasRoom && !this.#isStopped && this.next <= this.#source.last) {
-        const at = this.next;
+        // What was dropped is not sent, even if the row that it was in is still there.
+        const at = this.next = Math.max(this.next, this.#source.first);
         const runs = await this.#source.read(at, READ_AHEAD_BYTES);
         if (this.next !== at || this.#isStopped) continue; // it was moved meanwhile
         // What is missing was dropped, or is damaged.
