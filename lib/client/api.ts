@@ -10,6 +10,7 @@ import type {
   PublishOptions,
   RequestOptions,
   RespondOptions,
+  SendOptions,
   SubscribeOptions,
   WaitOptions,
 } from "./options.ts";
@@ -44,6 +45,10 @@ export interface Subscription extends AsyncIterableIterator<Message, undefined>,
    * than 1,000 at first, only 1,000 of those are in it.
    */
   readonly members: ReadonlyMap<number, string>;
+  /** The stored channel as it was when it was opened last; undefined for a pattern, and if the channel is not stored. */
+  readonly stored: StoredChannel | undefined;
+  /** How many channels send their last message to a pattern that begins `from: "last"`; otherwise undefined. */
+  readonly lastCount: number | undefined;
   /** How many sessions are subscribed, also if `members` does not list them all. */
   readonly memberCount: number;
   /** The next message; waits for one. */
@@ -52,6 +57,36 @@ export interface Subscription extends AsyncIterableIterator<Message, undefined>,
   return(): Promise<IteratorReturnResult<undefined>>;
   /** Ends the subscription, drops the messages that were not iterated, and waits until the server has confirmed. */
   end(): Promise<void>;
+}
+
+/** What the server has of a stored channel. */
+export interface StoredChannel {
+  /** On disk, or in the server's memory. */
+  readonly storage: "durable" | "history";
+  /** Names this series of sequences; it changes only if they begin anew. */
+  readonly epoch: string;
+  /** The lowest sequence that is stored; `last + 1` if there is none. */
+  readonly first: number;
+  /** The highest sequence ever stored. */
+  readonly last: number;
+}
+
+/** Publishes on one durable channel, each message stored once. It lives as long as its client. */
+export interface Producer {
+  /** The channel. */
+  readonly channel: string;
+  /** The producer's name. */
+  readonly name: string;
+  /** How many of its messages are stored, ever, as far as the client knows: where a program goes on. */
+  readonly stored: number;
+  /**
+   * Publishes one message; see {@linkcode Client.publish}. If the connection breaks before it is stored, it is sent again
+   * when there is another, unless it is stored already.
+   *
+   * @throws {ParleyError} `fenced` once another session has become this producer; `not_stored` if the message could not
+   * be stored; `epoch_changed` if the channel began anew; otherwise as `Client.publish`
+   */
+  publish(payload: Payload, options?: SendOptions): Promise<void>;
 }
 
 /**
@@ -120,11 +155,17 @@ export interface Client extends AsyncDisposable {
    * and otherwise as soon as there is; the first on a channel waits for the server's permission. It does not say that
    * the message was received; `flush` does.
    *
+   * On a durable channel it resolves when the message is stored: a crash of the server or a loss of power after that
+   * does not lose it. Calls of one turn of the event loop share a receipt, so do not await each one of many: publish
+   * some, and await the last or all. If the connection breaks before the receipt has come, the call rejects with
+   * `interrupted`: the message may or may not be stored. As a producer, it is sent again and stored once.
+   *
    * While the connection is interrupted, messages are kept (see `ReconnectOptions.keptBytes`).
    *
    * @throws {ParleyError} `bad_channel`; `forbidden` if the session may not publish there; `too_large` above the
-   * server's limit; `backlog_full` if too much waits; `closed`, or the error that ended the client; or the server's
-   * error for an earlier message on this channel
+   * server's limit; `backlog_full` if too much waits; `not_stored` if a durable channel could not store it;
+   * `interrupted`; `not_durable` for a producer of a channel that is not; `closed`, or the error that ended the client;
+   * or the server's error for an earlier message on this channel
    *
    * @example
    * ```ts
@@ -138,12 +179,40 @@ export interface Client extends AsyncDisposable {
    */
   publish(channel: string, payload: Payload, options?: PublishOptions): Promise<void>;
   /**
+   * Becomes a producer of a durable channel: each message is stored once, however often the connection breaks or the
+   * program is started again. `stored` says how many messages are, so that a program knows where to go on. Another
+   * session that becomes the same producer takes it over, and this one is `fenced`.
+   *
+   * From then on, all that this client publishes on the channel is the producer's.
+   *
+   * @param name 1 to 64 of `A-Z a-z 0-9 _ -`; with tokens, each subject has its own
+   * @throws {ParleyError} `not_durable`; `forbidden`; `limit`; `bad_argument`; `timed_out`; `closed`, or the error that
+   * ended the client; the reason of `signal`
+   *
+   * @example An import that can be started again
+   * ```ts
+   * import { connect } from "@parley/parley";
+   *
+   * async function importLines(url: string, lines: string[]) {
+   *   await using client = await connect({ url });
+   *   const producer = await client.producer("orders.new", "import-7");
+   *   for (const line of lines.slice(producer.stored)) await producer.publish(line);
+   * }
+   * ```
+   */
+  producer(channel: string, name: string, options?: WaitOptions): Promise<Producer>;
+  /**
    * Subscribes to a channel or pattern. Subscriptions with equal options share one on the wire. One that the protocol
    * does not allow beside the others of a session, such as a group that overlaps one of them, gets a connection of its
    * own; `echo: false` is then not possible for a group.
    *
+   * On a stored channel, `from` says where to begin. After a broken connection the subscription goes on behind the last
+   * message it got. As a `consumer`, what was not acknowledged comes again.
+   *
    * @throws {ParleyError} `bad_channel`; `forbidden`; `limit`; `overlap`; `bad_argument` for options that are not known
-   * or contradict each other; `timed_out`; `closed`, or the error that ended the client; the reason of `signal`
+   * or contradict each other; `bad_payload` for `from` on a channel that is not stored; `not_durable` for a consumer of
+   * one that is not durable; `epoch_changed` for a sequence of another epoch; `timed_out`; `closed`, or the error that
+   * ended the client; the reason of `signal`
    */
   subscribe(channelOrPattern: string, options?: SubscribeOptions): Promise<Subscription>;
   /**
@@ -182,9 +251,9 @@ export interface Client extends AsyncDisposable {
    * @throws {ParleyError} as `publish`; `interrupted`; `no_such_session` for an earlier message to the same id, or for
    * an id that this client had before
    */
-  sendTo(sessionId: number, payload: Payload, options?: PublishOptions): Promise<void>;
+  sendTo(sessionId: number, payload: Payload, options?: SendOptions): Promise<void>;
   /**
-   * Waits until the server has taken everything published before. The default of `timeoutMs` is 5,000.
+   * Waits until the server has taken everything published before, and stored what was for durable channels. The default of `timeoutMs` is 5,000.
    *
    * @throws {ParleyError} `timed_out`; the error of the connection if it broke before that was known; or the server's
    * rejection of a message that no call has reported yet

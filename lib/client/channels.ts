@@ -4,10 +4,12 @@
  * @module
  */
 
+import type { Opened } from "../wire/control.ts";
 import { covers, isPattern } from "../wire/names.ts";
 import { MAX_NAMES } from "./limits.ts";
 import type { MessageQueue } from "./queue.ts";
 import type { Origin, SendReply } from "./message.ts";
+import { type Place, Position } from "./position.ts";
 import type { SessionChannel } from "./session_channel.ts";
 import type { ClientSubscription } from "./subscription.ts";
 
@@ -17,6 +19,10 @@ export interface Route extends Origin {
   readonly subscribers: readonly ClientSubscription[];
   /** The queue of what responds by the channel's name, or else by a pattern that covers it. */
   readonly requests: MessageQueue | undefined;
+  /** Where this session is in the channel; undefined unless it is stored. */
+  readonly position: Position | undefined;
+  /** Whether a jump of the sequence means that messages were missed. */
+  readonly isGapless: boolean;
   /** Whether anything has come on the channel since the last search for one to forget. */
   isUsed: boolean;
 }
@@ -29,6 +35,8 @@ export class Channels {
   readonly #leaving = new Set<SessionChannel>();
   /** The numbers that the server has announced and this session has not left since. */
   readonly #names = new Map<number, string>();
+  /** Of the stored ones among them. */
+  readonly #positions = new Map<number, Position>();
   /** Where the last search for a number to forget ended. */
   #searching = this.#names.entries();
   #hasForgotten = false;
@@ -76,13 +84,20 @@ export class Channels {
     if (this.#byName.get(channel.name) === channel) this.#byName.delete(channel.name);
     this.#routes.clear();
     if (!isPattern(channel.name)) {
-      if (!this.#byName.get(channel.name)?.isOpen) this.#names.delete(channel.channelId);
+      if (!this.#byName.get(channel.name)?.isOpen && !this.#isCovered(channel.name)) {
+        this.#forget(channel.channelId);
+      }
       return;
     }
     for (const [id, name] of this.#names) {
       if (!covers(channel.name, name) || this.#byName.has(name)) continue;
-      if (!this.#isCovered(name)) this.#names.delete(id);
+      if (!this.#isCovered(name)) this.#forget(id);
     }
+  }
+
+  #forget(id: number): void {
+    this.#names.delete(id);
+    this.#positions.delete(id);
   }
 
   #isCovered(name: string): boolean {
@@ -95,13 +110,34 @@ export class Channels {
     this.#routes.clear();
   }
 
-  /** Call this at every OPENED. `channelId` is the channel's number, or 0 for a pattern. */
-  opened(name: string, channelId: number): void {
+  /** Call this at every OPENED. Its number is 0 for a pattern. Returns whether the epoch has changed. */
+  opened({ channel: name, number: channelId, epoch }: Opened): boolean {
     if (channelId !== 0) this.#names.set(channelId, name);
+    const position = this.#positions.get(channelId);
+    if (epoch !== undefined && channelId !== 0 && position?.epoch !== epoch) {
+      this.#positions.set(channelId, new Position(epoch));
+    }
     // An announcement of one more channel changes no route but its own.
     if (this.#byName.has(name)) this.#routes.clear();
     else this.#routes.delete(channelId);
     if (this.#names.size > MAX_NAMES) this.#forgetOne();
+    return position !== undefined && position.epoch !== epoch;
+  }
+
+  /** Where the next session goes on in the stored channels that are subscribed to by their names. */
+  *places(): Iterable<[name: string, place: Place]> {
+    for (const { name, channelId, subscriptions } of this.all()) {
+      const position = this.#positions.get(channelId);
+      const [first] = subscriptions;
+      const isOwn = first !== undefined && first.group === undefined && first.consumption === undefined;
+      if (!isOwn || position === undefined || position.next === 0 || isPattern(name)) continue;
+      yield [name, { epoch: position.epoch, next: position.next }];
+    }
+  }
+
+  /** Where this session is in a stored channel. */
+  positionOf(channelId: number): Position | undefined {
+    return this.#positions.get(channelId);
   }
 
   /** How many channel numbers are known. */
@@ -128,7 +164,7 @@ export class Channels {
       const [id, name] = value;
       const route = this.#routes.get(id);
       if (!route?.isUsed && !this.#byName.has(name)) {
-        this.#names.delete(id);
+        this.#forget(id);
         this.#routes.delete(id);
         this.#hasForgotten = true;
         return;
@@ -158,7 +194,16 @@ export class Channels {
     const subscribers = matching.flatMap(({ subscriptions }) => [...subscriptions]);
     const responding = matching.filter(({ requests }) => requests !== undefined);
     const requests = (responding.find((channel) => channel.name === name) ?? responding[0])?.requests;
-    const route = { name, channelId, subscribers, requests, sendReply: this.#sendReply, isUsed: true };
+    const route = {
+      name,
+      channelId,
+      subscribers,
+      requests,
+      sendReply: this.#sendReply,
+      position: this.#positions.get(channelId),
+      isGapless: subscribers.length > 0 && matching.every((channel) => channel.isGapless),
+      isUsed: true,
+    };
     this.#routes.set(channelId, route);
     return route;
   }

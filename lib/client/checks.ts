@@ -5,9 +5,10 @@
  */
 
 import { ParleyError } from "../errors.ts";
-import { MAX_NAME_LENGTH } from "../limits.ts";
+import { MAX_ACK_SECONDS, MAX_DELIVERIES, MAX_NAME_LENGTH, MAX_WINDOW } from "../limits.ts";
 import { channelProblem, isPattern } from "../wire/names.ts";
 import type { SubscribeOptions } from "./options.ts";
+import { fromProblem } from "./position.ts";
 
 /** @throws {ParleyError} `bad_channel` unless `name` names a channel or a pattern */
 export function checkNameOrPattern(name: string): void {
@@ -23,15 +24,29 @@ export function checkName(name: string): void {
 }
 
 const WAIT = { signal: isSignal, timeoutMs: isPositive } as const;
+/** The name of a producer or consumer. */
+const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const SEND = { kind: isAny, headers: isAny, ...WAIT } as const;
 
 /** What each option of each call may be. */
 export const OPTIONS = {
   wait: WAIT,
-  publish: SEND,
+  publish: { ...SEND, producer: isStoredName },
+  sendTo: SEND,
   reply: { kind: isAny, headers: isAny },
   request: SEND,
-  subscribe: { group: isGroup, echo: isBoolean, presence: isBooleanOrFunction, ...WAIT },
+  subscribe: {
+    group: isGroup,
+    echo: isBoolean,
+    presence: isBooleanOrFunction,
+    from: fromProblem,
+    consumer: isStoredName,
+    window: within(1, MAX_WINDOW),
+    exclusive: isBoolean,
+    ackSeconds: within(1, MAX_ACK_SECONDS),
+    deliveries: within(0, MAX_DELIVERIES),
+    ...WAIT,
+  },
   respond: { concurrency: isPositive, onError: isFunction, ...WAIT },
   reconnect: { initialMs: isPositive, maxMs: isPositive, giveUpMs: isPositive, keptBytes: isNotNegative },
   connect: {
@@ -79,9 +94,22 @@ export function checkOptions(call: keyof typeof OPTIONS, options: object | undef
 export function checkSubscribe(name: string, options: SubscribeOptions): void {
   checkNameOrPattern(name);
   checkOptions("subscribe", options);
+  const { group, echo = true, consumer, exclusive, window, ackSeconds, deliveries } = options;
+  if (consumer === undefined && (exclusive || (window ?? ackSeconds ?? deliveries) !== undefined)) {
+    throw badArgument("window, exclusive, ackSeconds and deliveries need a consumer");
+  }
+  if (consumer !== undefined && (group !== undefined || !echo || isPattern(name))) {
+    throw badArgument("a consumer takes all messages of one channel: no group, no echo: false, no pattern");
+  }
   if (options.presence && isPattern(name)) {
     throw badArgument(`presence needs a channel's own name, and ${name} is a pattern`);
   }
+}
+
+/** @throws {ParleyError} `bad_argument` unless `name` can name a producer */
+export function checkProducer(name: string): void {
+  const expected = isStoredName(name);
+  if (expected !== undefined) throw badArgument(`a producer's name must be ${expected}, not ${show(name)}`);
 }
 
 /** A value for an error: numbers and text as they are written, of others only what they are. */
@@ -112,6 +140,16 @@ function isText(value: unknown): string | undefined {
 function isGroup(value: unknown): string | undefined {
   const isName = typeof value === "string" && value.length > 0 && value.length <= MAX_NAME_LENGTH;
   return isName && !/\p{Cc}/u.test(value) ? undefined : `1 to ${MAX_NAME_LENGTH} characters without controls`;
+}
+
+function isStoredName(value: unknown): string | undefined {
+  return typeof value === "string" && NAME.test(value) ? undefined : "1 to 64 of A-Z a-z 0-9 _ -";
+}
+
+function within(least: number, most: number): (value: unknown) => string | undefined {
+  const expected = `a whole number from ${least} to ${most}`;
+  return (value) =>
+    Number.isInteger(value) && (value as number) >= least && (value as number) <= most ? undefined : expected;
 }
 
 function isBoolean(value: unknown): string | undefined {

@@ -5,13 +5,13 @@
  */
 
 import { ParleyError } from "../errors.ts";
-import type { Client, Handler, Responder, Subscription } from "./api.ts";
+import type { Client, Handler, Producer, Responder, Subscription } from "./api.ts";
 import { callSafely } from "./callback.ts";
-import { badArgument, checkNameOrPattern, checkOptions, checkSubscribe } from "./checks.ts";
+import { badArgument, checkNameOrPattern, checkOptions, checkProducer, checkSubscribe } from "./checks.ts";
 import type { Connector } from "./connector.ts";
 import type { SharedDelivery } from "./delivery.ts";
-import type { ClientEvent } from "./events.ts";
-import { KEPT_BYTES, MAX_PENDING_FACTOR, PENDING_BYTES, PING_MS } from "./limits.ts";
+import type { ClientEvent, Missing } from "./events.ts";
+import { KEPT_BYTES, PENDING_BYTES, PING_MS } from "./limits.ts";
 import { Inbox } from "./inbox.ts";
 import type { Message, Payload } from "./message_types.ts";
 import type {
@@ -20,9 +20,11 @@ import type {
   ReconnectOptions,
   RequestOptions,
   RespondOptions,
+  SendOptions,
   SubscribeOptions,
   WaitOptions,
 } from "./options.ts";
+import { ClientProducer } from "./producer.ts";
 import { Publisher } from "./publisher.ts";
 import { type ReconnectingEvents, ReconnectingSession } from "./reconnecting.ts";
 import { Requester } from "./requester.ts";
@@ -70,7 +72,7 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
     this.#requester = new Requester(this.#main);
     this.#publisher = new Publisher(this.#main, {
       keptBytes: this.#reconnect?.keptBytes ?? KEPT_BYTES,
-      openingBytes: pendingBytes * MAX_PENDING_FACTOR,
+      pendingBytes,
       onError,
     });
   }
@@ -95,7 +97,13 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
     return this.#publisher.publish(channel, payload, options);
   }
 
-  sendTo(sessionId: number, payload: Payload, options?: PublishOptions): Promise<void> {
+  async producer(channel: string, name: string, options?: WaitOptions): Promise<Producer> {
+    checkProducer(name);
+    const durable = await this.#publisher.producer(channel, name, options);
+    return new ClientProducer(durable, name);
+  }
+
+  sendTo(sessionId: number, payload: Payload, options?: SendOptions): Promise<void> {
     return this.#publisher.sendTo(sessionId, payload, options);
   }
 
@@ -110,6 +118,7 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
     const subscription = new ClientSubscription(name, options, this.backlog, async (ended) => {
       if (line === undefined) return;
       line.subscriptions.delete(ended);
+      if (![...line.subscriptions].some(({ channel }) => channel === name)) line.places.delete(name);
       await line.current?.unsubscribe(ended);
       if (this.#further.has(line) && line.subscriptions.size === 0) await line.close("no more subscriptions");
     });
@@ -202,7 +211,12 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
     const wait = new Wait("close", undefined, PING_MS);
     let failure: unknown;
     const lines = [this.#main, ...this.#further];
-    for (const { subscriptions } of lines) for (const { queue } of subscriptions) queue.clear();
+    for (const { subscriptions } of lines) {
+      for (const { queue, consumption } of subscriptions) {
+        queue.clear();
+        consumption?.flush();
+      }
+    }
     this.inbox.clear();
     const { current } = this.#main;
     if (this.#publisher.keptCount > 0 && current !== undefined) {
@@ -214,6 +228,11 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
     await this.closed;
     if (failure !== undefined) throw failure;
     this.#publisher.throwReports();
+  }
+
+  /** See `SharedDelivery`. */
+  missed(missing: Missing): void {
+    this.#event({ type: "missed", ...missing });
   }
 
   #event(event: ClientEvent): void {

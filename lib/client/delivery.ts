@@ -6,14 +6,18 @@
 
 import { ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
-import { type Header, INBOX, MESSAGE_HEADERS, Type } from "../wire/header.ts";
+import type { Opened } from "../wire/control.ts";
+import { type Header, INBOX, MESSAGE_HEADERS, Type, u32 } from "../wire/header.ts";
 import { decodeMessageHeaders } from "../wire/message_headers.ts";
-import type { Channels } from "./channels.ts";
+import { deliveriesBefore, firstSequence } from "../wire/sequences.ts";
+import type { Channels, Route } from "./channels.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import { replyFailed } from "./error_reply.ts";
+import type { Missing } from "./events.ts";
 import type { ChannelEvents } from "./inbound.ts";
 import { MAX_NAMES, OVERFLOW_BYTES } from "./limits.ts";
 import { INBOX_NAME, type SendReply } from "./message.ts";
+import type { Position } from "./position.ts";
 import type { Backlog, MessageQueue } from "./queue.ts";
 
 /** What the sessions of one client share. */
@@ -26,6 +30,8 @@ export interface SharedDelivery {
   readonly isInboxUsed: boolean;
   /** The id of the session that publishes, whose messages subscriptions without echo skip. */
   readonly publisherId: number;
+  /** Subscriptions to a stored channel do not get some of its messages. */
+  missed(missing: Missing): void;
 }
 
 const INBOX_ORIGIN = { name: INBOX_NAME, channelId: 0 };
@@ -51,7 +57,7 @@ export class Delivery implements ChannelEvents {
   }
 
   /** See `ChannelEvents.run`. */
-  run(bytes: Uint8Array, from: number, to: number, channel: number): boolean {
+  run(bytes: Uint8Array, from: number, to: number, channel: number, count: number): boolean {
     if (channel >= INBOX) return this.#direct(bytes, from, to);
     const route = this.#channels.routeOf(channel);
     if (route === undefined) {
@@ -69,6 +75,10 @@ export class Delivery implements ChannelEvents {
     for (const { queue } of subscribers) {
       if (queue.isFull && this.#mustPause()) return false;
     }
+    if (route.position !== undefined) {
+      this.#stored(bytes, from, to, route, route.position, count);
+      return true;
+    }
     for (const { queue, echo } of subscribers) {
       queue.push(bytes.slice(from, to), route, echo ? 0 : this.#shared.publisherId);
     }
@@ -79,14 +89,17 @@ export class Delivery implements ChannelEvents {
   frame(header: Header, bytes: Uint8Array, from: number, to: number): boolean {
     switch (header.type) {
       case Type.MESSAGE:
-        return this.run(bytes, from, to, header.channel);
+        return this.run(bytes, from, to, header.channel, 1);
       case Type.REQUEST:
         return this.#request(header, bytes, from, to);
       case Type.OPENED: {
         const announced = this.#connection.inbound.decode("OPENED", bytes, from, to);
-        if (announced !== undefined) this.#channels.opened(announced.channel, announced.number);
+        if (announced !== undefined) this.#announced(announced);
         return true;
       }
+      case Type.POSITION:
+        this.#positioned(header.channel, bytes, from, to);
+        return true;
       default: {
         const type = header.type === Type.JOINED ? "joined" : "parted";
         const member = this.#connection.inbound.decode(
@@ -104,6 +117,63 @@ export class Delivery implements ChannelEvents {
         return true;
       }
     }
+  }
+
+  /** Queues messages of a stored channel, with their sequences. */
+  #stored(
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    route: Route,
+    position: Position,
+    count: number,
+  ): void {
+    const before = position.deliveriesBefore;
+    if (before > 0 && count > 1) { // a redelivery is one message
+      const next = from + HEADER_BYTES + u32(bytes, from + 4);
+      this.#stored(bytes, from, next, route, position, 1);
+      return this.#stored(bytes, next, to, route, position, count - 1);
+    }
+    const sequence = position.next;
+    if (sequence > 0) position.next += count;
+    position.deliveriesBefore = 0;
+    for (const { queue, echo, beginsAt, consumption } of route.subscribers) {
+      let first = sequence;
+      let at = from;
+      for (; first < beginsAt && at < to; first++) at += HEADER_BYTES + u32(bytes, at + 4);
+      if (at === to) continue;
+      const consumer = consumption?.acknowledgements;
+      if (before === 0) consumer?.delivered(first, count);
+      queue.push(bytes.slice(at, to), route, echo ? 0 : this.#shared.publisherId, {
+        sequence: first,
+        last: sequence + count - 1,
+        deliveries: before + 1,
+        consumer,
+      });
+    }
+  }
+
+  /** The next message of a stored channel has another sequence than the one after the last. */
+  #positioned(channelId: number, bytes: Uint8Array, from: number, to: number): void {
+    const route = this.#channels.routeOf(channelId);
+    const position = route?.position;
+    if (route === undefined || position === undefined) return; // it was left
+    const sequence = firstSequence(bytes, from);
+    if (route.isGapless && position.next > 0 && sequence > position.next) {
+      this.#shared.missed({ channel: route.name, from: position.next, to: sequence - 1 });
+    }
+    position.next = sequence;
+    position.deliveriesBefore = deliveriesBefore(bytes, from, to);
+  }
+
+  /** The server has told the number of a channel, or that a stored channel begins anew. */
+  #announced(opened: Opened): void {
+    const { channel, number } = opened;
+    const before = this.#channels.positionOf(number)?.next ?? 0;
+    if (!this.#channels.opened(opened)) return;
+    const subscribers = this.#channels.routeOf(number)?.subscribers ?? [];
+    if (subscribers.length > 0) this.#shared.missed({ channel, from: before, to: undefined });
+    for (const subscription of subscribers) subscription.restarted();
   }
 
   #direct(bytes: Uint8Array, from: number, to: number): boolean {

@@ -14,6 +14,7 @@ export type ClientEvent =
   | { readonly type: "connected"; readonly sessionId: number; readonly server: string }
   | InterruptedEvent
   | ResumedEvent
+  | MissedEvent
   /** The client is over, after `close` or because of `error`. */
   | { readonly type: "closed"; readonly error: ParleyError | undefined };
 
@@ -41,12 +42,33 @@ export interface ResumedEvent {
   readonly previousSessionId: number;
   /** How long the connection was interrupted, in milliseconds. */
   readonly interruptedMs: number;
-  /** The channels and patterns on which messages may be missing. */
+  /** The channels and patterns on which messages may be missing: those that are not stored, and patterns. */
   readonly subscriptions: readonly string[];
+  /** What is missing of stored channels, because it was stored no longer. */
+  readonly missing: readonly Missing[];
   /** The channels and patterns whose requests are answered again. */
   readonly responders: readonly string[];
-  /** Whether the subscriptions were resumed without a gap. Only stored channels can be. */
+  /** Whether no message is missing: all subscriptions are to stored channels, and went on where they were. */
   readonly recovered: boolean;
   /** How many messages that were published meanwhile are being sent now. */
   readonly kept: number;
+}
+
+/** Messages of a stored channel that its subscriptions do not get. */
+export interface Missing {
+  /** The channel. */
+  readonly channel: string;
+  /** The first sequence that is missing. */
+  readonly from: number;
+  /** The last one; undefined if the channel's sequences began anew, so that it cannot be told. */
+  readonly to: number | undefined;
+}
+
+/**
+ * A subscription to a stored channel goes on behind messages that it did not get: retention removed them before they
+ * were read, they are damaged, or the channel was deleted.
+ */
+export interface MissedEvent extends Missing {
+  /** Which event this is. */
+  readonly type: "missed";
 }

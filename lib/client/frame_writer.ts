@@ -90,6 +90,18 @@ export class FrameWriter {
     if (this.#trace !== undefined) this.#show(payload);
   }
 
+  /** Queues `bytes[0, length)`: whole frames with the number of this session. */
+  frames(bytes: Uint8Array, length: number): void {
+    this.#outbox.send(bytes, 0, length);
+    if (this.#trace === undefined) return;
+    for (let at = 0; at < length;) {
+      const header = readHeader(bytes, at);
+      const next = at + HEADER_BYTES + header.length;
+      this.#trace("out", header, bytes.subarray(at + HEADER_BYTES, next), this.sender);
+      at = next;
+    }
+  }
+
   /** Queues a control frame. */
   control(type: number, id: number, payload: unknown): void {
     this.frame(type, 0, id, 0, encoder.encode(JSON.stringify(payload)));

@@ -17,12 +17,12 @@ import type { PendingCalls } from "./pending_calls.ts";
 /** Takes the frames about channels. */
 export interface ChannelEvents {
   /**
-   * Takes neighbouring messages of one channel or inbox, `bytes[from, to)`.
+   * Takes `count` neighbouring messages of one channel or inbox, `bytes[from, to)`.
    *
    * @returns whether they were taken; `false` after `ClientConnection.pause`, and the same bytes come again
    */
-  run(bytes: Uint8Array, from: number, to: number, channel: number): boolean;
-  /** Takes a REQUEST, JOINED, PARTED, an announcement, or a MESSAGE that is not in a run; otherwise as `run`. */
+  run(bytes: Uint8Array, from: number, to: number, channel: number, count: number): boolean;
+  /** Takes a REQUEST, JOINED, PARTED, POSITION, an announcement, or a MESSAGE that is not in a run; otherwise as `run`. */
   frame(header: Header, bytes: Uint8Array, from: number, to: number): boolean;
 }
 
@@ -100,9 +100,9 @@ export class Inbound implements FrameHandler {
   }
 
   /** See `FrameHandler.run`. */
-  run(bytes: Uint8Array, from: number, to: number, _count: number, channel: number): number {
+  run(bytes: Uint8Array, from: number, to: number, count: number, channel: number): number {
     if (this.#isStopped) return from;
-    if (!this.#isClosing && !this.#channels!.run(bytes, from, to, channel)) return from;
+    if (!this.#isClosing && !this.#channels!.run(bytes, from, to, channel, count)) return from;
     if (this.#trace !== undefined) {
       for (let at = from; at < to; at += HEADER_BYTES + u32(bytes, at + 4)) this.#show(bytes, at);
     }
@@ -173,7 +173,7 @@ export class Inbound implements FrameHandler {
         return bye && this.#events.byeReceived(bye.reason);
       }
       default:
-        // OPENED, LEFT or REPLY. A REPLY that came too late has no call.
+        // OPENED, LEFT, REPLY or ACK. A REPLY that came too late has no call.
         this.#calls.answer(header, bytes, from, to);
     }
   }
@@ -189,5 +189,5 @@ export class Inbound implements FrameHandler {
 /** Whether a frame goes to {@linkcode ChannelEvents}. Only those may have to wait; all others are handled at once. */
 function isAboutChannels({ type, id }: Header): boolean {
   return type === Type.MESSAGE || type === Type.REQUEST || type === Type.JOINED || type === Type.PARTED ||
-    type === Type.OPENED && id === 0;
+    type === Type.POSITION || type === Type.OPENED && id === 0;
 }

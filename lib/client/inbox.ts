@@ -4,6 +4,8 @@
  * @module
  */
 
+import { INBOX } from "../wire/header.ts";
+import { INBOX_NAME } from "./message.ts";
 import type { Message } from "./message_types.ts";
 import { type Backlog, MessageQueue } from "./queue.ts";
 
@@ -21,4 +23,14 @@ export class Inbox extends MessageQueue implements AsyncIterable<Message> {
     this.#used();
     return { next: () => this.next() };
   }
+}
+
+/** The channel field of messages to a session. */
+export function inboxOf(session: number): number {
+  return (INBOX | session) >>> 0;
+}
+
+/** A name for an inbox that no channel has. */
+export function inboxKey(channel: number): string {
+  return `${INBOX_NAME}.${channel}`;
 }

@@ -59,6 +59,15 @@ export const MAX_REJECTIONS = 64;
 /** Requests that one responder handles at once; more wait in its queue. */
 export const CONCURRENCY = 64;
 
+/** After so many bytes a batch of messages for a durable channel is sent, with a receipt; some writes' worth. */
+export const BATCH_BYTES = 64 * KiB;
+
+/** Batches on one channel that may wait for their receipts. More messages gather meanwhile into larger ones. */
+export const MAX_BATCHES = 1024;
+
+/** How often the messages in hand are renewed, in parts of the time after which they would be delivered again. */
+export const RENEWALS = 3;
+
 /** How long `close` waits for the server to take what was published, and then for the last writes. */
 export const CLOSE_MS = 5_000;
 

@@ -7,6 +7,7 @@
 import { ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
 import { KIND_MASK, MESSAGE_HEADERS, Type, u16, u32 } from "../wire/header.ts";
+import { SET_ASIDE_NOW } from "../wire/sequences.ts";
 import { decodeMessageHeaders, type MessageHeaders } from "../wire/message_headers.ts";
 import { badArgument, checkOptions } from "./checks.ts";
 import type { ContentKind, Message, Payload, ReplyOptions, Request, Schema } from "./message_types.ts";
@@ -36,6 +37,26 @@ export interface Origin {
   readonly sendReply?: SendReply;
 }
 
+/** What a message tells the server on behalf of its consumer. */
+export interface Settlements {
+  /** Of a message that is delivered for the first time, or again. */
+  ack(sequence: number, isAgain: boolean): void;
+  /** `delayMs` as in NAK. */
+  nak(sequence: number, delayMs: number, isAgain: boolean): void;
+  renew(sequence: number): void;
+}
+
+/** Where neighbouring messages of a stored channel are in it. */
+export interface StoredPlace {
+  /** The sequence of the next of them. */
+  sequence: number;
+  /** That of the last of them. */
+  readonly last: number;
+  /** See `Message.deliveries`. */
+  readonly deliveries: number;
+  readonly consumer: Settlements | undefined;
+}
+
 const NO_HEADERS: MessageHeaders = Object.freeze({});
 
 const decoder = new TextDecoder();
@@ -48,6 +69,7 @@ export function readMessage(
   bytes: Uint8Array,
   at: number,
   origin: Origin,
+  place?: StoredPlace,
 ): Message | ParleyError {
   let headers = NO_HEADERS;
   if ((bytes[at + 1] & MESSAGE_HEADERS) !== 0) {
@@ -62,7 +84,8 @@ export function readMessage(
   if (bytes[at] === Type.REQUEST && origin.sendReply !== undefined) {
     return new ReceivedRequest(bytes, at, origin, headers, u16(bytes, at + 2), origin.sendReply);
   }
-  return new ReceivedMessage(bytes, at, origin, headers);
+  if (place === undefined) return new ReceivedMessage(bytes, at, origin, headers);
+  return new StoredMessage(bytes, at, origin, headers, place);
 }
 
 /**
@@ -85,6 +108,14 @@ class ReceivedMessage implements Message {
     this.headers = headers;
     this.#bytes = bytes;
     this.#at = at;
+  }
+
+  get sequence(): number {
+    return 0;
+  }
+
+  get deliveries(): number {
+    return 1;
   }
 
   get kind(): ContentKind {
@@ -126,6 +157,83 @@ class ReceivedMessage implements Message {
     if ("then" in result) throw badArgument("json() takes a schema that is not asynchronous");
     if (result.issues === undefined) return result.value;
     throw new ParleyError("bad_payload", `${source} is not as expected: ${result.issues[0]?.message}`);
+  }
+
+  ack(): void {
+    throw notAConsumers(this.channel);
+  }
+
+  nak(_delayMs?: number): void {
+    throw notAConsumers(this.channel);
+  }
+
+  setAside(): void {
+    throw notAConsumers(this.channel);
+  }
+
+  renew(): void {
+    throw notAConsumers(this.channel);
+  }
+}
+
+function notAConsumers(channel: string): ParleyError {
+  return badArgument(`a message on ${channel} that is not a consumer's cannot be acknowledged`);
+}
+
+/** A message of a stored channel, and whether its consumer has settled it. */
+export class StoredMessage extends ReceivedMessage {
+  /** Whether `ack`, `nak` or `setAside` was called. Only the first of them counts. */
+  isSettled = false;
+  readonly consumer: Settlements | undefined;
+  readonly #sequence: number;
+  readonly #deliveries: number;
+
+  constructor(bytes: Uint8Array, at: number, origin: Origin, headers: MessageHeaders, place: StoredPlace) {
+    super(bytes, at, origin, headers);
+    this.#sequence = place.sequence;
+    this.#deliveries = place.deliveries;
+    this.consumer = place.consumer;
+  }
+
+  override get sequence(): number {
+    return this.#sequence;
+  }
+
+  override get deliveries(): number {
+    return this.#deliveries;
+  }
+
+  override ack(): void {
+    this.#settle()?.ack(this.#sequence, this.#deliveries > 1);
+  }
+
+  override nak(delayMs: number = 0): void {
+    if (!(delayMs >= 0 && delayMs < SET_ASIDE_NOW)) {
+      throw badArgument(`delayMs must be a number from 0 to ${SET_ASIDE_NOW - 1}, not ${delayMs}`);
+    }
+    this.#settle()?.nak(this.#sequence, Math.floor(delayMs), this.#deliveries > 1);
+  }
+
+  override setAside(): void {
+    this.#settle()?.nak(this.#sequence, SET_ASIDE_NOW, this.#deliveries > 1);
+  }
+
+  override renew(): void {
+    if (this.consumer === undefined) throw notAConsumers(this.channel);
+    this.renewIfOpen();
+  }
+
+  /** Renews it unless it is settled. */
+  renewIfOpen(): void {
+    if (!this.isSettled) this.consumer?.renew(this.#sequence);
+  }
+
+  /** What to tell of the message; undefined if that was done before. */
+  #settle(): Settlements | undefined {
+    if (this.consumer === undefined) throw notAConsumers(this.channel);
+    if (this.isSettled) return undefined;
+    this.isSettled = true;
+    return this.consumer;
   }
 }
 

@@ -38,6 +38,10 @@ export interface Message {
   readonly kind: ContentKind;
   /** The message headers; empty if it was sent without. */
   readonly headers: MessageHeaders;
+  /** Its sequence on a stored channel, from 1; 0 if the channel is not stored. */
+  readonly sequence: number;
+  /** How often it was delivered to a consumer, this time included; 1 for any other message. */
+  readonly deliveries: number;
   /** The payload, without the message headers. */
   readonly payload: Uint8Array;
   /** The payload as text; bytes that are not UTF-8 become U+FFFD. */
@@ -59,6 +63,50 @@ export interface Message {
    * ```
    */
   json<T = unknown>(schema?: Schema<T>): T;
+  /**
+   * Says that the message is dealt with: its consumer is not sent it again. Acknowledgements of one turn of the event
+   * loop are sent together. If the connection has broken since the message came, it comes again.
+   *
+   * @throws {ParleyError} `bad_argument` if the message is not a consumer's
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@parley/parley";
+   *
+   * async function work(url: string) {
+   *   await using client = await connect({ url });
+   *   for await (const job of await client.subscribe("jobs.resize", { consumer: "resizer", deliveries: 5 })) {
+   *     try {
+   *       console.log(job.sequence, job.text());
+   *       job.ack();
+   *     } catch {
+   *       job.nak(1_000); // again in a second; after the fifth delivery it is set aside
+   *     }
+   *   }
+   * }
+   * ```
+   */
+  ack(): void;
+  /**
+   * Says that the message is not dealt with: it is delivered again after `delayMs` milliseconds, at once by default, to
+   * any client of the consumer.
+   *
+   * @throws {ParleyError} `bad_argument` if the message is not a consumer's
+   */
+  nak(delayMs?: number): void;
+  /**
+   * Sets the message aside: it stays stored and is not delivered again, until an operator gives it back.
+   *
+   * @throws {ParleyError} `bad_argument` if the message is not a consumer's
+   */
+  setAside(): void;
+  /**
+   * Says that the message is still being worked on: its `ackSeconds` begin anew. A loop does that for its message; a
+   * program that works on several at once does it itself.
+   *
+   * @throws {ParleyError} `bad_argument` if the message is not a consumer's
+   */
+  renew(): void;
 }
 
 /** A request, in the hands of its handler. */

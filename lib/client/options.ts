@@ -21,10 +21,33 @@ export interface WaitOptions {
  * How one message is sent. `signal` and `timeoutMs` end the wait for room, by default without limit; the message may be
  * sent all the same.
  */
-export interface PublishOptions extends ReplyOptions, WaitOptions {}
+export interface SendOptions extends ReplyOptions, WaitOptions {}
+
+/** How one message is published. On a durable channel, `signal` and `timeoutMs` end the wait until it is stored. */
+export interface PublishOptions extends SendOptions {
+  /**
+   * Publishes as this producer of a durable channel, 1 to 64 of `A-Z a-z 0-9 _ -`: what is in doubt after a broken
+   * connection is sent again, and stored once. All messages of a client on one channel are of one producer, or of none.
+   * A program that goes on after a restart needs {@linkcode Client.producer}, which says how many are stored.
+   */
+  readonly producer?: string;
+}
 
 /** How a request is sent. The default of `timeoutMs` is 30,000. */
-export interface RequestOptions extends PublishOptions {}
+export interface RequestOptions extends SendOptions {}
+
+/**
+ * Where a subscription to a stored channel begins: with what is `"new"`, with `"all"` that is stored, with the `"last"`
+ * stored message, with a sequence (and the epoch it belongs to, if it is known), or with the first message that was
+ * stored at a time or later. What follows comes without a gap.
+ */
+export type StartingPoint =
+  | "new"
+  | "all"
+  | "last"
+  | number
+  | Date
+  | { readonly sequence: number; readonly epoch?: string };
 
 /** How to subscribe. `signal` also ends the subscription later; `timeoutMs` limits the wait for the server's answer. */
 export interface SubscribeOptions extends WaitOptions {
@@ -34,6 +57,28 @@ export interface SubscribeOptions extends WaitOptions {
   readonly echo?: boolean;
   /** Whether to know the other subscribers; a function is also called when one joins or parts. */
   readonly presence?: boolean | ((change: PresenceChange) => void);
+  /**
+   * Where to begin in a stored channel; `"new"` by default. A pattern takes `"new"` and `"last"` only. For a consumer it
+   * counts only if the consumer is new, and is `"all"` by default.
+   */
+  readonly from?: StartingPoint;
+  /**
+   * Subscribes to a durable channel as this consumer, 1 to 64 of `A-Z a-z 0-9 _ -`. The server stores the consumer's
+   * position: each message is delivered until it is acknowledged with `message.ack()`. Several clients can be one
+   * consumer; each message then goes to one of them.
+   */
+  readonly consumer?: string;
+  /** How many messages of the consumer may be here without acknowledgement, 1 to 65,535; 1,024 by default. */
+  readonly window?: number;
+  /** Whether one client of the consumer gets all messages, and the next one takes over when it ends. */
+  readonly exclusive?: boolean;
+  /**
+   * After how many seconds a message that is neither acknowledged nor renewed is delivered again, 1 to 86,400; 30 by
+   * default. While the body of a loop runs, its message and those that wait behind it are renewed.
+   */
+  readonly ackSeconds?: number;
+  /** How often a message is delivered before it is set aside, 1 to 1,000; 0, no limit, by default. */
+  readonly deliveries?: number;
 }
 
 /** A session joined a channel, or parted from it. */

@@ -17,7 +17,7 @@ import { handled, RESOLVED } from "./waiting.ts";
 export class Outbound {
   /** How many messages were sent; requests are not counted, because their replies confirm them. */
   sent = 0;
-  /** Whether replies were sent. */
+  /** Whether replies or acknowledgements were sent, which only a PING confirms. */
   hasReplied = false;
 
   readonly #outbox: Outbox;
@@ -89,6 +89,14 @@ export class Outbound {
     if (this.#stopped !== undefined) return;
     this.#writer.encoded(Type.MESSAGE, 0, channel, message);
     this.sent++;
+  }
+
+  /**
+   * Queues `bytes[0, length)`: whole frames that are answered, or need no answer, so that they do not count as sent.
+   * Does nothing once stopped.
+   */
+  sendFrames(bytes: Uint8Array, length: number): void {
+    if (this.#stopped === undefined) this.#writer.frames(bytes, length);
   }
 
   #room(): Promise<void> {

@@ -89,6 +89,16 @@ export class PendingCalls {
     this.#add(call, options?.signal);
   }
 
+  /**
+   * Gives `call` an id, under which its frame must be sent next.
+   *
+   * @throws {ParleyError} `backlog_full`
+   */
+  expect(call: PendingCall): void {
+    call.id = this.#freeId();
+    this.#add(call, undefined);
+  }
+
   #add(call: PendingCall, signal: AbortSignal | undefined): void {
     this.#slots[this.#slotOf(call.id)] = call;
     this.#used++;

@@ -8,22 +8,24 @@
 import { ParleyError } from "../errors.ts";
 import { MAX_NUMBER } from "../limits.ts";
 import { Type } from "../wire/header.ts";
-import { callSafely } from "./callback.ts";
 import { countMessages } from "./connection_types.ts";
 import { badArgument, checkName, checkOptions } from "./checks.ts";
+import type { DurableChannel } from "./durable_channel.ts";
+import { DurableChannels } from "./durable_channels.ts";
 import { checkSize, type EncodedMessage, encodeMessage } from "./frame_writer.ts";
-import { MAX_PENDING_FACTOR, MAX_REJECTIONS, PING_MS } from "./limits.ts";
+import { MAX_PENDING_FACTOR, PING_MS } from "./limits.ts";
 import type { Payload } from "./message_types.ts";
-import type { PublishOptions, WaitOptions } from "./options.ts";
+import type { PublishOptions, SendOptions, WaitOptions } from "./options.ts";
+import { forbidden, nothingKept } from "./publish_errors.ts";
 import type { ReconnectingSession } from "./reconnecting.ts";
-import { inboxKey, inboxOf, type Session } from "./session.ts";
+import { Reports } from "./reports.ts";
+import { inboxKey, inboxOf } from "./inbox.ts";
+import type { Session } from "./session.ts";
 import type { SessionChannel } from "./session_channel.ts";
-import { handled, RESOLVED, Wait } from "./waiting.ts";
+import { bounded, handled, RESOLVED, type Settleable, Wait, WatchedPromise } from "./waiting.ts";
 
 /** A message that waits. */
-interface Kept extends EncodedMessage {
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
+interface Kept extends EncodedMessage, Settleable {
   /** Whether the caller was told already that it is kept. */
   isPromised: boolean;
 }
@@ -32,8 +34,8 @@ interface Kept extends EncodedMessage {
 export interface PublisherOptions {
   /** See `ReconnectOptions.keptBytes`. */
   readonly keptBytes: number;
-  /** How much may wait for the server's permission to publish. */
-  readonly openingBytes: number;
+  /** See `ConnectOptions.pendingBytes`. */
+  readonly pendingBytes: number;
   /** See `ConnectOptions.onError`. */
   readonly onError: ((error: ParleyError) => void) | undefined;
 }
@@ -42,49 +44,59 @@ export interface PublisherOptions {
 export class Publisher {
   readonly #line: ReconnectingSession;
   readonly #options: PublisherOptions;
+  /** Channels whose messages wait for receipts. */
+  readonly #durable: DurableChannels;
   /** By channel, in order. */
   readonly #kept = new Map<string, Kept[]>();
   #keptBytes = 0;
-  /** Rejections that no call has reported yet, by channel or inbox. */
-  readonly #rejections = new Map<string, ParleyError>();
-  /** Why messages were lost, until `flush` or `close` has said so. */
-  #lost: ParleyError | undefined;
+  readonly #reports: Reports;
 
   /** Publishes by the current session of `line`. */
   constructor(line: ReconnectingSession, options: PublisherOptions) {
     this.#line = line;
     this.#options = options;
+    this.#reports = new Reports(options.onError);
+    this.#durable = new DurableChannels(line, {
+      keptBytes: options.keptBytes,
+      pendingBytes: options.pendingBytes,
+      unreported: (error, name) => this.#reports.rejected(error, name),
+    });
   }
 
   /** See `Client.publish`. */
   publish(name: string, payload: Payload, options: PublishOptions | undefined): Promise<void> {
     const session = this.#line.current;
     const channel = session?.channels.get(name);
-    if (channel?.mayPublish && this.#rejections.size === 0 && options === undefined) {
+    if (channel?.isPlain && this.#reports.isEmpty && options === undefined) {
       session!.used(channel);
       return session!.connection.outbound.send(Type.MESSAGE, 0, channel.channelId, payload, undefined);
     }
     try {
       checkOptions("publish", options);
-      return this.#bounded(name, options, this.#publish(name, payload, options));
+      return bounded(`publishing on ${name}`, options, this.#publish(name, payload, options));
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #bounded(name: string, options: PublishOptions | undefined, sent: Promise<void>): Promise<void> {
-    if (options?.signal === undefined && options?.timeoutMs === undefined) return sent;
-    return handled(new Wait(`publishing on ${name}`, options).for(sent));
+  /** See `Client.producer`. */
+  producer(name: string, producer: string, options: WaitOptions | undefined): Promise<DurableChannel> {
+    checkName(name);
+    checkOptions("wait", options);
+    return this.#durable.open(name, producer, new Wait(`becoming a producer on ${name}`, options));
   }
 
   #publish(name: string, payload: Payload, options: PublishOptions | undefined): Promise<void> {
     options?.signal?.throwIfAborted();
-    const rejection = this.#takeRejection(name);
+    const rejection = this.#reports.take(name);
     if (rejection !== undefined) throw rejection;
     const { endError, current: session } = this.#line;
     if (endError !== undefined) return handled(Promise.reject(endError));
     let channel = session?.channels.get(name);
     if (channel === undefined) checkName(name);
+    if (options?.producer !== undefined || this.#durable.get(name) !== undefined) {
+      return this.#durable.publish(name, payload, options);
+    }
     if (session === undefined) return this.#keepUntilConnected(name, payload, options);
     channel ??= session.openToSend(name);
     if (channel.isOpen) {
@@ -93,7 +105,7 @@ export class Publisher {
       return session.connection.outbound.send(Type.MESSAGE, 0, channel.channelId, payload, options);
     }
     const isFirst = !this.#kept.has(name);
-    const kept = this.#keep(name, payload, options, this.#options.openingBytes);
+    const kept = this.#keep(name, payload, options, this.#options.pendingBytes * MAX_PENDING_FACTOR);
     // A channel that is opened for something else has a `ready` too.
     if (isFirst) channel.ready.catch((error) => this.#refused(session, name, error));
     return kept;
@@ -102,9 +114,7 @@ export class Publisher {
   /** Keeps a message while there is no connection. Beyond `keptBytes` the caller waits until it is sent. */
   #keepUntilConnected(name: string, payload: Payload, options: PublishOptions | undefined): Promise<void> {
     const { keptBytes } = this.#options;
-    if (keptBytes === 0) {
-      throw new ParleyError("interrupted", "the connection is interrupted, and nothing is kept meanwhile");
-    }
+    if (keptBytes === 0) throw nothingKept();
     const sent = this.#keep(name, payload, options, keptBytes * MAX_PENDING_FACTOR);
     if (this.#keptBytes > keptBytes) return sent;
     const kept = this.#kept.get(name)!.at(-1)!;
@@ -128,34 +138,45 @@ export class Publisher {
       throw new ParleyError("backlog_full", text);
     }
     this.#keptBytes += bytes.length;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const copy = bytes === payload ? bytes.slice() : bytes;
     const list = this.#kept.get(name);
-    const kept = { flags, bytes: copy, resolve, reject, isPromised: false };
+    const kept = { flags, bytes: copy, ...WatchedPromise.pending(), isPromised: false };
     if (list === undefined) this.#kept.set(name, [kept]);
     else list.push(kept);
-    return handled(promise);
+    return kept.promise;
   }
 
-  /** How many messages wait. */
+  /** How many messages wait, to be sent or for their receipt. */
   get keptCount(): number {
-    let count = 0;
+    let count = this.#durable.count;
     for (const list of this.#kept.values()) count += list.length;
     return count;
   }
 
   /** The server has opened a channel: what waits for it is sent, before anything else can be. */
-  channelOpened(session: Session, { name, channelId, mayPublish }: SessionChannel): void {
+  channelOpened(session: Session, { name, channelId, mayPublish, isPlain }: SessionChannel): void {
     const list = this.#take(name);
+    const durable = mayPublish && !isPlain ? this.#durable.add(name) : undefined;
     for (const message of list) {
       try {
         if (!mayPublish) throw forbidden(name);
+        if (durable !== undefined) {
+          this.#storeKept(durable, message);
+          continue;
+        }
         session.connection.outbound.sendEncoded(channelId, message);
         message.resolve();
       } catch (error) {
         this.#failed(name, message, error as ParleyError);
       }
     }
+  }
+
+  #storeKept(durable: DurableChannel, message: Kept): void {
+    durable.publishEncoded(message).then(message.resolve, (error) => {
+      if (!message.promise.isWatched) this.#reports.rejected(error, durable.name);
+      message.reject(error);
+    });
   }
 
   #take(name: string): Kept[] {
@@ -172,19 +193,19 @@ export class Publisher {
   }
 
   #failed(name: string, message: Kept, error: ParleyError): void {
-    if (message.isPromised) this.rejected(error, name, 0);
+    if (message.isPromised) this.#reports.rejected(error, name);
     else message.reject(error);
   }
 
   /** See `Client.sendTo`. */
-  sendTo(sessionId: number, payload: Payload, options: PublishOptions | undefined): Promise<void> {
+  sendTo(sessionId: number, payload: Payload, options: SendOptions | undefined): Promise<void> {
     try {
-      checkOptions("publish", options);
+      checkOptions("sendTo", options);
       if (!Number.isInteger(sessionId) || sessionId < 1 || sessionId > MAX_NUMBER) {
         throw badArgument(`a session's id is a whole number from 1 to ${MAX_NUMBER}, not ${sessionId}`);
       }
       const inbox = inboxOf(sessionId);
-      const rejection = this.#takeRejection(inboxKey(inbox));
+      const rejection = this.#reports.take(inboxKey(inbox));
       if (rejection !== undefined) throw rejection;
       const { endError, current: session } = this.#line;
       if (endError !== undefined) return handled(Promise.reject(endError));
@@ -193,7 +214,7 @@ export class Publisher {
         throw new ParleyError("interrupted", text);
       }
       const sent = session.connection.outbound.send(Type.MESSAGE, 0, inbox, payload, options);
-      return this.#bounded(`session ${sessionId}`, options, sent);
+      return bounded(`publishing to session ${sessionId}`, options, sent);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -203,10 +224,11 @@ export class Publisher {
   async flush(options: WaitOptions | undefined): Promise<void> {
     checkOptions("wait", options);
     const wait = new Wait("flush", options, PING_MS);
-    while (this.#lost === undefined) {
+    while (!this.#reports.hasLost) {
       const session = await this.#line.session(wait);
       await wait.for(this.#allSent(session));
-      if (this.#lost !== undefined || this.#line.current !== session) continue;
+      await wait.for(this.#allStored());
+      if (this.#reports.hasLost || this.#line.current !== session) continue;
       if (session.connection.confirmations.unconfirmed === 0) break;
       try {
         await session.connection.ping(wait.leftMs, options?.signal);
@@ -223,42 +245,47 @@ export class Publisher {
     for (const name of this.#kept.keys()) await session.channels.get(name)?.ready.catch(() => {});
   }
 
+  /** Waits for the receipts of all messages. */
+  async #allStored(): Promise<void> {
+    const outcomes = await Promise.allSettled(this.#durable.outcomes());
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+  }
+
   /** Throws what no call has reported yet. */
   throwReports(): void {
-    const [rejection] = this.#rejections.values();
-    const report = this.#lost ?? rejection;
-    this.#lost = undefined;
-    this.#rejections.clear();
-    if (report !== undefined) throw report;
+    this.#reports.throwAll();
   }
 
   /** The client is being closed without a connection: what is kept is lost. */
   abandon(error: ParleyError | undefined): void {
-    const count = this.keptCount;
+    const count = this.keptCount - this.#durable.count;
     const reason = error ?? new ParleyError("closed", "the client was closed before the message was sent");
+    this.#durable.abandon(reason);
     for (const name of [...this.#kept.keys()]) {
       for (const { reject } of this.#take(name)) reject(reason);
     }
     if (count > 0) {
-      this.#lost ??= new ParleyError("disconnected", `${countMessages(count)} not sent: the client is over`, {
-        cause: error,
-      });
+      const text = `${countMessages(count)} not sent: the client is over`;
+      this.#reports.lost(new ParleyError("disconnected", text, { cause: error }));
     }
   }
 
   /** The connection broke. Returns how many messages may be lost. */
   interrupted({ connection }: Session, error: ParleyError): number {
     const { unconfirmed } = connection.confirmations;
-    if (unconfirmed > 0) {
-      const text = `${countMessages(unconfirmed)} may not have reached the server: ${error.message}`;
-      this.#lost ??= new ParleyError(error.code, text, { cause: error });
+    const { inDoubt, unwatched } = this.#durable.interrupted(error);
+    const lost = unconfirmed + unwatched;
+    if (lost > 0) {
+      const text = `${countMessages(lost)} may not have reached the server: ${error.message}`;
+      this.#reports.lost(new ParleyError(error.code, text, { cause: error }));
     }
-    return unconfirmed;
+    return unconfirmed + inDoubt;
   }
 
   /** There is a connection again: opens the channels that messages wait for. Returns how many messages do. */
   resumed(session: Session): number {
     const count = this.keptCount;
+    this.#durable.resumed(session);
     for (const name of this.#kept.keys()) {
       session.openToSend(name).ready.catch((error) => this.#refused(session, name, error));
     }
@@ -267,27 +294,13 @@ export class Publisher {
 
   /** The server rejected a message. */
   rejected(error: ParleyError, name: string, id: number): void {
-    if (this.report(error)) return;
-    if (id !== 0) return; // for a REPLY: the requester has gone
-    if (this.#rejections.size < MAX_REJECTIONS) this.#rejections.set(name, error);
+    if (id === 0 && this.#durable.rejected(error, name)) return; // the promises of the calls say so
+    if (id !== 0) this.report(error); // for a REPLY: the requester has gone
+    else this.#reports.rejected(error, name);
   }
 
   /** Passes an error to the program's `onError`. Returns whether there is one. */
   report(error: ParleyError): boolean {
-    const { onError } = this.#options;
-    if (onError === undefined) return false;
-    callSafely(() => onError(error));
-    return true;
+    return this.#reports.pass(error);
   }
-
-  #takeRejection(name: string): ParleyError | undefined {
-    if (this.#rejections.size === 0) return undefined;
-    const rejection = this.#rejections.get(name);
-    this.#rejections.delete(name);
-    return rejection;
-  }
-}
-
-function forbidden(name: string): ParleyError {
-  return new ParleyError("forbidden", `the server does not let this session publish on ${name}`);
 }

@@ -10,8 +10,10 @@
 import { ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
 import { u32 } from "../wire/header.ts";
+import { SET_ASIDE_NOW } from "../wire/sequences.ts";
 import { QUEUE_BYTES } from "./limits.ts";
-import { type Origin, readMessage } from "./message.ts";
+import { type Origin, readMessage, type StoredPlace } from "./message.ts";
+import type { Range } from "./acknowledgements.ts";
 import type { Message } from "./message_types.ts";
 
 /** Neighbouring frames of one channel. Runs form a linked list, so that adding and removing cost the same at any length. */
@@ -21,10 +23,13 @@ interface Run {
   readonly origin: Origin;
   /** The messages of this session are skipped; 0 = none are. */
   readonly skippedSender: number;
+  /** Of a stored channel. */
+  readonly place: StoredPlace | undefined;
   next: Run | undefined;
 }
 
 interface Waiter {
+  readonly took: ((message: Message) => void) | undefined;
   resolve(result: IteratorResult<Message, undefined>): void;
   reject(error: unknown): void;
 }
@@ -63,9 +68,9 @@ export class MessageQueue {
   }
 
   /** Adds whole frames of one channel. `bytes` must belong to the queue and not change. */
-  push(bytes: Uint8Array, origin: Origin, skippedSender = 0): void {
+  push(bytes: Uint8Array, origin: Origin, skippedSender = 0, place?: StoredPlace): void {
     if (this.#end !== undefined) return;
-    const run: Run = { bytes, at: 0, origin, skippedSender, next: undefined };
+    const run: Run = { bytes, at: 0, origin, skippedSender, place, next: undefined };
     if (this.#last === undefined) this.#first = run;
     else this.#last.next = run;
     this.#last = run;
@@ -75,18 +80,25 @@ export class MessageQueue {
       const taken = this.#take();
       if (taken === undefined) break;
       const waiter = this.#waiters.shift()!;
-      if (taken instanceof ParleyError) waiter.reject(taken);
-      else waiter.resolve({ value: taken, done: false });
+      if (taken instanceof ParleyError) {
+        waiter.reject(taken);
+        continue;
+      }
+      waiter.took?.(taken);
+      waiter.resolve({ value: taken, done: false });
     }
   }
 
-  /** The next message. Waits for one if the queue is empty. */
-  next(): Promise<IteratorResult<Message, undefined>> {
+  /** The next message. Waits for one if the queue is empty. `took` is called as soon as it is taken. */
+  next(took?: (message: Message) => void): Promise<IteratorResult<Message, undefined>> {
     const taken = this.#take();
     if (taken instanceof ParleyError) return Promise.reject(taken);
-    if (taken !== undefined) return Promise.resolve({ value: taken, done: false });
+    if (taken !== undefined) {
+      took?.(taken);
+      return Promise.resolve({ value: taken, done: false });
+    }
     if (this.#end === undefined) {
-      return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+      return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject, took }));
     }
     return this.#end.error === undefined ? Promise.resolve(DONE) : Promise.reject(this.#end.error);
   }
@@ -108,6 +120,22 @@ export class MessageQueue {
     }
   }
 
+  /** The sequences of the messages that wait. A range may span some that were delivered to another session. */
+  storedRanges(): Range[] {
+    const ranges: Range[] = [];
+    let isAgain = false;
+    for (let run = this.#first; run !== undefined; run = run.next) {
+      if (run.place === undefined) continue;
+      const { sequence, last, deliveries } = run.place;
+      const before = ranges.at(-1);
+      // What is delivered again comes in any order.
+      if (before !== undefined && !isAgain && deliveries === 1) before.last = last;
+      else ranges.push({ first: sequence, last });
+      isAgain = deliveries > 1;
+    }
+    return ranges;
+  }
+
   /** Drops the messages that wait. */
   clear(): void {
     this.#first = this.#last = undefined;
@@ -118,11 +146,18 @@ export class MessageQueue {
   #take(): Message | ParleyError | undefined {
     let run = this.#first;
     while (run !== undefined) {
-      const { bytes, at, skippedSender } = run;
+      const { bytes, at, skippedSender, place } = run;
       const next = at + HEADER_BYTES + u32(bytes, at + 4);
       run.at = next;
       const isSkipped = skippedSender !== 0 && u32(bytes, at + 12) === skippedSender;
-      const message = isSkipped ? undefined : readMessage(bytes, at, run.origin);
+      const message = isSkipped ? undefined : readMessage(bytes, at, run.origin, place);
+      if (place !== undefined) {
+        // Or a message that cannot be read would come again and again.
+        if (message instanceof ParleyError) {
+          place.consumer?.nak(place.sequence, SET_ASIDE_NOW, place.deliveries > 1);
+        }
+        place.sequence++;
+      }
       if (next >= bytes.length) {
         this.#first = run.next;
         run.next = undefined; // or a dead run would keep those after it from the garbage collector

@@ -8,9 +8,10 @@ import { ParleyError } from "../errors.ts";
 import { callSafely } from "./callback.ts";
 import type { Connector } from "./connector.ts";
 import type { SharedDelivery } from "./delivery.ts";
-import type { ClientEvent } from "./events.ts";
+import type { ClientEvent, Missing } from "./events.ts";
 import { RECONNECT_INITIAL_MS, RECONNECT_MAX_MS } from "./limits.ts";
 import type { ReconnectOptions } from "./options.ts";
+import type { Place } from "./position.ts";
 import type { ClientResponder } from "./responder.ts";
 import type { Session, SessionEvents } from "./session.ts";
 import type { SessionChannel } from "./session_channel.ts";
@@ -41,6 +42,8 @@ export class ReconnectingSession implements SessionEvents {
   socketClosed: Promise<unknown> = Promise.resolve();
   readonly subscriptions = new Set<ClientSubscription>();
   readonly responders = new Map<string, ClientResponder>();
+  /** Where subscriptions to stored channels go on. */
+  readonly places = new Map<string, Place>();
 
   readonly #connector: Connector;
   readonly #shared: SharedDelivery;
@@ -53,6 +56,8 @@ export class ReconnectingSession implements SessionEvents {
   #endError: ParleyError | undefined;
   #attempt = 0;
   #connectedAt = 0;
+  /** What is missing of the stored channels, once their subscriptions have been renewed. */
+  #renewal: Promise<Missing[]> | undefined;
 
   /** Nothing is connected yet. No `options` means that it is not renewed. */
   constructor(
@@ -99,11 +104,12 @@ export class ReconnectingSession implements SessionEvents {
    * Does something with the current session, or with the next one if the connection breaks meanwhile. Only for what may
    * be done twice.
    */
-  async withSession(wait: Wait, act: (session: Session) => Promise<void>): Promise<void> {
+  async withSession(wait: Wait, act: (session: Session) => Promise<unknown>): Promise<void> {
     while (true) {
       const session = await this.session(wait);
       try {
-        return await wait.for(act(session));
+        await wait.for(act(session));
+        return;
       } catch (error) {
         if (session.connection.endError === undefined || error !== session.connection.endError) throw error;
         if (this.endError !== undefined) throw this.endError;
@@ -132,6 +138,8 @@ export class ReconnectingSession implements SessionEvents {
   sessionEnded(session: Session, error: ParleyError | undefined): void {
     if (this.current !== session) return;
     this.current = undefined;
+    for (const [name, place] of session.channels.places()) this.places.set(name, place);
+    for (const subscription of this.subscriptions) subscription.interrupted();
     if (error === undefined || this.#stop.signal.aborted) return this.#finish(error);
     const unconfirmed = this.#events.interrupted(session, error);
     for (const responder of this.responders.values()) responder.interrupted(error);
@@ -153,15 +161,15 @@ export class ReconnectingSession implements SessionEvents {
       if (performance.now() - start > giveUpMs) throw last;
       try {
         const session = await this.#connect(this.#stop.signal);
-        this.#events.event({
-          type: "resumed",
-          sessionId: session.id,
-          previousSessionId: before.id,
-          interruptedMs: performance.now() - start,
-          ...this.#names(),
-          recovered: false,
-          kept: this.#events.resumed(session),
-        });
+        const kept = this.#events.resumed(session);
+        const interruptedMs = performance.now() - start;
+        const event = { type: "resumed", sessionId: session.id, previousSessionId: before.id } as const;
+        const subscriptions = this.#names().subscriptions.filter((name) => !this.#goesOn(name));
+        const responders = [...this.responders.keys()];
+        const missing = this.#renewal === undefined ? [] : await this.#renewal;
+        if (this.current !== session) return; // it broke again, which has its own event
+        const recovered = subscriptions.length === 0 && missing.length === 0;
+        this.#events.event({ ...event, interruptedMs, subscriptions, missing, responders, recovered, kept });
         return;
       } catch (error) {
         if (!(error instanceof ParleyError)) this.#tokenFailed(error);
@@ -212,11 +220,7 @@ export class ReconnectingSession implements SessionEvents {
     if (endError !== undefined) closed.then(() => this.sessionEnded(session, endError));
     this.socketClosed = session.connection.closed;
     this.#connectedAt = performance.now();
-    for (const subscription of this.subscriptions) {
-      session.subscribe(subscription).catch((error) => {
-        if (session.connection.endError === undefined) subscription.over(error);
-      });
-    }
+    this.#renewal = this.#renewSubscriptions(session);
     for (const [name, responder] of this.responders) {
       session.respond(name, responder.queue).catch((error) => {
         if (session.connection.endError === undefined) responder.over(error);
@@ -225,6 +229,61 @@ export class ReconnectingSession implements SessionEvents {
     for (const waiter of this.#waiters) waiter.resolve(session);
     this.#waiters.clear();
     return session;
+  }
+
+  /** Receives everything again. If a part of it is stored, the promise says what is missing. */
+  #renewSubscriptions(session: Session): Promise<Missing[]> | undefined {
+    const renewals: Promise<Missing | undefined>[] = [];
+    const placed = new Map<string, Promise<unknown>>();
+    let isStored = false;
+    for (const subscription of this.subscriptions) {
+      const { channel, consumption } = subscription;
+      const place = this.places.get(channel);
+      if (place !== undefined || consumption !== undefined) isStored = true;
+      // The first says where to begin. The others follow once that is settled.
+      const first = placed.get(channel);
+      const renewal = first === undefined
+        ? this.#renew(session, subscription, place)
+        : first.then(() => this.#renew(session, subscription, undefined));
+      if (place !== undefined && first === undefined) placed.set(channel, renewal);
+      renewals.push(renewal);
+    }
+    if (!isStored) return undefined;
+    return Promise.all(renewals).then((all) => all.filter((missing) => missing !== undefined));
+  }
+
+  /** Subscribes again, from `place` on; from the first message if the channel began anew meanwhile. Never rejects. */
+  async #renew(
+    session: Session,
+    subscription: ClientSubscription,
+    place: Place | undefined,
+  ): Promise<Missing | undefined> {
+    const { channel } = subscription;
+    try {
+      const from = place && { sequence: place.next, epoch: place.epoch };
+      return await session.subscribe(subscription, from);
+    } catch (error) {
+      if (session.connection.endError !== undefined) return undefined;
+      const { code } = error as ParleyError;
+      const again = code === "epoch_changed" ? "all" : code === "bad_payload" ? "new" : undefined;
+      if (place === undefined || again === undefined) {
+        subscription.over(error);
+        return undefined;
+      }
+      for (const each of this.subscriptions) if (each.channel === channel) each.restarted();
+      await session.subscribe(subscription, again).catch((failure) => {
+        if (session.connection.endError === undefined) subscription.over(failure);
+      });
+      return { channel, from: place.next, to: undefined };
+    }
+  }
+
+  /** Whether all subscriptions to a channel go on where they were. */
+  #goesOn(name: string): boolean {
+    for (const { channel, consumption } of this.subscriptions) {
+      if (channel === name && consumption === undefined && !this.places.has(name)) return false;
+    }
+    return true;
   }
 
   /** Whether another attempt would end in the same way. A token function may have another token. */

@@ -5,15 +5,19 @@
  */
 
 import { ParleyError } from "../errors.ts";
-import type { Welcome } from "../wire/control.ts";
+import type { Opened, Welcome } from "../wire/control.ts";
 import { INBOX, Type } from "../wire/header.ts";
 import { isPattern } from "../wire/names.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
 import { Channels } from "./channels.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { ClientConnectionEvents } from "./connection_types.ts";
 import { Delivery, type SharedDelivery } from "./delivery.ts";
-import { INBOX_NAME } from "./message.ts";
+import type { Missing } from "./events.ts";
+import { inboxKey, inboxOf } from "./inbox.ts";
 import type { MessageQueue } from "./queue.ts";
+import type { StartingPoint } from "./options.ts";
+import { encodeFrom, expectedFirst } from "./position.ts";
 import { SessionChannel } from "./session_channel.ts";
 import type { ClientSubscription } from "./subscription.ts";
 
@@ -25,6 +29,13 @@ export interface SessionEvents {
   rejected(error: ParleyError, name: string, id: number): void;
   /** The session is over; no error if this client closed it. */
   sessionEnded(session: Session, error: ParleyError | undefined): void;
+}
+
+/** What one OPEN asks for besides. */
+interface Opening {
+  readonly fields: Record<string, unknown>;
+  /** Called before the next frame is read. */
+  readonly opened?: (answer: Opened) => void;
 }
 
 /** One session; see the module's comment. */
@@ -84,21 +95,65 @@ export class Session implements ClientConnectionEvents {
     return channel;
   }
 
+  /** Opens a channel to publish on as a producer, or once more after messages were not stored. */
+  async openToStore(
+    name: string,
+    options: { readonly producer: string | undefined; readonly retry: true | undefined },
+  ): Promise<Opened> {
+    const channel = this.openToSend(name);
+    const isSent = options.producer === undefined && options.retry === undefined;
+    if (!isSent) return await this.#open(channel, { fields: options });
+    await channel.ready;
+    return channel.answer!;
+  }
+
   /** A call needs the channel no longer. */
   release(channel: SessionChannel): void {
     channel.holds--;
     if (this.#waiting.length > 0) this.#openWaiting();
   }
 
-  /** Receives the messages of a channel or pattern. */
-  async subscribe(subscription: ClientSubscription): Promise<void> {
+  /**
+   * Receives the messages of a channel or pattern. `resume` says where to go on in a stored channel.
+   *
+   * @returns what is stored no longer from there on
+   */
+  async subscribe(
+    subscription: ClientSubscription,
+    resume?: StartingPoint,
+  ): Promise<Missing | undefined> {
     const channel = this.channels.get(subscription.channel) ?? this.#add(subscription.channel);
+    const { consumption } = subscription;
+    const from = resume ?? subscription.from;
+    const isPlacing = !channel.isPlaced;
+    if (!subscription.isOpened) subscription.beginsAt = isPlacing ? 0 : Infinity; // until it is known what is new
+    channel.isPlaced = true;
     channel.subscriptions.add(subscription);
     this.channels.changed();
+    let missing: Missing | undefined;
     try {
-      await this.#open(channel);
+      const fields = { from: isPlacing ? encodeFrom(from) : undefined };
+      await this.#open(channel, {
+        fields,
+        opened: (answer) => {
+          const { number, first = 0, last = 0 } = answer;
+          if (!isPlacing && !subscription.isOpened) subscription.beginsAt = last + 1;
+          subscription.isOpened = true;
+          const position = this.channels.positionOf(number);
+          if (!isPlacing || position === undefined) return;
+          position.next = consumption === undefined ? expectedFirst(from, answer) : 0;
+          if (consumption !== undefined) {
+            consumption.acknowledgements = new Acknowledgements(this.connection, number, this.id);
+          }
+          if (typeof resume === "object" && "sequence" in resume && first > resume.sequence) {
+            missing = { channel: channel.name, from: resume.sequence, to: first - 1 };
+          }
+        },
+      });
+      return missing;
     } catch (error) {
       channel.subscriptions.delete(subscription);
+      if (isPlacing) channel.isPlaced = false;
       this.channels.changed();
       throw error;
     }
@@ -111,6 +166,7 @@ export class Session implements ClientConnectionEvents {
     this.channels.changed();
     // The others go on with what is open. An echo or presence that none of them wants is dropped in passing.
     if (channel.subscriptions.size > 0) return;
+    channel.isPlaced = false;
     await this.#unlessOver(channel.requests !== undefined ? this.#open(channel) : this.#leave(channel));
   }
 
@@ -143,7 +199,7 @@ export class Session implements ClientConnectionEvents {
   }
 
   /** Waits for the end of something, which a session that is over has ended too. */
-  async #unlessOver(ending: Promise<void>): Promise<void> {
+  async #unlessOver(ending: Promise<unknown>): Promise<void> {
     await ending.catch((error) => {
       if (this.connection.endError === undefined) throw error;
     });
@@ -180,10 +236,10 @@ export class Session implements ClientConnectionEvents {
     }
   }
 
-  #open(channel: SessionChannel): Promise<void> {
+  #open(channel: SessionChannel, opening?: Opening): Promise<Opened> {
     channel.holds++;
     const mustWait = !channel.isCounted && (this.#waiting.length > 0 || !this.#makeRoom());
-    const opened = (mustWait ? this.#openLater(channel) : this.#openNow(channel))
+    const opened = (mustWait ? this.#openLater(channel, opening) : this.#openNow(channel, opening))
       .finally(() => this.release(channel));
     channel.ready = opened;
     return opened.catch((error) => {
@@ -192,23 +248,25 @@ export class Session implements ClientConnectionEvents {
     });
   }
 
-  #openLater(channel: SessionChannel): Promise<void> {
+  #openLater(channel: SessionChannel, opening: Opening | undefined): Promise<Opened> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ channel, open: () => this.#openNow(channel).then(resolve, reject) });
+      this.#waiting.push({ channel, open: () => this.#openNow(channel, opening).then(resolve, reject) });
     });
   }
 
-  #openNow(channel: SessionChannel): Promise<void> {
+  #openNow(channel: SessionChannel, opening: Opening | undefined): Promise<Opened> {
     this.#count(channel, true);
     return this.connection.calls.call(
       Type.OPENED,
-      (writer, id) => writer.control(Type.OPEN, id, channel.open),
+      (writer, id) => writer.control(Type.OPEN, id, { ...channel.open, ...opening?.fields }),
       (_header, bytes, from, to) => {
         const answer = this.connection.inbound.decode("OPENED", bytes, from, to);
         if (answer === undefined) throw this.connection.endError!;
         channel.opened(answer);
-        this.channels.opened(channel.name, answer.number);
+        this.channels.opened(answer);
+        opening?.opened?.(answer);
         if (!isPattern(channel.name)) this.#events.channelOpened(channel);
+        return answer;
       },
     ).catch((error) => {
       if (!channel.isOpen) this.#count(channel, false);
@@ -252,14 +310,4 @@ export class Session implements ClientConnectionEvents {
     this.#events.sessionEnded(this, error);
     for (const { open } of this.#waiting.splice(0)) open(); // fails with the connection
   }
-}
-
-/** The channel field of messages to a session. */
-export function inboxOf(session: number): number {
-  return (INBOX | session) >>> 0;
-}
-
-/** A name for an inbox that no channel has. */
-export function inboxKey(channel: number): string {
-  return `${INBOX_NAME}.${channel}`;
 }

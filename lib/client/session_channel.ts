@@ -17,6 +17,14 @@ export class SessionChannel implements Origin {
   /** Whether the server has opened it. */
   isOpen = false;
   mayPublish = false;
+  /** Whether messages can be sent at once: it is open to publish, and not durable. */
+  isPlain = false;
+  /** Whether this session is a producer there, so that it must stay open. */
+  isProducer = false;
+  /** Whether an OPEN has said where to begin, so that another one must not. */
+  isPlaced = false;
+  /** The last OPENED. */
+  answer: Opened | undefined;
   /** The subscriptions that share the one on the wire. */
   readonly subscriptions = new Set<ClientSubscription>();
   /** Where its requests go, if this session responds. */
@@ -24,7 +32,7 @@ export class SessionChannel implements Origin {
   /** When it was last used for sending, as a count of uses. */
   lastUsed = 0;
   /** Settles with the last OPEN. */
-  ready: Promise<void> = Promise.resolve();
+  ready: Promise<unknown> = Promise.resolve();
   /** How many calls need it to stay open. */
   holds = 0;
   /** Whether an OPEN was sent, so that it counts towards the server's limit. */
@@ -37,7 +45,16 @@ export class SessionChannel implements Origin {
 
   /** Whether it is only sent on, so that it can be left as soon as no call needs it. */
   get isForSending(): boolean {
-    return this.subscriptions.size === 0 && this.requests === undefined;
+    return this.subscriptions.size === 0 && this.requests === undefined && !this.isProducer;
+  }
+
+  /** Whether all messages of the channel come, so that a jump of the sequence means that some were missed. */
+  get isGapless(): boolean {
+    for (const { group, consumption, echo } of this.subscriptions) {
+      if (group !== undefined || consumption !== undefined) return false;
+      if (echo) return true;
+    }
+    return this.subscriptions.size === 0;
   }
 
   /** The payload of the OPEN that asks for all of its uses. */
@@ -50,6 +67,7 @@ export class SessionChannel implements Origin {
       group: subscriptions[0]?.group,
       echo: subscriptions.length === 0 || subscriptions.some(({ echo }) => echo),
       presence: subscriptions.some(({ presence }) => presence) || undefined,
+      ...subscriptions[0]?.consumption?.open,
     };
   }
 
@@ -58,7 +76,10 @@ export class SessionChannel implements Origin {
     this.isOpen = true;
     this.channelId = answer.number;
     this.mayPublish = answer.publish;
+    this.isPlain = answer.publish && !answer.durable;
+    this.answer = answer;
     const { members } = answer;
+    for (const subscription of this.subscriptions) subscription.opened(answer);
     if (members === undefined) return;
     for (const subscription of this.subscriptions) subscription.setMembers(members, answer.count);
   }

@@ -4,12 +4,14 @@
  * @module
  */
 
-import type { Member } from "../wire/control.ts";
+import { ParleyError } from "../errors.ts";
+import type { Member, Opened } from "../wire/control.ts";
 import { overlaps } from "../wire/names.ts";
-import type { Subscription } from "./api.ts";
+import type { StoredChannel, Subscription } from "./api.ts";
 import { callSafely } from "./callback.ts";
+import { type ConsumerLoop, Consumption } from "./consumption.ts";
 import type { Message } from "./message_types.ts";
-import type { PresenceChange, SubscribeOptions } from "./options.ts";
+import type { PresenceChange, StartingPoint, SubscribeOptions } from "./options.ts";
 import { type Backlog, MessageQueue } from "./queue.ts";
 
 const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
@@ -23,26 +25,46 @@ export class ClientSubscription implements Subscription {
   readonly queue: MessageQueue;
   readonly members = new Map<number, string>();
   memberCount = 0;
+  stored: StoredChannel | undefined;
+  lastCount: number | undefined;
+  /** Where it begins in a stored channel. */
+  readonly from: StartingPoint | undefined;
+  /** What it has besides if it is a consumer's. */
+  readonly consumption: Consumption | undefined;
+  /**
+   * The first sequence it gets. It shares one subscription on the wire with others, and if those are behind, what they
+   * get is not new to it.
+   */
+  beginsAt = 0;
+  /** Whether the server has opened its channel for it. */
+  isOpened = false;
 
   readonly #segments: readonly string[];
   readonly #onPresence: ((change: PresenceChange) => void) | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #aborted = () => void this.end(this.#signal!.reason).catch(() => {});
   readonly #leave: (subscription: ClientSubscription) => Promise<void>;
+  readonly #loop: ConsumerLoop | undefined;
   #ending: Promise<void> | undefined;
 
   /** `leave` ends it at the server. */
   constructor(
     channel: string,
-    { group, echo = true, presence = false, signal }: SubscribeOptions,
+    options: SubscribeOptions,
     backlog: Backlog,
     leave: (subscription: ClientSubscription) => Promise<void>,
   ) {
+    const { group, echo = true, presence = false, signal, from, consumer } = options;
     this.channel = channel;
     this.group = group;
     this.echo = echo;
     this.presence = presence !== false;
     this.queue = new MessageQueue(backlog);
+    this.from = from === "new" && consumer === undefined ? undefined : from;
+    if (consumer !== undefined) {
+      this.consumption = new Consumption(options, this.queue);
+      this.#loop = this.consumption.loop(() => this.return());
+    }
     this.#segments = channel.split(".");
     this.#onPresence = typeof presence === "function" ? presence : undefined;
     this.#signal = signal;
@@ -50,11 +72,20 @@ export class ClientSubscription implements Subscription {
     signal?.addEventListener("abort", this.#aborted);
   }
 
-  /** Whether both can be subscriptions of one session. */
-  fits(other: ClientSubscription): boolean {
-    if (this.group === undefined && other.group === undefined) return true;
-    if (this.channel === other.channel && this.group === other.group) return true;
-    return !overlaps(this.#segments, other.#segments);
+  /** Whether `added` can be a subscription of the same session. */
+  fits(added: ClientSubscription): boolean {
+    const isSameChannel = this.channel === added.channel;
+    const isShared = this.#isShared || added.#isShared;
+    const isSameGroup = this.group !== undefined && this.group === added.group;
+    if (isShared ? isSameChannel && isSameGroup : added.from === undefined && (isSameChannel || !this.from)) {
+      return true;
+    }
+    return !overlaps(this.#segments, added.#segments);
+  }
+
+  /** Whether each message goes to it or to another subscription of its group or consumer. */
+  get #isShared(): boolean {
+    return this.group !== undefined || this.consumption !== undefined;
   }
 
   /** Whether it was ended. */
@@ -66,6 +97,7 @@ export class ClientSubscription implements Subscription {
   end(error?: unknown): Promise<void> {
     if (this.#ending !== undefined) return this.#ending;
     this.queue.clear();
+    this.consumption?.flush();
     this.over(error);
     return this.#ending = this.#leave(this);
   }
@@ -73,7 +105,28 @@ export class ClientSubscription implements Subscription {
   /** The connection is over for good. What was received before can still be iterated. */
   over(error: unknown): void {
     this.#signal?.removeEventListener("abort", this.#aborted);
+    this.consumption?.stop();
     this.queue.end(error);
+  }
+
+  /** The connection broke. */
+  interrupted(): void {
+    this.consumption?.interrupted();
+  }
+
+  /** The server has opened the channel. */
+  opened({ durable, epoch, first = 1, last = 0, count }: Opened): void {
+    if (this.from === "last") this.lastCount = count;
+    if (epoch !== undefined) this.stored = { storage: durable ? "durable" : "history", epoch, first, last };
+  }
+
+  /** An operator has deleted the channel; its sequences begin anew. */
+  restarted(): void {
+    this.beginsAt = 0;
+    if (this.consumption === undefined) return;
+    const text =
+      `the consumer on ${this.channel} has ended, because the channel was deleted; subscribe again`;
+    this.end(new ParleyError("epoch_changed", text)).catch(() => {});
   }
 
   /** The server listed the members. */
@@ -111,7 +164,7 @@ export class ClientSubscription implements Subscription {
   }
 
   next(): Promise<IteratorResult<Message, undefined>> {
-    return this.queue.next();
+    return this.#loop === undefined ? this.queue.next() : this.#loop.next();
   }
 
   return(): Promise<IteratorReturnResult<undefined>> {
@@ -119,8 +172,8 @@ export class ClientSubscription implements Subscription {
     return Promise.resolve(DONE);
   }
 
-  [Symbol.asyncIterator](): this {
-    return this;
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message, undefined> {
+    return this.consumption?.loop(() => this.return()) ?? this;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

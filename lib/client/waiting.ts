@@ -87,6 +87,55 @@ export class Wait {
   }
 }
 
+/**
+ * A promise that knows whether the program has looked at it. If it has not, its rejection must be reported in another
+ * way. It never counts as an unhandled rejection.
+ */
+export class WatchedPromise extends Promise<void> {
+  /** Whether anything waits for it. */
+  isWatched = false;
+
+  /** What `then` returns needs no watching. */
+  static override get [Symbol.species](): PromiseConstructor {
+    return Promise;
+  }
+
+  /** See `Promise.withResolvers`. */
+  static pending(): Settleable {
+    let resolve!: () => void;
+    let reject!: (error: unknown) => void;
+    const promise = new WatchedPromise((onResolved, onRejected) => {
+      resolve = onResolved;
+      reject = onRejected;
+    });
+    Promise.prototype.then.call(promise, undefined, () => {});
+    return { promise, resolve, reject };
+  }
+
+  // deno-lint-ignore no-explicit-any -- as in the standard library
+  override then(...callbacks: any[]): Promise<any> {
+    this.isWatched = true;
+    return super.then(...callbacks);
+  }
+}
+
+/** A promise, and what settles it. */
+export interface Settleable {
+  readonly promise: WatchedPromise;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** `sent`, or what ends the wait for it. The message is sent all the same. */
+export function bounded(
+  what: string,
+  options: WaitOptions | undefined,
+  sent: Promise<void>,
+): Promise<void> {
+  if (options?.signal === undefined && options?.timeoutMs === undefined) return sent;
+  return handled(new Wait(what, options).for(sent));
+}
+
 /** One resolved promise for all: `publish` allocates nothing if it need not wait. */
 export const RESOLVED = Promise.resolve();
 

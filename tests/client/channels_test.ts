@@ -3,17 +3,19 @@ import { Channels } from "../../lib/client/channels.ts";
 import { MAX_NAMES } from "../../lib/client/limits.ts";
 import { SessionChannel } from "../../lib/client/session_channel.ts";
 
+const opened = (channel: string, number: number) => ({ channel, number, publish: true, subscribe: true });
+
 Deno.test("the names of channels that only a pattern matches are forgotten, those in use last", () => {
   const channels = new Channels(() => Promise.resolve());
   for (const name of ["jobs.>", "jobs.open"]) channels.add(new SessionChannel(name));
-  channels.opened("jobs.>", 0);
-  channels.opened("jobs.open", 1);
-  channels.opened("jobs.used", 2);
-  for (let id = 3; id <= MAX_NAMES; id++) channels.opened(`jobs.${id}`, id);
+  channels.opened(opened("jobs.>", 0));
+  channels.opened(opened("jobs.open", 1));
+  channels.opened(opened("jobs.used", 2));
+  for (let id = 3; id <= MAX_NAMES; id++) channels.opened(opened(`jobs.${id}`, id));
   assert(channels.known === MAX_NAMES && !channels.hasForgotten);
   channels.routeOf(2);
   for (let id = MAX_NAMES + 1; id <= 3 * MAX_NAMES; id++) {
-    channels.opened(`jobs.${id}`, id);
+    channels.opened(opened(`jobs.${id}`, id));
     if (id % 1000 === 0) assertEquals(channels.routeOf(2)?.name, "jobs.used");
   }
   assert(channels.known === MAX_NAMES && channels.hasForgotten);
@@ -26,7 +28,7 @@ Deno.test("a channel that was left is forgotten", () => {
     const channel = new SessionChannel(`c${id}`);
     channels.add(channel);
     channel.channelId = id;
-    channels.opened(channel.name, id);
+    channels.opened(opened(channel.name, id));
     channels.leaving(channel);
     channels.remove(channel);
   }

@@ -1,0 +1,115 @@
+/**
+ * A consumer in the hands of a program: its loops, and the renewal of the messages they work on.
+ *
+ * A loop that is at its body holds one message, and the messages in the queue wait for it. All of them are renewed, so
+ * that a slow body does not have them delivered again. A message that the loop has left behind without `ack` is not.
+ *
+ * @module
+ */
+
+import { DEFAULT_ACK_SECONDS } from "../limits.ts";
+import type { Acknowledgements } from "./acknowledgements.ts";
+import { RENEWALS } from "./limits.ts";
+import { StoredMessage } from "./message.ts";
+import type { Message } from "./message_types.ts";
+import type { SubscribeOptions } from "./options.ts";
+import type { MessageQueue } from "./queue.ts";
+
+/** What a subscription as a consumer has besides. */
+export class Consumption {
+  /** The part of OPEN that asks for it. */
+  readonly open: Pick<
+    SubscribeOptions,
+    "consumer" | "window" | "exclusive" | "ackSeconds" | "deliveries"
+  >;
+  /** For the messages of the current session. */
+  acknowledgements: Acknowledgements | undefined;
+
+  readonly #queue: MessageQueue;
+  readonly #loops = new Set<ConsumerLoop>();
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  /** Renews until `stop`. */
+  constructor(
+    { consumer, window, exclusive, ackSeconds, deliveries }: SubscribeOptions,
+    queue: MessageQueue,
+  ) {
+    this.open = { consumer, window, exclusive, ackSeconds, deliveries };
+    this.#queue = queue;
+    this.#timer = setInterval(
+      () => this.#renew(),
+      (ackSeconds ?? DEFAULT_ACK_SECONDS) * 1000 / RENEWALS,
+    );
+  }
+
+  /** A loop over the messages. */
+  loop(end: () => Promise<IteratorReturnResult<undefined>>): ConsumerLoop {
+    const loop: ConsumerLoop = new ConsumerLoop(this.#queue, () => {
+      this.#loops.delete(loop);
+      return end();
+    });
+    this.#loops.add(loop);
+    return loop;
+  }
+
+  /** The connection broke: what was not settled is delivered again, by the next one. */
+  interrupted(): void {
+    this.acknowledgements = undefined;
+    this.#queue.clear();
+  }
+
+  /** Sends what was acknowledged, before the subscription ends. */
+  flush(): void {
+    this.acknowledgements?.flush();
+  }
+
+  /** Renews no more. */
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #renew(): void {
+    const { acknowledgements } = this;
+    if (acknowledgements === undefined) return;
+    let isAtWork = false;
+    for (const { current } of this.#loops) {
+      if (current === undefined || current.consumer !== acknowledgements) continue;
+      isAtWork = true;
+      current.renewIfOpen();
+    }
+    if (!isAtWork) return;
+    for (const range of this.#queue.storedRanges()) acknowledgements.renewAll(range);
+  }
+}
+
+/** One loop. Several loops over a consumer share its messages. */
+export class ConsumerLoop implements AsyncIterableIterator<Message, undefined> {
+  /** The message that the body works on. */
+  current: StoredMessage | undefined;
+  readonly #queue: MessageQueue;
+  readonly #end: () => Promise<IteratorReturnResult<undefined>>;
+
+  /** @param end ends the subscription */
+  constructor(queue: MessageQueue, end: () => Promise<IteratorReturnResult<undefined>>) {
+    this.#queue = queue;
+    this.#end = end;
+  }
+
+  next(): Promise<IteratorResult<Message, undefined>> {
+    this.current = undefined;
+    return this.#queue.next(this.#took);
+  }
+
+  readonly #took = (message: Message) => {
+    if (message instanceof StoredMessage) this.current = message;
+  };
+
+  return(): Promise<IteratorReturnResult<undefined>> {
+    this.current = undefined;
+    return this.#end();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
