@@ -6,7 +6,7 @@
 
 import { DatabaseSync } from "node:sqlite";
 import { ParleyError } from "../errors.ts";
-import { STORE_CACHE_KIB, STORE_PAGE_BYTES, STORE_WAL_PAGES } from "../limits.ts";
+import { STORE_BUSY_MS, STORE_CACHE_KIB, STORE_PAGE_BYTES } from "../limits.ts";
 
 /** The name of the file in the store's folder. */
 export const DATABASE = "channels.db";
@@ -70,17 +70,30 @@ export function openToWrite(path: string): DatabaseSync {
       PRAGMA synchronous = FULL;
       PRAGMA fullfsync = ON;
       PRAGMA checkpoint_fullfsync = ON;
-      PRAGMA wal_autocheckpoint = ${STORE_WAL_PAGES};
+      PRAGMA wal_autocheckpoint = 0;
+      PRAGMA busy_timeout = ${STORE_BUSY_MS};
       PRAGMA cache_size = -${STORE_CACHE_KIB};
       PRAGMA locking_mode = NORMAL;
     `);
     if (isNew) database.exec(`BEGIN; ${SCHEMA} COMMIT;`);
-    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    checkpoint(database, "TRUNCATE");
     return database;
   } catch (error) {
     database.close();
     throw error instanceof ParleyError ? error : notOurs(path, error);
   }
+}
+
+/**
+ * Copies what the write-ahead log has into the database, and syncs both. `TRUNCATE` also empties the log, and with it
+ * removes whatever a commit that failed has left there.
+ *
+ * @returns how many pages the log still has
+ */
+export function checkpoint(database: DatabaseSync, mode: "PASSIVE" | "TRUNCATE"): number {
+  const result = database.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as { busy: number; log: number };
+  if (mode === "TRUNCATE" && result.busy !== 0) throw new Error("a reader holds the write-ahead log");
+  return result.log;
 }
 
 /** Opens the database to read, beside the connection that writes: it changes nothing, not even the log's index. */

@@ -19,7 +19,9 @@ export async function openSqliteLog(folder: string, { log }: { readonly log: Log
   await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
   const lock = await lockFolder(folder);
   const path = `${folder}/${DATABASE}`;
-  const writer = new StoreThread("write", path, crypto.randomUUID().slice(0, 8));
+  const failed = (reason: string) =>
+    log.error("the disk of the store failed; trying again", { folder, reason });
+  const writer = new StoreThread("write", path, crypto.randomUUID().slice(0, 8), failed);
   try {
     await writer.opened;
     const reader = new StoreThread("read", path);

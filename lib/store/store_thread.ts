@@ -13,7 +13,7 @@ export interface Call {
   readonly args: readonly unknown[];
 }
 
-/** What came of it: a value, or a problem. */
+/** What came of it: a value, or a problem. With id 0 it is a notice: the disk failed, and is tried again. */
 export interface Result {
   readonly id: number;
   readonly value?: unknown;
@@ -30,12 +30,22 @@ interface Pending {
 export class StoreThread {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
+  readonly #failed: (problem: string) => void;
   #lastId = 0;
   /** Resolves once the database is open. */
   readonly opened: Promise<unknown>;
 
-  /** @param epoch that of a database which is made now */
-  constructor(role: "write" | "read", path: string, epoch: string = "") {
+  /**
+   * @param epoch that of a database which is made now
+   * @param failed is told of an error of the disk, each time that it is tried again
+   */
+  constructor(
+    role: "write" | "read",
+    path: string,
+    epoch: string = "",
+    failed: (problem: string) => void = () => {},
+  ) {
+    this.#failed = failed;
     this.#worker = new Worker(new URL("./thread.ts", import.meta.url), {
       type: "module",
       name: `store ${role}`,
@@ -64,6 +74,7 @@ export class StoreThread {
   }
 
   #settle({ id, value, problem }: Result): void {
+    if (id === 0) return this.#failed(value as string);
     const pending = this.#pending.get(id)!;
     this.#pending.delete(id);
     if (problem === undefined) pending.resolve(value);

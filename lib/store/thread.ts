@@ -20,10 +20,12 @@ const scope = globalThis as unknown as {
 scope.onmessage = ({ data }) => {
   answer(data, () => {
     const [role, path, epoch] = data.args as [string, string, string];
-    const database = role === "write" ? new Writer(path, epoch) : new Reader(path);
+    const failed = (problem: string) => scope.postMessage({ id: 0, value: problem });
+    const database = role === "write" ? new Writer(path, epoch, failed) : new Reader(path);
     scope.onmessage = ({ data: call }) => {
       const method = Reflect.get(database, call.method) as (...args: readonly unknown[]) => unknown;
       answer(call, () => method.call(database, ...call.args));
+      if (database instanceof Writer && call.method === "commit") database.checkpoint();
     };
   });
 };

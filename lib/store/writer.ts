@@ -6,8 +6,15 @@
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
-import { KEY_MS, TRIMMED_RUNS_PER_COMMIT } from "../limits.ts";
-import { openToWrite } from "./database.ts";
+import {
+  KEY_MS,
+  MAX_STORE_RETRY_MS,
+  STORE_PAGE_BYTES,
+  STORE_RETRY_MS,
+  STORE_WAL_PAGES,
+  TRIMMED_RUNS_PER_COMMIT,
+} from "../limits.ts";
+import { checkpoint, openToWrite } from "./database.ts";
 import type {
   ChannelState,
   Commit,
@@ -23,8 +30,19 @@ export class Writer {
   readonly #database: DatabaseSync;
   readonly #sql: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
 
-  /** Opens the database at `path`, and makes it with `epoch` if it is not there. */
-  constructor(path: string, epoch: string) {
+  readonly #path: string;
+  readonly #failed: (problem: string) => void;
+  /** Bytes written since the last checkpoint. */
+  #written = 0;
+
+  /**
+   * Opens the database at `path`, and makes it with `epoch` if it is not there.
+   *
+   * @param failed is told of an error of the disk, each time
+   */
+  constructor(path: string, epoch: string, failed: (problem: string) => void) {
+    this.#path = path;
+    this.#failed = failed;
     this.#database = openToWrite(path);
     this.#database.prepare("INSERT OR IGNORE INTO meta VALUES ('epoch', ?), ('firstSession', 1)").run(epoch);
     this.#sql = Object.fromEntries(
@@ -68,35 +86,75 @@ export class Writer {
     };
   }
 
-  /** Writes all of `commit` or nothing. When it returns, it is on disk to stay. */
+  /**
+   * Writes all of `commit` or nothing. When it returns, it is on disk to stay.
+   *
+   * If the disk fails, SQLite reports an error, but what it wrote may be found after a crash all the same. So an error is
+   * thrown only once the log has been emptied, which this waits for as long as it takes: then it is certain that nothing
+   * of the commit is there, and that no later one stands behind pages that never reached the disk.
+   */
   commit(commit: Commit): Committed {
-    const sql = this.#sql;
-    this.#database.exec("BEGIN IMMEDIATE");
     try {
-      for (const channel of commit.deletedChannels) this.#deleteChannel(channel);
-      if (commit.epoch !== undefined) sql.setMeta.run("epoch", commit.epoch);
-      if (commit.firstSession !== undefined) sql.setMeta.run("firstSession", commit.firstSession);
-      for (const { number, name, epoch } of commit.channels) sql.addChannel.run(number, name, epoch);
-      for (const { channel, first, count, bytes } of commit.runs) {
-        sql.addRun.run(channel, first, count, commit.time, bytes.length, crc32(bytes), bytes);
-        sql.grow.run(first + count - 1, bytes.length, channel);
-      }
-      for (const { channel, producer, stored } of commit.producers) {
-        sql.setProducer.run(channel, producer, stored);
-      }
-      for (const { channel, consumer } of commit.deletedConsumers) this.#deleteConsumer(channel, consumer);
-      for (const consumer of commit.consumers) this.#setConsumer(consumer);
-      for (const { channel, key, sequence } of commit.keys) {
-        sql.setKey.run(channel, key, sequence, commit.time);
-      }
-      if (commit.keys.length > 0) sql.forgetKeys.run(commit.time - KEY_MS);
-      const committed = this.#trim(commit.trims);
-      this.#database.exec("COMMIT");
-      return committed;
+      return this.#write(commit);
     } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      this.#recover(error);
       throw error;
     }
+  }
+
+  /** Empties the log once it has become long. To be called when no commit waits for it. */
+  checkpoint(): void {
+    if (this.#written < STORE_WAL_PAGES * STORE_PAGE_BYTES) return;
+    try {
+      if (checkpoint(this.#database, "PASSIVE") >= 0) this.#written = 0;
+    } catch (error) {
+      this.#recover(error);
+    }
+  }
+
+  /** Tries to empty the log until it succeeds, with longer and longer pauses. */
+  #recover(error: unknown): void {
+    this.#failed(messageOf(error));
+    for (let waitMs = STORE_RETRY_MS;; waitMs = Math.min(2 * waitMs, MAX_STORE_RETRY_MS)) {
+      try {
+        if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+        checkpoint(this.#database, "TRUNCATE");
+        sync(`${this.#path}-wal`); // SQLite does not: a loss of power could bring back what was cut off
+        this.#written = 0;
+        return;
+      } catch (again) {
+        this.#failed(messageOf(again));
+        // The thread has nothing else to do.
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, waitMs);
+      }
+    }
+  }
+
+  #write(commit: Commit): Committed {
+    const sql = this.#sql;
+    this.#database.exec("BEGIN IMMEDIATE");
+    for (const channel of commit.deletedChannels) this.#deleteChannel(channel);
+    if (commit.epoch !== undefined) sql.setMeta.run("epoch", commit.epoch);
+    if (commit.firstSession !== undefined) sql.setMeta.run("firstSession", commit.firstSession);
+    for (const { number, name, epoch } of commit.channels) sql.addChannel.run(number, name, epoch);
+    for (const { channel, first, count, bytes } of commit.runs) {
+      sql.addRun.run(channel, first, count, commit.time, bytes.length, crc32(bytes), bytes);
+      sql.grow.run(first + count - 1, bytes.length, channel);
+      this.#written += bytes.length;
+    }
+    for (const { channel, producer, stored } of commit.producers) {
+      sql.setProducer.run(channel, producer, stored);
+    }
+    for (const { channel, consumer } of commit.deletedConsumers) this.#deleteConsumer(channel, consumer);
+    for (const consumer of commit.consumers) this.#setConsumer(consumer);
+    for (const { channel, key, sequence } of commit.keys) {
+      sql.setKey.run(channel, key, sequence, commit.time);
+    }
+    if (commit.keys.length > 0) sql.forgetKeys.run(commit.time - KEY_MS);
+    const committed = this.#trim(commit.trims);
+    this.#database.exec("COMMIT");
+    this.#written += 4 * STORE_PAGE_BYTES; // about what a commit writes besides
+    return committed;
   }
 
   /** Closes the database, which is then a single file. */
@@ -172,3 +230,12 @@ const STATEMENTS = {
   deleteRun: "DELETE FROM runs WHERE rowid = ?",
   shrink: "UPDATE channels SET first = ?, bytes = ? WHERE number = ?",
 } as const;
+
+function sync(path: string): void {
+  using file = Deno.openSync(path);
+  file.syncSync();
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
