@@ -425,6 +425,56 @@ def a_group_shares_one_place(test):
 
 
 @check
+def a_group_by_pattern_and_name_is_one_group(test):
+    name = named(test)
+    by_name, by_pattern = test.sessions(2)
+    by_name.open(name, True, group="g")
+    by_pattern.open(named(test, suffix="*"), True, group="g")
+    session, number = publisher(test, name)
+    for n in range(1, 21):
+        receipt(session, number, b"%d" % n)
+    got = [member.stored_before_pong() for member in (by_name, by_pattern)]
+    same(sorted(got[0] + got[1]), numbered(1, 20))
+    require(abs(len(got[0]) - len(got[1])) <= 1, "the members to take turns", [len(part) for part in got])
+
+
+@check
+def an_empty_channel_has_every_place(test):
+    def one(case):
+        first, begin = case
+        name, reader = named(test, first), test.session()
+        reader.open(name, True, **{"from": begin})
+        session, number = publisher(test, name)
+        session.send(MESSAGE, b"1", channel=number)
+        same(reader.stored(1), numbered(1, 1), f"from {begin}")
+        reset(test)
+    every([(first, begin) for first in ("cd", "ch")
+           for begin in ("all", "last", "new", {"sequence": 1}, {"time": "2020-01-01T00:00:00Z"})], one)
+
+
+@check
+def presence_and_requests_are_as_on_any_channel(test):
+    name = named(test)
+    session = test.session("Ada")
+    number = session.open(name, True, presence=True, respond=True)
+    require(session.opened["members"] == [{"number": session.number, "name": "Ada"}], "Ada", session.opened)
+    other = test.session("Grace")
+    other.open(name, True, **{"from": "all"})
+    require(session.receive().json() == {"number": other.number, "name": "Grace"}, "JOINED of Grace", "another")
+    receipt_id = 3
+    other.send(MESSAGE, b"1", flags=RECEIPT, id=receipt_id, channel=number)
+    other.send(REQUEST, b"?", id=4, channel=number)
+    kinds = set()
+    for _ in range(2):  # the REQUEST may overtake the MESSAGE
+        frame = session.receive()
+        while frame.type == POSITION:
+            session.take_stored(frame)
+            frame = session.receive()
+        kinds.add((frame.type, frame.payload))
+    require(kinds == {(MESSAGE, b"1"), (REQUEST, b"?")}, "MESSAGE and REQUEST", kinds)
+
+
+@check
 def a_group_takes_new_only(test):
     name, session = filled(test, 1)[0], test.session()
 

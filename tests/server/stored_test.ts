@@ -50,6 +50,7 @@ Deno.test("a subscriber begins where it asks to", async () => {
   assertEquals(await grace.stored(3), ["at 1", "1 one", "2 two", "3 three"]);
   await grace.open("h.b", { from: { time: "2120-01-01T00:00:00Z" } });
   await grace.open("h.b"); // stays where it is
+  await grace.open("h.never", { from: { time: "2020-01-01T00:00:00Z" } }); // nothing to look for
   await ada.send(ada.message(channel, "four"));
   assertEquals(await grace.stored(1), ["4 four"]);
 });

@@ -158,6 +158,8 @@ export class StoredSession {
   }
 
   #placeOfTime(channel: StoredChannel, time: number): Place | typeof LATER {
+    // The log does not know a channel of which nothing was ever stored, and none is kept until the answer comes.
+    if (channel.isNew) return channel.last + 1;
     const found = this.#found;
     this.#found = undefined;
     if (found?.channel === channel && found.time === time) return found.sequence;
