@@ -85,3 +85,6 @@ export const STORE_CACHE_KIB = 8 * 1024;
 
 /** Runs that one commit drops at most, so that it takes a few milliseconds longer at the most. */
 export const TRIMMED_RUNS_PER_COMMIT = 256;
+
+/** How much of a store is verified in one step, between two reports of the progress. */
+export const VERIFY_STEP_BYTES = 8 * MiB;

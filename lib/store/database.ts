@@ -103,7 +103,17 @@ export function openToRead(path: string): DatabaseSync {
   return database;
 }
 
-function checkIdentity(database: DatabaseSync, path: string): void {
+/** The name of a series of sequences that begins now. */
+export function newEpoch(): string {
+  return crypto.randomUUID().slice(0, 8);
+}
+
+/**
+ * Checks that the database is a store of this version.
+ *
+ * @throws {ParleyError} `bad_argument` otherwise
+ */
+export function checkIdentity(database: DatabaseSync, path: string): void {
   if (number(database, "PRAGMA application_id") !== APPLICATION_ID) {
     throw new ParleyError(
       "bad_argument",

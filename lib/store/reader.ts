@@ -16,6 +16,24 @@ export interface ReadRuns {
   readonly damaged: readonly (readonly [first: number, last: number])[];
 }
 
+/** A run whose checksum is wrong. */
+export interface DamagedRun {
+  /** The channel's number. */
+  readonly channel: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** A step of verifying. */
+export interface Verified {
+  /** The last row that was looked at. */
+  readonly row: number;
+  /** Bytes looked at. */
+  readonly size: number;
+  readonly damaged: readonly DamagedRun[];
+  readonly isDone: boolean;
+}
+
 /** A run as its row has it. */
 interface Row extends StoredRun {
   readonly crc: number;
@@ -77,6 +95,45 @@ export class Reader {
   /** See `ChannelLog.findKey`. */
   findKey(channel: number, key: string, now: number): number | undefined {
     return this.#key.get(channel, key, now - KEY_MS)?.sequence as number | undefined;
+  }
+
+  /** The size of all runs, in bytes. */
+  size(): number {
+    return Number(this.#database.prepare("SELECT sum(bytes) AS bytes FROM channels").get()?.bytes ?? 0);
+  }
+
+  /** What SQLite finds wrong with the file; nothing if it is sound. Reads all of it. */
+  problems(): string[] {
+    const rows = this.#database.prepare("PRAGMA integrity_check").all() as { integrity_check: string }[];
+    return rows.map(({ integrity_check }) => integrity_check).filter((text) => text !== "ok");
+  }
+
+  /** Checks the checksums of some `maxBytes` of runs, of those that come after the row `after`. */
+  verify(after: number, maxBytes: number): Verified {
+    const damaged: DamagedRun[] = [];
+    let size = 0;
+    let row = after;
+    const rows = this.#database.prepare(
+      "SELECT rowid AS row, channel, first, count, crc, bytes FROM runs WHERE rowid > ? ORDER BY rowid",
+    );
+    for (const next of rows.iterate(after)) {
+      const { row: at, channel, first, count, crc, bytes } = next as unknown as Row & {
+        row: number;
+        channel: number;
+      };
+      row = at;
+      size += bytes.length;
+      if (crc32(bytes) !== crc) damaged.push({ channel, first, last: first + count - 1 });
+      if (size >= maxBytes) return { row, size, damaged, isDone: false };
+    }
+    return { row, size, damaged, isDone: true };
+  }
+
+  /** Copies the database as it is now into the file `path`, which must not exist. */
+  copy(path: string): void {
+    this.#database.prepare("VACUUM INTO ?").run(path);
+    using file = Deno.openSync(path);
+    file.syncSync();
   }
 
   /** Closes the connection. */

@@ -6,7 +6,7 @@
 
 import { ParleyError } from "../errors.ts";
 import type { Log } from "../logging/log.ts";
-import { DATABASE } from "./database.ts";
+import { DATABASE, newEpoch } from "./database.ts";
 import type { ReadRuns } from "./reader.ts";
 import type { Commit, Committed, LogState, StoredRun } from "./shapes.ts";
 import { StoreThread } from "./store_thread.ts";
@@ -21,7 +21,7 @@ export async function openSqliteLog(folder: string, { log }: { readonly log: Log
   const path = `${folder}/${DATABASE}`;
   const failed = (reason: string) =>
     log.error("the disk of the store failed; trying again", { folder, reason });
-  const writer = new StoreThread("write", path, crypto.randomUUID().slice(0, 8), failed);
+  const writer = new StoreThread("write", path, newEpoch(), failed);
   try {
     await writer.opened;
     const reader = new StoreThread("read", path);
@@ -39,8 +39,8 @@ export async function openSqliteLog(folder: string, { log }: { readonly log: Log
   }
 }
 
-/** Only one process has a store open: the lock ends with it, however it ends. */
-async function lockFolder(folder: string): Promise<Deno.FsFile> {
+/** Takes the lock of a store. Only one process has a store open: the lock ends with it, however it ends. */
+export async function lockFolder(folder: string): Promise<Deno.FsFile> {
   const file = await Deno.open(`${folder}/${LOCK}`, { write: true, create: true, mode: 0o600 });
   if (file.tryLock === undefined || await file.tryLock(true)) return file;
   file.close();
