@@ -2,7 +2,13 @@ import { assertEquals } from "@std/assert";
 import { serve } from "../../lib/server/serve.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { makeFolder } from "../harness/folder.ts";
+import { MAY_USE_FILES } from "../harness/permissions.ts";
 import { json, RawClient } from "../harness/raw_client.ts";
+
+/** A test that needs a folder. */
+function test(name: string, fn: () => Promise<void>) {
+  Deno.test({ name, ignore: !MAY_USE_FILES, fn });
+}
 
 async function start(store?: string) {
   const folder = store === undefined ? makeFolder() : undefined;
@@ -24,7 +30,7 @@ function address({ hostname, port }: { hostname: string; port: number }) {
   return { hostname, port };
 }
 
-Deno.test("a receipt tells the sequence, and covers the messages before it", async () => {
+test("a receipt tells the sequence, and covers the messages before it", async () => {
   await using server = await start();
   using ada = await RawClient.greet(server);
   const { number, durable } = await ada.open("d.a", { subscribe: false });
@@ -33,7 +39,7 @@ Deno.test("a receipt tells the sequence, and covers the messages before it", asy
   assertEquals(await ada.acked(), { id: 7, sequence: 3 });
 });
 
-Deno.test("what is replayed is byte for byte what was sent, with id and receipt flag", async () => {
+test("what is replayed is byte for byte what was sent, with id and receipt flag", async () => {
   await using server = await start();
   using ada = await RawClient.greet(server);
   const channel = await ada.openToPublish("d.a");
@@ -45,7 +51,7 @@ Deno.test("what is replayed is byte for byte what was sent, with id and receipt 
   assertEquals([id, flags, sender], [7, 4, ada.number]);
 });
 
-Deno.test("a producer that comes back is told how much of it is stored", async () => {
+test("a producer that comes back is told how much of it is stored", async () => {
   await using server = await start();
   {
     using ada = await RawClient.greet(server);
@@ -59,7 +65,7 @@ Deno.test("a producer that comes back is told how much of it is stored", async (
   assertEquals((await ada.open("d.a", { subscribe: false, producer: "other" })).stored, 0);
 });
 
-Deno.test("a producer that another session takes over is fenced, and told at once", async () => {
+test("a producer that another session takes over is fenced, and told at once", async () => {
   await using server = await start();
   using one = await RawClient.greet(server);
   using two = await RawClient.greet(server);
@@ -74,7 +80,7 @@ Deno.test("a producer that another session takes over is fenced, and told at onc
   assertEquals(await two.acked(), { id: 3, sequence: 2 });
 });
 
-Deno.test("receipts that are due come before the answer to BYE, and before the server's when it stops", async () => {
+test("receipts that are due come before the answer to BYE, and before the server's when it stops", async () => {
   const server = await start();
   using ada = await RawClient.greet(server);
   const channel = await ada.openToPublish("d.a");
@@ -94,7 +100,7 @@ Deno.test("receipts that are due come before the answer to BYE, and before the s
   assertEquals(last, 100);
 });
 
-Deno.test("what has a receipt is there after the server started again, under the same numbers", async () => {
+test("what has a receipt is there after the server started again, under the same numbers", async () => {
   using folder = makeFolder();
   const store = `${folder.path}/store`;
   let before;
