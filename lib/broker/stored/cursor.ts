@@ -99,10 +99,11 @@ export class Cursor {
       while (this.#hasRoom && !this.#isStopped && this.next <= this.#source.last) {
         // What was dropped is not sent, even if the row that it was in is still there.
         const at = this.next = Math.max(this.next, this.#source.first);
+        const { last } = this.#source;
         const runs = await this.#source.read(at, READ_AHEAD_BYTES);
         if (this.next !== at || this.#isStopped) continue; // it was moved meanwhile
-        // What is missing was dropped, or is damaged.
-        if (runs.length === 0) this.next = Math.max(this.next, this.#source.last + 1);
+        // What is missing was dropped, or is damaged. What was stored during the read is read next.
+        if (runs.length === 0) this.next = last + 1;
         for (const run of runs) if (!this.#hasRoom || !this.#take(run)) break;
       }
     } catch (error) {
