@@ -214,10 +214,10 @@ export class Commits {
   }
 
   #settle(report: () => void): void {
-    this.#isBusy = false;
     try {
-      report();
+      report(); // may schedule the next commit, which must not begin twice
     } finally {
+      this.#isBusy = false;
       if (this.#isScheduled) this.#begin();
       const waiters = this.#waiters;
       this.#waiters = new Set(); // a waiter may register again from within its call
