@@ -60,8 +60,8 @@ export class StoredChannels implements StoredContext {
   readonly #history: Kept | undefined;
   readonly #byName = new Map<string, StoredChannel>();
   readonly #byNumber = new Map<number, StoredChannel>();
-  /** Cursors whose log could not be read. */
-  readonly #failed = new Set<Cursor>();
+  /** What reads from a log that could not be read. */
+  readonly #failed = new Set<Pick<Cursor, "wake">>();
   /** The highest number of a channel that was stored before. */
   readonly lastNumber: number;
   #holder: Holder | undefined;
@@ -182,12 +182,12 @@ export class StoredChannels implements StoredContext {
     return this.#keptOf(channel.policy).log.read(channel.number, from, maxBytes);
   }
 
-  readFailed(channel: StoredChannel, cursor: Cursor, error: unknown): void {
+  readFailed(channel: StoredChannel, reader: Pick<Cursor, "wake">, error: unknown): void {
     this.#log.error("cannot read a stored channel; trying again", {
       channel: channel.name,
       ...failure(error),
     });
-    this.#failed.add(cursor);
+    this.#failed.add(reader);
   }
 
   hold(name: string): RoutedChannel {
@@ -211,7 +211,7 @@ export class StoredChannels implements StoredContext {
 
   /** Drops what has become too old, and closes what nothing needs. To be called once a second. */
   sweep(): void {
-    for (const cursor of this.#failed) cursor.wake();
+    for (const reader of this.#failed) reader.wake();
     this.#failed.clear();
     this.#durable?.commits.sweep();
     this.#history?.commits.sweep();

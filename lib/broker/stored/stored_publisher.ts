@@ -83,6 +83,17 @@ export class StoredPublisher implements Settler {
     this.#refused = undefined;
   }
 
+  /** The session waits for its OPENED as a producer: if it is taken over before that, it is told behind it. */
+  isOpening = false;
+
+  /** The session has its OPENED as a producer. */
+  opened(): void {
+    const producer = this.#producer;
+    if (!this.isOpening || producer === undefined) return;
+    this.isOpening = false;
+    if (producer.owner !== this) this.#fenced(producer);
+  }
+
   /** The session is this producer from now on. Another one that was it is told, and what it still sends is fenced. */
   becomes(producer: Producer): void {
     if (this.#producer === producer && producer.owner === this) return;
@@ -121,6 +132,7 @@ export class StoredPublisher implements Settler {
   }
 
   #fenced(producer: Producer): void {
+    if (this.isOpening) return;
     this.#answer("fenced", `another session has taken over producer ${nameOf(producer)}`, 0);
   }
 

@@ -34,7 +34,7 @@ export class StoredSession {
   readonly #resume: () => void;
   readonly #publishers = new Map<StoredChannel, StoredPublisher>();
   /** The answer to the OPEN that is waiting for it: where a time is in a channel. */
-  #found: { readonly channel: StoredChannel; readonly time: number; readonly sequence: number } | undefined;
+  #found: { readonly channel: string; readonly time: number; readonly sequence: number } | undefined;
 
   /**
    * @param subject that of the session's token, or nothing: names of producers and consumers are its own
@@ -103,6 +103,7 @@ export class StoredSession {
 
   /** The session has opened `channel`: it begins to read, if it subscribed. */
   begin(channel: StoredChannel, { subscribe }: Open, { place }: Prepared): void {
+    this.#publishers.get(channel)?.opened();
     if (subscribe) this.#read(channel, place);
     else channel.sync();
   }
@@ -162,11 +163,11 @@ export class StoredSession {
     if (channel.isNew) return channel.last + 1;
     const found = this.#found;
     this.#found = undefined;
-    if (found?.channel === channel && found.time === time) return found.sequence;
-    this.#channels.findTime(channel, time).catch(() => channel.last + 1).then((sequence) => {
-      this.#found = { channel, time, sequence };
+    if (found?.channel === channel.name && found.time === time) return found.sequence;
+    this.#channels.findTime(channel, time).then((sequence) => {
+      this.#found = { channel: channel.name, time, sequence };
       this.#resume();
-    });
+    }, (error) => this.#channels.readFailed(channel, { wake: this.#resume }, error));
     return LATER;
   }
 
@@ -179,7 +180,10 @@ export class StoredSession {
     }
     const producer: Producer = known ?? { key, stored: 0, unsettled: 0, owner: undefined };
     channel.producers.set(key, producer);
-    this.publisher(channel).becomes(producer);
+    const publisher = this.publisher(channel);
+    // Once for each OPEN, however often it is offered: another session may have taken the producer over since.
+    if (!publisher.isOpening) publisher.becomes(producer);
+    publisher.isOpening = true;
     if (producer.unsettled === 0) return undefined;
     this.#channels.commitsOf(channel).whenSettled(this.#resume);
     return LATER;
