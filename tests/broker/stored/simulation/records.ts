@@ -1,0 +1,94 @@
+/**
+ * What a schedule notes: the history of every channel, which writer each producer is, and what broke a rule.
+ *
+ * @module
+ */
+
+import { check, type Outcome, total } from "../../../crash/checker.ts";
+import { History, type Reader } from "../../../crash/history.ts";
+import type { DiskEvents } from "./faulty_log.ts";
+
+/** A group or consumer. */
+interface Shared {
+  reader: Reader | undefined;
+  sessions: number;
+  /** Whether none of its sessions has ended. */
+  isComplete: boolean;
+}
+
+/** See the module's comment. */
+export class Records implements DiskEvents {
+  readonly problems: string[] = [];
+  readonly #histories = new Map<string, History>();
+  readonly #producers = new Map<string, number>();
+  readonly #shared = new Map<string, Shared>();
+  #lastWriter = 0;
+  #lastOrder = 0;
+
+  readonly violated = (what: string): void => void this.problems.push(what);
+
+  historyOf(channel: string, epoch: string): History {
+    const key = `${channel} ${epoch}`;
+    let history = this.#histories.get(key);
+    if (history === undefined) this.#histories.set(key, history = new History());
+    return history;
+  }
+
+  /** A number that no other writer has. */
+  newWriter(): number {
+    return ++this.#lastWriter;
+  }
+
+  /** A number higher than every one before. */
+  nextOrder(): number {
+    return ++this.#lastOrder;
+  }
+
+  /** The writer that the producer `name` of a channel is, of clients without a token, whichever session that is. */
+  producer(channel: string, name: string): number {
+    const key = `${channel} /${name}`;
+    let writer = this.#producers.get(key);
+    if (writer === undefined) this.#producers.set(key, writer = this.newWriter());
+    return writer;
+  }
+
+  writerOf(channel: string, producer: string): number | undefined {
+    return this.#producers.get(`${channel} ${producer}`);
+  }
+
+  /** The reader that several sessions share, made by the first of them. */
+  shared(key: string, make: () => Reader): Reader {
+    const shared = this.#sharedOf(key);
+    return shared.reader ??= make();
+  }
+
+  /** A session has begun to share. */
+  joined(key: string): void {
+    this.#sharedOf(key).sessions++;
+  }
+
+  /** And has ended. What it was sent of a group is gone with it, and with the last member the group. */
+  left(key: string): void {
+    const shared = this.#sharedOf(key);
+    shared.isComplete = false;
+    if (--shared.sessions === 0 && key.startsWith("group")) this.#shared.delete(key);
+  }
+
+  /** Whether no session has ended that shared. */
+  isComplete(key: string): boolean {
+    return this.#sharedOf(key).isComplete;
+  }
+
+  #sharedOf(key: string): Shared {
+    let shared = this.#shared.get(key);
+    if (shared === undefined) {
+      this.#shared.set(key, shared = { reader: undefined, sessions: 0, isComplete: true });
+    }
+    return shared;
+  }
+
+  /** What became of all messages. */
+  outcome(): Outcome {
+    return total([...this.#histories.values()].map(check));
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * Generates schedules: which channels, clients and failures there are, and what happens when. The seed determines all of
+ * it.
+ *
+ * Each seed allows only some kinds of action, so that it repeats each of them often enough to reach what a schedule that
+ * does a little of everything never does.
+ *
+ * @module
+ */
+
+import { type Random, seeded } from "../../../harness/seeded.ts";
+import { Simulation } from "./simulation.ts";
+import type { ClientOpen, SimulatedClient } from "./simulated_client.ts";
+import { TIME_OF_DAY } from "./simulated_server.ts";
+
+/** See {@linkcode Simulation}: its policies cover each of these differently. */
+const CHANNELS = ["d.a", "d.b", "trim.a", "last.a", "full.a", "old.a", "h.a", "h.b"];
+const PATTERNS = ["*.a", "d.>", ">"];
+const PRODUCERS = ["p1", "p2"];
+const GROUPS = ["g1", "g2"];
+const MAX_CLIENTS = 8;
+
+/** What an action may use. */
+interface ActionContext {
+  readonly simulation: Simulation;
+  readonly random: Random;
+  readonly client: SimulatedClient;
+  /** The channels of this schedule. */
+  readonly channels: readonly string[];
+}
+
+type Action = (context: ActionContext) => void | Promise<void>;
+
+const ACTIONS: Readonly<Record<string, Action>> = {
+  connect: ({ simulation, random }) => connect(simulation, random),
+  "open to publish": ({ client, random, channels }) => {
+    const channel = random.pick(channels);
+    if (client.isAsking(channel)) return;
+    if (random.int(8) === 0) client.open(channel, { publish: true }); // and unsubscribe
+    else client.openToPublish(channel);
+  },
+  "open as producer": ({ client, random, channels }) => {
+    const channel = random.pick(channels);
+    if (client.isAsking(channel) || channel.startsWith("h.")) return;
+    const known = client.publicationOn(channel);
+    const producer = random.pick(PRODUCERS);
+    if (known === undefined || known.producer === producer) client.openToPublish(channel, { producer });
+  },
+  publish: ({ client, random }) => publish(client, random, [1, 1, 3, 20, 100]),
+  "publish with receipts": ({ client, random }) => publish(client, random, [1, 5, 40], 1 + random.int(4)),
+  "try again": ({ client, random }) => {
+    for (const [, publication] of client.publications) {
+      if (publication.isRefused && publication.isOpen && !client.isAsking(publication.channel)) {
+        client.retry(publication, random.int(2) === 0);
+      }
+    }
+  },
+  subscribe: ({ client, random, channels, simulation }) => {
+    const channel = random.pick(channels);
+    if (client.isAsking(channel) || !mayOverlap(client)) return;
+    client.open(channel, {
+      subscribe: true,
+      from: randomPlace(random, simulation),
+      ...random.int(6) === 0 && { echo: false },
+    });
+  },
+  "subscribe to a pattern": ({ client, random }) => {
+    const pattern = random.pick(PATTERNS);
+    if (client.subscribed.size > 0 || client.isAskingAny) return;
+    client.open(pattern, { subscribe: true, ...random.int(2) === 0 && { from: "last" } });
+  },
+  "join a group": ({ client, random, channels }) => {
+    const channel = random.pick(channels);
+    if (client.isAskingAny || client.subscribed.size > 0) return;
+    client.open(channel, { subscribe: true, group: random.pick(GROUPS) });
+  },
+  leave: ({ client, random }) => {
+    const [...open] = client.subscribed.keys();
+    if (open.length === 0) return;
+    const channel = random.pick(open);
+    if (!client.isAsking(channel)) client.leave(channel);
+  },
+  "read a little": ({ client, random }) => void client.read(random.pick([16, 100, 500, 3000])),
+  "read all": ({ client }) => void client.read(Infinity),
+  "all read": ({ simulation }) => void simulation.readAll(),
+  disconnect: ({ client, simulation, random }) => {
+    client.disconnect();
+    comeBack(simulation, random, client);
+  },
+  damage: ({ simulation }) => void simulation.disk.damage(),
+  "commit": ({ simulation, random }) =>
+    simulation.server.durable.settleCommit(random.int(8) > 0 ? "succeed" : "fail"),
+  "short time": ({ simulation, random }) => simulation.advance(random.int(100)),
+  "long time": ({ simulation, random }) => simulation.advance(random.int(3_000)),
+  crash: ({ simulation, random }) => {
+    const clients = [...simulation.clients];
+    simulation.crash(random.int(2) === 0);
+    for (const client of clients) comeBack(simulation, random, client);
+  },
+};
+
+const ALWAYS = ["connect", "open to publish", "publish", "subscribe", "read all", "short time", "commit"];
+
+/** What one schedule has found. */
+export interface ScheduleResult {
+  readonly problems: readonly string[];
+  /** The steps. */
+  readonly trace: readonly string[];
+  /** Messages that were delivered. */
+  readonly delivered: number;
+}
+
+/** Runs the schedule of `seed`. */
+export async function runSchedule(seed: number): Promise<ScheduleResult> {
+  const random = seeded(seed);
+  using simulation = new Simulation(random);
+  const channels = Array.from({ length: 1 + random.int(3) }, () => random.pick(CHANNELS));
+  const allowed = Object.keys(ACTIONS).filter((name) => ALWAYS.includes(name) || random.int(2) === 0);
+  const weighted = allowed.flatMap((name) => new Array<string>(random.pick([1, 1, 2, 5])).fill(name));
+  for (let i = 1 + random.int(4); i > 0; i--) connect(simulation, random);
+  await simulation.turn();
+  const trace: string[] = [];
+  const steps = 10 + random.int(80);
+  for (let step = 0; step < steps && simulation.problems.length === 0; step++) {
+    simulation.readWelcomes();
+    const ready = simulation.clients.filter(({ isReady }) => isReady);
+    if (ready.length === 0) connect(simulation, random);
+    else {
+      const [client, name] = [random.pick(ready), random.pick(weighted)];
+      trace.push(`${client.number} ${name}`);
+      await ACTIONS[name]({ simulation, random, client, channels });
+    }
+    for (let turns = random.int(3); turns > 0; turns--) await simulation.turn();
+  }
+  await simulation.finish();
+  const { counts, problems } = simulation.records.outcome();
+  return { problems: [...simulation.problems, ...problems], trace, delivered: counts.delivered };
+}
+
+/** A session in a group or with a pattern has nothing else, so that it is known which subscription a message is for. */
+function mayOverlap(client: SimulatedClient): boolean {
+  return !client.isAskingToShare &&
+    [...client.subscribed.values()].every(({ kind, isPattern }) => kind === "subscriber" && !isPattern);
+}
+
+function connect(simulation: Simulation, random: Random): void {
+  if (simulation.clients.length < MAX_CLIENTS) simulation.connect(random.pick([500, 3_000, 20_000]));
+}
+
+/** A client whose connection broke goes on in another session where it was. */
+function comeBack(simulation: Simulation, random: Random, client: SimulatedClient): void {
+  if (random.int(4) === 0) return;
+  const next = simulation.connect(random.pick([500, 3_000, 20_000]));
+  next.afterWelcome(() => {
+    for (const before of client.subscribed.values()) {
+      const { channel, kind, open, place: from } = before;
+      if (kind === "subscriber" && !before.isPattern) {
+        next.open(channel, { ...open, from, continues: before });
+      } else if (kind === "consumer") next.open(channel, open);
+    }
+  });
+}
+
+function publish(client: SimulatedClient, random: Random, counts: readonly number[], every = 0): void {
+  const publications = [...client.publications.values()].filter(({ isFenced, isOpen }) =>
+    isOpen && (!isFenced || random.int(4) === 0)
+  );
+  if (publications.length === 0) return;
+  const publication = random.pick(publications);
+  if (client.isAsking(publication.channel)) return;
+  const messages: Uint8Array[] = [];
+  const size = random.pick([12, 12, 30, 300]);
+  for (let left = random.pick(counts); left > 0; left--) {
+    const id = every > 0 && publication.isDurable && left % every === 0 ? client.nextId() : 0;
+    messages.push(publication.message(id, size));
+  }
+  client.publish(messages);
+}
+
+function randomPlace(random: Random, simulation: Simulation): ClientOpen["from"] {
+  switch (random.int(6)) {
+    case 0:
+      return { sequence: 1 + random.int(60) };
+    case 1:
+      return { time: new Date(TIME_OF_DAY + random.int(Math.ceil(simulation.now) + 1)).toISOString() };
+    default:
+      return random.pick(["new", "all", "all", "last"] as const);
+  }
+}
