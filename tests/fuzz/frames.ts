@@ -4,7 +4,8 @@
  * @module
  */
 
-import { encodeFrame, type Header, MESSAGE_HEADERS, putU32, Type } from "../../lib/wire/header.ts";
+import { encodeFrame, type Header, MESSAGE_HEADERS, putU32, RECEIPT, Type } from "../../lib/wire/header.ts";
+import { putU64 } from "../../lib/wire/sequences.ts";
 import { concat, inbox } from "../harness/raw_client.ts";
 import type { Random } from "../harness/seeded.ts";
 import { INVALID, VALID } from "../wire/vectors.ts";
@@ -78,6 +79,16 @@ export function validFrame(random: Random, session: SessionInfo): Uint8Array {
       );
     case 9:
       return consumerFrame(random, session);
+    case 10: {
+      const header = {
+        type: Type.MESSAGE,
+        id,
+        flags: RECEIPT,
+        channel: randomChannel(random, session),
+        sender,
+      };
+      return encodeFrame(header, messagePayload(random, MAX_PAYLOAD));
+    }
     default:
       return contentFrame(random, { type: Type.MESSAGE, channel: randomChannel(random, session), sender });
   }
@@ -92,11 +103,17 @@ function contentFrame(random: Random, header: Partial<Header> & { type: number }
   return encodeFrame({ ...header, flags: kind | MESSAGE_HEADERS }, concat([headers, content]));
 }
 
-/** An ACK, NAK or RENEW. No channel of the fuzzed server is durable, so the server refuses each as `not_durable`. */
+/** An ACK, NAK or RENEW, of sequences that there may be or of any; refused as `not_durable` on most channels. */
 export function consumerFrame(random: Random, session: SessionInfo): Uint8Array {
   const { type, lengths } = random.pick(CONSUMER_TYPES);
   const header = { type, channel: randomChannel(random, session), sender: session.number };
-  return encodeFrame(header, random.bytes(random.pick(lengths)));
+  const payload = random.bytes(random.pick(lengths));
+  if (random.int(4) > 0) {
+    for (let at = 0; at + 8 <= payload.length; at += 8) {
+      putU64(payload, at, random.int(random.pick([4, 40, 4000])));
+    }
+  }
+  return encodeFrame(header, payload);
 }
 
 /** Up to `most` frames of a session. */

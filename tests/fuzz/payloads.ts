@@ -102,7 +102,31 @@ export function openPayload(random: Random): Record<string, unknown> {
   if (random.int(4) === 0) open.echo = false;
   if (random.int(4) === 0) open.group = random.pick(GROUPS);
   if (random.int(4) === 0 && open.subscribe && !isPattern) open.presence = true;
+  if (random.int(3) === 0) Object.assign(open, storedOptions(random));
   return open;
+}
+
+/** Names of producers and consumers: few, so that sessions take each other over. */
+const ROLES = ["one", "two"];
+
+/** What an OPEN may ask for on a stored channel; not all of it fits to every channel. */
+function storedOptions(random: Random): Record<string, unknown> {
+  const sequence = 1 + random.int(random.pick([5, 5000, 2 ** 40]));
+  const from = [
+    ...["new", "all", "last"],
+    { sequence },
+    { sequence, epoch: "e" },
+    { time: "2026-11-25T12:00:00Z" },
+    { time: "2126-11-25T12:00:00.5+01:00" },
+  ];
+  const options: Record<string, unknown> = {};
+  if (random.int(2) === 0) options.from = random.pick(from);
+  if (random.int(3) === 0) options.producer = random.pick(ROLES);
+  if (random.int(4) === 0) options.retry = true;
+  if (random.int(2) === 0) return options;
+  const window = random.pick([1, 2, 100, 65_535]);
+  const times = { ackSeconds: 1 + random.int(3), deliveries: random.int(4) };
+  return { ...options, ...times, consumer: random.pick(ROLES), window, exclusive: random.int(3) === 0 };
 }
 
 /** A HELLO payload that is invalid or unusual. */
