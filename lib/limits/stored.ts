@@ -49,6 +49,15 @@ export const MAX_DELAYED = 65_535;
 /** Messages of one consumer that may be set aside. With so many, delivery to the consumer pauses. */
 export const MAX_SET_ASIDE = 65_536;
 
+/** What is kept of runs that consumers have read and not yet sent, of all consumers together. Beyond it they read again. */
+export const MAX_CONSUMER_READ_AHEAD_BYTES = 64 * MiB;
+
+/** How long the position of a consumer may wait to be stored: it changes with every ACK, and each commit costs a sync. */
+export const CONSUMER_STATE_MS = 100;
+
+/** The grain of the times at which messages are delivered again, so that what is sent within it is one range. */
+export const REDELIVERY_GRAIN_MS = 50;
+
 /** How long a key under which a message was stored is remembered. */
 export const KEY_MS = 24 * 3600 * 1000;
 
