@@ -30,6 +30,8 @@ export interface CursorSource {
   readonly last: number;
   /** Cursors that have had everything. */
   readonly live: Set<Cursor>;
+  /** Stops the cursors of sessions that do not read any more, if there may be such. */
+  sync?(): void;
   /** See `ChannelLog.read`. */
   read(from: number, maxBytes: number): Promise<readonly StoredRun[]>;
   /** Reading failed. `cursor` must be woken again, or stopped. */
@@ -101,6 +103,7 @@ export class Cursor {
         const at = this.next = Math.max(this.next, this.#source.first);
         const { last } = this.#source;
         const runs = await this.#source.read(at, READ_AHEAD_BYTES);
+        this.#source.sync?.(); // a session may have left during the read
         if (this.next !== at || this.#isStopped) continue; // it was moved meanwhile
         // What is missing was dropped, or is damaged. What was stored during the read is read next.
         if (runs.length === 0) this.next = last + 1;
