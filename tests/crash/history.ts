@@ -89,7 +89,7 @@ export interface Reader {
   /** And up to this one, the sequence after the last; `undefined` if it may have ended anywhere. */
   to: number | undefined;
   /** It need not receive the messages of these writers. */
-  ignores: ReadonlySet<number>;
+  ignores: Pick<ReadonlySet<number>, "has">;
   /** Of a consumer: the sequences that it has acknowledged, or had set aside. */
   readonly settled: Ranges;
 }

@@ -50,7 +50,10 @@ export class Publication {
   isFenced = false;
   readonly #options: PublicationOptions;
   #attempt: number;
+  /** The index with which the attempt began. */
+  #first: number;
   #next: number;
+  #confirmed: boolean;
   #entries: Entry[] = [];
   /** The attempts of which a message is known to be refused: so is every later one. */
   readonly #refusedAttempts = new Set<number>();
@@ -63,7 +66,8 @@ export class Publication {
     this.producer = options.producer;
     this.writer = options.writer;
     this.#attempt = options.attempt;
-    this.#next = options.next;
+    this.#first = this.#next = options.next;
+    this.#confirmed = options.producer === undefined;
   }
 
   /** Messages that want a receipt and have none. */
@@ -73,13 +77,25 @@ export class Publication {
 
   /** What is sent from now on is another attempt, the next one unless it is given, from index `next` on. */
   begin(attempt: number = this.#attempt + 1, next: number = this.#next): void {
+    this.#confirmed = this.producer === undefined;
     this.#attempt = attempt;
-    this.#next = next;
+    this.#first = this.#next = next;
     this.isRefused = false;
+  }
+
+  /**
+   * OPENED of a producer is as it says: it has published since, or has not been fenced. If another session had taken the
+   * producer over before OPENED was sent, that one's messages may be stored, too.
+   */
+  confirm(): void {
+    if (this.#confirmed || this.isFenced) return;
+    this.#confirmed = true;
+    this.history.opened({ writer: this.writer, attempt: this.#attempt, stored: this.#first - 1 });
   }
 
   /** Makes a message of `size` bytes; with a receipt if `id` is not 0. */
   message(id: number, size: number): Uint8Array {
+    this.confirm();
     const { channel, sender, writer } = this.#options;
     const message = { writer, attempt: this.#attempt, index: this.#next++, count: 1 };
     this.history.sent(message);

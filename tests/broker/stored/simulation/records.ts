@@ -9,7 +9,10 @@ import { History, type Reader } from "../../../crash/history.ts";
 import type { DiskEvents } from "./faulty_log.ts";
 
 /** A group or consumer. */
-interface Shared {
+export interface Shared {
+  readonly key: string;
+  /** The sequence from which a group reads. */
+  readonly from: number;
   reader: Reader | undefined;
   sessions: number;
   /** Whether none of its sessions has ended. */
@@ -56,35 +59,20 @@ export class Records implements DiskEvents {
     return this.#producers.get(`${channel} ${producer}`);
   }
 
-  /** The reader that several sessions share, made by the first of them. */
-  shared(key: string, make: () => Reader): Reader {
-    const shared = this.#sharedOf(key);
-    return shared.reader ??= make();
-  }
-
-  /** A session has begun to share. */
-  joined(key: string): void {
-    this.#sharedOf(key).sessions++;
-  }
-
-  /** And has ended. What it was sent of a group is gone with it, and with the last member the group. */
-  left(key: string): void {
-    const shared = this.#sharedOf(key);
-    shared.isComplete = false;
-    if (--shared.sessions === 0 && key.startsWith("group")) this.#shared.delete(key);
-  }
-
-  /** Whether no session has ended that shared. */
-  isComplete(key: string): boolean {
-    return this.#sharedOf(key).isComplete;
-  }
-
-  #sharedOf(key: string): Shared {
+  /** A session is in the group, or is the consumer, of that key; the group begins at `from` if it is the first. */
+  join(key: string, from: number): Shared {
     let shared = this.#shared.get(key);
     if (shared === undefined) {
-      this.#shared.set(key, shared = { reader: undefined, sessions: 0, isComplete: true });
+      this.#shared.set(key, shared = { key, from, reader: undefined, sessions: 0, isComplete: true });
     }
+    shared.sessions++;
     return shared;
+  }
+
+  /** A session is no longer. What it was sent of a group is gone with it, and with the last member the group. */
+  leave(shared: Shared): void {
+    shared.isComplete = false;
+    if (--shared.sessions === 0 && shared.key.startsWith("group")) this.#shared.delete(shared.key);
   }
 
   /** What became of all messages. */

@@ -78,7 +78,10 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     const [...open] = client.subscribed.keys();
     if (open.length === 0) return;
     const channel = random.pick(open);
-    if (!client.isAsking(channel)) client.leave(channel);
+    // What a producer has sent before it left is still counted: it would not know where to go on.
+    if (!client.isAsking(channel) && client.publicationOn(channel)?.producer === undefined) {
+      client.leave(channel);
+    }
   },
   "read a little": ({ client, random }) => void client.read(random.pick([16, 100, 500, 3000])),
   "read all": ({ client }) => void client.read(Infinity),

@@ -9,14 +9,14 @@ import type { Transport } from "../../../../lib/broker/peer.ts";
 import { Session } from "../../../../lib/broker/session.ts";
 import { HEADER_BYTES, SEQUENCE_BYTES } from "../../../../lib/limits.ts";
 import { encodeControl, type ErrorPayload, type Opened } from "../../../../lib/wire/control.ts";
-import { encodeFrame, readHeader, Type, typeName, u32 } from "../../../../lib/wire/header.ts";
+import { encodeFrame, readHeader, Type, typeName, u16, u32 } from "../../../../lib/wire/header.ts";
 import { u64 } from "../../../../lib/wire/sequences.ts";
 import { readNumbered } from "../../../crash/numbered.ts";
 import { isPattern } from "../../../../lib/wire/names.ts";
 import { covers } from "../../../fuzz/model/open_state.ts";
 import { concat, type OpenOptions } from "../../../harness/raw_client.ts";
 import { Publication } from "./publication.ts";
-import type { Records } from "./records.ts";
+import type { Records, Shared } from "./records.ts";
 import { SimulatedOutbox } from "./simulated_outbox.ts";
 import type { SimulatedServer } from "./simulated_server.ts";
 import { Subscribed, type SubscriptionOptions } from "./subscribed.ts";
@@ -45,6 +45,8 @@ interface OpenedNote {
   readonly nexts: ReadonlyMap<string, number>;
   /** Higher than that of every one before. */
   readonly order: number;
+  /** The group or consumer that the session is in from then on. */
+  readonly shared: Shared | undefined;
 }
 
 /** See the module's comment. */
@@ -64,6 +66,8 @@ export class SimulatedClient {
   readonly #names = new Map<number, string>();
   /** The sequence of the next message, by the number of the channel; and how often it was delivered before. */
   readonly #positions = new Map<number, { sequence: number; before: number }>();
+  /** The groups and consumers that it is in, by channel, as far as the server has answered. */
+  readonly #shared = new Map<string, Shared>();
   /** The writers that it is. */
   readonly #own = new Set<number>();
   #lastId = 0;
@@ -200,12 +204,15 @@ export class SimulatedClient {
     this.#outbox.close();
     this.server.sessions.delete(this.#session);
     this.#session.ended("reset");
+    for (const shared of this.#shared.values()) this.#records.leave(shared);
     for (const subscribed of this.subscribed.values()) subscribed.end();
   }
 
   /** The server is gone. */
   serverCrashed(): void {
+    if (!this.isConnected) return;
     this.isConnected = false;
+    for (const shared of this.#shared.values()) this.#records.leave(shared);
     for (const subscribed of this.subscribed.values()) subscribed.end();
   }
 
@@ -228,9 +235,30 @@ export class SimulatedClient {
 
   /** What is so at the moment when the server sends a frame. */
   #noteAt(bytes: Uint8Array): OpenedNote | undefined {
-    return bytes[0] === Type.OPENED
-      ? { nexts: this.server.nexts(), order: this.#records.nextOrder() }
-      : undefined;
+    const [type, id] = [bytes[0], u16(bytes, 2)];
+    if (type !== Type.OPENED && type !== Type.LEFT) return undefined;
+    const asked = this.#asked.find((asked) => asked.id === id);
+    const nexts = this.server.nexts();
+    const shared = asked && this.#share(asked, nexts.get(asked.channel) ?? 1);
+    return { nexts, order: this.#records.nextOrder(), shared };
+  }
+
+  /** The group or consumer that the session is in, now that the server has handled what it asked for. */
+  #share({ channel, options }: Asked, next: number): Shared | undefined {
+    const before = this.#shared.get(channel);
+    const { subscribe, group, consumer } = options ?? {};
+    if (!subscribe || group === undefined && consumer === undefined) {
+      if (before !== undefined) this.#records.leave(before);
+      this.#shared.delete(channel);
+      return undefined;
+    }
+    if (before !== undefined) return before;
+    const key = group === undefined
+      ? `consumer ${channel} ${consumer}`
+      : `group ${this.server.life} ${channel} ${group}`;
+    const shared = this.#records.join(key, next);
+    this.#shared.set(channel, shared);
+    return shared;
   }
 
   #received(bytes: Uint8Array, note: unknown): void {
@@ -289,7 +317,7 @@ export class SimulatedClient {
     return at < 0 ? undefined : this.#asked.splice(at, 1)[0];
   }
 
-  #opened(id: number, opened: Opened, { nexts, order }: OpenedNote): void {
+  #opened(id: number, opened: Opened, { nexts, order, shared }: OpenedNote): void {
     const { channel, number, epoch = "" } = opened;
     if (number > 0) this.#names.set(number, channel);
     if (id === 0) return this.#announced(opened);
@@ -311,6 +339,7 @@ export class SimulatedClient {
       life: this.server.life,
       opened,
       open: options,
+      shared,
       nexts,
       epochOf: (name) => name === channel ? epoch : this.server.epochOf(name),
       placeOfTime: (name, time) => this.server.placeOfTime(name, time),
@@ -340,7 +369,6 @@ export class SimulatedClient {
       attempt = order;
       if (stored === undefined) return records.violated(`OPENED of producer ${producer} has no "stored"`);
       next = stored + 1;
-      history.opened({ writer, attempt, stored });
     }
     if (before !== undefined) {
       if (before.unanswered > 0) records.violated("OPENED of a producer before what it sent is answered");

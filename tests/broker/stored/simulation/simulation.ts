@@ -158,6 +158,7 @@ export class Simulation implements Disposable {
   #complete(): void {
     const nexts = this.server.nexts();
     for (const client of this.clients) {
+      for (const publication of client.publications.values()) publication.confirm();
       for (const subscribed of client.subscribed.values()) subscribed.complete(nexts);
     }
   }

@@ -15,7 +15,7 @@ import {
   type Received,
 } from "../../../crash/history.ts";
 import type { OpenOptions } from "../../../harness/raw_client.ts";
-import type { Records } from "./records.ts";
+import type { Records, Shared } from "./records.ts";
 
 /** What a subscription is made from. */
 export interface SubscriptionOptions {
@@ -24,6 +24,8 @@ export interface SubscriptionOptions {
   readonly life: number;
   readonly opened: Opened;
   readonly open: OpenOptions;
+  /** The group or consumer that the session is in. */
+  readonly shared: Shared | undefined;
   /** The sequence after the last one of each channel, when OPENED was sent. */
   readonly nexts: ReadonlyMap<string, number>;
   readonly epochOf: (channel: string) => string;
@@ -55,12 +57,11 @@ export class Subscribed {
   readonly #options: SubscriptionOptions;
   /** By the number of the channel. */
   readonly #parts = new Map<number, Part>();
-  readonly #sharedKey: string | undefined;
   #isEnded = false;
 
   /** @param continued what it goes on with, in another session */
   constructor(options: SubscriptionOptions, continued?: Reader) {
-    const { opened: { channel, number, epoch = "", last = 0 }, open, life, records } = options;
+    const { opened: { channel, number, epoch = "", last = 0 }, open, life } = options;
     this.#options = options;
     this.channel = channel;
     this.number = number;
@@ -68,12 +69,10 @@ export class Subscribed {
     this.open = open;
     this.kind = open.consumer !== undefined ? "consumer" : open.group !== undefined ? "group" : "subscriber";
     this.next = this.#placeOf(channel, last + 1, true);
-    if (this.kind === "group") this.#sharedKey = `group ${life} ${channel} ${open.group}`;
-    if (this.kind === "consumer") this.#sharedKey = `consumer ${channel} ${epoch} ${open.consumer}`;
     if (isPattern(channel)) return;
     const reader = continued ?? this.#newReader(channel, this.next);
+    this.#ignoreOwn(reader);
     this.#parts.set(number, { reader, reading: addReading(reader, life), channel });
-    if (this.#sharedKey !== undefined) records.joined(this.#sharedKey);
   }
 
   get isPattern(): boolean {
@@ -127,10 +126,7 @@ export class Subscribed {
 
   /** The session has left, or ended. */
   end(): void {
-    if (this.#isEnded) return;
     this.#isEnded = true;
-    if (this.#sharedKey === undefined) return;
-    this.#options.records.left(this.#sharedKey);
   }
 
   /** It is still there, and everything that is stored has been sent and read. */
@@ -138,7 +134,7 @@ export class Subscribed {
     if (this.#isEnded) return;
     if (isPattern(this.channel)) this.#addMissing(nexts);
     for (const { reader, channel } of this.#parts.values()) {
-      if (this.#sharedKey !== undefined && !this.#options.records.isComplete(this.#sharedKey)) continue;
+      if (this.kind === "group" && !this.#options.shared!.isComplete) continue;
       reader.to = nexts.get(channel) ?? 1;
     }
   }
@@ -161,7 +157,8 @@ export class Subscribed {
   #placeOf(channel: string, next: number, isKnown: boolean): number {
     const { from } = this.open;
     if (this.kind === "consumer") return 1;
-    if (this.kind === "group" || from === undefined || from === "new" || !isKnown) return next;
+    if (this.kind === "group") return this.#options.shared!.from;
+    if (from === undefined || from === "new" || !isKnown) return next;
     if (from === "all") return 1;
     if (from === "last") return Math.max(1, next - 1);
     if ("sequence" in from) return from.sequence;
@@ -169,15 +166,21 @@ export class Subscribed {
   }
 
   #newReader(channel: string, from: number): Reader {
-    const { records, epochOf, open } = this.#options;
+    const { records, epochOf, shared } = this.#options;
     const make = () => {
       const reader = records.historyOf(channel, epochOf(channel)).reader(this.#nameOf(channel), this.kind);
       reader.from = from;
       return reader;
     };
-    const reader = this.#sharedKey === undefined ? make() : records.shared(this.#sharedKey, make);
-    if (open.echo === false) reader.ignores = this.#options.own;
+    const reader = shared === undefined ? make() : shared.reader ??= make();
     return reader;
+  }
+
+  /** Without `echo`, the messages of this session need not come; nor those of the sessions that it continues. */
+  #ignoreOwn(reader: Reader): void {
+    const { open: { echo }, own } = this.#options;
+    const { ignores } = reader;
+    if (echo === false) reader.ignores = { has: (writer) => own.has(writer) || ignores.has(writer) };
   }
 
   #nameOf(channel: string): string {
