@@ -51,7 +51,7 @@ export class Reader {
   /** Opens the database at `path`, which must be open for writing already. */
   constructor(path: string) {
     this.#database = openToRead(path);
-    const run = "SELECT first, count, crc, bytes FROM runs WHERE channel = ?";
+    const run = "SELECT first, count, time, crc, bytes FROM runs WHERE channel = ?";
     this.#before = this.#database.prepare(`${run} AND first <= ? ORDER BY first DESC LIMIT 1`);
     this.#from = this.#database.prepare(`${run} AND first > ? ORDER BY first`);
     this.#find = this.#database.prepare(
@@ -68,10 +68,10 @@ export class Reader {
     const runs: StoredRun[] = [];
     const damaged: [number, number][] = [];
     let size = 0;
-    const take = ({ first, count, crc, bytes }: Row) => {
+    const take = ({ first, count, time, crc, bytes }: Row) => {
       size += bytes.length;
       if (runs.length > 0 && size > maxBytes) return false;
-      if (crc32(bytes) === crc) runs.push({ first, count, bytes });
+      if (crc32(bytes) === crc) runs.push({ first, count, time, bytes });
       else damaged.push([first, first + count - 1]);
       return size < maxBytes;
     };

@@ -10,6 +10,7 @@ export interface StoredRun {
   readonly first: number;
   readonly count: number;
   readonly bytes: Uint8Array;
+  readonly time?: number;
 }
 
 /** A channel. */

@@ -15,6 +15,8 @@ export interface StoredRun {
   readonly count: number;
   /** Whole frames. */
   readonly bytes: Uint8Array;
+  /** When it was stored; known of a run that was read. */
+  readonly time?: number;
 }
 
 /** A channel that a log keeps, also while nothing of it is stored: its sequences go on. */
