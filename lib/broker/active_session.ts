@@ -17,6 +17,7 @@ import type { FlowControl } from "./flow_control.ts";
 import type { AcceptedClient } from "./handshake.ts";
 import type { Outbox, Peer, Transport, Turn } from "./peer.ts";
 import { PendingRequests } from "./pending_requests.ts";
+import { acknowledge } from "./stored/acknowledgement.ts";
 import { StoredSession } from "./stored/stored_session.ts";
 import { type OpenChannel, Subscriptions } from "./subscriptions.ts";
 import { Work } from "./work_budget.ts";
@@ -77,6 +78,7 @@ export class ActiveSession implements Peer, FrameHandler {
   end(): void {
     this.isEnded = true;
     this.#context.router.leave(this);
+    this.#stored?.end();
     this.#subscriptions?.leaveAll();
   }
 
@@ -195,7 +197,7 @@ export class ActiveSession implements Peer, FrameHandler {
       case Type.ACK:
       case Type.NAK:
       case Type.RENEW:
-        this.#refuseReceipt(type, id, channel);
+        this.#acknowledge(type, bytes, from, to, channel);
         return true;
       default:
         throw new Error(`the scanner let ${typeName(type)} pass`);
@@ -266,6 +268,14 @@ export class ActiveSession implements Peer, FrameHandler {
       return true;
     }
     return stored.hasRoomForReceipt() && open.publisher.append(bytes, from, to, 1, id, this.#flow.resume);
+  }
+
+  /** Handles ACK, NAK or RENEW. Of what was not delivered to the session, they change nothing. */
+  #acknowledge(type: number, bytes: Uint8Array, from: number, to: number, channel: number): void {
+    const stored = this.#subscriptions?.get(channel)?.channel.stored;
+    if (!stored?.isDurable) return this.#refuseReceipt(type, 0, channel);
+    const consumer = this.#stored?.consumer(stored);
+    if (consumer !== undefined) acknowledge(consumer, this, type, bytes, from, to);
   }
 
   /** Refuses a receipt, or an acknowledgement, on a channel that is not durable. */

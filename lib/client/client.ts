@@ -129,7 +129,7 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
       if (line !== this.#main && line.current === undefined && line.subscriptions.size === 1) {
         await wait.for(line.start());
       }
-      await line.withSession(wait, (session) => session.subscribe(subscription));
+      await line.withSession(wait, (session) => session.subscribe(name, [subscription]));
       return subscription;
     } catch (error) {
       subscription.end().catch(() => {});

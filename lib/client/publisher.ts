@@ -80,10 +80,17 @@ export class Publisher {
   }
 
   /** See `Client.producer`. */
-  producer(name: string, producer: string, options: WaitOptions | undefined): Promise<DurableChannel> {
+  async producer(
+    name: string,
+    producer: string,
+    options: WaitOptions | undefined,
+  ): Promise<DurableChannel> {
     checkName(name);
     checkOptions("wait", options);
-    return this.#durable.open(name, producer, new Wait(`becoming a producer on ${name}`, options));
+    const wait = new Wait(`becoming a producer on ${name}`, options);
+    // What was published before is not the producer's.
+    await wait.for(Promise.allSettled(this.#kept.get(name)?.map(({ promise }) => promise) ?? []));
+    return await this.#durable.open(name, producer, wait);
   }
 
   #publish(name: string, payload: Payload, options: PublishOptions | undefined): Promise<void> {
@@ -101,6 +108,7 @@ export class Publisher {
     channel ??= session.openToSend(name);
     if (channel.isOpen) {
       if (!channel.mayPublish) throw forbidden(name);
+      if (!channel.isPlain) return this.#durable.add(name).publish(payload, options);
       session.used(channel);
       return session.connection.outbound.send(Type.MESSAGE, 0, channel.channelId, payload, options);
     }
@@ -156,10 +164,13 @@ export class Publisher {
   /** The server has opened a channel: what waits for it is sent, before anything else can be. */
   channelOpened(session: Session, { name, channelId, mayPublish, isPlain }: SessionChannel): void {
     const list = this.#take(name);
-    const durable = mayPublish && !isPlain ? this.#durable.add(name) : undefined;
+    const durable = mayPublish && !isPlain && list.length > 0 ? this.#durable.add(name) : undefined;
     for (const message of list) {
       try {
         if (!mayPublish) throw forbidden(name);
+        if (durable?.producer !== undefined) {
+          throw badArgument(`published on ${name} before its producer was`);
+        }
         if (durable !== undefined) {
           this.#storeKept(durable, message);
           continue;

@@ -233,48 +233,37 @@ export class ReconnectingSession implements SessionEvents {
 
   /** Receives everything again. If a part of it is stored, the promise says what is missing. */
   #renewSubscriptions(session: Session): Promise<Missing[]> | undefined {
-    const renewals: Promise<Missing | undefined>[] = [];
-    const placed = new Map<string, Promise<unknown>>();
-    let isStored = false;
-    for (const subscription of this.subscriptions) {
-      const { channel, consumption } = subscription;
-      const place = this.places.get(channel);
-      if (place !== undefined || consumption !== undefined) isStored = true;
-      // The first says where to begin. The others follow once that is settled.
-      const first = placed.get(channel);
-      const renewal = first === undefined
-        ? this.#renew(session, subscription, place)
-        : first.then(() => this.#renew(session, subscription, undefined));
-      if (place !== undefined && first === undefined) placed.set(channel, renewal);
-      renewals.push(renewal);
-    }
+    const byChannel = Map.groupBy(this.subscriptions, ({ channel }) => channel);
+    const renewals = [...byChannel].map(([name, subscriptions]) => this.#renew(session, name, subscriptions));
+    const isStored = [...byChannel.keys()].some((name) => this.#goesOn(name));
     if (!isStored) return undefined;
     return Promise.all(renewals).then((all) => all.filter((missing) => missing !== undefined));
   }
 
-  /** Subscribes again, from `place` on; from the first message if the channel began anew meanwhile. Never rejects. */
+  /** Subscribes to a channel again; from its first message if it began anew meanwhile. Never rejects. */
   async #renew(
     session: Session,
-    subscription: ClientSubscription,
-    place: Place | undefined,
+    name: string,
+    subscriptions: readonly ClientSubscription[],
   ): Promise<Missing | undefined> {
-    const { channel } = subscription;
+    const failed = (error: unknown) => {
+      if (session.connection.endError !== undefined) return;
+      for (const subscription of subscriptions) subscription.over(error);
+    };
+    const place = this.places.get(name);
     try {
-      const from = place && { sequence: place.next, epoch: place.epoch };
-      return await session.subscribe(subscription, from);
+      const resume = place && { sequence: place.next, epoch: place.epoch };
+      return await session.subscribe(name, subscriptions, resume);
     } catch (error) {
-      if (session.connection.endError !== undefined) return undefined;
       const { code } = error as ParleyError;
       const again = code === "epoch_changed" ? "all" : code === "bad_payload" ? "new" : undefined;
       if (place === undefined || again === undefined) {
-        subscription.over(error);
+        failed(error);
         return undefined;
       }
-      for (const each of this.subscriptions) if (each.channel === channel) each.restarted();
-      await session.subscribe(subscription, again).catch((failure) => {
-        if (session.connection.endError === undefined) subscription.over(failure);
-      });
-      return { channel, from: place.next, to: undefined };
+      for (const subscription of subscriptions) subscription.restarted();
+      await session.subscribe(name, subscriptions, again).catch(failed);
+      return { channel: name, from: place.next, to: undefined };
     }
   }
 

@@ -100,9 +100,11 @@ export class Session implements ClientConnectionEvents {
     name: string,
     options: { readonly producer: string | undefined; readonly retry: true | undefined },
   ): Promise<Opened> {
+    if (options.producer !== undefined || options.retry !== undefined) {
+      const channel = this.channels.get(name) ?? this.#add(name);
+      return await this.#open(channel, { fields: options });
+    }
     const channel = this.openToSend(name);
-    const isSent = options.producer === undefined && options.retry === undefined;
-    if (!isSent) return await this.#open(channel, { fields: options });
     await channel.ready;
     return channel.answer!;
   }
@@ -114,45 +116,43 @@ export class Session implements ClientConnectionEvents {
   }
 
   /**
-   * Receives the messages of a channel or pattern. `resume` says where to go on in a stored channel.
+   * Receives the messages of a channel or pattern, for all of `added`. `resume` says where to go on in a stored channel.
    *
    * @returns what is stored no longer from there on
    */
   async subscribe(
-    subscription: ClientSubscription,
+    name: string,
+    added: readonly ClientSubscription[],
     resume?: StartingPoint,
   ): Promise<Missing | undefined> {
-    const channel = this.channels.get(subscription.channel) ?? this.#add(subscription.channel);
-    const { consumption } = subscription;
-    const from = resume ?? subscription.from;
+    const channel = this.channels.get(name) ?? this.#add(name);
     const isPlacing = !channel.isPlaced;
-    if (!subscription.isOpened) subscription.beginsAt = isPlacing ? 0 : Infinity; // until it is known what is new
+    const from = resume ?? added.find(({ from }) => from !== undefined)?.from;
+    for (const subscription of added) {
+      const isFirst = isPlacing && resume === undefined && subscription.from === from;
+      if (!channel.subscriptions.has(subscription)) subscription.joins(isFirst);
+      channel.subscriptions.add(subscription);
+    }
     channel.isPlaced = true;
-    channel.subscriptions.add(subscription);
     this.channels.changed();
     let missing: Missing | undefined;
+    const opened = (answer: Opened) => {
+      const position = isPlacing ? this.channels.positionOf(answer.number) : undefined;
+      if (position === undefined) return;
+      position.next = expectedFirst(from, answer);
+      for (const { consumption } of added) {
+        if (consumption === undefined) continue;
+        consumption.acknowledgements = new Acknowledgements(this.connection, answer.number, this.id);
+      }
+      if (typeof resume === "object" && "sequence" in resume && position.next > resume.sequence) {
+        missing = { channel: name, from: resume.sequence, to: position.next - 1 };
+      }
+    };
     try {
-      const fields = { from: isPlacing ? encodeFrom(from) : undefined };
-      await this.#open(channel, {
-        fields,
-        opened: (answer) => {
-          const { number, first = 0, last = 0 } = answer;
-          if (!isPlacing && !subscription.isOpened) subscription.beginsAt = last + 1;
-          subscription.isOpened = true;
-          const position = this.channels.positionOf(number);
-          if (!isPlacing || position === undefined) return;
-          position.next = consumption === undefined ? expectedFirst(from, answer) : 0;
-          if (consumption !== undefined) {
-            consumption.acknowledgements = new Acknowledgements(this.connection, number, this.id);
-          }
-          if (typeof resume === "object" && "sequence" in resume && first > resume.sequence) {
-            missing = { channel: channel.name, from: resume.sequence, to: first - 1 };
-          }
-        },
-      });
+      await this.#open(channel, { fields: { from: isPlacing ? encodeFrom(from) : undefined }, opened });
       return missing;
     } catch (error) {
-      channel.subscriptions.delete(subscription);
+      for (const subscription of added) channel.subscriptions.delete(subscription);
       if (isPlacing) channel.isPlaced = false;
       this.channels.changed();
       throw error;

@@ -36,8 +36,6 @@ export class ClientSubscription implements Subscription {
    * get is not new to it.
    */
   beginsAt = 0;
-  /** Whether the server has opened its channel for it. */
-  isOpened = false;
 
   readonly #segments: readonly string[];
   readonly #onPresence: ((change: PresenceChange) => void) | undefined;
@@ -45,6 +43,8 @@ export class ClientSubscription implements Subscription {
   readonly #aborted = () => void this.end(this.#signal!.reason).catch(() => {});
   readonly #leave: (subscription: ClientSubscription) => Promise<void>;
   readonly #loop: ConsumerLoop | undefined;
+  /** Whether the server has opened its channel for it. */
+  #isOpened = false;
   #ending: Promise<void> | undefined;
 
   /** `leave` ends it at the server. */
@@ -109,6 +109,11 @@ export class ClientSubscription implements Subscription {
     this.queue.end(error);
   }
 
+  /** A session is about to open its channel. If it is not the one that says from where, only what is new is for it. */
+  joins(isFirst: boolean): void {
+    if (!this.#isOpened) this.beginsAt = isFirst ? 0 : Infinity;
+  }
+
   /** The connection broke. */
   interrupted(): void {
     this.consumption?.interrupted();
@@ -116,6 +121,8 @@ export class ClientSubscription implements Subscription {
 
   /** The server has opened the channel. */
   opened({ durable, epoch, first = 1, last = 0, count }: Opened): void {
+    if (this.beginsAt === Infinity) this.beginsAt = last + 1;
+    this.#isOpened = true;
     if (this.from === "last") this.lastCount = count;
     if (epoch !== undefined) this.stored = { storage: durable ? "durable" : "history", epoch, first, last };
   }

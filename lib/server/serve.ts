@@ -142,7 +142,7 @@ class Assembly implements Server {
       WORK_PER_TURN,
       (turn) => this.#scheduler.afterPoll(turn),
     );
-    this.#stored = opened && new StoredChannels({ ...opened, budget, time: Date.now, log });
+    this.#stored = opened && new StoredChannels({ ...opened, budget, now, time: Date.now, log });
     const router = new Router(limits, now, budget, firstSessionId, this.#stored);
     this.#context = {
       router,

@@ -5,7 +5,7 @@
  */
 
 import type { StoragePolicy } from "../broker/stored/policy.ts";
-import type { Storage } from "../broker/stored/stored_channels.ts";
+import type { StorageOptions } from "../broker/stored/storage.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../logging/log.ts";
 import type { ServeOptions } from "./api.ts";
@@ -14,8 +14,8 @@ import { storagePolicies, storeFolder } from "./options.ts";
 /** The policies of a server, and the logs that they need. */
 export interface OpenedStore {
   readonly policies: readonly StoragePolicy[];
-  readonly durable: Storage | undefined;
-  readonly history: Storage | undefined;
+  readonly durable: StorageOptions | undefined;
+  readonly history: StorageOptions | undefined;
 }
 
 /** Opens what `options` need; nothing if no channel is stored. */

@@ -4,9 +4,17 @@
  * @module
  */
 
+import { concat } from "@std/bytes";
 import { HEADER_BYTES } from "../../lib/limits.ts";
 import { encodeControl } from "../../lib/wire/control.ts";
 import { encodeFrame, type Header, readHeader, Type } from "../../lib/wire/header.ts";
+import {
+  putPosition,
+  putReceipt,
+  putRedelivery,
+  SEQUENCE_FRAME_BYTES,
+  SEQUENCE_U32_FRAME_BYTES,
+} from "../../lib/wire/sequences.ts";
 
 /** The WELCOME of a fake server, unless a test overrides parts of it. */
 export const WELCOME = {
@@ -111,8 +119,8 @@ export class FakePeer implements Disposable {
     return frame;
   }
 
-  /** Reads an OPEN and answers it with `number`. */
-  async open(number: number): Promise<Record<string, unknown>> {
+  /** Reads an OPEN and answers it with `number`, and with `more`. */
+  async open(number: number, more: Record<string, unknown> = {}): Promise<Record<string, unknown>> {
     const open = await this.expect(Type.OPEN);
     const { channel, subscribe, respond } = open.json();
     await this.control({ type: Type.OPENED, id: open.header.id, channel: number }, {
@@ -121,8 +129,37 @@ export class FakePeer implements Disposable {
       publish: true,
       subscribe,
       respond,
+      ...more,
     });
     return open.json();
+  }
+
+  /** Reads messages up to one that wants a receipt. Returns their texts, and the id of the receipt. */
+  async batch(): Promise<{ readonly texts: string[]; readonly id: number }> {
+    const texts: string[] = [];
+    while (true) {
+      const { header, payload } = await this.expect(Type.MESSAGE);
+      texts.push(new TextDecoder().decode(payload));
+      if (header.id !== 0) return { texts, id: header.id };
+    }
+  }
+
+  /** Says that message `id` and all before it are stored. */
+  async ack(id: number, channel: number, sequence: number): Promise<void> {
+    const frame = new Uint8Array(SEQUENCE_FRAME_BYTES);
+    putReceipt(frame, 0, id, channel, sequence);
+    await this.write(frame);
+  }
+
+  /** Sends messages of a stored channel, in one write; the first was delivered `before` times already. */
+  async deliver(channel: number, sequence: number, texts: readonly string[], before = 0): Promise<void> {
+    const position = new Uint8Array(before === 0 ? SEQUENCE_FRAME_BYTES : SEQUENCE_U32_FRAME_BYTES);
+    if (before === 0) putPosition(position, 0, channel, sequence);
+    else putRedelivery(position, 0, channel, sequence, before);
+    const frames = texts.map((text) =>
+      encodeFrame({ type: Type.MESSAGE, flags: 1, channel, sender: 3 }, new TextEncoder().encode(text))
+    );
+    await this.write(concat([position, ...frames]));
   }
 
   /** Writes all of `bytes`. */
@@ -138,6 +175,14 @@ export class FakePeer implements Disposable {
   /** Reads until the client closes. */
   async drain(): Promise<void> {
     while (await this.read() !== undefined);
+  }
+
+  /** Answers PINGs until the client closes. */
+  async answerPings(): Promise<void> {
+    for (let frame; (frame = await this.read()) !== undefined;) {
+      const { type, id } = frame.header;
+      if (type === Type.PING) await this.write(encodeFrame({ type: Type.PONG, id }, frame.payload));
+    }
   }
 
   [Symbol.dispose](): void {

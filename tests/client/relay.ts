@@ -24,6 +24,12 @@ export class Relay implements AsyncDisposable {
     this.#passing = new Promise((resolve) => this.#resume = resolve);
   }
 
+  /** Breaks all connections, and passes nothing until `resume`. */
+  cut(): void {
+    this.stall();
+    for (const conn of [...this.#conns]) this.#close(conn);
+  }
+
   /** Passes bytes again. */
   resume(): void {
     this.#resume();

@@ -9,7 +9,7 @@
  */
 
 import { MAX_UNSTORED_BYTES } from "../../limits.ts";
-import type { ChannelLog, ChannelState, Commit, Committed, ConsumerState, RunToStore, Trim } from "./log.ts";
+import type { ChannelLog, Commit, Committed, ConsumerState, RunToStore, Trim } from "./log.ts";
 import type { StoredChannel } from "./stored_channel.ts";
 import { type Producer, RunBuffers, type Settler, Tail } from "./tail.ts";
 
@@ -37,6 +37,8 @@ export interface CommitEvents {
   trim(channel: StoredChannel, count: number, bytes: number): Trim | undefined;
   /** Channels lost their oldest messages. */
   trimmed(channels: Committed["trimmed"]): void;
+  /** The stored channel of that number. */
+  find(number: number): StoredChannel | undefined;
   /** A commit failed. */
   failed(error: unknown): void;
   /** Something threw that must not, which is a bug. */
@@ -172,7 +174,7 @@ export class Commits {
     const parts = this.#dirty.map(partOf);
     const { commit, others } = this.#take(parts);
     this.#log.commit(commit).then(
-      (committed) => this.#settle(() => this.#stored(parts, others, committed)),
+      (committed) => this.#settle(() => this.#stored(parts, commit, committed)),
       (error) => this.#settle(() => this.#notStored(parts, others, error)),
     ).catch((error) => this.#events.broken(error));
   };
@@ -181,15 +183,16 @@ export class Commits {
   #take(parts: readonly Part[]): { commit: Commit; others: Others } {
     const others = this.#others;
     this.#others = nothing();
-    const channels: ChannelState[] = [];
+    const consumers = [...others.consumers].map((consumer) => consumer.takeState());
+    const created = new Set(parts.map(({ channel }) => channel));
+    for (const { channel } of consumers) created.add(this.#events.find(channel)!);
     for (const { channel, tail } of parts) {
-      if (channel.isNew) {
-        const { name, number, epoch } = channel;
-        channels.push({ name, number, epoch, first: 1, last: 0, bytes: 0 });
-      }
       const trim = this.#events.trim(channel, tail.count, tail.size);
       if (trim !== undefined) others.trims.set(channel.number, trim);
     }
+    const channels = [...created].filter(({ isNew }) => isNew).map(({ name, number, epoch }) => (
+      { name, number, epoch, first: 1, last: 0, bytes: 0 }
+    ));
     const producers = [...this.#producers].map(([producer, { number }]) => ({
       channel: number,
       producer: producer.key,
@@ -202,7 +205,7 @@ export class Commits {
       channels,
       runs: parts.flatMap(({ runs }) => runs),
       producers,
-      consumers: [...others.consumers].map((consumer) => consumer.takeState()),
+      consumers,
       deletedChannels: others.deletedChannels,
       deletedConsumers: others.deletedConsumers,
       keys: [],
@@ -225,9 +228,9 @@ export class Commits {
     }
   }
 
-  #stored(parts: readonly Part[], { trims }: Others, { trimmed, hasMoreToTrim }: Committed): void {
+  #stored(parts: readonly Part[], { channels, trims }: Commit, { trimmed, hasMoreToTrim }: Committed): void {
+    for (const { number } of channels) this.#events.find(number)!.isNew = false;
     for (const { channel, tail, runs } of parts) {
-      channel.isNew = false;
       this.#settled(channel, tail);
       let sequence = channel.last;
       for (const run of runs) channel.stored(run);
@@ -243,7 +246,7 @@ export class Commits {
       tail.release();
     }
     this.#events.trimmed(trimmed);
-    if (hasMoreToTrim) { for (const trim of trims.values()) this.trim(trim); }
+    if (hasMoreToTrim) { for (const trim of trims) this.trim(trim); }
   }
 
   #notStored(parts: readonly Part[], others: Others, error: unknown): void {

@@ -8,6 +8,7 @@ import type { Peer } from "../peer.ts";
 import type { Member } from "../rotation.ts";
 import type { Announcement, Route } from "../route.ts";
 import { Work, type WorkBudget } from "../work_budget.ts";
+import type { Consumer } from "./consumer.ts";
 import type { Cursor } from "./cursor.ts";
 import { GroupReader, type GroupSource } from "./group_reader.ts";
 import type { ChannelState, StoredRun } from "./log.ts";
@@ -61,6 +62,7 @@ export class StoredChannel implements GroupSource {
   isNew: boolean;
   readonly live = new Set<Cursor>();
   readonly producers = new Map<string, Producer>();
+  readonly consumers = new Map<string, Consumer>();
   /** What waits for the next commit, and what the one under way has: in bytes and messages. */
   tail: Tail | undefined;
   unstoredBytes = 0;
@@ -107,7 +109,7 @@ export class StoredChannel implements GroupSource {
 
   /** Whether it is of no more use: nothing was stored, and nothing reads or waits. */
   get isIdle(): boolean {
-    return this.#routed === undefined && this.tail === undefined;
+    return this.#routed === undefined && this.tail === undefined && this.consumers.size === 0;
   }
 
   /** Something waits to be stored: the channel stays open until it is. */
@@ -131,6 +133,7 @@ export class StoredChannel implements GroupSource {
     this.first = first;
     this.#total.bytes += bytes - this.bytes;
     this.bytes = bytes;
+    for (const consumer of this.consumers.values()) consumer.trimmed(first);
   }
 
   /** The reader of a session that is subscribed, by name or pattern. */

@@ -4,32 +4,36 @@
  * @module
  */
 
-import { KEPT_CHANNELS_PER_SWEEP, MAX_NUMBER, MAX_STORED_CHANNELS, SESSIONS_RESERVED } from "../../limits.ts";
+import {
+  KEPT_CHANNELS_PER_SWEEP,
+  MAX_CONSUMERS,
+  MAX_NUMBER,
+  MAX_STORED_CHANNELS,
+  SESSIONS_RESERVED,
+} from "../../limits.ts";
 import { failure, type Log } from "../../logging/log.ts";
 import { overlaps } from "../../wire/names.ts";
 import type { Peer } from "../peer.ts";
 import type { WorkBudget } from "../work_budget.ts";
-import { Commits } from "./commits.ts";
+import type { Commits, Stateful } from "./commits.ts";
+import { Consumer } from "./consumer.ts";
+import type { ConsumerContext } from "./consumer_context.ts";
 import type { Cursor } from "./cursor.ts";
-import type { ChannelLog, ChannelState, Committed, StoredRun, Trim } from "./log.ts";
+import type { ChannelState, ConsumerState, StoredRun } from "./log.ts";
 import { policyOf, type StoragePolicy } from "./policy.ts";
+import { Storage, type StorageOptions } from "./storage.ts";
 import { type RoutedChannel, StoredChannel, type StoredContext } from "./stored_channel.ts";
-
-/** One log, and what it may hold. */
-export interface Storage {
-  readonly log: ChannelLog;
-  /** The most that all of its channels may take, in bytes. */
-  readonly maxBytes: number;
-}
 
 /** What stored channels are made from. */
 export interface StoredOptions {
   readonly policies: readonly StoragePolicy[];
   /** Needed if a policy says "durable", or anything durable is left from before. */
-  readonly durable: Storage | undefined;
+  readonly durable: StorageOptions | undefined;
   /** Needed if a policy says "history". */
-  readonly history: Storage | undefined;
+  readonly history: StorageOptions | undefined;
   readonly budget: WorkBudget;
+  /** A clock in milliseconds that never goes back. */
+  readonly now: () => number;
   /** The time of day, in milliseconds since 1970. */
   readonly time: () => number;
   readonly log: Log;
@@ -44,24 +48,20 @@ export interface Holder {
   session(number: number): Peer | undefined;
 }
 
-/** A log with its commits, and the size of its channels. */
-interface Kept extends Storage {
-  readonly commits: Commits;
-  readonly total: { bytes: number };
-}
-
 /** See the module's comment. */
 export class StoredChannels implements StoredContext {
   readonly budget: WorkBudget;
   readonly #policies: readonly StoragePolicy[];
   readonly #log: Log;
-  readonly #time: () => number;
-  readonly #durable: Kept | undefined;
-  readonly #history: Kept | undefined;
+  readonly #durable: Storage | undefined;
+  readonly #history: Storage | undefined;
   readonly #byName = new Map<string, StoredChannel>();
   readonly #byNumber = new Map<number, StoredChannel>();
   /** What reads from a log that could not be read. */
   readonly #failed = new Set<Pick<Cursor, "wake">>();
+  readonly #now: () => number;
+  readonly #consumerContext: Omit<ConsumerContext, "changed">;
+  readonly #consumers = new Set<Consumer>();
   /** The highest number of a channel that was stored before. */
   readonly lastNumber: number;
   #holder: Holder | undefined;
@@ -69,19 +69,30 @@ export class StoredChannels implements StoredContext {
   /** Session numbers below it may be given out. */
   #reserved = 0;
 
-  constructor({ policies, durable, history, budget, time, log }: StoredOptions) {
+  constructor({ policies, durable, history, budget, now, time, log }: StoredOptions) {
     this.budget = budget;
+    this.#now = now;
+    this.#consumerContext = { budget, now, time, after, readAhead: { bytes: 0 } };
     this.#policies = policies;
-    this.#time = time;
     this.#log = log;
-    this.#durable = durable && this.#kept(durable);
-    this.#history = history && this.#kept(history);
+    const events = {
+      time,
+      find: (number: number) => this.#byNumber.get(number),
+      failed: (error: unknown) => log.error("nothing was stored", failure(error)),
+      broken: (error: unknown) => log.error("internal error", failure(error)),
+    };
+    this.#durable = durable && new Storage(durable, events);
+    this.#history = history && new Storage(history, events);
     for (const state of durable?.log.state.channels ?? []) {
       // What is stored stays stored if the configuration no longer says so, until an operator deletes it.
       const policy = policyOf(policies, state.name);
       this.#add(state, policy?.storage === "durable" ? policy : keepAll(state.name), false);
     }
     this.lastNumber = highest(this.#byNumber);
+    for (const state of durable?.log.state.consumers ?? []) {
+      const channel = this.#byNumber.get(state.channel);
+      if (channel !== undefined) this.#addConsumer(channel, state, false);
+    }
     for (const { channel, producer, stored } of durable?.log.state.producers ?? []) {
       this.#byNumber.get(channel)?.producers.set(producer, {
         key: producer,
@@ -100,6 +111,30 @@ export class StoredChannels implements StoredContext {
   /** The stored channel of that name, if there is one. */
   find(name: string): StoredChannel | undefined {
     return this.#byName.get(name);
+  }
+
+  /** Whether there may be a consumer of that name, on `channel`. */
+  mayConsume(channel: StoredChannel, key: string): boolean {
+    return channel.consumers.has(key) || this.#consumers.size < MAX_CONSUMERS;
+  }
+
+  /** The consumer `key` of `channel`. If it is new, it has dealt with everything up to `position`. */
+  consumer(channel: StoredChannel, key: string, position: number): Consumer {
+    const known = channel.consumers.get(key);
+    if (known !== undefined) return known;
+    const state = { channel: channel.number, consumer: key, position, isPaused: false, setAside: [] };
+    return this.#addConsumer(channel, state, true);
+  }
+
+  #addConsumer(channel: StoredChannel, state: ConsumerState, isNew: boolean): Consumer {
+    const context = {
+      ...this.#consumerContext,
+      changed: (consumer: Stateful) => this.commitsOf(channel).changed(consumer),
+    };
+    const consumer = new Consumer(state, channel, context, isNew);
+    channel.consumers.set(state.consumer, consumer);
+    this.#consumers.add(consumer);
+    return consumer;
   }
 
   /** How many producers there are, on all channels. */
@@ -125,7 +160,7 @@ export class StoredChannels implements StoredContext {
     if (known !== undefined) return known;
     const policy = policyOf(this.#policies, name);
     if (policy === undefined) return undefined;
-    const { epoch } = this.#keptOf(policy).log.state;
+    const { epoch } = this.#storageOf(policy);
     return this.#add({ name, number, epoch, first: 1, last: 0, bytes: 0 }, policy, true);
   }
 
@@ -151,35 +186,20 @@ export class StoredChannels implements StoredContext {
 
   /** What stores the messages of `channel`. */
   commitsOf(channel: StoredChannel): Commits {
-    return this.#keptOf(channel.policy).commits;
+    return this.#storageOf(channel.policy).commits;
   }
 
   /** The sequence of the first message of `channel` that was stored at `time` or later. */
   findTime(channel: StoredChannel, time: number): Promise<number> {
-    return this.#keptOf(channel.policy).log.find(channel.number, time);
+    return this.#storageOf(channel.policy).log.find(channel.number, time);
   }
 
   /** Why `count` messages of together `bytes` cannot be stored, if they cannot. */
-  readonly refusal = (channel: StoredChannel, bytes: number, count: number): string | undefined => {
-    const { policy, first, last, unstoredBytes, unstoredCount } = channel;
-    const { total, maxBytes, commits } = this.#keptOf(policy);
-    if (policy.full === "refuse") {
-      if (channel.bytes + unstoredBytes + bytes > policy.maxBytes) {
-        return `${policy.maxBytes} bytes are stored, the limit of this channel`;
-      }
-      if (last - first + 1 + unstoredCount + count > policy.maxMessages) {
-        return `${policy.maxMessages} messages are stored, the limit of this channel`;
-      }
-    }
-    const excess = total.bytes + commits.bytes + bytes - maxBytes;
-    if (excess <= 0) return undefined;
-    // Others' messages do not go for those of this channel.
-    if (policy.full === "drop-old" && channel.bytes + unstoredBytes > excess) return undefined;
-    return `${maxBytes} bytes are stored, the limit of the whole store`;
-  };
+  readonly refusal = (channel: StoredChannel, bytes: number, count: number): string | undefined =>
+    this.#storageOf(channel.policy).refusal(channel, bytes, count);
 
   read(channel: StoredChannel, from: number, maxBytes: number): Promise<readonly StoredRun[]> {
-    return this.#keptOf(channel.policy).log.read(channel.number, from, maxBytes);
+    return this.#storageOf(channel.policy).log.read(channel.number, from, maxBytes);
   }
 
   readFailed(channel: StoredChannel, reader: Pick<Cursor, "wake">, error: unknown): void {
@@ -215,13 +235,14 @@ export class StoredChannels implements StoredContext {
     this.#failed.clear();
     this.#durable?.commits.sweep();
     this.#history?.commits.sweep();
+    const now = this.#now();
+    for (const consumer of this.#consumers) consumer.sweep(now);
     this.#sweeping ??= this.#byName.values();
     for (let i = 0; i < KEPT_CHANNELS_PER_SWEEP; i++) {
       const { value: channel, done } = this.#sweeping.next();
       if (done) return void (this.#sweeping = undefined);
       channel.rest();
-      if (channel.policy.maxAgeMs === Infinity || channel.first > channel.last) continue;
-      this.commitsOf(channel).trim(this.#trimOf(channel, channel.first, Infinity));
+      this.#storageOf(channel.policy).trimOld(channel);
     }
   }
 
@@ -237,49 +258,22 @@ export class StoredChannels implements StoredContext {
 
   /** Closes the logs, once what waits is stored. */
   async close(): Promise<void> {
+    await this.settled();
+    for (const consumer of this.#consumers) consumer.end();
     await Promise.all([this.#durable?.log.close(), this.#history?.log.close()]);
   }
 
-  #kept({ log, maxBytes }: Storage): Kept {
-    const commits = new Commits(log, {
-      time: this.#time,
-      trim: (channel, count, bytes) => this.#trim(channel, count, bytes),
-      trimmed: (channels) => this.#trimmed(channels),
-      failed: (error) => this.#log.error("nothing was stored", failure(error)),
-      broken: (error) => this.#log.error("internal error", failure(error)),
-    });
-    return { log, maxBytes, commits, total: { bytes: 0 } };
-  }
-
-  #keptOf({ storage }: StoragePolicy): Kept {
+  #storageOf({ storage }: StoragePolicy): Storage {
     return (storage === "durable" ? this.#durable : this.#history)!;
   }
 
   #add(state: ChannelState, policy: StoragePolicy, isNew: boolean): StoredChannel {
-    const { total } = this.#keptOf(policy);
+    const { total } = this.#storageOf(policy);
     const channel = new StoredChannel(state, policy, isNew, this, total);
     total.bytes += channel.bytes;
     this.#byName.set(channel.name, channel);
     this.#byNumber.set(channel.number, channel);
     return channel;
-  }
-
-  #trim(channel: StoredChannel, count: number, bytes: number): Trim | undefined {
-    const { maxMessages, maxBytes } = channel.policy;
-    const kept = this.#keptOf(channel.policy);
-    const first = Math.max(channel.first, channel.last + count - maxMessages + 1);
-    const excess = kept.total.bytes + kept.commits.bytes - kept.maxBytes;
-    const keep = Math.min(maxBytes, excess > 0 ? channel.bytes + bytes - excess : Infinity);
-    if (first === channel.first && channel.bytes + bytes <= keep) return undefined;
-    return this.#trimOf(channel, first, Math.max(0, keep));
-  }
-
-  #trimOf({ number, policy }: StoredChannel, first: number, bytes: number): Trim {
-    return { channel: number, first, bytes, before: this.#time() - policy.maxAgeMs };
-  }
-
-  #trimmed(channels: Committed["trimmed"]): void {
-    for (const { number, first, bytes } of channels) this.#byNumber.get(number)?.trimmed(first, bytes);
   }
 }
 
@@ -287,6 +281,12 @@ function highest(numbers: ReadonlyMap<number, unknown>): number {
   let last = 0;
   for (const number of numbers.keys()) if (number > last) last = number;
   return last;
+}
+
+/** Calls `call` after `ms` milliseconds; see `ConsumerContext`. */
+function after(ms: number, call: () => void): () => void {
+  const timer = setTimeout(call, ms);
+  return () => clearTimeout(timer);
 }
 
 function keepAll(pattern: string): StoragePolicy {

@@ -78,6 +78,11 @@ export class StoredPublisher implements Settler {
     return true;
   }
 
+  /** Whether what the session sends is refused, because a message was not stored. */
+  get isRefused(): boolean {
+    return this.#refused !== undefined;
+  }
+
   /** The session may try again, after a message was not stored. */
   retry(): void {
     this.#refused = undefined;

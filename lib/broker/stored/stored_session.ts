@@ -4,10 +4,11 @@
  * @module
  */
 
-import { MAX_PRODUCERS, MAX_RECEIPTS } from "../../limits.ts";
+import { MAX_CONSUMERS, MAX_PRODUCERS, MAX_RECEIPTS } from "../../limits.ts";
 import type { Open } from "../../wire/control.ts";
 import { notAllowed, notStoredProblem, type Refusal, refusal } from "../open_rules.ts";
 import type { Peer } from "../peer.ts";
+import type { Consumer } from "./consumer.ts";
 import type { StoredChannel, StoredDescription } from "./stored_channel.ts";
 import type { StoredChannels } from "./stored_channels.ts";
 import { type Receipts, StoredPublisher } from "./stored_publisher.ts";
@@ -33,6 +34,7 @@ export class StoredSession {
   readonly #subject: string;
   readonly #resume: () => void;
   readonly #publishers = new Map<StoredChannel, StoredPublisher>();
+  readonly #consumers = new Map<StoredChannel, Consumer>();
   /** The answer to the OPEN that is waiting for it: where a time is in a channel. */
   #found: { readonly channel: string; readonly time: number; readonly sequence: number } | undefined;
 
@@ -77,7 +79,7 @@ export class StoredSession {
    * @param mayPublish whether the session may publish there
    */
   prepare(channel: StoredChannel, open: Open, mayPublish: boolean): Refusal | typeof LATER | Prepared {
-    const { producer, from, retry } = open;
+    const { producer, consumer, from, retry } = open;
     if (channel.isNew && this.#channels.isFull) {
       return refusal("limit", "the server stores as many channels as it may");
     }
@@ -85,6 +87,9 @@ export class StoredSession {
     if (problem !== undefined) return problem;
     if (producer !== undefined && !mayPublish) {
       return notAllowed(`publish on ${channel.name}`);
+    }
+    if (consumer !== undefined && !this.#channels.mayConsume(channel, this.#key(consumer))) {
+      return refusal("limit", `the server has ${MAX_CONSUMERS} consumers, its limit`);
     }
     const place = this.#place(channel, from);
     if (place === LATER || place !== undefined && typeof place !== "number") return place;
@@ -102,10 +107,37 @@ export class StoredSession {
   }
 
   /** The session has opened `channel`: it begins to read, if it subscribed. */
-  begin(channel: StoredChannel, { subscribe }: Open, { place }: Prepared): void {
+  begin(channel: StoredChannel, open: Open, { place }: Prepared): void {
     this.#publishers.get(channel)?.opened();
-    if (subscribe) this.#read(channel, place);
+    const { subscribe, group } = open;
+    const before = this.#consumers.get(channel);
+    const after = this.#consumer(channel, open, place) ??
+      (subscribe && group === undefined ? before : undefined);
+    if (before !== after) before?.leave(this.#peer);
+    if (after === undefined) this.#consumers.delete(channel);
+    else this.#consumers.set(channel, after);
+    if (subscribe && after === undefined) this.#read(channel, place);
     else channel.sync();
+  }
+
+  /** Makes the session the consumer that `open` names, or gives it other options. A new one begins at `place`. */
+  #consumer(channel: StoredChannel, open: Open, place: Place): Consumer | undefined {
+    const { consumer: name } = open;
+    if (name === undefined) return undefined;
+    const consumer = this.#channels.consumer(channel, this.#key(name), (place ?? channel.first) - 1);
+    consumer.open(this.#peer, open);
+    return consumer;
+  }
+
+  /** The consumer that the session is on `channel`. */
+  consumer(channel: StoredChannel): Consumer | undefined {
+    return this.#consumers.get(channel);
+  }
+
+  /** The session has ended. */
+  end(): void {
+    for (const publisher of this.#publishers.values()) publisher.leaveProducer();
+    for (const consumer of this.#consumers.values()) consumer.leave(this.#peer);
   }
 
   #read(channel: StoredChannel, place: Place): void {
@@ -116,7 +148,9 @@ export class StoredSession {
   /** The session has left `channel`. */
   leave(channel: StoredChannel): void {
     this.#publishers.get(channel)?.leaveProducer();
-    this.#publishers.delete(channel);
+    if (!this.#publishers.get(channel)?.isRefused) this.#publishers.delete(channel);
+    this.#consumers.get(channel)?.leave(this.#peer);
+    this.#consumers.delete(channel);
     channel.rest();
   }
 
@@ -173,7 +207,7 @@ export class StoredSession {
 
   /** Makes the session the producer `name`. OPENED waits until it is known what is stored of it. */
   #become(channel: StoredChannel, name: string): Refusal | typeof LATER | undefined {
-    const key = `${this.#subject}/${name}`;
+    const key = this.#key(name);
     const known = channel.producers.get(key);
     if (known === undefined && this.#channels.producerCount >= MAX_PRODUCERS) {
       return refusal("limit", `the server has ${MAX_PRODUCERS} producers, its limit`);
@@ -187,5 +221,10 @@ export class StoredSession {
     if (producer.unsettled === 0) return undefined;
     this.#channels.commitsOf(channel).whenSettled(this.#resume);
     return LATER;
+  }
+
+  /** The name of a producer or consumer, with the subject whose own it is. */
+  #key(name: string): string {
+    return `${this.#subject}/${name}`;
   }
 }

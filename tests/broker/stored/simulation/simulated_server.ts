@@ -75,6 +75,7 @@ export class SimulatedServer {
       durable: { log: this.durable, maxBytes: storeBytes },
       history: { log: this.history, maxBytes: HISTORY_BYTES },
       budget,
+      now,
       time: () => TIME_OF_DAY + now(),
       log,
     });

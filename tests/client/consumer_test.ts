@@ -1,0 +1,156 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { connect } from "../../lib/client/connect.ts";
+import type { Message } from "../../lib/client/message_types.ts";
+import { ParleyError } from "../../lib/errors.ts";
+import { Type, typeName, u32 } from "../../lib/wire/header.ts";
+import { u64 } from "../../lib/wire/sequences.ts";
+import { type FakePeer, playServer } from "./fake_server.ts";
+import { next } from "./messages.ts";
+
+const DURABLE = { durable: true, epoch: "e1", first: 1, last: 100 };
+
+/** The next ACK, NAK or RENEW: its name, and the numbers it has. */
+async function settlement(peer: FakePeer): Promise<(string | number)[]> {
+  const frame = await peer.read();
+  if (frame === undefined) return ["end"];
+  const { header, payload } = frame;
+  const numbers = header.type === Type.NAK
+    ? [u64(payload, 0), u32(payload, 8)]
+    : payload.length === 16
+    ? [u64(payload, 0), u64(payload, 8)]
+    : payload.length === 8
+    ? [u64(payload, 0)]
+    : [];
+  return [typeName(header.type), ...numbers];
+}
+
+Deno.test("acknowledgements of one turn are one ACK while they are in order, and ranges if not", async () => {
+  const read = Promise.withResolvers<void>();
+  await playServer(async (server) => {
+    using peer = await server.greet();
+    const open = await peer.open(5, DURABLE);
+    const { consumer, window, exclusive, ackSeconds, deliveries, from } = open;
+    assertEquals([consumer, window, exclusive, ackSeconds, deliveries, from], ["c", 50, true, 60, 3, "all"]);
+    await peer.deliver(5, 1, ["1", "2", "3"]);
+    await peer.deliver(5, 10, ["10", "11", "12", "13", "14"]); // 4 to 9 went to another session
+    await peer.deliver(5, 4, ["4"], 2);
+    assertEquals(await settlement(peer), ["ACK", 10]);
+    assertEquals(await settlement(peer), ["ACK", 12, 13]);
+    assertEquals(await settlement(peer), ["ACK", 4, 4]);
+    assertEquals(await settlement(peer), ["ACK", 13]); // 11 was the last that lacked
+    assertEquals(await settlement(peer), ["NAK", 14, 1500]);
+    await peer.deliver(5, 20, ["20", "21", "22"]);
+    assertEquals(await settlement(peer), ["NAK", 21, 0xffff_ffff]);
+    assertEquals(await settlement(peer), ["ACK", 20, 20]); // not up to 20: 14 is to come again
+    assertEquals(await settlement(peer), ["ACK", 22, 22]);
+    read.resolve();
+    await peer.answerPings();
+  }, async (port) => {
+    const client = await connect({ port });
+    const consumer = await client.subscribe("d", {
+      consumer: "c",
+      window: 50,
+      exclusive: true,
+      ackSeconds: 60,
+      deliveries: 3,
+      from: "all",
+    });
+    const messages: Message[] = [];
+    while (messages.length < 9) messages.push(await next(consumer));
+    assertEquals(messages.map(({ sequence }) => sequence), [1, 2, 3, 10, 11, 12, 13, 14, 4]);
+    assertEquals(messages.map(({ deliveries }) => deliveries), [1, 1, 1, 1, 1, 1, 1, 1, 3]);
+    for (const at of [0, 1, 2, 3, 5, 6, 8]) messages[at].ack();
+    messages[3].ack(); // only the first call counts
+    await Promise.resolve();
+    messages[4].ack();
+    await Promise.resolve();
+    assertThrows(() => messages[7].nak(-1), ParleyError, "delayMs");
+    messages[7].nak(1500);
+    messages[7].ack();
+    const [a, b, c] = [await next(consumer), await next(consumer), await next(consumer)];
+    a.ack();
+    b.setAside();
+    c.ack();
+    await read.promise;
+    await client.close();
+  });
+});
+
+Deno.test("while the body of a loop runs, its message and those behind it are renewed", async () => {
+  const renewed = Promise.withResolvers<void>();
+  await playServer(async (server) => {
+    using peer = await server.greet();
+    await peer.open(5, DURABLE);
+    await peer.deliver(5, 1, ["1", "2", "3"]);
+    await peer.deliver(5, 7, ["7"]);
+    await peer.deliver(5, 5, ["5"], 1);
+    assertEquals(await settlement(peer), ["RENEW", 1, 1]);
+    assertEquals(await settlement(peer), ["RENEW", 2, 7]);
+    assertEquals(await settlement(peer), ["RENEW", 5, 5]);
+    renewed.resolve();
+    assertEquals(await settlement(peer), ["ACK", 1]);
+    assertEquals(await settlement(peer), ["RENEW", 2, 2]); // by hand
+    await peer.answerPings();
+  }, async (port) => {
+    const client = await connect({ port, reconnect: false });
+    const consumer = await client.subscribe("d", { consumer: "c", ackSeconds: 1 });
+    for await (const message of consumer) {
+      if (message.sequence === 2) {
+        message.renew();
+        break;
+      }
+      await renewed.promise;
+      message.ack();
+    }
+    await client.close();
+  });
+});
+
+Deno.test("after a broken connection, what was not acknowledged comes again, and only that counts", async () => {
+  const asked = Promise.withResolvers<void>();
+  await playServer(async (server) => {
+    {
+      using peer = await server.greet();
+      await peer.open(5, DURABLE);
+      await peer.deliver(5, 1, ["1", "2", "3"]);
+      await asked.promise;
+    }
+    using peer = await server.greet();
+    assertEquals((await peer.open(6, DURABLE)).consumer, "c");
+    await peer.deliver(6, 1, ["1", "2"], 1);
+    assertEquals(await settlement(peer), ["ACK", 1, 1]);
+    await peer.answerPings();
+  }, async (port) => {
+    const resumed = Promise.withResolvers<unknown>();
+    const client = await connect({
+      port,
+      reconnect: { initialMs: 20 },
+      onEvent: (event) => event.type === "resumed" && resumed.resolve(event.recovered),
+    });
+    const consumer = await client.subscribe("d", { consumer: "c" });
+    const before = await next(consumer);
+    asked.resolve();
+    assertEquals(await resumed.promise, true);
+    const again = await next(consumer);
+    before.ack(); // which the new session was not delivered
+    again.ack();
+    assertEquals([before.deliveries, again.deliveries, (await next(consumer)).text()], [1, 2, "2"]);
+    await client.close();
+  });
+});
+
+Deno.test("only a consumer's message can be acknowledged", async () => {
+  await playServer(async (server) => {
+    using peer = await server.greet();
+    await peer.open(5, DURABLE);
+    await peer.deliver(5, 1, ["1"]);
+    await peer.answerPings();
+  }, async (port) => {
+    const client = await connect({ port });
+    const message = await next(await client.subscribe("d"));
+    for (const settle of ["ack", "nak", "setAside", "renew"] as const) {
+      assertThrows(() => message[settle](), ParleyError, "cannot be acknowledged");
+    }
+    await client.close();
+  });
+});
