@@ -160,7 +160,7 @@ export class Consumer implements CursorReceiver {
     let at = offset;
     let next = sequence;
     while (next < end) {
-      const stop = Math.min(end, backlog.setAside.lowestFrom(next));
+      const stop = Math.min(end, backlog.lowestSkipped(next));
       if (stop === next) {
         at = skipMessages(run.bytes, at, 1);
         next++;
@@ -221,7 +221,7 @@ export class Consumer implements CursorReceiver {
 
   /** An operator gives up messages that were set aside. Returns how many. */
   drop(which: Which): number {
-    return this.#operated(this.#account.backlog.drop(...rangeOf(which)));
+    return this.#operated(this.#account.backlog.drop(...rangeOf(which), this.#account.next));
   }
 
   /** The channel was deleted, or the consumer: it does nothing any more. */

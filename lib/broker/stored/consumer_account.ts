@@ -122,8 +122,8 @@ export class ConsumerAccount {
     this.#first = first;
     this.lost += this.backlog.lose(0, Math.min(last, this.next - 1));
     if (first <= this.next) return false;
-    this.lost += first - this.next;
-    this.backlog.lose(this.next, last);
+    this.lost += first - this.next - this.backlog.countSkipped(this.next, last);
+    this.lost += this.backlog.lose(this.next, last);
     this.next = first;
     return true;
   }
@@ -131,7 +131,7 @@ export class ConsumerAccount {
   /** The next message to be delivered is `sequence`: what is between is damaged. */
   skipTo(sequence: number): void {
     if (sequence <= this.next) return;
-    this.lost += sequence - this.next - this.backlog.setAside.countWithin(this.next, sequence - 1);
+    this.lost += sequence - this.next - this.backlog.countSkipped(this.next, sequence - 1);
     this.next = sequence;
   }
 

@@ -22,6 +22,8 @@ export class ConsumerBacklog {
    * aside. The limit of deliveries counts from there.
    */
   readonly givenBack = new Spans();
+  /** Given up by an operator after a restart, and not delivered since: the first delivery passes over them. */
+  readonly #dropped = new Spans();
   /** How often a message may be delivered before it is set aside; 0 for no limit. */
   limit = 0;
   readonly #time: () => number;
@@ -44,6 +46,16 @@ export class ConsumerBacklog {
   /** The lowest sequence from `sequence` on that is to be delivered again, now or later. */
   lowestFrom(sequence: number): number {
     return Math.min(this.due.lowestFrom(sequence), this.delayed.lowestFrom(sequence));
+  }
+
+  /** The lowest sequence from `sequence` on, of those not delivered yet, that is not to be delivered. */
+  lowestSkipped(sequence: number): number {
+    return Math.min(this.setAside.lowestFrom(sequence), this.#dropped.lowestFrom(sequence));
+  }
+
+  /** How many of the messages from `from` to `to`, which were not delivered yet, are not to be. */
+  countSkipped(from: number, to: number): number {
+    return this.setAside.countWithin(from, to) + this.#dropped.countWithin(from, to);
   }
 
   /** Messages are to be delivered again, at once: those that were delivered too often are set aside. */
@@ -92,22 +104,25 @@ export class ConsumerBacklog {
   giveBack(from: number, to: number, next: number): number {
     this.#list = undefined;
     return this.setAside.extract(from, to, (from, to, deliveries, since) => {
-      if (from >= next) return; // it will be delivered with what was not delivered yet
       const end = Math.min(to, next - 1);
+      if (from > end) return; // it will be delivered with what was not delivered yet
       this.due.add(from, end, deliveries, 0, 0);
       this.givenBack.add(from, end, deliveries, since, 0);
     });
   }
 
   /** Gives up messages that were set aside. Returns how many. */
-  drop(from: number, to: number): number {
+  drop(from: number, to: number, next: number): number {
     this.#list = undefined;
-    return this.setAside.extract(from, to);
+    return this.setAside.extract(from, to, (from, to) => {
+      if (to >= next) this.#dropped.add(Math.max(from, next), to, 0, 0, 0);
+    });
   }
 
   /** Messages are stored no longer. Returns how many of them were here. */
   lose(from: number, to: number): number {
     this.dealtWith(from, to);
+    this.#dropped.extract(from, to);
     const setAside = this.setAside.extract(from, to);
     if (setAside > 0) this.#list = undefined;
     return setAside + this.due.extract(from, to) + this.delayed.extract(from, to);
@@ -117,6 +132,7 @@ export class ConsumerBacklog {
   reset(): void {
     this.due.clear();
     this.delayed.clear();
+    this.#dropped.clear();
     this.givenBack.forEach((from, to, deliveries, since) =>
       this.setAside.add(from, to, deliveries, since, 0)
     );

@@ -100,7 +100,7 @@ export class Spans {
     if (index > 0 && this.to(index - 1) + 1 === from && this.#has(index - 1, deliveries, time, owner)) {
       this.#values[(this.#head + index - 1) * FIELDS + TO] = to;
     } else this.#insert(index, from, to, deliveries, time, owner);
-    if (index < length) this.#merge(index, index);
+    if (index < length) this.#merge(index, index + 1);
   }
 
   /** Removes every message up to `to`. Returns how many there were. */

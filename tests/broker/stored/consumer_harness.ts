@@ -101,7 +101,11 @@ export class FakeSource implements CursorSource {
     return runs;
   }
 
-  readFailed(_error: unknown, cursor: Cursor): void {
+  /** What went wrong besides: an assertion that failed while messages were delivered. */
+  broken: unknown;
+
+  readFailed(error: unknown, cursor: Cursor): void {
+    if (error !== this.error) this.broken ??= error;
     this.failed.push(cursor);
   }
 
@@ -138,7 +142,7 @@ export interface Choices extends Partial<Omit<ConsumerState, "channel" | "consum
 /** See the module's comment. */
 export class ConsumerHarness {
   readonly source = new FakeSource();
-  readonly consumer: Consumer;
+  consumer: Consumer;
   readonly context: ConsumerContext;
   /** The clock, in milliseconds. */
   now = 1_000_000;
@@ -172,6 +176,15 @@ export class ConsumerHarness {
     return this.#timers.size;
   }
 
+  /** The server starts again, with what is stored of the consumer now. */
+  restart(): ConsumerState {
+    const state = this.consumer.takeState();
+    this.consumer.end();
+    this.source.live.clear();
+    this.consumer = new Consumer(state, this.source, this.context, false);
+    return state;
+  }
+
   /** A session opens the channel as the consumer. */
   async open(peer: number | ConsumerPeer, options: Partial<ConsumerOptions> = {}): Promise<ConsumerPeer> {
     const session = typeof peer === "number" ? new ConsumerPeer(peer) : peer;
@@ -192,6 +205,7 @@ export class ConsumerHarness {
       reads = this.source.reads;
       for (let i = 0; i < 4; i++) await turnOfLoop();
     }
+    if (this.source.broken !== undefined) throw this.source.broken;
   }
 
   /** Lets time pass, with the timers and sweeps that belong to it. */

@@ -508,6 +508,14 @@ Deno.test("what was set aside before a restart and not delivered since is given 
   });
 });
 
+Deno.test("what was set aside before a restart and is dropped is not delivered", async () => {
+  const setAside = [{ sequence: 2, deliveries: 3, since: 1 }];
+  const harness = new ConsumerHarness({ stored: 3, setAside });
+  assertEquals(harness.consumer.drop(2), 1);
+  const ada = await harness.open(1);
+  assertEquals(ada.read(), "1 3");
+});
+
 Deno.test("a position is stored soon, a decision of an operator with the next commit", async () => {
   const harness = new ConsumerHarness({ stored: 100 });
   const ada = await harness.open(1);
