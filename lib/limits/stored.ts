@@ -92,8 +92,22 @@ export const STORE_BUSY_MS = 10_000;
 /** SQLite's page cache, per connection, in KiB. Runs are read once, so more brings nothing. */
 export const STORE_CACHE_KIB = 8 * 1024;
 
-/** Runs that one commit drops at most, so that it takes a few milliseconds longer at the most. */
-export const TRIMMED_RUNS_PER_COMMIT = 256;
+/** Rows that one commit removes at most, if it does not add more, so that it takes a few milliseconds longer at most. */
+export const TRIMMED_ROWS_PER_COMMIT = 256;
+/** Bytes of runs that one commit removes at most; see {@linkcode TRIMMED_ROWS_PER_COMMIT}. */
+export const TRIMMED_BYTES_PER_COMMIT = 4 * MiB;
+
+/** The pause between two steps in which what a deleted channel has left is removed, in milliseconds. */
+export const STORE_TIDY_MS = 10;
+
+/** How long the lock of a store is waited for: the server before may be about to end. In milliseconds. */
+export const STORE_LOCK_WAIT_MS = 2_000;
+
+/** How long the end of a server waits for a store whose disk does not answer, in milliseconds. */
+export const STORE_CLOSE_MS = 5_000;
 
 /** How much of a store is verified in one step, between two reports of the progress. */
 export const VERIFY_STEP_BYTES = 8 * MiB;
+
+/** How often a backup says how far it is, in milliseconds. */
+export const BACKUP_PROGRESS_MS = 200;

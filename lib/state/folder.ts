@@ -5,7 +5,8 @@
  */
 
 import { ParleyError } from "../errors.ts";
-import { LOCK_WAIT_MS, MAX_LOCK_POLL_MS } from "../limits.ts";
+import { LOCK_WAIT_MS } from "../limits.ts";
+import { lock } from "./lock.ts";
 import type { Access, Storage } from "./storage.ts";
 
 /** Mode bits that let group and others write. */
@@ -119,19 +120,11 @@ export class FolderStorage implements Storage {
   }
 
   async #lock(file: Deno.FsFile, signal: AbortSignal | undefined): Promise<void> {
-    const tryLock = lockerOf(file);
-    const startMs = performance.now();
-    for (let waitMs = 1; !await tryLock(); waitMs = Math.min(waitMs * 2, MAX_LOCK_POLL_MS)) {
-      if (signal?.aborted || performance.now() - startMs >= LOCK_WAIT_MS) {
-        throw new ParleyError(
-          "bad_argument",
-          `another process holds the lock ${
-            this.locate(LOCK)
-          }; end that process if it is stuck, and try again`,
-        );
-      }
-      await pause(waitMs, signal);
-    }
+    if (await lock(file, LOCK_WAIT_MS, signal)) return;
+    throw new ParleyError(
+      "bad_argument",
+      `another process holds the lock ${this.locate(LOCK)}; end that process if it is stuck, and try again`,
+    );
   }
 
   async #makeFolder(): Promise<void> {
@@ -221,31 +214,6 @@ function currentUser(): number | null {
   // Asked first, because Deno.uid() would prompt for the permission.
   const { state } = Deno.permissions.querySync({ name: "sys", kind: "uid" });
   return state === "granted" ? Deno.uid() : null;
-}
-
-/**
- * Returns what tries once to lock `file`, to be called until it resolves to true. A wait in the operating system could not
- * be given up, and would occupy one of the runtime's I/O threads.
- */
-function lockerOf(file: Deno.FsFile): () => Promise<boolean> {
-  if (file.tryLock !== undefined) return () => file.tryLock(true);
-  // The 2.6 runtime cannot try, only wait. If the caller gives up and closes the file, the wait ends without a lock.
-  const locked = file.lock(true).then(() => true);
-  locked.catch(() => {}); // thrown by the call that comes next, if there is one
-  return () => Promise.race([locked, Promise.resolve(false)]);
-}
-
-/** Waits, but not longer than until `signal` is aborted. */
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal?.addEventListener("abort", done);
-  });
 }
 
 /** Whether a folder holds nothing, or only hidden files such as `.gitignore`. */

@@ -5,8 +5,9 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
 import { ParleyError } from "../errors.ts";
-import { STORE_BUSY_MS, STORE_CACHE_KIB, STORE_PAGE_BYTES } from "../limits.ts";
+import { STORE_BUSY_MS, STORE_CACHE_KIB, STORE_PAGE_BYTES, STORE_WAL_PAGES } from "../limits.ts";
 
 /** The name of the file in the store's folder. */
 export const DATABASE = "channels.db";
@@ -15,22 +16,27 @@ export const DATABASE = "channels.db";
 const APPLICATION_ID = 0x50726c79;
 /** The version of {@linkcode SCHEMA}. */
 const SCHEMA_VERSION = 1;
+const SQLITE_FULL = 13;
 
 /**
  * A run is a row. It is found by channel and sequence, but kept in a table of its own order: as the key of the table
  * itself the two would halve the speed at which large runs are written.
+ *
+ * What belongs to a channel in large numbers refers to its series, which is never used again. So a channel is deleted at
+ * once, its runs are removed in steps, and a channel that takes its number meanwhile has nothing to do with them.
  */
 const SCHEMA = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE channels (
-  number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch TEXT NOT NULL,
-  first INTEGER NOT NULL, last INTEGER NOT NULL, bytes INTEGER NOT NULL
+  series INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE,
+  epoch TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, bytes INTEGER NOT NULL
 );
+CREATE TABLE deleted (series INTEGER PRIMARY KEY);
 CREATE TABLE runs (
-  channel INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,
+  series INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,
   time INTEGER NOT NULL, size INTEGER NOT NULL, crc INTEGER NOT NULL, bytes BLOB NOT NULL
 );
-CREATE UNIQUE INDEX runs_by_sequence ON runs (channel, first, count, time, size);
+CREATE UNIQUE INDEX runs_by_sequence ON runs (series, first, count, time, size);
 CREATE TABLE producers (
   channel INTEGER NOT NULL, producer TEXT NOT NULL, stored INTEGER NOT NULL,
   PRIMARY KEY (channel, producer)
@@ -45,8 +51,8 @@ CREATE TABLE set_aside (
   PRIMARY KEY (channel, consumer, sequence)
 ) WITHOUT ROWID;
 CREATE TABLE keys (
-  channel INTEGER NOT NULL, key TEXT NOT NULL, sequence INTEGER NOT NULL, time INTEGER NOT NULL,
-  PRIMARY KEY (channel, key)
+  series INTEGER NOT NULL, key TEXT NOT NULL, sequence INTEGER NOT NULL, time INTEGER NOT NULL,
+  PRIMARY KEY (series, key)
 ) WITHOUT ROWID;
 CREATE INDEX keys_by_time ON keys (time);
 PRAGMA application_id = ${APPLICATION_ID};
@@ -71,6 +77,7 @@ export function openToWrite(path: string): DatabaseSync {
       PRAGMA fullfsync = ON;
       PRAGMA checkpoint_fullfsync = ON;
       PRAGMA wal_autocheckpoint = 0;
+      PRAGMA journal_size_limit = ${4 * STORE_WAL_PAGES * STORE_PAGE_BYTES};
       PRAGMA busy_timeout = ${STORE_BUSY_MS};
       PRAGMA cache_size = -${STORE_CACHE_KIB};
       PRAGMA locking_mode = NORMAL;
@@ -124,7 +131,8 @@ export function checkIdentity(database: DatabaseSync, path: string): void {
   if (version === SCHEMA_VERSION) return;
   throw new ParleyError(
     "bad_argument",
-    `${path} was made by a newer Parley (version ${version} of the store; this one knows ${SCHEMA_VERSION})`,
+    `${path} was made by another Parley: it is version ${version} of the store, and this one knows ${SCHEMA_VERSION}; ` +
+      `it is left as it is`,
   );
 }
 
@@ -133,6 +141,26 @@ function notOurs(path: string, error: unknown): ParleyError {
   return new ParleyError("bad_argument", `cannot open the store ${path}: ${reason}; it is left as it is`, {
     cause: error,
   });
+}
+
+/**
+ * The checksum of a run: of its bytes, and of what says which messages they are.
+ *
+ * @param series that of its channel
+ */
+export function checksum(
+  series: number,
+  first: number,
+  count: number,
+  time: number,
+  bytes: Uint8Array,
+): number {
+  return crc32(bytes, crc32(new Uint8Array(new Float64Array([series, first, count, time]).buffer)));
+}
+
+/** Whether `error` says that the disk, or what a process may write, is full. Then nothing of the commit was written. */
+export function isFull(error: unknown): boolean {
+  return ((error as { errcode?: number }).errcode ?? 0) % 256 === SQLITE_FULL;
 }
 
 /** The number that `sql` gives. */

@@ -5,131 +5,171 @@
  */
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { crc32 } from "node:zlib";
 import { KEY_MS } from "../limits.ts";
-import { openToRead } from "./database.ts";
-import type { StoredRun } from "./shapes.ts";
+import { checksum, number, openToRead } from "./database.ts";
 
-/** Runs that were read, and the ranges of those whose checksum is wrong. */
+/** Runs that were read, in the form in which they pass from thread to thread at the least cost. */
 export interface ReadRuns {
-  readonly runs: readonly StoredRun[];
-  readonly damaged: readonly (readonly [first: number, last: number])[];
+  /** For each run its first sequence, its count, its time and its size. */
+  readonly runs: Float64Array<ArrayBuffer>;
+  /** The bytes of all of them. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly damaged: readonly DamagedRun[];
 }
 
-/** A run whose checksum is wrong. */
+/** A run that cannot be read, or whose checksum is wrong. */
 export interface DamagedRun {
-  /** The channel's number. */
+  /** The channel's number and name. */
   readonly channel: number;
+  readonly name: string;
   readonly first: number;
   readonly last: number;
 }
 
 /** A step of verifying. */
 export interface Verified {
-  /** The last row that was looked at. */
-  readonly row: number;
+  /** The run that was looked at last: the next step begins after it. */
+  readonly after: Place;
   /** Bytes looked at. */
   readonly size: number;
   readonly damaged: readonly DamagedRun[];
+  /** Ranges of which nothing is stored, between others of which something is. */
+  readonly missing: readonly DamagedRun[];
   readonly isDone: boolean;
 }
 
-/** A run as its row has it. */
-interface Row extends StoredRun {
-  readonly crc: number;
+/** A place in the order in which a store is verified. */
+export interface Place {
+  readonly series: number;
+  readonly first: number;
 }
+
+/** A run as the index has it. */
+interface Entry {
+  readonly id: number;
+  readonly series: number;
+  readonly first: number;
+  readonly count: number;
+  readonly time: number;
+  readonly size: number;
+}
+
+/** How many entries of the index are looked at together, at first and at most: runs are long or many. */
+const ENTRIES = 8;
+const MAX_ENTRIES = 512;
 
 /** Reads one database. */
 export class Reader {
   readonly #database: DatabaseSync;
-  readonly #before: StatementSync;
-  readonly #from: StatementSync;
-  readonly #find: StatementSync;
-  readonly #key: StatementSync;
-  readonly #last: StatementSync;
+  readonly #sql: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
 
   /** Opens the database at `path`, which must be open for writing already. */
   constructor(path: string) {
     this.#database = openToRead(path);
-    const run = "SELECT first, count, time, crc, bytes FROM runs WHERE channel = ?";
-    this.#before = this.#database.prepare(`${run} AND first <= ? ORDER BY first DESC LIMIT 1`);
-    this.#from = this.#database.prepare(`${run} AND first > ? ORDER BY first`);
-    this.#find = this.#database.prepare(
-      "SELECT first FROM runs WHERE channel = ? AND time >= ? ORDER BY first LIMIT 1",
-    );
-    this.#last = this.#database.prepare("SELECT last FROM channels WHERE number = ?");
-    this.#key = this.#database.prepare(
-      "SELECT sequence FROM keys WHERE channel = ? AND key = ? AND time >= ?",
-    );
+    this.#sql = Object.fromEntries(
+      Object.entries(STATEMENTS).map(([name, sql]) => [name, this.#database.prepare(sql)]),
+    ) as Record<keyof typeof STATEMENTS, StatementSync>;
   }
 
-  /** See `ChannelLog.read`. */
+  /** See `ChannelLog.read`. Damaged runs are named, and do not count: it goes on to one that is sound. */
   read(channel: number, from: number, maxBytes: number): ReadRuns {
-    const runs: StoredRun[] = [];
-    const damaged: [number, number][] = [];
-    let size = 0;
-    const take = ({ first, count, time, crc, bytes }: Row) => {
-      size += bytes.length;
-      if (runs.length > 0 && size > maxBytes) return false;
-      if (crc32(bytes) === crc) runs.push({ first, count, time, bytes });
-      else damaged.push([first, first + count - 1]);
-      return size < maxBytes;
-    };
-    const before = this.#before.get(channel, from) as unknown as Row | undefined;
-    const isWithin = before !== undefined && before.first + before.count > from;
-    if (isWithin && !take(before)) return { runs, damaged };
-    for (const row of this.#from.iterate(channel, from)) if (!take(row as unknown as Row)) break;
-    return { runs, damaged };
+    return this.#consistent(() => {
+      const entries: Entry[] = [];
+      const blobs: Uint8Array[] = [];
+      const damaged: DamagedRun[] = [];
+      const state = this.#sql.channel.get(channel);
+      if (state === undefined) return pack(entries, blobs, damaged);
+      let size = 0;
+      for (const [entry, end] of this.#entries(state.series as number, from)) {
+        if (end <= from) continue;
+        if (blobs.length > 0 && size + entry.size > maxBytes) break;
+        const bytes = this.#bytes(entry);
+        if (bytes === undefined) {
+          damaged.push({ channel, name: state.name as string, first: entry.first, last: end - 1 });
+          continue;
+        }
+        entries.push(entry);
+        blobs.push(bytes);
+        size += bytes.length;
+        if (size >= maxBytes) break;
+      }
+      return pack(entries, blobs, damaged);
+    });
   }
 
-  /** The sequence of the first run that was stored at `time` or later, if there is one. */
-  find(channel: number, time: number): number | undefined {
-    return this.#find.get(channel, time)?.first as number | undefined;
-  }
-
-  /** The sequence after the last of a channel. */
-  end(channel: number): number {
-    return Number(this.#last.get(channel)?.last ?? 0) + 1;
+  /** The sequence of the first run that was stored at `time` or later; that after the last if there is none. */
+  find(channel: number, time: number): number {
+    return this.#consistent(() => {
+      const state = this.#sql.channel.get(channel);
+      if (state === undefined) return 1;
+      const { series, last } = state as { series: number; last: number };
+      let low = state.first as number;
+      let high = last + 1;
+      // Runs are in the order of their times, unless the clock was set back.
+      while (low < high) {
+        const middle = Math.floor((low + high) / 2);
+        const entry = this.#sql.before.get(series, middle) as unknown as Entry | undefined;
+        if (entry === undefined || entry.time < time) {
+          low = Math.max(middle + 1, entry === undefined ? 0 : entry.first + entry.count);
+        } else high = entry.first;
+      }
+      return Math.max(low, state.first as number);
+    });
   }
 
   /** See `ChannelLog.findKey`. */
   findKey(channel: number, key: string, now: number): number | undefined {
-    return this.#key.get(channel, key, now - KEY_MS)?.sequence as number | undefined;
+    return this.#sql.key.get(channel, key, now - KEY_MS)?.sequence as number | undefined;
   }
 
   /** The size of all runs, in bytes. */
   size(): number {
-    return Number(this.#database.prepare("SELECT sum(bytes) AS bytes FROM channels").get()?.bytes ?? 0);
+    return number(this.#database, "SELECT total(bytes) FROM channels");
   }
 
   /** What SQLite finds wrong with the file; nothing if it is sound. Reads all of it. */
   problems(): string[] {
-    const rows = this.#database.prepare("PRAGMA integrity_check").all() as { integrity_check: string }[];
-    return rows.map(({ integrity_check }) => integrity_check).filter((text) => text !== "ok");
-  }
-
-  /** Checks the checksums of some `maxBytes` of runs, of those that come after the row `after`. */
-  verify(after: number, maxBytes: number): Verified {
-    const damaged: DamagedRun[] = [];
-    let size = 0;
-    let row = after;
-    const rows = this.#database.prepare(
-      "SELECT rowid AS row, channel, first, count, crc, bytes FROM runs WHERE rowid > ? ORDER BY rowid",
-    );
-    for (const next of rows.iterate(after)) {
-      const { row: at, channel, first, count, crc, bytes } = next as unknown as Row & {
-        row: number;
-        channel: number;
-      };
-      row = at;
-      size += bytes.length;
-      if (crc32(bytes) !== crc) damaged.push({ channel, first, last: first + count - 1 });
-      if (size >= maxBytes) return { row, size, damaged, isDone: false };
+    try {
+      const rows = this.#database.prepare("PRAGMA integrity_check").all() as { integrity_check: string }[];
+      return rows.map(({ integrity_check }) => integrity_check).filter((text) => text !== "ok");
+    } catch (error) {
+      return [error instanceof Error ? error.message : String(error)];
     }
-    return { row, size, damaged, isDone: true };
   }
 
-  /** Copies the database as it is now into the file `path`, which must not exist. */
+  /** Checks some `maxBytes` of runs, of those that come after `after`. */
+  verify({ series, first }: Place, maxBytes: number): Verified {
+    return this.#consistent(() => {
+      const damaged: DamagedRun[] = [];
+      const missing: DamagedRun[] = [];
+      let size = 0;
+      let after: Place = { series, first };
+      const channels = this.#sql.channels.all(series) as unknown as {
+        series: number;
+        number: number;
+        name: string;
+      }[];
+      for (const { series, number: channel, name } of channels) {
+        let expected = 0;
+        for (const [entry, end] of this.#entries(series, series === after.series ? after.first + 1 : 0)) {
+          if (series === after.series && entry.first <= after.first) continue;
+          if (expected !== 0 && entry.first > expected) {
+            missing.push({ channel, name, first: expected, last: entry.first - 1 });
+          }
+          expected = end;
+          if (this.#bytes(entry) === undefined) {
+            damaged.push({ channel, name, first: entry.first, last: end - 1 });
+          }
+          size += entry.size;
+          after = { series, first: entry.first };
+          if (size >= maxBytes) return { after, size, damaged, missing, isDone: false };
+        }
+      }
+      return { after, size, damaged, missing, isDone: true };
+    });
+  }
+
+  /** Copies the database as it is now into the file `path`, which must be empty. */
   copy(path: string): void {
     this.#database.prepare("VACUUM INTO ?").run(path);
     using file = Deno.openSync(path);
@@ -140,4 +180,68 @@ export class Reader {
   close(): void {
     this.#database.close();
   }
+
+  /** Has everything that `action` reads be of one moment. */
+  #consistent<T>(action: () => T): T {
+    this.#database.exec("BEGIN");
+    try {
+      return action();
+    } finally {
+      this.#database.exec("COMMIT");
+    }
+  }
+
+  /**
+   * What the index has of a series, from the run with `from` or the one before it on, and where each run ends at the
+   * latest: a damaged count must not hide the runs after it.
+   */
+  *#entries(series: number, from: number): Generator<[Entry, number]> {
+    let entry = this.#sql.before.get(series, from) as unknown as Entry | undefined;
+    let at = from;
+    for (let limit = ENTRIES;; limit = Math.min(4 * limit, MAX_ENTRIES)) {
+      const next = this.#sql.after.all(series, at, limit) as unknown as Entry[];
+      for (const following of next) {
+        if (entry !== undefined) yield [entry, Math.min(entry.first + entry.count, following.first)];
+        entry = following;
+      }
+      if (next.length < limit) break;
+      at = entry!.first;
+    }
+    if (entry !== undefined) yield [entry, entry.first + entry.count];
+  }
+
+  /** The bytes of a run; `undefined` if they are damaged. */
+  #bytes({ id, series, first, count, time }: Entry): Uint8Array<ArrayBuffer> | undefined {
+    try {
+      const row = this.#sql.run.get(id) as { crc: number; bytes: Uint8Array<ArrayBuffer> } | undefined;
+      if (row === undefined) return undefined;
+      return checksum(series, first, count, time, row.bytes) === row.crc ? row.bytes : undefined;
+    } catch {
+      return undefined; // SQLite finds the page damaged
+    }
+  }
+}
+
+const ENTRY = "SELECT rowid AS id, series, first, count, time, size FROM runs INDEXED BY runs_by_sequence";
+
+const STATEMENTS = {
+  channel: "SELECT * FROM channels WHERE number = ?",
+  channels: "SELECT series, number, name FROM channels WHERE series >= ? ORDER BY series",
+  before: `${ENTRY} WHERE series = ? AND first <= ? ORDER BY first DESC LIMIT 1`,
+  after: `${ENTRY} WHERE series = ? AND first > ? ORDER BY first LIMIT ?`,
+  run: "SELECT crc, bytes FROM runs WHERE rowid = ?",
+  key:
+    "SELECT sequence FROM keys WHERE series = (SELECT series FROM channels WHERE number = ?) AND key = ? AND time > ?",
+} as const;
+
+function pack(entries: readonly Entry[], blobs: readonly Uint8Array[], damaged: DamagedRun[]): ReadRuns {
+  const bytes = new Uint8Array(blobs.reduce((sum, { length }) => sum + length, 0));
+  const runs = new Float64Array(4 * entries.length);
+  let at = 0;
+  entries.forEach(({ first, count, time }, i) => {
+    bytes.set(blobs[i], at);
+    at += blobs[i].length;
+    runs.set([first, count, time, blobs[i].length], 4 * i);
+  });
+  return { runs, bytes, damaged };
 }

@@ -4,23 +4,62 @@
  * @module
  */
 
-import { ParleyError } from "../errors.ts";
+import { STORE_CLOSE_MS } from "../limits.ts";
 import type { Log } from "../logging/log.ts";
 import { DATABASE, newEpoch } from "./database.ts";
+import { backUp, type Findings, type Progress, verify } from "./maintenance.ts";
 import type { ReadRuns } from "./reader.ts";
 import type { Commit, Committed, LogState, StoredRun } from "./shapes.ts";
-import { StoreThread } from "./store_thread.ts";
+import { lockFolder, makePrivate } from "./store_folder.ts";
+import { StoreThread, ThreadEnded } from "./store_thread.ts";
 
-/** The file that the process with the store locks. */
-const LOCK = "lock";
+/** What a store has done since it was opened. */
+export interface StoreStats {
+  commits: number;
+  /** Commits of which nothing was stored. */
+  refused: number;
+  /** How often the disk failed. */
+  failures: number;
+  runs: number;
+  /** Bytes of runs. */
+  bytes: number;
+  /** How long all commits took, and the slowest, in milliseconds. */
+  totalMs: number;
+  slowestMs: number;
+}
 
-/** Opens the durable channels in `folder`, and makes them if they are not there. */
+/**
+ * Opens the durable channels in `folder`, and makes them if they are not there.
+ *
+ * @throws {ParleyError} `bad_argument` if another process has them open, if the folder cannot be written or others can
+ *   change it, or if the file there is not a store, is damaged, or is of another version; it is never replaced
+ */
 export async function openSqliteLog(folder: string, { log }: { readonly log: Log }): Promise<SqliteLog> {
-  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-  const lock = await lockFolder(folder);
+  const held = await lockFolder(folder);
+  try {
+    return await open(folder, held, log);
+  } catch (error) {
+    held.close();
+    throw error;
+  }
+}
+
+async function open(folder: string, held: Deno.FsFile, log: Log): Promise<SqliteLog> {
   const path = `${folder}/${DATABASE}`;
-  const failed = (reason: string) =>
+  await makePrivate(path);
+  const stats: StoreStats = {
+    commits: 0,
+    refused: 0,
+    failures: 0,
+    runs: 0,
+    bytes: 0,
+    totalMs: 0,
+    slowestMs: 0,
+  };
+  const failed = (reason: string) => {
+    stats.failures++;
     log.error("the disk of the store failed; trying again", { folder, reason });
+  };
   const writer = new StoreThread("write", path, newEpoch(), failed);
   try {
     await writer.opened;
@@ -31,72 +70,122 @@ export async function openSqliteLog(folder: string, { log }: { readonly log: Log
       reader.opened,
     ]);
     log.info("store", { folder, sqlite: version, channels: state.channels.length });
-    return new SqliteLog(state, lock, writer, reader, log);
+    return new SqliteLog(folder, state, stats, held, writer, reader, log);
   } catch (error) {
     writer.terminate();
-    lock.close();
     throw error;
   }
-}
-
-/** Takes the lock of a store. Only one process has a store open: the lock ends with it, however it ends. */
-export async function lockFolder(folder: string): Promise<Deno.FsFile> {
-  const file = await Deno.open(`${folder}/${LOCK}`, { write: true, create: true, mode: 0o600 });
-  if (file.tryLock === undefined || await file.tryLock(true)) return file;
-  file.close();
-  throw new ParleyError("bad_argument", `another process has the store ${folder} open; stop it first`);
 }
 
 /** A log on disk; see `ChannelLog` in `lib/broker/stored/log.ts`. */
 export class SqliteLog {
   readonly state: LogState;
+  /** What it has done so far. */
+  readonly stats: Readonly<StoreStats>;
+  readonly #folder: string;
+  readonly #stats: StoreStats;
   readonly #lock: Deno.FsFile;
   readonly #writer: StoreThread;
   readonly #reader: StoreThread;
   readonly #log: Log;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(state: LogState, lock: Deno.FsFile, writer: StoreThread, reader: StoreThread, log: Log) {
+  constructor(
+    folder: string,
+    state: LogState,
+    stats: StoreStats,
+    lock: Deno.FsFile,
+    writer: StoreThread,
+    reader: StoreThread,
+    log: Log,
+  ) {
     this.state = state;
+    this.stats = this.#stats = stats;
+    this.#folder = folder;
     this.#lock = lock;
     this.#writer = writer;
     this.#reader = reader;
     this.#log = log;
   }
 
+  /** The runs' bytes are not copied if they are in shared memory. */
   commit(commit: Commit): Promise<Committed> {
-    const committed = this.#writer.call<Committed>("commit", commit);
+    const committed = this.#commit(commit);
     this.#last = committed.catch(() => {});
     return committed;
   }
 
   async read(channel: number, from: number, maxBytes: number): Promise<readonly StoredRun[]> {
-    let at = from;
-    while (true) {
-      const { runs, damaged } = await this.#reader.call<ReadRuns>("read", channel, at, maxBytes);
-      for (const [first, last] of damaged) {
-        this.#log.error("a stored run is damaged; it is left out", { channel, first, last });
-      }
-      if (runs.length > 0 || damaged.length === 0) return runs;
-      at = damaged[damaged.length - 1][1] + 1;
+    const { runs, bytes, damaged } = await this.#reader.call<ReadRuns>("read", channel, from, maxBytes);
+    for (const { name, first, last } of damaged) {
+      this.#log.error("a stored run is damaged; it is left out", { channel: name, first, last });
     }
+    const read: StoredRun[] = [];
+    let at = 0;
+    for (let i = 0; i < runs.length; i += 4) {
+      const run = bytes.subarray(at, at += runs[i + 3]);
+      read.push({ first: runs[i], count: runs[i + 1], time: runs[i + 2], bytes: run });
+    }
+    return read;
   }
 
-  async find(channel: number, time: number): Promise<number> {
-    const first = await this.#reader.call<number | undefined>("find", channel, time);
-    return first ?? await this.#reader.call<number>("end", channel);
+  find(channel: number, time: number): Promise<number> {
+    return this.#reader.call("find", channel, time);
   }
 
   findKey(channel: number, key: string): Promise<number | undefined> {
     return this.#reader.call("findKey", channel, key, Date.now());
   }
 
+  /** Reads all of the store, and checks it. Commits and reads go on meanwhile. */
+  verify(progress?: Progress): Promise<Findings> {
+    return verify(this.#folder, progress);
+  }
+
+  /**
+   * Copies the store as it is now to `file`. Commits and reads go on meanwhile; the write-ahead log grows until it is done.
+   *
+   * @throws {ParleyError} `bad_argument` if there is such a file already
+   */
+  backUp(file: string, progress?: Progress): Promise<void> {
+    return backUp(this.#folder, file, progress);
+  }
+
+  /** Waits for the commit under way, but not for long if the disk fails: then the commit is left undecided. */
   async close(): Promise<void> {
-    await this.#last;
-    await this.#reader.call("close");
-    await this.#writer.call("close");
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise((resolve) => timer = setTimeout(resolve, STORE_CLOSE_MS));
+    const closed = this.#last
+      .then(() => this.#reader.call("close"))
+      .then(() => this.#writer.call("close"))
+      .catch((error) => this.#log.error("the store did not close well", { reason: error.message }));
+    await Promise.race([closed, late]);
+    clearTimeout(timer);
     this.#reader.terminate();
     this.#writer.terminate();
     this.#lock.close();
+  }
+
+  async #commit(commit: Commit): Promise<Committed> {
+    const stats = this.#stats;
+    const startMs = performance.now();
+    try {
+      const committed = await this.#writer.call<Committed>("commit", commit);
+      const tookMs = performance.now() - startMs;
+      stats.commits++;
+      stats.totalMs += tookMs;
+      stats.slowestMs = Math.max(stats.slowestMs, tookMs);
+      stats.runs += commit.runs.length;
+      for (const { bytes } of commit.runs) stats.bytes += bytes.length;
+      return committed;
+    } catch (error) {
+      if (error instanceof ThreadEnded) {
+        // It may have been stored or not, and must not be answered until the next start decides.
+        this.#log.error("a commit is left undecided; restart the server", { reason: error.message });
+        return await new Promise<never>(() => {});
+      }
+      stats.refused++;
+      throw error;
+    }
   }
 }

@@ -20,6 +20,9 @@ export interface Result {
   readonly problem?: { readonly code: ParleyError["code"]; readonly message: string };
 }
 
+/** The thread has ended, by itself or because it was told to: what became of a call is not known. */
+export class ThreadEnded extends ParleyError {}
+
 /** A call that has no result yet. */
 interface Pending {
   resolve(value: unknown): void;
@@ -32,6 +35,7 @@ export class StoreThread {
   readonly #pending = new Map<number, Pending>();
   readonly #failed: (problem: string) => void;
   #lastId = 0;
+  #ended: ThreadEnded | undefined;
   /** Resolves once the database is open. */
   readonly opened: Promise<unknown>;
 
@@ -58,8 +62,13 @@ export class StoreThread {
     this.opened = this.call("open", role, path, epoch);
   }
 
-  /** Calls `method` with `args`, which are copied. */
+  /**
+   * Calls `method` with `args`, which are copied, except for shared memory.
+   *
+   * @throws {ThreadEnded} if the thread ended before the call had a result
+   */
   call<T>(method: string, ...args: unknown[]): Promise<T> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#pending.set(id, { resolve, reject });
@@ -82,9 +91,8 @@ export class StoreThread {
   }
 
   #end(reason: string): void {
-    for (const { reject } of this.#pending.values()) {
-      reject(new ParleyError("internal", `the thread of the store has ended: ${reason}`));
-    }
+    this.#ended = new ThreadEnded("internal", `the thread of the store has ended: ${reason}`);
+    for (const { reject } of this.#pending.values()) reject(this.#ended);
     this.#pending.clear();
   }
 }

@@ -7,38 +7,66 @@
  */
 
 import { ParleyError } from "../errors.ts";
-import { Reader } from "./reader.ts";
+import { STORE_TIDY_MS } from "../limits.ts";
+import { Reader, type ReadRuns } from "./reader.ts";
+import type { Commit } from "./shapes.ts";
 import type { Call, Result } from "./store_thread.ts";
 import { Writer } from "./writer.ts";
 
 /** The part of a worker's scope that is used here; the DOM's types of it are not loaded. */
 const scope = globalThis as unknown as {
   onmessage: (event: MessageEvent<Call>) => void;
-  postMessage(message: Result): void;
+  postMessage(message: Result, transfer: readonly ArrayBuffer[]): void;
 };
 
 scope.onmessage = ({ data }) => {
   answer(data, () => {
     const [role, path, epoch] = data.args as [string, string, string];
-    const failed = (problem: string) => scope.postMessage({ id: 0, value: problem });
-    const database = role === "write" ? new Writer(path, epoch, failed) : new Reader(path);
-    scope.onmessage = ({ data: call }) => {
-      const method = Reflect.get(database, call.method) as (...args: readonly unknown[]) => unknown;
-      answer(call, () => method.call(database, ...call.args));
-      if (database instanceof Writer && call.method === "commit") database.checkpoint();
-    };
+    if (role === "write") serveWriter(path, epoch);
+    else serve(new Reader(path));
   });
 };
+
+function serveWriter(path: string, epoch: string): void {
+  const writer = new Writer(path, epoch, (problem) => scope.postMessage({ id: 0, value: problem }, []));
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  // In small steps with pauses, so that a commit never waits for more than one of them.
+  const tidy = () => {
+    timer = writer.tidy() ? setTimeout(tidy, STORE_TIDY_MS) : undefined;
+    writer.checkpoint();
+  };
+  timer = setTimeout(tidy, STORE_TIDY_MS);
+  serve(writer, ({ method, args }) => {
+    if (method === "close") return clearTimeout(timer);
+    if (method !== "commit") return;
+    writer.checkpoint();
+    if ((args[0] as Commit).deletedChannels.length > 0) timer ??= setTimeout(tidy, STORE_TIDY_MS);
+  });
+}
+
+/** Answers calls of the methods of `served`. */
+function serve(served: Writer | Reader, done: (call: Call) => void = () => {}): void {
+  scope.onmessage = ({ data: call }) => {
+    const method = Reflect.get(served, call.method) as (...args: readonly unknown[]) => unknown;
+    answer(call, () => method.call(served, ...call.args));
+    done(call);
+  };
+}
 
 /** Does what a call asks for, and posts its result. */
 function answer({ id }: Call, action: () => unknown): void {
   try {
-    scope.postMessage({ id, value: action() });
+    const value = action();
+    scope.postMessage({ id, value }, buffersOf(value));
   } catch (error) {
     const code = error instanceof ParleyError ? error.code : "internal";
-    scope.postMessage({
-      id,
-      problem: { code, message: error instanceof Error ? error.message : String(error) },
-    });
+    const message = error instanceof Error ? error.message : String(error);
+    scope.postMessage({ id, problem: { code, message } }, []);
   }
+}
+
+/** The buffers of what was read, which is not copied. */
+function buffersOf(value: unknown): ArrayBuffer[] {
+  const { bytes } = (value ?? {}) as Partial<ReadRuns>;
+  return bytes instanceof Uint8Array ? [bytes.buffer] : [];
 }

@@ -5,16 +5,16 @@
  */
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { crc32 } from "node:zlib";
 import {
   KEY_MS,
   MAX_STORE_RETRY_MS,
   STORE_PAGE_BYTES,
   STORE_RETRY_MS,
   STORE_WAL_PAGES,
-  TRIMMED_RUNS_PER_COMMIT,
+  TRIMMED_BYTES_PER_COMMIT,
+  TRIMMED_ROWS_PER_COMMIT,
 } from "../limits.ts";
-import { checkpoint, openToWrite } from "./database.ts";
+import { checkpoint, checksum, isFull, openToWrite } from "./database.ts";
 import type {
   ChannelState,
   Commit,
@@ -25,13 +25,20 @@ import type {
   Trim,
 } from "./shapes.ts";
 
+/** How much more a commit may remove. */
+interface Budget {
+  rows: number;
+  bytes: number;
+}
+
 /** Writes commits into one database. */
 export class Writer {
   readonly #database: DatabaseSync;
   readonly #sql: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
-
   readonly #path: string;
   readonly #failed: (problem: string) => void;
+  /** The series of channels, by their numbers. */
+  #known = new Map<number, number>();
   /** Bytes written since the last checkpoint. */
   #written = 0;
 
@@ -73,7 +80,9 @@ export class Writer {
     return {
       epoch: String(meta.epoch),
       firstSession: Number(meta.firstSession),
-      channels: all<ChannelState>("SELECT * FROM channels").map((row) => ({ ...row })),
+      channels: all<ChannelState>("SELECT number, name, epoch, first, last, bytes FROM channels").map((
+        row,
+      ) => ({ ...row })),
       producers: all<ProducerState>("SELECT * FROM producers").map((row) => ({ ...row })),
       consumers: consumers.map(({ channel, consumer, position, paused }) => ({
         channel,
@@ -91,24 +100,54 @@ export class Writer {
    *
    * If the disk fails, SQLite reports an error, but what it wrote may be found after a crash all the same. So an error is
    * thrown only once the log has been emptied, which this waits for as long as it takes: then it is certain that nothing
-   * of the commit is there, and that no later one stands behind pages that never reached the disk.
+   * of the commit is there, and that no later one stands behind pages that never reached the disk. If the disk is full,
+   * that is certain at once: the page that ends a commit was not written.
    */
   commit(commit: Commit): Committed {
-    try {
-      return this.#write(commit);
-    } catch (error) {
-      this.#recover(error);
-      throw error;
-    }
+    return this.#transaction(() => this.#write(commit));
   }
 
   /** Empties the log once it has become long. To be called when no commit waits for it. */
   checkpoint(): void {
     if (this.#written < STORE_WAL_PAGES * STORE_PAGE_BYTES) return;
+    this.#written = 0;
     try {
-      if (checkpoint(this.#database, "PASSIVE") >= 0) this.#written = 0;
+      checkpoint(this.#database, "PASSIVE");
     } catch (error) {
-      this.#recover(error);
+      if (isFull(error)) this.#failed(messageOf(error)); // everything is in the log, which may grow
+      else this.#recover(error);
+    }
+  }
+
+  /** Removes something of what deleted channels have left. Returns whether there is more. */
+  tidy(): boolean {
+    try {
+      return this.#transaction(() => this.#removeDeleted({ ...BUDGET }));
+    } catch {
+      return false; // the next commit tells of it
+    }
+  }
+
+  #transaction<T>(write: () => T): T {
+    try {
+      this.#database.exec("BEGIN IMMEDIATE");
+      const result = write();
+      this.#database.exec("COMMIT");
+      this.#written += 4 * STORE_PAGE_BYTES; // about what a commit writes besides runs
+      return result;
+    } catch (error) {
+      this.#known.clear();
+      if (!isFull(error) || !this.#isRolledBack()) this.#recover(error);
+      throw error;
+    }
+  }
+
+  #isRolledBack(): boolean {
+    try {
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      return true;
+    } catch {
+      return false;
     }
   }
 
@@ -132,29 +171,41 @@ export class Writer {
 
   #write(commit: Commit): Committed {
     const sql = this.#sql;
-    this.#database.exec("BEGIN IMMEDIATE");
     for (const channel of commit.deletedChannels) this.#deleteChannel(channel);
     if (commit.epoch !== undefined) sql.setMeta.run("epoch", commit.epoch);
     if (commit.firstSession !== undefined) sql.setMeta.run("firstSession", commit.firstSession);
     for (const { number, name, epoch } of commit.channels) sql.addChannel.run(number, name, epoch);
+    let stored = 0;
     for (const { channel, first, count, bytes } of commit.runs) {
-      sql.addRun.run(channel, first, count, commit.time, bytes.length, crc32(bytes), bytes);
-      sql.grow.run(first + count - 1, bytes.length, channel);
-      this.#written += bytes.length;
+      const series = this.#series(channel);
+      const crc = checksum(series, first, count, commit.time, bytes);
+      sql.addRun.run(series, first, count, commit.time, bytes.length, crc, bytes);
+      sql.grow.run(first + count - 1, bytes.length, series);
+      stored += bytes.length;
     }
+    this.#written += stored;
     for (const { channel, producer, stored } of commit.producers) {
       sql.setProducer.run(channel, producer, stored);
     }
     for (const { channel, consumer } of commit.deletedConsumers) this.#deleteConsumer(channel, consumer);
     for (const consumer of commit.consumers) this.#setConsumer(consumer);
     for (const { channel, key, sequence } of commit.keys) {
-      sql.setKey.run(channel, key, sequence, commit.time);
+      sql.setKey.run(this.#series(channel), key, sequence, commit.time);
     }
-    if (commit.keys.length > 0) sql.forgetKeys.run(commit.time - KEY_MS);
-    const committed = this.#trim(commit.trims);
-    this.#database.exec("COMMIT");
-    this.#written += 4 * STORE_PAGE_BYTES; // about what a commit writes besides
-    return committed;
+    // A store at its bound must remove as fast as it grows.
+    const rows = Math.max(BUDGET.rows, 2 * (commit.runs.length + commit.keys.length));
+    const budget = { rows, bytes: Math.max(BUDGET.bytes, 2 * stored) };
+    if (commit.keys.length > 0) sql.forgetKeys.run(commit.time - KEY_MS, rows);
+    return this.#trim(commit.trims, budget);
+  }
+
+  #series(channel: number): number {
+    const known = this.#known.get(channel);
+    if (known !== undefined) return known;
+    const row = this.#sql.channel.get(channel);
+    if (row === undefined) throw new Error(`channel ${channel} is not stored`);
+    this.#known.set(channel, row.series as number);
+    return row.series as number;
   }
 
   /** Closes the database, which is then a single file. */
@@ -177,59 +228,109 @@ export class Writer {
   }
 
   #deleteChannel(channel: number): void {
-    for (const table of ["runs", "producers", "consumers", "set_aside", "keys"]) {
-      this.#database.prepare(`DELETE FROM ${table} WHERE channel = ?`).run(channel);
-    }
-    this.#database.prepare("DELETE FROM channels WHERE number = ?").run(channel);
+    const sql = this.#sql;
+    this.#known.delete(channel);
+    sql.markDeleted.run(channel);
+    sql.deleteChannel.run(channel);
+    sql.deleteProducers.run(channel);
+    sql.deleteConsumers.run(channel);
+    sql.deleteSetAside.run(channel);
   }
 
-  /** Drops what `trims` say, but no more runs than a commit should take time for. */
-  #trim(trims: readonly Trim[]): Committed {
+  /** Drops what `trims` say, within `budget`. */
+  #trim(trims: readonly Trim[], budget: Budget): Committed {
     const trimmed: { number: number; first: number; bytes: number }[] = [];
-    let left = TRIMMED_RUNS_PER_COMMIT;
     for (const trim of trims) {
-      if (left === 0) break;
-      const state = this.#sql.channel.get(trim.channel) as unknown as ChannelState | undefined;
+      if (isSpent(budget)) break;
+      const state = this.#sql.channel.get(trim.channel) as unknown as
+        | ChannelState & { series: number }
+        | undefined;
       if (state === undefined) continue;
       let first = Math.max(state.first, Math.min(trim.first, state.last + 1));
       let { bytes } = state;
-      for (; left > 0; left--) {
-        const oldest = this.#sql.oldest.get(trim.channel) as
-          | { id: number; first: number; count: number; time: number; size: number }
-          | undefined;
+      while (!isSpent(budget)) {
+        const oldest = this.#oldest(state.series);
         if (oldest === undefined) break;
         const end = oldest.first + oldest.count;
         const isKept = oldest.time >= trim.before && (bytes <= trim.bytes || end > state.last);
         if (end > first && isKept) break;
-        this.#sql.deleteRun.run(oldest.id);
+        this.#deleteRun(oldest, budget);
         first = Math.max(first, end);
         bytes -= oldest.size;
       }
       if (first === state.first) continue;
-      this.#sql.shrink.run(first, bytes, trim.channel);
+      this.#sql.shrink.run(first, bytes, state.series);
       trimmed.push({ number: trim.channel, first, bytes });
     }
-    return { trimmed, hasMoreToTrim: left === 0 };
+    return { trimmed, hasMoreToTrim: isSpent(budget) };
   }
+
+  /** Removes what deleted channels have left, within `budget`. Returns whether there is more. */
+  #removeDeleted(budget: Budget): boolean {
+    while (!isSpent(budget)) {
+      const series = this.#sql.deleted.get()?.series as number | undefined;
+      if (series === undefined) return false;
+      const oldest = this.#oldest(series);
+      if (oldest !== undefined) this.#deleteRun(oldest, budget);
+      else if (Number(this.#sql.deleteKeys.run(series, budget.rows).changes) === budget.rows) budget.rows = 0;
+      else this.#sql.forgetDeleted.run(series);
+    }
+    return true;
+  }
+
+  #oldest(series: number): Oldest | undefined {
+    return this.#sql.oldest.get(series) as unknown as Oldest | undefined;
+  }
+
+  #deleteRun({ id, size }: Oldest, budget: Budget): void {
+    this.#sql.deleteRun.run(id);
+    budget.rows--;
+    budget.bytes -= size;
+  }
+}
+
+const BUDGET: Budget = { rows: TRIMMED_ROWS_PER_COMMIT, bytes: TRIMMED_BYTES_PER_COMMIT };
+
+/** The oldest run of a series. */
+interface Oldest {
+  readonly id: number;
+  readonly first: number;
+  readonly count: number;
+  readonly time: number;
+  readonly size: number;
 }
 
 const STATEMENTS = {
   setMeta: "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-  addChannel: "INSERT INTO channels VALUES (?, ?, ?, 1, 0, 0)",
+  channel: "SELECT * FROM channels WHERE number = ?",
+  addChannel: "INSERT INTO channels (number, name, epoch, first, last, bytes) VALUES (?, ?, ?, 1, 0, 0)",
   addRun: "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)",
-  grow: "UPDATE channels SET last = ?, bytes = bytes + ? WHERE number = ?",
+  grow: "UPDATE channels SET last = ?, bytes = bytes + ? WHERE series = ?",
+  shrink: "UPDATE channels SET first = ?, bytes = ? WHERE series = ?",
   setProducer: "INSERT OR REPLACE INTO producers VALUES (?, ?, ?)",
   setConsumer: "INSERT OR REPLACE INTO consumers VALUES (?, ?, ?, ?)",
   deleteConsumer: "DELETE FROM consumers WHERE channel = ? AND consumer = ?",
   clearSetAside: "DELETE FROM set_aside WHERE channel = ? AND consumer = ?",
   addSetAside: "INSERT INTO set_aside VALUES (?, ?, ?, ?, ?)",
   setKey: "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?)",
-  forgetKeys: "DELETE FROM keys WHERE time < ?",
-  channel: "SELECT * FROM channels WHERE number = ?",
-  oldest: "SELECT rowid AS id, first, count, time, size FROM runs WHERE channel = ? ORDER BY first LIMIT 1",
+  forgetKeys:
+    "DELETE FROM keys WHERE (series, key) IN (SELECT series, key FROM keys WHERE time <= ? ORDER BY time LIMIT ?)",
+  oldest: "SELECT rowid AS id, first, count, time, size FROM runs WHERE series = ? ORDER BY first LIMIT 1",
   deleteRun: "DELETE FROM runs WHERE rowid = ?",
-  shrink: "UPDATE channels SET first = ?, bytes = ? WHERE number = ?",
+  markDeleted: "INSERT INTO deleted SELECT series FROM channels WHERE number = ?",
+  deleteChannel: "DELETE FROM channels WHERE number = ?",
+  deleteProducers: "DELETE FROM producers WHERE channel = ?",
+  deleteConsumers: "DELETE FROM consumers WHERE channel = ?",
+  deleteSetAside: "DELETE FROM set_aside WHERE channel = ?",
+  deleted: "SELECT series FROM deleted LIMIT 1",
+  deleteKeys:
+    "DELETE FROM keys WHERE (series, key) IN (SELECT series, key FROM keys WHERE series = ? LIMIT ?)",
+  forgetDeleted: "DELETE FROM deleted WHERE series = ?",
 } as const;
+
+function isSpent({ rows, bytes }: Budget): boolean {
+  return rows <= 0 || bytes <= 0;
+}
 
 function sync(path: string): void {
   using file = Deno.openSync(path);
