@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { ParleyError } from "../errors.ts";
 import { STORE_BUSY_MS, STORE_CACHE_KIB, STORE_PAGE_BYTES, STORE_WAL_PAGES } from "../limits.ts";
@@ -161,6 +161,15 @@ export function checksum(
 /** Whether `error` says that the disk, or what a process may write, is full. Then nothing of the commit was written. */
 export function isFull(error: unknown): boolean {
   return ((error as { errcode?: number }).errcode ?? 0) % 256 === SQLITE_FULL;
+}
+
+/** Prepares each of `statements`. */
+export function prepared<K extends string>(
+  database: DatabaseSync,
+  statements: Readonly<Record<K, string>>,
+): Readonly<Record<K, StatementSync>> {
+  const entries = Object.entries<string>(statements).map(([name, sql]) => [name, database.prepare(sql)]);
+  return Object.fromEntries(entries);
 }
 
 /** The number that `sql` gives. */

@@ -6,7 +6,7 @@
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { KEY_MS } from "../limits.ts";
-import { checksum, number, openToRead } from "./database.ts";
+import { checksum, number, openToRead, prepared } from "./database.ts";
 
 /** Runs that were read, in the form in which they pass from thread to thread at the least cost. */
 export interface ReadRuns {
@@ -66,9 +66,7 @@ export class Reader {
   /** Opens the database at `path`, which must be open for writing already. */
   constructor(path: string) {
     this.#database = openToRead(path);
-    this.#sql = Object.fromEntries(
-      Object.entries(STATEMENTS).map(([name, sql]) => [name, this.#database.prepare(sql)]),
-    ) as Record<keyof typeof STATEMENTS, StatementSync>;
+    this.#sql = prepared(this.#database, STATEMENTS);
   }
 
   /** See `ChannelLog.read`. Damaged runs are named, and do not count: it goes on to one that is sound. */

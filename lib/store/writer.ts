@@ -5,36 +5,16 @@
  */
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import {
-  KEY_MS,
-  MAX_STORE_RETRY_MS,
-  STORE_PAGE_BYTES,
-  STORE_RETRY_MS,
-  STORE_WAL_PAGES,
-  TRIMMED_BYTES_PER_COMMIT,
-  TRIMMED_ROWS_PER_COMMIT,
-} from "../limits.ts";
-import { checkpoint, checksum, isFull, openToWrite } from "./database.ts";
-import type {
-  ChannelState,
-  Commit,
-  Committed,
-  ConsumerState,
-  LogState,
-  ProducerState,
-  Trim,
-} from "./shapes.ts";
-
-/** How much more a commit may remove. */
-interface Budget {
-  rows: number;
-  bytes: number;
-}
+import { MAX_STORE_RETRY_MS, STORE_PAGE_BYTES, STORE_RETRY_MS, STORE_WAL_PAGES } from "../limits.ts";
+import { checkpoint, checksum, isFull, openToWrite, prepared } from "./database.ts";
+import { Retention } from "./retention.ts";
+import type { ChannelState, Commit, Committed, ConsumerState, LogState, ProducerState } from "./shapes.ts";
 
 /** Writes commits into one database. */
 export class Writer {
   readonly #database: DatabaseSync;
   readonly #sql: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
+  readonly #retention: Retention;
   readonly #path: string;
   readonly #failed: (problem: string) => void;
   /** The series of channels, by their numbers. */
@@ -52,9 +32,8 @@ export class Writer {
     this.#failed = failed;
     this.#database = openToWrite(path);
     this.#database.prepare("INSERT OR IGNORE INTO meta VALUES ('epoch', ?), ('firstSession', 1)").run(epoch);
-    this.#sql = Object.fromEntries(
-      Object.entries(STATEMENTS).map(([name, sql]) => [name, this.#database.prepare(sql)]),
-    ) as Record<keyof typeof STATEMENTS, StatementSync>;
+    this.#sql = prepared(this.#database, STATEMENTS);
+    this.#retention = new Retention(this.#database);
   }
 
   /** The version of SQLite. */
@@ -122,7 +101,7 @@ export class Writer {
   /** Removes something of what deleted channels have left. Returns whether there is more. */
   tidy(): boolean {
     try {
-      return this.#transaction(() => this.#removeDeleted({ ...BUDGET }));
+      return this.#transaction(() => this.#retention.removeDeleted());
     } catch {
       return false; // the next commit tells of it
     }
@@ -192,11 +171,7 @@ export class Writer {
     for (const { channel, key, sequence } of commit.keys) {
       sql.setKey.run(this.#series(channel), key, sequence, commit.time);
     }
-    // A store at its bound must remove as fast as it grows.
-    const rows = Math.max(BUDGET.rows, 2 * (commit.runs.length + commit.keys.length));
-    const budget = { rows, bytes: Math.max(BUDGET.bytes, 2 * stored) };
-    if (commit.keys.length > 0) sql.forgetKeys.run(commit.time - KEY_MS, rows);
-    return this.#trim(commit.trims, budget);
+    return this.#retention.trim(commit, stored);
   }
 
   #series(channel: number): number {
@@ -236,68 +211,6 @@ export class Writer {
     sql.deleteConsumers.run(channel);
     sql.deleteSetAside.run(channel);
   }
-
-  /** Drops what `trims` say, within `budget`. */
-  #trim(trims: readonly Trim[], budget: Budget): Committed {
-    const trimmed: { number: number; first: number; bytes: number }[] = [];
-    for (const trim of trims) {
-      if (isSpent(budget)) break;
-      const state = this.#sql.channel.get(trim.channel) as unknown as
-        | ChannelState & { series: number }
-        | undefined;
-      if (state === undefined) continue;
-      let first = Math.max(state.first, Math.min(trim.first, state.last + 1));
-      let { bytes } = state;
-      while (!isSpent(budget)) {
-        const oldest = this.#oldest(state.series);
-        if (oldest === undefined) break;
-        const end = oldest.first + oldest.count;
-        const isKept = oldest.time >= trim.before && (bytes <= trim.bytes || end > state.last);
-        if (end > first && isKept) break;
-        this.#deleteRun(oldest, budget);
-        first = Math.max(first, end);
-        bytes -= oldest.size;
-      }
-      if (first === state.first) continue;
-      this.#sql.shrink.run(first, bytes, state.series);
-      trimmed.push({ number: trim.channel, first, bytes });
-    }
-    return { trimmed, hasMoreToTrim: isSpent(budget) };
-  }
-
-  /** Removes what deleted channels have left, within `budget`. Returns whether there is more. */
-  #removeDeleted(budget: Budget): boolean {
-    while (!isSpent(budget)) {
-      const series = this.#sql.deleted.get()?.series as number | undefined;
-      if (series === undefined) return false;
-      const oldest = this.#oldest(series);
-      if (oldest !== undefined) this.#deleteRun(oldest, budget);
-      else if (Number(this.#sql.deleteKeys.run(series, budget.rows).changes) === budget.rows) budget.rows = 0;
-      else this.#sql.forgetDeleted.run(series);
-    }
-    return true;
-  }
-
-  #oldest(series: number): Oldest | undefined {
-    return this.#sql.oldest.get(series) as unknown as Oldest | undefined;
-  }
-
-  #deleteRun({ id, size }: Oldest, budget: Budget): void {
-    this.#sql.deleteRun.run(id);
-    budget.rows--;
-    budget.bytes -= size;
-  }
-}
-
-const BUDGET: Budget = { rows: TRIMMED_ROWS_PER_COMMIT, bytes: TRIMMED_BYTES_PER_COMMIT };
-
-/** The oldest run of a series. */
-interface Oldest {
-  readonly id: number;
-  readonly first: number;
-  readonly count: number;
-  readonly time: number;
-  readonly size: number;
 }
 
 const STATEMENTS = {
@@ -306,31 +219,18 @@ const STATEMENTS = {
   addChannel: "INSERT INTO channels (number, name, epoch, first, last, bytes) VALUES (?, ?, ?, 1, 0, 0)",
   addRun: "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)",
   grow: "UPDATE channels SET last = ?, bytes = bytes + ? WHERE series = ?",
-  shrink: "UPDATE channels SET first = ?, bytes = ? WHERE series = ?",
   setProducer: "INSERT OR REPLACE INTO producers VALUES (?, ?, ?)",
   setConsumer: "INSERT OR REPLACE INTO consumers VALUES (?, ?, ?, ?)",
   deleteConsumer: "DELETE FROM consumers WHERE channel = ? AND consumer = ?",
   clearSetAside: "DELETE FROM set_aside WHERE channel = ? AND consumer = ?",
   addSetAside: "INSERT INTO set_aside VALUES (?, ?, ?, ?, ?)",
   setKey: "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?)",
-  forgetKeys:
-    "DELETE FROM keys WHERE (series, key) IN (SELECT series, key FROM keys WHERE time <= ? ORDER BY time LIMIT ?)",
-  oldest: "SELECT rowid AS id, first, count, time, size FROM runs WHERE series = ? ORDER BY first LIMIT 1",
-  deleteRun: "DELETE FROM runs WHERE rowid = ?",
   markDeleted: "INSERT INTO deleted SELECT series FROM channels WHERE number = ?",
   deleteChannel: "DELETE FROM channels WHERE number = ?",
   deleteProducers: "DELETE FROM producers WHERE channel = ?",
   deleteConsumers: "DELETE FROM consumers WHERE channel = ?",
   deleteSetAside: "DELETE FROM set_aside WHERE channel = ?",
-  deleted: "SELECT series FROM deleted LIMIT 1",
-  deleteKeys:
-    "DELETE FROM keys WHERE (series, key) IN (SELECT series, key FROM keys WHERE series = ? LIMIT ?)",
-  forgetDeleted: "DELETE FROM deleted WHERE series = ?",
 } as const;
-
-function isSpent({ rows, bytes }: Budget): boolean {
-  return rows <= 0 || bytes <= 0;
-}
 
 function sync(path: string): void {
   using file = Deno.openSync(path);
