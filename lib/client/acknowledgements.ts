@@ -1,8 +1,8 @@
 /**
  * What a consumer tells the server of the messages that one session was delivered: ACK, NAK and RENEW.
  *
- * The ACKs of one turn of the event loop are gathered. While messages are acknowledged in order, one of 8 bytes covers
- * all of them. Those out of order, and those that were delivered again, need ranges. After a NAK only ranges are sent,
+ * ACKs are gathered while more messages wait: for a quarter of the window, or some milliseconds. While messages are
+ * acknowledged in order, one ACK of 8 bytes covers all of them. Those out of order, and those that were delivered again, need ranges. After a NAK only ranges are sent,
  * because an ACK of 8 bytes would cover the message that is to come again.
  *
  * @module
@@ -18,6 +18,7 @@ import {
   SEQUENCE_U32_FRAME_BYTES,
 } from "../wire/sequences.ts";
 import type { ClientConnection } from "./client_connection.ts";
+import { ACK_MS } from "./limits.ts";
 import type { Settlements } from "./message.ts";
 
 /** Sequences from the first to the last. */
@@ -26,11 +27,20 @@ export interface Range {
   last: number;
 }
 
+/** What decides when gathered ACKs are sent. */
+export interface Pace {
+  /** Whether no message waits for the program, so that the server may wait for the ACKs. */
+  readonly isIdle: boolean;
+  /** How many ACKs are gathered at most. */
+  readonly mostAcks: number;
+}
+
 /** Of one consumer, by one session. A message that is acknowledged in order allocates nothing. */
 export class Acknowledgements implements Settlements {
   readonly #connection: ClientConnection;
   readonly #channelId: number;
   readonly #sender: number;
+  readonly #pace: Pace;
   /** What was delivered for the first time and is not settled up to there, in order. */
   readonly #delivered: Range[] = [];
   /** What of that was settled out of order. */
@@ -38,21 +48,25 @@ export class Acknowledgements implements Settlements {
   /** Everything up to this sequence that was delivered for the first time is settled. */
   #floor = 0;
   #toldFloor = 0;
-  /** What was acknowledged in this turn. */
+  /** What was acknowledged since the last flush. */
   #acks: Range[] = [];
   #acksAgain: Range[] = [];
+  #gathered = 0;
   /** Whether an ACK of 8 bytes would cover messages that are not dealt with. */
   #needsRanges = false;
   /** The highest sequence that was delivered for the first time. */
   #highest = 0;
   #isScheduled = false;
+  #isStopped = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #frame = new Uint8Array(RANGE_FRAME_BYTES);
 
   /** @param channelId the channel's number */
-  constructor(connection: ClientConnection, channelId: number, sender: number) {
+  constructor(connection: ClientConnection, channelId: number, sender: number, pace: Pace) {
     this.#connection = connection;
     this.#channelId = channelId;
     this.#sender = sender;
+    this.#pace = pace;
   }
 
   /** `count` messages were delivered for the first time, the first of them under `sequence`. */
@@ -65,14 +79,19 @@ export class Acknowledgements implements Settlements {
   }
 
   ack(sequence: number, isAgain: boolean): void {
+    if (this.#isOver) return; // the message comes again
     addTo(isAgain ? this.#acksAgain : this.#acks, sequence);
     if (!isAgain) this.#settled(sequence);
+    if (++this.#gathered >= this.#pace.mostAcks) return this.flush();
     if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    queueMicrotask(this.flush);
+    if (this.#pace.isIdle) {
+      this.#isScheduled = true;
+      queueMicrotask(this.flush);
+    } else this.#timer ??= setTimeout(this.flush, ACK_MS);
   }
 
   nak(sequence: number, delayMs: number, isAgain: boolean): void {
+    if (this.#isOver) return;
     if (!isAgain) this.#settled(sequence);
     this.#needsRanges = true;
     putNak(this.#frame, 0, this.#channelId, this.#sender, sequence, delayMs);
@@ -83,8 +102,19 @@ export class Acknowledgements implements Settlements {
     this.renewAll({ first: sequence, last: sequence });
   }
 
+  /** Sends what is gathered, and nothing after that. */
+  stop(): void {
+    this.flush();
+    this.#isStopped = true;
+  }
+
+  get #isOver(): boolean {
+    return this.#isStopped || this.#connection.endError !== undefined;
+  }
+
   /** Renews all messages of a range that were delivered to this session. */
   renewAll({ first, last }: Range): void {
+    if (this.#isOver) return;
     putRange(this.#frame, 0, Type.RENEW, this.#channelId, this.#sender, first, last);
     this.#send(RANGE_FRAME_BYTES);
   }
@@ -109,9 +139,13 @@ export class Acknowledgements implements Settlements {
     if (head.first++ === head.last) this.#delivered.shift();
   }
 
-  /** Sends the ACKs of this turn. */
+  /** Sends what is gathered. */
   readonly flush = () => {
     this.#isScheduled = false;
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#gathered === 0) return;
+    this.#gathered = 0;
     if (this.#floor > this.#toldFloor && !this.#needsRanges) {
       this.#toldFloor = this.#floor;
       putUpTo(this.#frame, 0, Type.ACK, this.#channelId, this.#sender, this.#floor);
@@ -129,8 +163,7 @@ export class Acknowledgements implements Settlements {
   }
 
   #send(bytes: number): void {
-    const { endError, outbound } = this.#connection;
-    if (endError !== undefined) return; // the messages come again
+    const { outbound } = this.#connection;
     outbound.hasReplied = true;
     outbound.sendFrames(this.#frame, bytes);
   }

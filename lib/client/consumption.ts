@@ -7,21 +7,24 @@
  * @module
  */
 
-import { DEFAULT_ACK_SECONDS } from "../limits.ts";
-import type { Acknowledgements } from "./acknowledgements.ts";
-import { RENEWALS } from "./limits.ts";
+import { DEFAULT_ACK_SECONDS, DEFAULT_WINDOW } from "../limits.ts";
+import { Acknowledgements, type Pace } from "./acknowledgements.ts";
+import type { ClientConnection } from "./client_connection.ts";
+import { ACK_PARTS, RENEWALS } from "./limits.ts";
 import { StoredMessage } from "./message.ts";
 import type { Message } from "./message_types.ts";
 import type { SubscribeOptions } from "./options.ts";
 import type { MessageQueue } from "./queue.ts";
 
 /** What a subscription as a consumer has besides. */
-export class Consumption {
+export class Consumption implements Pace {
   /** The part of OPEN that asks for it. */
   readonly open: Pick<
     SubscribeOptions,
     "consumer" | "window" | "exclusive" | "ackSeconds" | "deliveries"
   >;
+  /** See `Pace`. */
+  readonly mostAcks: number;
   /** For the messages of the current session. */
   acknowledgements: Acknowledgements | undefined;
 
@@ -35,6 +38,7 @@ export class Consumption {
     queue: MessageQueue,
   ) {
     this.open = { consumer, window, exclusive, ackSeconds, deliveries };
+    this.mostAcks = Math.ceil((window ?? DEFAULT_WINDOW) / ACK_PARTS);
     this.#queue = queue;
     this.#timer = setInterval(
       () => this.#renew(),
@@ -42,9 +46,19 @@ export class Consumption {
     );
   }
 
+  /** A session is the consumer from now on. */
+  begin(connection: ClientConnection, channelId: number, sender: number): void {
+    this.acknowledgements = new Acknowledgements(connection, channelId, sender, this);
+  }
+
+  /** See `Pace`. */
+  get isIdle(): boolean {
+    return this.#queue.isEmpty;
+  }
+
   /** A loop over the messages. */
   loop(end: () => Promise<IteratorReturnResult<undefined>>): ConsumerLoop {
-    const loop: ConsumerLoop = new ConsumerLoop(this.#queue, () => {
+    const loop: ConsumerLoop = new ConsumerLoop(this.#queue, () => this.flush(), () => {
       this.#loops.delete(loop);
       return end();
     });
@@ -54,18 +68,20 @@ export class Consumption {
 
   /** The connection broke: what was not settled is delivered again, by the next one. */
   interrupted(): void {
+    this.acknowledgements?.stop();
     this.acknowledgements = undefined;
     this.#queue.clear();
   }
 
-  /** Sends what was acknowledged, before the subscription ends. */
+  /** Sends what was acknowledged. */
   flush(): void {
     this.acknowledgements?.flush();
   }
 
-  /** Renews no more. */
+  /** Sends what was acknowledged, and nothing after that. */
   stop(): void {
     clearInterval(this.#timer);
+    this.acknowledgements?.stop();
   }
 
   #renew(): void {
@@ -87,17 +103,28 @@ export class ConsumerLoop implements AsyncIterableIterator<Message, undefined> {
   /** The message that the body works on. */
   current: StoredMessage | undefined;
   readonly #queue: MessageQueue;
+  readonly #waits: () => void;
   readonly #end: () => Promise<IteratorReturnResult<undefined>>;
 
-  /** @param end ends the subscription */
-  constructor(queue: MessageQueue, end: () => Promise<IteratorReturnResult<undefined>>) {
+  /**
+   * @param waits is called when the loop begins to wait for a message
+   * @param end ends the subscription
+   */
+  constructor(
+    queue: MessageQueue,
+    waits: () => void,
+    end: () => Promise<IteratorReturnResult<undefined>>,
+  ) {
     this.#queue = queue;
+    this.#waits = waits;
     this.#end = end;
   }
 
   next(): Promise<IteratorResult<Message, undefined>> {
     this.current = undefined;
-    return this.#queue.next(this.#took);
+    const message = this.#queue.next(this.#took);
+    if (this.current === undefined) this.#waits();
+    return message;
   }
 
   readonly #took = (message: Message) => {

@@ -65,6 +65,12 @@ export const BATCH_BYTES = 64 * KiB;
 /** Batches on one channel that may wait for their receipts. More messages gather meanwhile into larger ones. */
 export const MAX_BATCHES = 1024;
 
+/** How long an ACK waits for others at most. What is acknowledged and not told comes again if the program ends. */
+export const ACK_MS = 5;
+
+/** ACKs are gathered for this part of a consumer's window, so that the server goes on sending. */
+export const ACK_PARTS = 4;
+
 /** How often the messages in hand are renewed, in parts of the time after which they would be delivered again. */
 export const RENEWALS = 3;
 

@@ -64,8 +64,9 @@ export interface Message {
    */
   json<T = unknown>(schema?: Schema<T>): T;
   /**
-   * Says that the message is dealt with: its consumer is not sent it again. Acknowledgements of one turn of the event
-   * loop are sent together. If the connection has broken since the message came, it comes again.
+   * Says that the message is dealt with: its consumer is not sent it again. While more messages wait here,
+   * acknowledgements are sent together, after 5 ms at the latest. If the connection has broken since the message came, it
+   * comes again.
    *
    * @throws {ParleyError} `bad_argument` if the message is not a consumer's
    *

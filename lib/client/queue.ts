@@ -67,6 +67,11 @@ export class MessageQueue {
     return this.#isFull;
   }
 
+  /** Whether no message waits. */
+  get isEmpty(): boolean {
+    return this.#first === undefined;
+  }
+
   /** Adds whole frames of one channel. `bytes` must belong to the queue and not change. */
   push(bytes: Uint8Array, origin: Origin, skippedSender = 0, place?: StoredPlace): void {
     if (this.#end !== undefined) return;

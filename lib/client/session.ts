@@ -8,7 +8,6 @@ import { ParleyError } from "../errors.ts";
 import type { Opened, Welcome } from "../wire/control.ts";
 import { INBOX, Type } from "../wire/header.ts";
 import { isPattern } from "../wire/names.ts";
-import { Acknowledgements } from "./acknowledgements.ts";
 import { Channels } from "./channels.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { ClientConnectionEvents } from "./connection_types.ts";
@@ -141,8 +140,7 @@ export class Session implements ClientConnectionEvents {
       if (position === undefined) return;
       position.next = expectedFirst(from, answer);
       for (const { consumption } of added) {
-        if (consumption === undefined) continue;
-        consumption.acknowledgements = new Acknowledgements(this.connection, answer.number, this.id);
+        consumption?.begin(this.connection, answer.number, this.id);
       }
       if (typeof resume === "object" && "sequence" in resume && position.next > resume.sequence) {
         missing = { channel: name, from: resume.sequence, to: position.next - 1 };

@@ -97,7 +97,6 @@ export class ClientSubscription implements Subscription {
   end(error?: unknown): Promise<void> {
     if (this.#ending !== undefined) return this.#ending;
     this.queue.clear();
-    this.consumption?.flush();
     this.over(error);
     return this.#ending = this.#leave(this);
   }
