@@ -87,11 +87,15 @@ export class Consumer implements CursorReceiver {
     const { members, backlog } = this.#account;
     let member = members.get(peer);
     if (member === undefined) {
-      member = new ConsumerMember(peer, this.#source.number, () => this.#context.budget.later(this.#goOn));
+      member = new ConsumerMember(peer, this.#source.number, (member) => {
+        members.freed(member);
+        this.#context.budget.later(this.#goOn);
+      });
       members.add(member);
     }
     member.window = window;
     members.isExclusive = exclusive;
+    members.freed(member);
     backlog.limit = deliveries;
     this.#ackMs = ackSeconds * 1000;
     this.#goOn();

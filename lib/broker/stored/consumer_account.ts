@@ -68,23 +68,29 @@ export class ConsumerAccount {
   /** The session has dealt with its first deliveries up to `upTo`. Returns how many they are. */
   ack(member: ConsumerMember, upTo: number): number {
     const late = this.backlog.due.extract(0, upTo, undefined, member.peer.number, 1);
-    return member.firsts.removeUpTo(upTo) + late;
+    const count = member.firsts.removeUpTo(upTo) + late;
+    this.members.freed(member);
+    return count;
   }
 
   /** The session has dealt with what was delivered to it from `from` to `to`. Returns how many messages they are. */
-  ackRange({ firsts, agains, peer }: ConsumerMember, from: number, to: number): number {
+  ackRange(member: ConsumerMember, from: number, to: number): number {
+    const { firsts, agains, peer } = member;
     const count = firsts.extract(from, to) + agains.extract(from, to, this.backlog.dealtWith);
+    this.members.freed(member);
     return count + this.backlog.acknowledge(from, to, peer.number);
   }
 
   /** The session has not dealt with a message. Returns whether it had it. */
-  nak({ firsts, agains, peer }: ConsumerMember, sequence: number, delayMs: number, time: number): boolean {
+  nak(member: ConsumerMember, sequence: number, delayMs: number, time: number): boolean {
+    const { firsts, agains, peer } = member;
     let delivered = 0;
     const receive = (_from: number, _to: number, deliveries: number) => void (delivered = deliveries);
     firsts.extract(sequence, sequence, receive);
     agains.extract(sequence, sequence, receive);
     this.backlog.due.extract(sequence, sequence, receive, peer.number);
     if (delivered === 0) return false;
+    this.members.freed(member);
     if (sequence < this.#first) return true;
     if (delayMs === SET_ASIDE_NOW) this.backlog.addSetAside(sequence, sequence, delivered, 0);
     else if (delayMs === 0) this.backlog.addDue(sequence, sequence, delivered, 0);
@@ -102,9 +108,11 @@ export class ConsumerAccount {
   /** What was to be delivered again by `now` is due. Returns the next such time. */
   expire(now: number): number {
     let earliest = Infinity;
-    for (const { firsts, agains } of this.members.all) {
+    for (const member of this.members.all) {
+      const { firsts, agains } = member;
       if (firsts.earliest <= now) firsts.extractUntil(now, this.#expired);
       if (agains.earliest <= now) agains.extractUntil(now, this.#expired);
+      this.members.freed(member);
       earliest = Math.min(earliest, firsts.earliest, agains.earliest);
     }
     this.backlog.expire(now);
@@ -137,9 +145,10 @@ export class ConsumerAccount {
 
   /** It begins anew after `position`. What is set aside stays so. */
   reset(position: number): void {
-    for (const { firsts, agains } of this.members.all) {
-      firsts.clear();
-      agains.clear();
+    for (const member of this.members.all) {
+      member.firsts.clear();
+      member.agains.clear();
+      this.members.freed(member);
     }
     this.backlog.reset();
     this.#position = position;

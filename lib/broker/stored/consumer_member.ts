@@ -27,12 +27,12 @@ export class ConsumerMember {
    * @param hasRoom is called when the session has room again. It may be called while the session is being closed, so it
    * must not deliver anything itself
    */
-  constructor(peer: Peer, channel: number, hasRoom: () => void) {
+  constructor(peer: Peer, channel: number, hasRoom: (member: ConsumerMember) => void) {
     this.peer = peer;
     this.#delivery = new Delivery(peer, channel);
     this.#wake = () => {
       this.#isWaiting = false;
-      hasRoom();
+      hasRoom(this);
     };
   }
 

@@ -14,13 +14,15 @@ import type { StoredRun } from "./log.ts";
 export class ConsumerMembers {
   /** In the order in which they opened the channel. */
   readonly all: ConsumerMember[] = [];
-  /** Whether everything goes to the one that opened first. */
-  isExclusive = false;
   /** Where the last `deliver` ended: the offset of the first message that was not sent. */
   offset = 0;
   readonly #byPeer = new Map<Peer, ConsumerMember>();
-  /** The index of the one that is asked first. */
-  #turn = 0;
+  /**
+   * Those that may be sent a message, the one whose last turn is longest ago first. Some may be in it that are no longer
+   * free. A message costs the same, however many sessions there are.
+   */
+  readonly #free = new Set<ConsumerMember>();
+  #isExclusive = false;
 
   /** The session `peer` as a member, if it is one. */
   get(peer: Peer): ConsumerMember | undefined {
@@ -35,27 +37,40 @@ export class ConsumerMembers {
 
   /** Removes a member. */
   remove(member: ConsumerMember): void {
-    const index = this.all.indexOf(member);
-    this.all.splice(index, 1);
-    if (index < this.#turn) this.#turn--;
+    this.all.splice(this.all.indexOf(member), 1);
     this.#byPeer.delete(member.peer);
+    this.#free.delete(member);
+    if (this.#isExclusive && this.all.length > 0) this.freed(this.all[0]);
+  }
+
+  /** Whether everything goes to the one that opened first. */
+  set isExclusive(isExclusive: boolean) {
+    if (isExclusive === this.#isExclusive) return;
+    this.#isExclusive = isExclusive;
+    this.#free.clear();
+    for (const member of this.all) this.freed(member);
+  }
+
+  /** A member may be free now, which it was not. */
+  freed(member: ConsumerMember): void {
+    if (member.free > 0 && (!this.#isExclusive || member === this.all[0])) this.#free.add(member);
   }
 
   /** Whether any of them may be sent a message now. */
   get hasFree(): boolean {
-    const size = this.#size;
-    for (let i = 0; i < size; i++) if (this.all[i].free > 0) return true;
+    for (const member of this.#free) {
+      if (member.free > 0) return true;
+      this.#free.delete(member);
+    }
     return false;
   }
 
   /** The one that is sent the next message, of `bytes`. If there is none, each that is free calls once it has room. */
   next(bytes: number): ConsumerMember | undefined {
-    const size = this.#size;
-    for (let i = 0; i < size; i++) {
-      const index = (this.#turn + i) % size;
-      const member = this.all[index];
+    for (const member of this.#free) {
+      this.#free.delete(member);
       if (member.free === 0 || !member.hasRoom(bytes)) continue;
-      this.#turn = (index + 1) % size;
+      this.#free.add(member);
       return member;
     }
     return undefined;
@@ -72,13 +87,12 @@ export class ConsumerMembers {
     const { bytes } = run;
     const end = run.first + run.count;
     let next = sequence;
-    let part: number;
-    while ((part = this.#part(stop - next)) > 0) {
-      const size = this.#size;
-      const turn = this.#turn % size;
-      for (let i = 0; i < size && next < stop; i++) {
-        const index = (turn + i) % size;
-        const member = this.all[index];
+    while (next < stop && this.#free.size > 0) {
+      const part = this.#part(stop - next);
+      let left = this.#free.size;
+      for (const member of this.#free) {
+        if (left-- === 0 || next === stop) break;
+        this.#free.delete(member);
         const count = Math.min(part, member.free, stop - next);
         if (count === 0) continue;
         const to = next + count === end ? bytes.length : skipMessages(bytes, offset, count);
@@ -86,30 +100,19 @@ export class ConsumerMembers {
         member.deliver(bytes, offset, to, next, count, until);
         offset = to;
         next += count;
-        this.#turn = (index + 1) % size;
+        if (member.free > 0) this.#free.add(member); // as the last
       }
     }
     this.offset = offset;
     return next - sequence;
   }
 
-  /** How many may be sent anything: in an exclusive consumer the first alone. */
-  get #size(): number {
-    return this.isExclusive ? Math.min(1, this.all.length) : this.all.length;
-  }
-
   /** An equal part of what the members that are free can take of `count` messages. */
   #part(count: number): number {
-    if (count === 0) return 0;
-    const size = this.#size;
-    let members = 0;
+    const { size } = this.#free;
+    if (count <= size) return 1;
     let free = 0;
-    for (let i = 0; i < size; i++) {
-      const its = this.all[i].free;
-      if (its === 0) continue;
-      members++;
-      free += its;
-    }
-    return members === 0 ? 0 : Math.ceil(Math.min(count, free) / members);
+    for (const member of this.#free) free += member.free;
+    return Math.max(1, Math.ceil(Math.min(count, free) / size));
   }
 }
