@@ -109,23 +109,31 @@ export class StoredSession {
   /** The session has opened `channel`: it begins to read, if it subscribed. */
   begin(channel: StoredChannel, open: Open, { place }: Prepared): void {
     this.#publishers.get(channel)?.opened();
-    const { subscribe, group } = open;
     const before = this.#consumers.get(channel);
-    const after = this.#consumer(channel, open, place) ??
-      (subscribe && group === undefined ? before : undefined);
+    const after = this.#consumer(channel, open, place, before);
     if (before !== after) before?.leave(this.#peer);
     if (after === undefined) this.#consumers.delete(channel);
     else this.#consumers.set(channel, after);
-    if (subscribe && after === undefined) this.#read(channel, place);
+    if (open.subscribe && after === undefined) this.#read(channel, place);
     else channel.sync();
   }
 
-  /** Makes the session the consumer that `open` names, or gives it other options. A new one begins at `place`. */
-  #consumer(channel: StoredChannel, open: Open, place: Place): Consumer | undefined {
-    const { consumer: name } = open;
-    if (name === undefined) return undefined;
-    const consumer = this.#channels.consumer(channel, this.#key(name), (place ?? channel.first) - 1);
-    consumer.open(this.#peer, open);
+  /**
+   * Makes the session the consumer that `open` names, or gives it other options: it stays `before` if `open` names none. A
+   * new one begins at `place`.
+   */
+  #consumer(
+    channel: StoredChannel,
+    open: Open,
+    place: Place,
+    before: Consumer | undefined,
+  ): Consumer | undefined {
+    const { consumer: name, subscribe, group } = open;
+    const stays = subscribe && group === undefined ? before : undefined;
+    const consumer = name === undefined
+      ? stays
+      : this.#channels.consumer(channel, this.#key(name), (place ?? channel.first) - 1);
+    consumer?.open(this.#peer, open);
     return consumer;
   }
 
