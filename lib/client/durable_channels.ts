@@ -26,6 +26,9 @@ export interface DurableChannelsOptions {
   readonly unreported: (error: ParleyError, name: string) => void;
 }
 
+/** The codes for messages of a durable channel. Others are for what a consumer sends there. */
+const REJECTS_MESSAGES: readonly string[] = ["not_stored", "fenced", "forbidden"];
+
 /** The durable channels of one client. A server has at most some 65,000, so none is forgotten. */
 export class DurableChannels {
   readonly #line: ReconnectingSession;
@@ -113,7 +116,7 @@ export class DurableChannels {
 
   /** The server has rejected messages without a receipt of their own. Returns whether they were on a durable channel. */
   rejected(error: ParleyError, name: string): boolean {
-    const channel = this.#byName.get(name);
+    const channel = REJECTS_MESSAGES.includes(error.code) ? this.#byName.get(name) : undefined;
     channel?.serverRejected(error);
     return channel !== undefined;
   }
@@ -124,7 +127,11 @@ export class DurableChannels {
   }
 
   /** The connection broke. Returns how many messages are in doubt, and of how many no call learns that. */
-  interrupted(error: ParleyError): { readonly inDoubt: number; readonly unwatched: number } {
+  interrupted(
+    { channels }: Session,
+    error: ParleyError,
+  ): { readonly inDoubt: number; readonly unwatched: number } {
+    for (const { name, answer } of channels.all()) if (answer?.durable && answer.number !== 0) this.add(name);
     let inDoubt = 0;
     let unwatched = 0;
     for (const channel of this.#byName.values()) {

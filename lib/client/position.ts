@@ -42,7 +42,8 @@ export function expectedFirst(from: StartingPoint | undefined, { first = 0, last
   if (from === undefined || from === "new") return last + 1;
   if (from === "all") return first;
   if (from === "last" || from instanceof Date) return 0;
-  return Math.max(first, typeof from === "number" ? from : from.sequence);
+  const sequence = typeof from === "number" ? from : from.sequence;
+  return sequence > last + 1 ? 0 : Math.max(first, sequence); // it may be long until it comes
 }
 
 /** What is wrong with a `from`, if anything is. */

@@ -282,9 +282,9 @@ export class Publisher {
   }
 
   /** The connection broke. Returns how many messages may be lost. */
-  interrupted({ connection }: Session, error: ParleyError): number {
-    const { unconfirmed } = connection.confirmations;
-    const { inDoubt, unwatched } = this.#durable.interrupted(error);
+  interrupted(session: Session, error: ParleyError): number {
+    const { unconfirmed } = session.connection.confirmations;
+    const { inDoubt, unwatched } = this.#durable.interrupted(session, error);
     const lost = unconfirmed + unwatched;
     if (lost > 0) {
       const text = `${countMessages(lost)} may not have reached the server: ${error.message}`;

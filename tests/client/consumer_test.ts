@@ -1,9 +1,13 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { connect } from "../../lib/client/connect.ts";
+import type { Subscription } from "../../lib/client/api.ts";
 import type { Message } from "../../lib/client/message_types.ts";
 import { ParleyError } from "../../lib/errors.ts";
 import { Type, typeName, u32 } from "../../lib/wire/header.ts";
 import { u64 } from "../../lib/wire/sequences.ts";
+import { serve } from "../../lib/server/serve.ts";
+import { makeFolder } from "../harness/folder.ts";
+import { MAY_USE_FILES } from "../harness/permissions.ts";
 import { type FakePeer, playServer } from "./fake_server.ts";
 import { next } from "./messages.ts";
 
@@ -153,4 +157,50 @@ Deno.test("only a consumer's message can be acknowledged", async () => {
     }
     await client.close();
   });
+});
+
+Deno.test({
+  name:
+    "clients share a consumer: what one gives back another gets, and too many deliveries set a message aside",
+  ignore: !MAY_USE_FILES,
+  fn: async () => {
+    using folder = makeFolder();
+    await using server = await serve({
+      port: 0,
+      store: `${folder.path}/store`,
+      stored: [{ channels: "jobs.>", storage: "durable" }],
+    });
+    await using publisher = await connect({ port: server.port });
+    await using ada = await connect({ port: server.port });
+    await using grace = await connect({ port: server.port });
+    const handled: string[] = [];
+    const tooOften = Promise.withResolvers<void>();
+    const last = Promise.withResolvers<void>();
+    const work = async (jobs: Subscription, name: string) => {
+      for await (const job of jobs) {
+        if (job.sequence === 7) job.nak(1); // no client can do it
+        else if (job.sequence === 13 && job.deliveries === 1) job.nak();
+        else {
+          job.ack();
+          handled.push(`${job.sequence} ${name}`);
+        }
+        if (job.sequence === 7 && job.deliveries === 3) tooOften.resolve();
+        if (job.sequence === 21) last.resolve();
+      }
+    };
+    const options = { consumer: "resizer", window: 2, deliveries: 3 };
+    const [adas, graces] = [
+      await ada.subscribe("jobs.resize", options),
+      await grace.subscribe("jobs.resize", options),
+    ];
+    const working = [work(adas, "ada"), work(graces, "grace")];
+    await Promise.all(Array.from({ length: 20 }, (_, at) => publisher.publish("jobs.resize", `${at + 1}`)));
+    await tooOften.promise;
+    await publisher.publish("jobs.resize", "21");
+    await last.promise;
+    await Promise.all([ada.close(), grace.close(), ...working]);
+    const sequences = handled.map((each) => Number(each.split(" ")[0])).sort((a, b) => a - b);
+    assertEquals(sequences, Array.from({ length: 21 }, (_, at) => at + 1).filter((each) => each !== 7));
+    assertEquals(new Set(handled.map((each) => each.split(" ")[1])).size, 2);
+  },
 });
