@@ -12,9 +12,24 @@ import type { Job, Result } from "./load/job.ts";
 import { libraryRequests, libraryStream } from "./load/library.ts";
 import { loop } from "./load/loop.ts";
 import { connect, idle } from "./load/sessions.ts";
+import { read } from "./load/stored/read.ts";
+import { store, storeLoop } from "./load/stored/store.ts";
+import { storeEcho } from "./load/stored/echo.ts";
+import { writeAndSync } from "./load/stored/disk.ts";
 import { stream } from "./load/stream.ts";
 import { tlsStream } from "./load/tls.ts";
-import type { Connect, Idle, LibraryRequests, LibraryStream, Loop, Stream } from "./workloads.ts";
+import type {
+  Connect,
+  Idle,
+  LibraryRequests,
+  LibraryStream,
+  Loop,
+  Read,
+  Store,
+  StoreEcho,
+  StoreLoop,
+  Stream,
+} from "./workloads.ts";
 
 async function run(job: Job): Promise<Result> {
   const broker = protocol(job.protocol);
@@ -34,6 +49,18 @@ async function run(job: Job): Promise<Result> {
       return await libraryStream(broker, job as Job<LibraryStream>);
     case "library-request":
       return await libraryRequests(broker, job as Job<LibraryRequests>);
+    case "store":
+      return store(broker, job as Job<Store>);
+    case "store-one":
+    case "store-loop":
+      return broker.hasNoServer
+        ? writeAndSync(job as Job<StoreLoop>)
+        : storeLoop(broker, job as Job<StoreLoop>);
+    case "consume":
+    case "replay":
+      return read(broker, job as Job<Read>);
+    case "store-echo":
+      return storeEcho(broker, job as Job<StoreEcho>);
     case "start":
       throw new Error("the benchmark itself measures the start of a server");
   }

@@ -14,7 +14,7 @@ import { HELP, type Options, readOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
 import { toSvg } from "./report/chart.ts";
 import { makeRow, type Report } from "./report/data.ts";
-import { describeMachine } from "./report/machine.ts";
+import { describeMachine, fileSystemOf } from "./report/machine.ts";
 import { inserted, toMarkdown } from "./report/markdown.ts";
 import { type Contender, measureAll } from "./rounds.ts";
 import { Processes } from "./servers.ts";
@@ -39,7 +39,7 @@ async function main(args: string[]): Promise<number> {
 }
 
 async function bench(options: Options, selected: readonly Workload[]): Promise<void> {
-  const dir = await Deno.makeTempDir({ prefix: "parley-bench-" });
+  const dir = await makeDir();
   const processes = new Processes(dir);
   const cleanUp = () => {
     processes.killAll();
@@ -60,6 +60,15 @@ async function bench(options: Options, selected: readonly Workload[]): Promise<v
   }
 }
 
+/** A directory for all files. Not in memory, because servers would store there without a disk. */
+async function makeDir(): Promise<string> {
+  const prefix = "parley-bench-";
+  const dir = await Deno.makeTempDir({ prefix });
+  if (!fileSystemOf(dir).startsWith("tmpfs")) return dir;
+  await Deno.remove(dir);
+  return await Deno.makeTempDir({ prefix, dir: "/var/tmp" });
+}
+
 async function run(
   { against, parley: builds, effort, isQuick }: Options,
   selected: readonly Workload[],
@@ -67,7 +76,7 @@ async function run(
   dir: string,
 ): Promise<Report> {
   const date = new Date().toISOString();
-  const machine = describeMachine();
+  const machine = describeMachine(dir);
   const contenders = await findContenders(against, builds);
   const isParleyFromSource = builds.length === 0 && against.includes("parley");
   const startsCompiled = isParleyFromSource && exists(COMPILED);
@@ -92,7 +101,9 @@ async function run(
     date,
     machine,
     effort,
-    contenders: contenders.map(({ broker: { name, title }, version }) => ({ name, title, version })),
+    contenders: contenders.map(({ broker: { name, title, durability }, version }) => {
+      return { name, title, version, durability };
+    }),
     rows: measured.map((workload) => makeRow(workload, first, builds.map(({ name }) => name))),
   };
 }

@@ -23,8 +23,11 @@ export interface Options {
 }
 
 /** All servers that can be measured. */
-export const SERVERS: readonly string[] = ["parley", "nats", "redis", "mosquitto", "ceiling"];
-const QUICK_SERVERS = ["parley", "nats", "redis"];
+export const SERVERS: readonly string[] = [
+  ...["parley", "nats", "redis", "mosquitto", "ceiling"],
+  ...["jetstream", "jetstream-always", "redis-always", "redis-everysec", "mosquitto-qos1", "disk"],
+];
+const QUICK_SERVERS = ["parley", "nats", "redis", "jetstream", "redis-always", "disk"];
 const MAX_ROUNDS = 100;
 /** Servers send a heartbeat to a silent connection after 30 s; a measurement must end before that. */
 const MAX_SECONDS = 20;
@@ -35,14 +38,14 @@ export const HELP = `Measures Parley against the message servers installed on th
 Usage: deno task bench [OPTIONS]
 
   --only WORKLOADS    some workloads only, by comma: ids, prefixes of ids (echo), kinds (stream)
-  --against SERVERS   the servers to measure, by comma. Default: ${SERVERS.join(",")},
+  --against SERVERS   the servers to measure, by comma. Default: all of ${SERVERS.join(", ")};
                       or parley alone if several builds are given
   --parley BUILD      measure another build instead of this checkout: a command that starts a server, or the directory
                       of a checkout. With NAME=BUILD, given several times, each later build is compared with the first
                       one, and the report has a 95% confidence interval of each ratio
   --rounds N          measurements of each workload and server. Default: 5
   --seconds S         duration of each measurement. Default: 1
-  --quick             one short round against NATS and Redis; for a trial, not for publication
+  --quick             one short round against few servers; for a trial, not for publication
   --json              print the report as JSON instead of tables
   --report FILE       also write the tables to FILE; in a document with marks for results, between them
   --svg FILE          also write a chart to FILE

@@ -9,7 +9,7 @@ import { type Broker, text, type TlsFiles } from "./brokers/broker.ts";
 import type { Job, Result } from "./load/job.ts";
 import type { Progress } from "./progress.ts";
 import type { Processes, RunningServer } from "./servers.ts";
-import type { Workload } from "./workloads.ts";
+import { STORED_KINDS, type Workload } from "./workloads.ts";
 
 /** A server to measure. */
 export interface Contender {
@@ -74,20 +74,23 @@ export async function measureAll(
 
 /**
  * The servers of one workload. Each is started for that workload alone, so that no result depends on earlier ones, and
- * serves all rounds. If start or memory is measured, or builds are compared, each round has a fresh server.
+ * serves all rounds. If start or memory is measured, messages are stored, or builds are compared, each round has a fresh
+ * server.
  */
 class Servers {
   readonly #workload: Workload;
   readonly #processes: Processes;
   readonly #tls: TlsFiles | undefined;
   readonly #isFresh: boolean;
+  readonly #isStored: boolean;
   readonly #running = new Map<Contender, RunningServer>();
 
   constructor(workload: Workload, isFresh: boolean, processes: Processes, tls: TlsFiles | undefined) {
     this.#workload = workload;
     this.#processes = processes;
     this.#tls = workload.kind === "tls" ? tls : undefined;
-    this.#isFresh = isFresh || workload.kind === "idle" || workload.kind === "start";
+    this.#isStored = STORED_KINDS.includes(workload.kind);
+    this.#isFresh = isFresh || this.#isStored || workload.kind === "idle" || workload.kind === "start";
   }
 
   /** Starts all servers that serve several rounds. A failure is ignored here and reported by `with`. */
@@ -117,7 +120,10 @@ class Servers {
     if (this.#workload.kind === "tls" && this.#tls === undefined) {
       throw new Error("needs `openssl` on the path");
     }
-    const server = await this.#processes.start(contender.broker, this.#tls);
+    const server = await this.#processes.start(contender.broker, {
+      tls: this.#tls,
+      isStored: this.#isStored,
+    });
     this.#running.set(contender, server);
     return server;
   }
@@ -137,6 +143,12 @@ async function measure(
   processes: Processes,
   tls: TlsFiles | undefined,
 ): Promise<Outcome> {
+  if (contender.broker.hasNoServer) {
+    const { protocol } = contender;
+    const dir = processes.newDir(protocol);
+    const job = { workload, protocol, port: 0, pid: Deno.pid, seconds, warmUpSeconds, dir };
+    return await generate(job, processes).finally(() => processes.removeDir(dir));
+  }
   return await servers.with(contender, async ({ port, pid, startMs }) => {
     if (workload.kind === "start") return { value: startMs };
     const { protocol } = contender;

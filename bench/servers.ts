@@ -33,12 +33,27 @@ export class Processes {
     this.#dir = dir;
   }
 
+  /** Makes a directory for the files of a server or a generator. */
+  newDir(name: string): string {
+    const dir = `${this.#dir}/${name}-${++this.#started}`;
+    Deno.mkdirSync(dir);
+    return dir;
+  }
+
+  /**
+   * Removes what was stored in `dir`, then waits until the disk has nothing left to write. So no measurement pays for
+   * what an earlier one left in the page cache.
+   */
+  removeDir(dir: string): void {
+    Deno.removeSync(dir, { recursive: true });
+    new Deno.Command("sync", { stdin: "null", stdout: "null", stderr: "null" }).outputSync();
+  }
+
   /** Starts `broker` on a free port and waits until it accepts a connection. */
-  async start(broker: Broker, tls?: TlsFiles): Promise<RunningServer> {
+  async start(broker: Broker, options: { tls?: TlsFiles; isStored?: boolean } = {}): Promise<RunningServer> {
     const port = freePort();
-    const dir = `${this.#dir}/${broker.name}-${++this.#started}`;
-    await Deno.mkdir(dir);
-    const [program, ...args] = await broker.command({ port, dir, tls });
+    const dir = this.newDir(broker.name);
+    const [program, ...args] = await broker.command({ port, dir, ...options });
     const started = performance.now();
     const child = this.spawn(program, args);
     const allOutput = collectOutput(child);
@@ -56,6 +71,7 @@ export class Processes {
       this.kill(child);
       await child.status;
       await allOutput;
+      if (options.isStored) this.removeDir(dir);
     };
     return { port, pid: child.pid, startMs, stop };
   }

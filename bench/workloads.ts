@@ -14,7 +14,18 @@ export type Kind =
   | "connect"
   | "start"
   | "library"
-  | "library-request";
+  | "library-request"
+  | "store"
+  | "store-one"
+  | "store-loop"
+  | "consume"
+  | "replay"
+  | "store-echo";
+
+/** The workloads on stored channels. */
+export const STORED_KINDS: readonly Kind[] = [
+  ...["store-one", "store-loop", "store", "consume", "replay", "store-echo"] as const,
+];
 
 /** By which factor Parley is to be better than another server. */
 export type Goals = Readonly<Record<string, number>>;
@@ -92,8 +103,72 @@ export interface LibraryRequests extends Common {
   readonly underWay: number;
 }
 
+/**
+ * One producer stores messages as fast as the window allows. A message counts when its receipt has come. Result: messages
+ * stored per second.
+ */
+export interface Store extends Common {
+  readonly kind: "store";
+  readonly payloadBytes: number;
+  /** Channels, used in rotation, one message each. */
+  readonly channels: number;
+  /** Messages per write to the socket. Where a receipt may cover several messages, one covers those of a write. */
+  readonly burst: number;
+  /** The most messages without a receipt. */
+  readonly window: number;
+}
+
+/**
+ * Each producer stores a message, waits for its receipt, and stores the next one. Result: receipts per second, and the
+ * time that each took.
+ */
+export interface StoreLoop extends Common {
+  readonly kind: "store-one" | "store-loop";
+  readonly payloadBytes: number;
+  readonly connections: number;
+  /** The 99th percentile of the times must not exceed that of another contender, times this factor. */
+  readonly p99AtMostTimes?: Goals;
+}
+
+/**
+ * One client reads what was stored before: `consume` as a consumer that acknowledges everything, `replay` from the first
+ * message. Result: messages received per second.
+ */
+export interface Read extends Common {
+  readonly kind: "consume" | "replay";
+  readonly payloadBytes: number;
+  /** Messages stored before, if the server stores them fast enough (`PRELOAD_SECONDS`). */
+  readonly messages: number;
+  /** The most messages without an acknowledgement; 0 for `replay`. */
+  readonly window: number;
+  /** In messages per second. */
+  readonly atLeast?: number;
+}
+
+/** A closed loop of echoes, while one producer stores messages at a fixed rate. Result as for `Loop`. */
+export interface StoreEcho extends Common {
+  readonly kind: "store-echo";
+  readonly payloadBytes: number;
+  readonly connections: number;
+  /** Messages stored per second. */
+  readonly rate: number;
+  /** In milliseconds. */
+  readonly p99AtMost: number;
+}
+
 /** One workload. */
-export type Workload = Stream | Loop | Idle | Connect | Start | LibraryStream | LibraryRequests;
+export type Workload =
+  | Stream
+  | Loop
+  | Idle
+  | Connect
+  | Start
+  | LibraryStream
+  | LibraryRequests
+  | Store
+  | StoreLoop
+  | Read
+  | StoreEcho;
 
 const KiB = 1024;
 
@@ -205,6 +280,78 @@ export const WORKLOADS: readonly Workload[] = [
     underWay: 1,
     goals: { nats: 1.5 },
   },
+  {
+    id: "stored1",
+    title: "stored: 16 B, 1 producer, one at a time",
+    kind: "store-one",
+    payloadBytes: 16,
+    connections: 1,
+    p99AtMostTimes: { disk: 1.5 },
+  },
+  {
+    id: "stored64",
+    title: "stored: 16 B, 64 producers, one at a time each",
+    kind: "store-loop",
+    payloadBytes: 16,
+    connections: 64,
+    goals: { "redis-always": 1 },
+  },
+  {
+    id: "stored16",
+    title: "stored: 16 B, 1 producer, pipelined",
+    kind: "store",
+    payloadBytes: 16,
+    channels: 1,
+    burst: 4096,
+    window: 65_536,
+    goals: { jetstream: 10, "redis-always": 6 },
+  },
+  {
+    id: "stored1k",
+    title: "stored: 1 KiB, 1 producer, pipelined",
+    kind: "store",
+    payloadBytes: 1 * KiB,
+    channels: 1,
+    burst: 256,
+    window: 8192,
+    goals: { jetstream: 1, "redis-always": 2 },
+  },
+  {
+    id: "storedturns64",
+    title: "stored: 16 B, 64 channels in turn, pipelined",
+    kind: "store",
+    payloadBytes: 16,
+    channels: 64,
+    burst: 4096,
+    window: 65_536,
+    goals: { jetstream: 3 },
+  },
+  {
+    id: "consume",
+    title: "stored: 16 B, consumer, window 1,000, acknowledges all",
+    kind: "consume",
+    payloadBytes: 16,
+    messages: 2_000_000,
+    window: 1000,
+  },
+  {
+    id: "replay",
+    title: "stored: 16 B, replay to one subscriber",
+    kind: "replay",
+    payloadBytes: 16,
+    messages: 4_000_000,
+    window: 0,
+    atLeast: 10_000_000,
+  },
+  {
+    id: "storedecho50",
+    title: "64 B echo, 50 connections, beside 100,000 stored a second",
+    kind: "store-echo",
+    payloadBytes: 64,
+    connections: 50,
+    rate: 100_000,
+    p99AtMost: 10,
+  },
 ];
 
 /** The unit of a result of `kind`, and whether more is better. */
@@ -243,5 +390,6 @@ export function selectWorkloads(
 /** `workload`, reduced to what a trial run of some seconds can measure. */
 export function reduced(workload: Workload): Workload {
   if (workload.kind === "idle") return { ...workload, title: `${workload.title} (of 1,000)`, sessions: 1000 };
+  if ("messages" in workload) return { ...workload, messages: workload.messages / 10 };
   return workload;
 }

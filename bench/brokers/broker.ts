@@ -8,6 +8,7 @@
  */
 
 import type { Kind } from "../workloads.ts";
+import type { StoredClient } from "./stored/client.ts";
 
 /** The paths of the PEM files for the TLS workloads of one run; the generator trusts `ca`. */
 export interface TlsFiles {
@@ -23,6 +24,8 @@ export interface StartOptions {
   /** A directory of its own, removed afterwards. */
   readonly dir: string;
   readonly tls?: TlsFiles;
+  /** Whether the channels of the workload are to be stored on disk. */
+  readonly isStored?: boolean;
 }
 
 /** A server that the benchmark can start and measure. */
@@ -35,10 +38,21 @@ export interface Broker {
   readonly supports: readonly Kind[];
   /** Its version, or `undefined` if it is not installed. */
   version(): Promise<string | undefined>;
-  /** The command line that starts it, without persistence and with minimal logging. May write files to `options.dir`. */
+  /** If it stores messages: what has happened to one when its receipt comes. */
+  readonly durability?: string;
+  /** The most messages without a receipt that are of use to it, if it stores them one by one. */
+  readonly maxPipelined?: number;
+  /** Whether there is nothing to start, because the load generator does everything. */
+  readonly hasNoServer?: boolean;
+  /**
+   * The command line that starts it, with minimal logging. Without persistence, unless that is what it is there for. May
+   * write files to `options.dir`.
+   */
   command(options: StartOptions): Promise<string[]>;
   /** The state of one client connection. */
   newClient(): ProtocolClient;
+  /** The state of one connection that stores messages, or reads what is stored. */
+  newStoredClient?(): StoredClient;
 }
 
 /** Bytes to send, and a check whether the answer is complete. */

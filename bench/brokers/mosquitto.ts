@@ -40,16 +40,14 @@ max_queued_messages 0
   newClient: () => new MqttClient(),
 };
 
-const CONNECT = 0x10, PUBLISH = 0x30, SUBSCRIBE = 0x82;
+/** Types of packets, with the flags that a type must have. */
+export const CONNECT = 0x10, PUBLISH = 0x30, SUBSCRIBE = 0x82;
 const PINGREQ = Uint8Array.of(0xc0, 0), PINGRESP_BYTES = 2;
 
 /** One MQTT client. */
 class MqttClient implements ProtocolClient {
   hello(): Command {
-    const clean = 2, keepAlive = [0, 0];
-    const id = prefixed(ascii(crypto.randomUUID().slice(0, 13)));
-    const body = joined(prefixed(ascii("MQTT")), Uint8Array.of(4, clean, ...keepAlive), id);
-    return asking(packet(CONNECT, body), 4);
+    return asking(packet(CONNECT, connectBody(crypto.randomUUID().slice(0, 13), true)), 4);
   }
 
   open(channel: string, subscribe: boolean): Command | undefined {
@@ -73,8 +71,14 @@ class MqttClient implements ProtocolClient {
   }
 }
 
+/** The body of a CONNECT, without keep-alive; if not `isClean`, the server keeps the session. */
+export function connectBody(id: string, isClean: boolean): Uint8Array {
+  const flags = isClean ? 2 : 0, keepAlive = [0, 0];
+  return joined(prefixed(ascii("MQTT")), Uint8Array.of(4, flags, ...keepAlive), prefixed(ascii(id)));
+}
+
 /** CONNACK and SUBACK end with a code, which is 0 on success. */
-function asking(send: Uint8Array, replyBytes: number): Command {
+export function asking(send: Uint8Array, replyBytes: number): Command {
   return {
     send,
     isAnswered(answer) {
@@ -86,7 +90,7 @@ function asking(send: Uint8Array, replyBytes: number): Command {
 }
 
 /** A packet: its type, the length of `body` in groups of seven bits, `body`. */
-function packet(type: number, body: Uint8Array): Uint8Array {
+export function packet(type: number, body: Uint8Array): Uint8Array {
   const header = [type];
   let length = body.length;
   do {
@@ -98,6 +102,6 @@ function packet(type: number, body: Uint8Array): Uint8Array {
 }
 
 /** An MQTT string: two bytes of length, then the text. */
-function prefixed(bytes: Uint8Array): Uint8Array {
+export function prefixed(bytes: Uint8Array): Uint8Array {
   return joined(Uint8Array.of(bytes.length >>> 8, bytes.length), bytes);
 }

@@ -16,6 +16,8 @@ import {
   type Responder,
   text,
 } from "./broker.ts";
+import { ParleyStoredClient } from "./stored/parley.ts";
+import { STORED_KINDS } from "../workloads.ts";
 
 /** The command that starts `program`, a `server.ts`. */
 export function fromSource(program: string): readonly string[] {
@@ -35,12 +37,24 @@ export function parley(name: string, title: string, command: readonly string[] =
   return {
     name,
     title,
-    supports: ["stream", "echo", "request", "idle", "connect", "start", "tls", "library", "library-request"],
+    supports: [
+      "stream",
+      "echo",
+      "request",
+      "idle",
+      "connect",
+      "start",
+      "tls",
+      "library",
+      "library-request",
+      ...STORED_KINDS,
+    ],
+    durability: "fsync before the receipt",
     async version() {
       const printed = await output(command[0], ...command.slice(1), "--version");
       return printed?.trim().split("\n").at(-1);
     },
-    async command({ port, dir, tls }) {
+    async command({ port, dir, tls, isStored }) {
       // At `info` every connection logs two lines, which no other server here does.
       const args = ["--host", "127.0.0.1", "--port", String(port), "--log-level", "warn"];
       if (tls !== undefined) args.push("--tls", "--tls-cert", tls.cert, "--tls-key", tls.key);
@@ -51,17 +65,27 @@ export function parley(name: string, title: string, command: readonly string[] =
       ) {
         if (help.includes(option)) args.push(option, value);
       }
+      if (isStored) {
+        if (!help.includes("--durable")) throw new Error("this build has no stored channels");
+        args.push("--durable", "bench.>", "--store", `${dir}/store`);
+      }
       return [...command, ...args];
     },
     newClient: () => new ParleyClient(),
+    newStoredClient: () => new ParleyStoredClient(),
   };
 }
 
 /** One Parley session. */
-class ParleyClient implements ProtocolClient {
+export class ParleyClient implements ProtocolClient {
   #number = 0;
   #lastId = 0;
   readonly #channels = new Map<string, number>();
+
+  /** The session number, from the answer to `hello`. */
+  get number(): number {
+    return this.#number;
+  }
 
   hello(): Command {
     const hello = ascii('{"protocol":"parley/1"}');
@@ -151,7 +175,7 @@ class ParleyClient implements ProtocolClient {
 }
 
 /** The payload of the control frame of `type` in `bytes`, or `undefined` while it is incomplete. */
-function completeFrame(bytes: Uint8Array, type: number): Record<string, unknown> | undefined {
+export function completeFrame(bytes: Uint8Array, type: number): Record<string, unknown> | undefined {
   if (bytes.length < HEADER_BYTES) return undefined;
   const header = readHeader(bytes);
   if (bytes.length < HEADER_BYTES + header.length) return undefined;

@@ -63,7 +63,8 @@ class RedisClient implements ProtocolClient {
   }
 }
 
-function asking(send: Uint8Array, isComplete: (answer: string) => boolean): Command {
+/** `send`, and a check of the whole answer. Throws if it is an error. */
+export function asking(send: Uint8Array, isComplete: (answer: string) => boolean): Command {
   return {
     send,
     isAnswered(answer) {
@@ -75,11 +76,12 @@ function asking(send: Uint8Array, isComplete: (answer: string) => boolean): Comm
 }
 
 /** A command, encoded as an array. Redis encodes deliveries in the same way. */
-function command(...words: (string | Uint8Array)[]): Uint8Array {
+export function command(...words: (string | Uint8Array)[]): Uint8Array {
   return joined(ascii(`*${words.length}\r\n`), ...words.map(bulk));
 }
 
-function bulk(word: string | Uint8Array): Uint8Array {
+/** A bulk string. */
+export function bulk(word: string | Uint8Array): Uint8Array {
   const bytes = typeof word === "string" ? ascii(word) : word;
   return joined(ascii(`$${bytes.length}\r\n`), bytes, ascii("\r\n"));
 }

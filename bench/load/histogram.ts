@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Latency } from "./job.ts";
+
 const PER_DOUBLING = 32;
 /** The first bucket ends at a microsecond, the last one holds everything from a quarter of an hour. */
 const BUCKETS = 30 * PER_DOUBLING;
@@ -34,5 +36,10 @@ export class Histogram {
       if (seen >= rank) return 2 ** ((bucket + 0.5) / PER_DOUBLING) / 1000;
     }
     return NaN;
+  }
+
+  /** The quantiles of the report. */
+  latency(): Latency {
+    return { p50: this.quantile(0.5), p99: this.quantile(0.99), p999: this.quantile(0.999) };
   }
 }

@@ -19,6 +19,8 @@ export interface Job<W extends Workload = Workload> {
   readonly seconds: number;
   readonly warmUpSeconds: number;
   readonly tls?: TlsFiles;
+  /** If there is no server: a directory for the files of the generator. */
+  readonly dir?: string;
 }
 
 /** The result of one measurement. */

@@ -85,7 +85,7 @@ export async function libraryRequests(broker: Broker, job: Job<LibraryRequests>)
   const [serverCores, generatorCores] = meter.cores();
   return {
     value: latencies.total / elapsed,
-    latency: { p50: latencies.quantile(0.5), p99: latencies.quantile(0.99), p999: latencies.quantile(0.999) },
+    latency: latencies.latency(),
     serverCores,
     generatorCores,
   };

@@ -24,6 +24,7 @@ const CHANNEL = channelName(0);
 /** Without an answer for this long, the measurement fails. */
 const STUCK_MS = 5000;
 
+/** A connection that sends requests. */
 interface Requester {
   readonly socket: RawSocket;
   readonly client: ProtocolClient;
@@ -41,31 +42,32 @@ export function loop(broker: Broker, { workload, port, pid, seconds, warmUpSecon
   const requesters = Array.from({ length: workload.connections }, () => {
     return workload.kind === "request"
       ? openRequester(broker, port, workload)
-      : openEcho(broker, port, workload);
+      : openEcho(broker, port, workload.payloadBytes);
   });
   const closedLoop = new ClosedLoop(requesters, responder);
   closedLoop.run(warmUpSeconds);
-  closedLoop.latencies = new Histogram();
+  closedLoop.restart();
   const meter = new Meter(pid, Deno.pid);
   const elapsed = closedLoop.run(seconds);
   const [serverCores, generatorCores] = meter.cores();
   const { latencies } = closedLoop;
   return {
     value: latencies.total / elapsed,
-    latency: { p50: latencies.quantile(0.5), p99: latencies.quantile(0.99), p999: latencies.quantile(0.999) },
+    latency: latencies.latency(),
     serverCores,
     generatorCores,
   };
 }
 
-function openEcho(broker: Broker, port: number, workload: Loop): Requester {
+/** A connection for echoes by the server itself. */
+export function openEcho(broker: Broker, port: number, payloadBytes: number): Requester {
   const { socket, client } = handshake(broker, port);
   const open = client.openEcho!();
   if (open !== undefined) socket.execute(open);
   return {
     socket,
     client,
-    exchange: client.echo!(payloadOf(workload)),
+    exchange: client.echo!(payloadOf({ payloadBytes })),
     sentAt: 0,
     receivedBytes: 0,
     count: 0,
@@ -126,8 +128,19 @@ class ResponderConnection {
   }
 }
 
+/** Another connection that works beside the closed loop. */
+export interface Beside {
+  readonly socket: RawSocket;
+  /** Something has come. */
+  receive(): void;
+  /** Called at least every millisecond. */
+  advance(now: number): void;
+}
+
+const BESIDE = -2;
+
 /** Drives all connections; see the module's comment. */
-class ClosedLoop {
+export class ClosedLoop {
   /** The response times. */
   latencies = new Histogram();
   readonly #requesters: Requester[];
@@ -135,12 +148,21 @@ class ClosedLoop {
   readonly #poller = new Poller();
   readonly #chunk = new Uint8Array(4096);
 
-  constructor(requesters: Requester[], responder: ResponderConnection | undefined) {
+  readonly #beside: Beside | undefined;
+
+  constructor(requesters: Requester[], responder: ResponderConnection | undefined, beside?: Beside) {
     this.#requesters = requesters;
     this.#responder = responder;
+    this.#beside = beside;
+    if (beside !== undefined) this.#poller.add(beside.socket, BESIDE);
     if (responder !== undefined) this.#poller.add(responder.socket, -1);
     requesters.forEach(({ socket }, index) => this.#poller.add(socket, index));
     for (const requester of requesters) this.#send(requester, performance.now());
+  }
+
+  /** Forgets the response times so far. */
+  restart(): void {
+    this.latencies = new Histogram();
   }
 
   /** Keeps all connections busy for `seconds`; returns the seconds it really took. */
@@ -150,10 +172,12 @@ class ClosedLoop {
     let now = start;
     let lastAnswer = now;
     while (now < end) {
-      const events = this.#poller.wait(10);
+      this.#beside?.advance(now);
+      const events = this.#poller.wait(this.#beside === undefined ? 10 : 1);
       for (let event = 0; event < events; event++) {
         const tag = this.#poller.tag(event);
-        if (tag < 0) this.#responder!.answer();
+        if (tag === BESIDE) this.#beside!.receive();
+        else if (tag < 0) this.#responder!.answer();
         else this.#receive(this.#requesters[tag]);
       }
       now = performance.now();

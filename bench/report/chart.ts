@@ -109,8 +109,8 @@ function mark(name: string, index: number, x: number, y: number): string {
       y + 9
     }" stroke="${colour}" stroke-width="2" stroke-dasharray="3 2"/>`;
   }
-  if (index === 0) return `<loop_ cx="${at}" cy="${y}" r="6.5" fill="${colour}"/>`;
-  return `<loop_ class="ring" cx="${at}" cy="${y}" r="5" stroke="${colour}"/>`;
+  if (index === 0) return `<circle cx="${at}" cy="${y}" r="6.5" fill="${colour}"/>`;
+  return `<circle class="ring" cx="${at}" cy="${y}" r="5" stroke="${colour}"/>`;
 }
 
 function colourOf(name: string, index: number): string {

@@ -61,6 +61,8 @@ export interface ContenderInfo {
   readonly name: string;
   readonly title: string;
   readonly version: string;
+  /** If it stores messages: what has happened to one when its receipt comes. */
+  readonly durability?: string;
 }
 
 /** One run of the benchmark. */
@@ -189,6 +191,25 @@ function checkGoals(
   if ("atMost" in workload && ours?.spread !== undefined) {
     const goal = `at most ${formatValue(workload.atMost, unitOf(workload.kind).unit)}`;
     goals.push({ goal, isReached: ours.spread.median <= workload.atMost });
+  }
+  if ("atLeast" in workload && workload.atLeast !== undefined && ours?.spread !== undefined) {
+    const goal = `at least ${formatValue(workload.atLeast, unitOf(workload.kind).unit)}`;
+    goals.push({ goal, isReached: ours.spread.median >= workload.atLeast });
+  }
+  if ("p99AtMost" in workload && ours?.latency !== undefined) {
+    goals.push({
+      goal: `p99 at most ${formatValue(workload.p99AtMost, "ms")}`,
+      isReached: ours.latency.p99 <= workload.p99AtMost,
+    });
+  }
+  const timesOf = "p99AtMostTimes" in workload ? workload.p99AtMostTimes ?? {} : {};
+  for (const [name, times] of Object.entries(timesOf)) {
+    const theirs = cells[name]?.latency;
+    if (ours?.latency === undefined || theirs === undefined) continue;
+    goals.push({
+      goal: `p99 at most ${times}x ${name}'s`,
+      isReached: ours.latency.p99 <= theirs.p99 * times,
+    });
   }
   for (const name of "p99NoHigherThan" in workload ? workload.p99NoHigherThan ?? [] : []) {
     const theirs = cells[name]?.latency;

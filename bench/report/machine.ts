@@ -11,12 +11,14 @@ export interface Machine {
   readonly memoryBytes: number;
   readonly os: string;
   readonly deno: string;
+  /** The type of the file system that holds what servers store, and its device. */
+  readonly fileSystem: string;
   /** The load average over one minute when the run began. */
   readonly load: number;
 }
 
-/** Describes this machine. */
-export function describeMachine(): Machine {
+/** Describes this machine, whose servers store in `dir`. */
+export function describeMachine(dir: string): Machine {
   return {
     cpu: field("/proc/cpuinfo", /^model name\s*:\s*(.+)$/m) ?? Deno.build.arch,
     cores: navigator.hardwareConcurrency,
@@ -25,8 +27,20 @@ export function describeMachine(): Machine {
       field("/etc/os-release", /^PRETTY_NAME="?([^"\n]+)/m) ?? Deno.build.os
     }, kernel ${Deno.osRelease()}`,
     deno: Deno.version.deno,
+    fileSystem: fileSystemOf(dir),
     load: Deno.loadavg()[0],
   };
+}
+
+/** The type and device of the file system that holds `dir`, as "ext4 on /dev/vda". */
+export function fileSystemOf(dir: string): string {
+  const path = Deno.realPathSync(dir);
+  const mounts = Deno.readTextFileSync("/proc/mounts").trim().split("\n").map((line) => line.split(" "));
+  const holding = mounts.filter(([, at]) => path === at || path.startsWith(at === "/" ? at : `${at}/`));
+  const [device, , type] = holding.reduce((longest, mount) =>
+    mount[1].length >= longest[1].length ? mount : longest
+  );
+  return `${type} on ${device}`;
 }
 
 function field(path: string, pattern: RegExp): string | undefined {

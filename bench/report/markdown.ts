@@ -12,6 +12,7 @@ import {
   type Report,
   type Row,
 } from "./data.ts";
+import { STORED_KINDS } from "../workloads.ts";
 import { digits, formatValue } from "./format.ts";
 import type { RatioInterval } from "./interval.ts";
 
@@ -26,10 +27,24 @@ const NOTHING = "–";
 /** A build is slower than the first one if the whole interval of its ratio lies below this. */
 const REGRESSION = 0.97;
 
-/** The whole report. */
+/** The whole report: the workloads that store nothing, then those that do, each beside the servers they are for. */
 export function toMarkdown(report: Report): string {
-  const parts = [
-    heading(report),
+  const [stored, others] = [true, false].map((isStored) => {
+    const rows = report.rows.filter(({ kind }) => STORED_KINDS.includes(kind) === isStored);
+    const contenders = report.contenders.filter(({ name }) => rows.some(({ cells }) => name in cells));
+    return { ...report, rows, contenders };
+  });
+  const parts = [heading(report)];
+  if (others.rows.length > 0) parts.push(...tables(others));
+  if (stored.rows.length > 0) {
+    if (others.rows.length > 0) parts.push("### Stored channels");
+    parts.push(durabilities(stored), ...tables(stored));
+  }
+  return parts.filter((part) => part !== "").join("\n\n") + "\n";
+}
+
+function tables(report: Report): string[] {
+  return [
     "Medians over the rounds, with the range in brackets. Rates are per second; more is better, except for memory and start.",
     table(
       ["workload", ...servers(report).map(({ title }) => title)],
@@ -41,7 +56,15 @@ export function toMarkdown(report: Report): string {
     overheads(report),
     ...failures(report),
   ];
-  return parts.filter((part) => part !== "").join("\n\n") + "\n";
+}
+
+/** What a receipt of each server says. */
+function durabilities({ contenders, machine }: Report): string {
+  const lines = contenders.filter(({ durability }) => durability !== undefined)
+    .map(({ title, durability }) => `- ${title}: ${durability}`);
+  return `What has happened to a message when its receipt comes, on ${machine.fileSystem}:\n\n${
+    lines.join("\n")
+  }`;
 }
 
 /** `document` with the text between its marks replaced by `results`; without marks or document, `results` alone. */
@@ -142,9 +165,11 @@ function intervalCell(interval: RatioInterval | undefined): string {
   return `${ratio.toFixed(3)}x (${low.toFixed(3)} – ${high.toFixed(3)})${mark}`;
 }
 
-/** The response times of the closed loops. */
+/** The response times of the closed loops, the time of each receipt among them. */
 function latencies(report: Report): string {
-  const rows = report.rows.filter(({ kind }) => kind === "echo" || kind === "request");
+  const rows = report.rows.filter(({ cells, kind }) =>
+    !kind.startsWith("library") && Object.values(cells).some(({ latency }) => latency !== undefined)
+  );
   if (rows.length === 0) return "";
   const cells = (row: Row) =>
     report.contenders.map(({ name }) => {
@@ -169,16 +194,19 @@ function overheads(report: Report): string {
     cell?.generatorCores === undefined
       ? NOTHING
       : `${cell.serverCores!.toFixed(2)} + ${cell.generatorCores.toFixed(2)}`;
+  const hasCeiling = measured.every(({ kind }) => !STORED_KINDS.includes(kind));
+  const ceiling = (row: Row) => hasCeiling ? [valueCell(row, row.cells[CEILING_NAME])] : [];
   const rows = measured.map((row) => [
     row.title,
-    valueCell(row, row.cells[CEILING_NAME]),
+    ...ceiling(row),
     ...report.contenders.map(({ name }) => cores(row.cells[name])),
   ]);
-  const head = ["workload", "ceiling", ...report.contenders.map(({ title }) => title)];
-  return `Limits of the measurement: what the generator reaches with a relay that does not parse messages (the ceiling), and
-the cores that server + generator used:
-
-${table(head, rows)}`;
+  const head = ["workload", ...hasCeiling ? ["ceiling"] : [], ...report.contenders.map(({ title }) => title)];
+  const text = hasCeiling
+    ? `Limits of the measurement: what the generator reaches with a relay that does not parse messages (the ceiling), and
+the cores that server + generator used:`
+    : "The cores that server + generator used:";
+  return `${text}\n\n${table(head, rows)}`;
 }
 
 function failures({ rows, contenders }: Report): string[] {
