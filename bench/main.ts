@@ -14,7 +14,7 @@ import { HELP, type Options, readOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
 import { toSvg } from "./report/chart.ts";
 import { makeRow, type Report } from "./report/data.ts";
-import { describeMachine, fileSystemOf } from "./report/machine.ts";
+import { describeMachine, makeDir } from "./report/machine.ts";
 import { inserted, toMarkdown } from "./report/markdown.ts";
 import { type Contender, measureAll } from "./rounds.ts";
 import { Processes } from "./servers.ts";
@@ -58,15 +58,6 @@ async function bench(options: Options, selected: readonly Workload[]): Promise<v
   } finally {
     cleanUp();
   }
-}
-
-/** A directory for all files. Not in memory, because servers would store there without a disk. */
-async function makeDir(): Promise<string> {
-  const prefix = "parley-bench-";
-  const dir = await Deno.makeTempDir({ prefix });
-  if (!fileSystemOf(dir).startsWith("tmpfs")) return dir;
-  await Deno.remove(dir);
-  return await Deno.makeTempDir({ prefix, dir: "/var/tmp" });
 }
 
 async function run(

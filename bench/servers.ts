@@ -18,8 +18,8 @@ export interface RunningServer {
   readonly pid: number;
   /** From starting the program to the first connection it accepted, in milliseconds. */
   readonly startMs: number;
-  /** Kills the server; resolves when it has ended. */
-  stop(): Promise<void>;
+  /** Kills the server, or asks it to end; resolves when it has ended. */
+  stop(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
 }
 
 /** All servers and generators of one run. */
@@ -49,11 +49,17 @@ export class Processes {
     new Deno.Command("sync", { stdin: "null", stdout: "null", stderr: "null" }).outputSync();
   }
 
-  /** Starts `broker` on a free port and waits until it accepts a connection. */
-  async start(broker: Broker, options: { tls?: TlsFiles; isStored?: boolean } = {}): Promise<RunningServer> {
+  /**
+   * Starts `broker` on a free port and waits until it accepts a connection. Its files are in `dir`, or in a directory that
+   * is removed when it has ended if it stores messages.
+   */
+  async start(
+    broker: Broker,
+    options: { tls?: TlsFiles; isStored?: boolean; dir?: string } = {},
+  ): Promise<RunningServer> {
     const port = freePort();
-    const dir = this.newDir(broker.name);
-    const [program, ...args] = await broker.command({ port, dir, ...options });
+    const dir = options.dir ?? this.newDir(broker.name);
+    const [program, ...args] = await broker.command({ port, ...options, dir });
     const started = performance.now();
     const child = this.spawn(program, args);
     const allOutput = collectOutput(child);
@@ -67,11 +73,12 @@ export class Processes {
       }
     }
     const startMs = performance.now() - started;
-    const stop = async () => {
-      this.kill(child);
+    const stop = async (signal?: "SIGTERM" | "SIGKILL") => {
+      if (signal === "SIGTERM") Deno.kill(child.pid, signal);
+      else this.kill(child);
       await child.status;
       await allOutput;
-      if (options.isStored) this.removeDir(dir);
+      if (options.isStored && options.dir === undefined) this.removeDir(dir);
     };
     return { port, pid: child.pid, startMs, stop };
   }

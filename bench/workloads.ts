@@ -327,7 +327,7 @@ export const WORKLOADS: readonly Workload[] = [
     goals: { jetstream: 3 },
   },
   {
-    id: "consume",
+    id: "storedconsume",
     title: "stored: 16 B, consumer, window 1,000, acknowledges all",
     kind: "consume",
     payloadBytes: 16,
@@ -335,7 +335,7 @@ export const WORKLOADS: readonly Workload[] = [
     window: 1000,
   },
   {
-    id: "replay",
+    id: "storedreplay",
     title: "stored: 16 B, replay to one subscriber",
     kind: "replay",
     payloadBytes: 16,

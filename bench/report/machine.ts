@@ -1,5 +1,5 @@
 /**
- * Describes the machine that a benchmark ran on.
+ * The machine that a benchmark runs on, and a place on its disk.
  *
  * @module
  */
@@ -32,8 +32,17 @@ export function describeMachine(dir: string): Machine {
   };
 }
 
+/** Makes a directory for all files of a run. Not in memory, because servers would store there without a disk. */
+export async function makeDir(): Promise<string> {
+  const prefix = "parley-bench-";
+  const dir = await Deno.makeTempDir({ prefix });
+  if (!fileSystemOf(dir).startsWith("tmpfs")) return dir;
+  await Deno.remove(dir);
+  return await Deno.makeTempDir({ prefix, dir: "/var/tmp" });
+}
+
 /** The type and device of the file system that holds `dir`, as "ext4 on /dev/vda". */
-export function fileSystemOf(dir: string): string {
+function fileSystemOf(dir: string): string {
   const path = Deno.realPathSync(dir);
   const mounts = Deno.readTextFileSync("/proc/mounts").trim().split("\n").map((line) => line.split(" "));
   const holding = mounts.filter(([, at]) => path === at || path.startsWith(at === "/" ? at : `${at}/`));

@@ -117,7 +117,15 @@ Deno.test("a table is aligned as by deno fmt", () => {
 
 const report: Report = {
   date: "2026-01-02T03:04:05.678Z",
-  machine: { cpu: "Some CPU", cores: 2, memoryBytes: 2 ** 34, os: "Linux", deno: "2.9.6", load: 0.1 },
+  machine: {
+    cpu: "Some CPU",
+    cores: 2,
+    memoryBytes: 2 ** 34,
+    os: "Linux",
+    deno: "2.9.6",
+    fileSystem: "ext4 on /dev/sda",
+    load: 0.1,
+  },
   effort: { rounds: 3, seconds: 1, warmUpSeconds: 0.5, isServerFresh: false },
   contenders: [
     { name: "parley", title: "Parley", version: "0.1.0" },
@@ -151,6 +159,40 @@ Deno.test("a report has versions, machine, results and failures", () => {
   assertStringIncludes(text, "- 16 B, 1 → 1: NATS: lost 3 of 4 messages");
 });
 
+Deno.test("stored workloads have tables of their own, with the durability of each server and their goals", () => {
+  const latency = (p99: number): Outcome[] => [{ value: 1e3, latency: { p50: 1, p99, p999: 9 } }];
+  const rows = [
+    ...report.rows,
+    makeRow({
+      workload: workloadOf("stored1"),
+      outcomes: new Map([["parley", latency(2.9)], ["redis-always", latency(3)], ["disk", latency(2)]]),
+    }, "parley"),
+    makeRow({
+      workload: workloadOf("storedreplay"),
+      outcomes: builds(["parley", 12e6], ["redis-always", 4e6]),
+    }, "parley"),
+    makeRow({ workload: workloadOf("storedecho50"), outcomes: new Map([["parley", latency(11)]]) }, "parley"),
+  ];
+  const contenders = [
+    { ...report.contenders[0], durability: "fsync" },
+    ...report.contenders.slice(1),
+    { name: "redis-always", title: "Redis, always", version: "7", durability: "fsync of each turn" },
+    { name: "disk", title: "disk", version: "" },
+  ];
+  const text = toMarkdown({ ...report, contenders, rows });
+  const [messages, stored] = text.split("### Stored channels");
+  assertMatch(messages, /^\| workload +\| Parley +\| NATS +\|$/m);
+  assert(!messages.includes("Redis, always |"), messages);
+  assertStringIncludes(
+    stored,
+    "on ext4 on /dev/sda:\n\n- Parley: fsync\n- Redis, always: fsync of each turn\n\n",
+  );
+  assertMatch(stored, /^\| workload +\| Parley \| Redis, always \| disk \|$/m);
+  assertMatch(stored, /one at a time +\|.*\| ✓ p99 at most 1\.5x disk's +\|$/m);
+  assertMatch(stored, /replay to one subscriber +\| 3\.00x +\| – +\| ✓ at least 10\.0 M +\|$/m);
+  assertMatch(stored, /beside 100,000 stored a second +\|.*\| ✗ p99 at most 10\.0 ms +\|$/m);
+});
+
 Deno.test("results replace the text between the marks of a document, and nothing else", () => {
   const document = `# Speed\n\n${BEGIN}\nold\n${END}\n\nThe end.\n`;
   const once = inserted(document, "new\n");
@@ -168,5 +210,6 @@ Deno.test("a chart has a mark and a range for each server with results", () => {
     "<title>NATS: 2.00 M",
     "<title>Parley: 30.0 M",
   ]);
+  assertEquals(svg.match(/<circle /g)?.length, 4, "two in the legend, two in the row");
   assert(!svg.includes("NaN") && svg.endsWith("</svg>\n"));
 });

@@ -15,7 +15,10 @@ Deno.test({
   ignore: !canRun, // starts programs, and drives them by epoll
   async fn() {
     const program = new URL("../../bench/main.ts", import.meta.url).pathname;
-    const workloads = "turns64,in8,request50,echo50,connect,start,lib16,libask1";
+    const workloads = [
+      "turns64,in8,request50,echo50,connect,start,lib16,libask1",
+      "stored64,storedturns64,storedconsume,storedreplay",
+    ].join();
     const args = ["run", "-A", program, "--quick", "--against", "parley", "--only", workloads, "--json"];
     const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
     const said = new TextDecoder().decode(stderr);

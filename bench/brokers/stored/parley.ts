@@ -65,7 +65,7 @@ class Acks implements Receipts {
 }
 
 /** A consumer that acknowledges what has come once for each read, or a subscriber that reads from the first message. */
-class ParleyReader implements Reader {
+export class ParleyReader implements Reader {
   readonly #session = new ParleyClient();
   readonly #channel: string;
   readonly #messageBytes: number;

@@ -37,6 +37,7 @@ export function read(broker: Broker, { workload, port, pid }: Job<Read>): Result
     ? client.consume!(channels[0], payload, workload.window)
     : client.replay!(channels[0], payload);
   const reading = new Reading(port, reader);
+  reading.start();
   reading.until(Math.floor(stored * WARM_UP));
   const before = reader.received;
   const start = performance.now();
@@ -49,7 +50,7 @@ export function read(broker: Broker, { workload, port, pid }: Job<Read>): Result
 }
 
 /** A connection with a reader on it. */
-class Reading {
+export class Reading {
   readonly #socket: RawSocket;
   readonly #reader: Reader;
   readonly #poller = new Poller();
@@ -61,7 +62,11 @@ class Reading {
     this.#reader = reader;
     executeAll(this.#socket, reader.setUp());
     this.#poller.add(this.#socket, 0);
-    this.#socket.sendAll(reader.start());
+  }
+
+  /** Starts the delivery. */
+  start(): void {
+    this.#socket.sendAll(this.#reader.start());
   }
 
   /** Reads until `count` messages have come. */
