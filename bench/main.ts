@@ -92,7 +92,11 @@ async function run(
     date,
     machine,
     effort,
-    contenders: contenders.map(({ broker: { name, title, durability }, version }) => {
+    contenders: contenders.filter((contender) =>
+      workloads.some((workload) =>
+        contendersFor(workload).some(({ broker }) => broker.name === contender.broker.name)
+      )
+    ).map(({ broker: { name, title, durability }, version }) => {
       return { name, title, version, durability };
     }),
     rows: measured.map((workload) => makeRow(workload, first, builds.map(({ name }) => name))),
