@@ -90,6 +90,11 @@ export class Channel {
     return members;
   }
 
+  /** The sessions that are subscribed by name. */
+  *subscribers(): Iterable<Peer> {
+    for (const [peer, { subscribe }] of this.#subscribers ?? []) if (subscribe) yield peer;
+  }
+
   /** Adds a subscription by name, in place of an earlier one of the same session. */
   subscribe(subscription: Subscription): void {
     this.#source.routes.add(subscription); // before the other is removed: a member of a group keeps its turn

@@ -112,6 +112,7 @@ class Assembly implements Server {
   readonly #connections = new Set<Connection>();
   readonly #limiter: ConnectionLimiter;
   readonly #stored: StoredChannels | undefined;
+  readonly #control: { close(): Promise<void> } | undefined;
   #handshakes: TlsHandshakes | undefined;
   /** Connections that are only still there to be told that there is no place. */
   #rejectedConnections = 0;
@@ -157,6 +158,7 @@ class Assembly implements Server {
       uuid: () => crypto.randomUUID(),
     };
     this.#listeners = listenAll(hostname, port, this.#opener(certificate));
+    this.#control = this.#stored && opened?.control?.(this.#stored);
     this.#renewal = source && certificate && new Renewal(source, certificate, {
       renewed: (pair, details) => this.#renewed(pair, details),
       failed: (error) =>
@@ -273,6 +275,7 @@ class Assembly implements Server {
       this.#authService?.close(this.#limits.drainMs),
     ]);
     await this.#poll.close();
+    await this.#control?.close();
     await this.#stored?.close();
     this.#log.info("stopped");
   }

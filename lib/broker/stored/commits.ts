@@ -78,11 +78,6 @@ export class Commits {
     return this.#bytes;
   }
 
-  /** Whether nothing waits to be stored. */
-  get isSettled(): boolean {
-    return !this.#isBusy && !this.#isScheduled;
-  }
-
   /** Calls `waiter` once, when a commit has settled. */
   whenSettled(waiter: () => void): void {
     this.#waiters.add(waiter);
@@ -156,9 +151,14 @@ export class Commits {
     if (!isNothing(this.#others)) this.#schedule();
   }
 
-  /** Resolves once nothing waits to be stored. */
+  /** Resolves once what waits to be stored now has settled. */
   async settled(): Promise<void> {
-    while (!this.isSettled) await new Promise<void>((resolve) => this.whenSettled(resolve));
+    for (let left = Number(this.#isBusy) + Number(this.#isScheduled); left > 0; left--) await this.next();
+  }
+
+  /** Resolves once the next commit has settled. */
+  next(): Promise<void> {
+    return new Promise((resolve) => this.whenSettled(resolve));
   }
 
   #schedule(): void {

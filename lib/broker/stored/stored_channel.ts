@@ -4,6 +4,8 @@
  * @module
  */
 
+import { encodeControl } from "../../wire/control.ts";
+import { Type } from "../../wire/header.ts";
 import type { Peer } from "../peer.ts";
 import type { Member } from "../rotation.ts";
 import type { Announcement, Route } from "../route.ts";
@@ -23,6 +25,8 @@ export interface RoutedChannel {
   /** All of `announcements` are taken care of. */
   announced(): void;
   introduce(peer: Peer, wants: Member["wants"]): void;
+  /** The sessions that are subscribed by name. */
+  subscribers(): Iterable<Peer>;
 }
 
 /** What a stored channel needs of its server. */
@@ -134,6 +138,42 @@ export class StoredChannel implements GroupSource {
     this.#total.bytes += bytes - this.bytes;
     this.bytes = bytes;
     for (const consumer of this.consumers.values()) consumer.trimmed(first);
+  }
+
+  /**
+   * An operator has deleted the channel: its sequences begin anew under `epoch`. Its subscribers are told, its consumers
+   * end, and its producers must open it again.
+   */
+  restart(epoch: string): void {
+    this.epoch = epoch;
+    this.#total.bytes -= this.bytes;
+    this.first = 1;
+    this.last = this.bytes = 0;
+    this.isNew = true;
+    for (const consumer of this.consumers.values()) consumer.end();
+    this.consumers.clear();
+    for (const producer of this.producers.values()) producer.owner = undefined;
+    this.producers.clear();
+    this.sync();
+    const opened = {
+      channel: this.name,
+      number: this.number,
+      publish: false,
+      subscribe: true,
+      respond: false,
+    };
+    const frame = encodeControl({ type: Type.OPENED, channel: this.number }, {
+      ...opened,
+      ...this.description,
+    });
+    const told = new Set([...this.#routed?.subscribers() ?? [], ...this.#readers.keys()]);
+    for (const peer of told) peer.outbox.send(frame, 0, frame.length);
+    for (const { cursor } of [...this.#readers.values(), ...this.#groups.values()]) cursor.seek(1);
+  }
+
+  /** Whether a commit that is under way has messages of it. */
+  get isBeingStored(): boolean {
+    return this.unstoredCount > (this.tail?.count ?? 0);
   }
 
   /** The reader of a session that is subscribed, by name or pattern. */

@@ -137,6 +137,12 @@ export class StoredChannels implements StoredContext {
     return consumer;
   }
 
+  /** The consumer was deleted. */
+  forget(consumer: Consumer): void {
+    consumer.end();
+    this.#consumers.delete(consumer);
+  }
+
   /** How many producers there are, on all channels. */
   get producerCount(): number {
     let count = 0;
@@ -160,7 +166,7 @@ export class StoredChannels implements StoredContext {
     if (known !== undefined) return known;
     const policy = policyOf(this.#policies, name);
     if (policy === undefined) return undefined;
-    const { epoch } = this.#storageOf(policy);
+    const { epoch } = this.storageOf(policy);
     return this.#add({ name, number, epoch, first: 1, last: 0, bytes: 0 }, policy, true);
   }
 
@@ -186,20 +192,20 @@ export class StoredChannels implements StoredContext {
 
   /** What stores the messages of `channel`. */
   commitsOf(channel: StoredChannel): Commits {
-    return this.#storageOf(channel.policy).commits;
+    return this.storageOf(channel.policy).commits;
   }
 
   /** The sequence of the first message of `channel` that was stored at `time` or later. */
   findTime(channel: StoredChannel, time: number): Promise<number> {
-    return this.#storageOf(channel.policy).log.find(channel.number, time);
+    return this.storageOf(channel.policy).log.find(channel.number, time);
   }
 
   /** Why `count` messages of together `bytes` cannot be stored, if they cannot. */
   readonly refusal = (channel: StoredChannel, bytes: number, count: number): string | undefined =>
-    this.#storageOf(channel.policy).refusal(channel, bytes, count);
+    this.storageOf(channel.policy).refusal(channel, bytes, count);
 
   read(channel: StoredChannel, from: number, maxBytes: number): Promise<readonly StoredRun[]> {
-    return this.#storageOf(channel.policy).log.read(channel.number, from, maxBytes);
+    return this.storageOf(channel.policy).log.read(channel.number, from, maxBytes);
   }
 
   readFailed(channel: StoredChannel, reader: Pick<Cursor, "wake">, error: unknown): void {
@@ -242,7 +248,7 @@ export class StoredChannels implements StoredContext {
       const { value: channel, done } = this.#sweeping.next();
       if (done) return void (this.#sweeping = undefined);
       channel.rest();
-      this.#storageOf(channel.policy).trimOld(channel);
+      this.storageOf(channel.policy).trimOld(channel);
     }
   }
 
@@ -263,12 +269,13 @@ export class StoredChannels implements StoredContext {
     await Promise.all([this.#durable?.log.close(), this.#history?.log.close()]);
   }
 
-  #storageOf({ storage }: StoragePolicy): Storage {
+  /** The log that keeps what `policy` says. */
+  storageOf({ storage }: StoragePolicy): Storage {
     return (storage === "durable" ? this.#durable : this.#history)!;
   }
 
   #add(state: ChannelState, policy: StoragePolicy, isNew: boolean): StoredChannel {
-    const { total } = this.#storageOf(policy);
+    const { total } = this.storageOf(policy);
     const channel = new StoredChannel(state, policy, isNew, this, total);
     total.bytes += channel.bytes;
     this.#byName.set(channel.name, channel);
