@@ -140,6 +140,47 @@ export const CERTS: Program<typeof CERTS_OPTIONS> = {
   crossChecks: [],
 };
 
+/** The options of `parley-server store`. */
+export const STORE_OPTIONS = {
+  "store": flagOf(SERVER_OPTIONS.store),
+  "state": flagOf(SERVER_OPTIONS.state),
+  "from": {
+    kind: "integer",
+    range: [1, Number.MAX_SAFE_INTEGER],
+    only: ["flag"],
+    help: "show: the sequence to begin with; the oldest if left out",
+  },
+  "count": {
+    kind: "integer",
+    range: [1, Number.MAX_SAFE_INTEGER],
+    default: 10,
+    only: ["flag"],
+    help: "show: how many messages at most",
+  },
+  "before": {
+    kind: "integer",
+    range: [1, Number.MAX_SAFE_INTEGER],
+    only: ["flag"],
+    help: "purge: keep the messages from this sequence on",
+  },
+  "subject": {
+    kind: "string",
+    only: ["flag"],
+    placeholder: "NAME",
+    help: "consumer: whose consumer, if several subjects of tokens have one of that name",
+  },
+  "json": { kind: "boolean", default: false, only: ["flag"], help: "print one JSON object per line" },
+  "help": SERVER_OPTIONS.help,
+} as const satisfies Options;
+
+/** `parley-server store` for `loadConfig`. */
+export const STORE: Program<typeof STORE_OPTIONS> = {
+  options: STORE_OPTIONS,
+  knownElsewhere: variablesOfOthers(STORE_OPTIONS),
+  takesOperands: true,
+  crossChecks: [],
+};
+
 /** Variables that a command with the options `own` ignores: those of `parley-server` itself and of other programs. */
 function variablesOfOthers(own: Options): string[] {
   const settable = namesSetBy(own, "variable").map(formatName.variable);

@@ -38,7 +38,7 @@ import { TlsListener } from "../net/tls/listener.ts";
 import type { ServeOptions, Server } from "./api.ts";
 import { openAuthService } from "./auth.ts";
 import { listenAll } from "./listeners.ts";
-import { type OpenedStore, openStored } from "./stored.ts";
+import { closingIfItFails, type OpenedStore, openStored, settledWithin } from "./stored.ts";
 import { checkOptions, DEFAULT_HOSTNAME, insecurityOf, randomSessionId } from "./options.ts";
 import { SocketPoll } from "../net/poll.ts";
 import { PendingTotal } from "../net/pending_total.ts";
@@ -69,7 +69,8 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const source = certificateSource(options);
   const certificate = source && await inspect(await source.read());
   const opened = await openStored(options, limits, log);
-  const server = new Assembly({ ...options, log, limits, authService, source, certificate, opened });
+  const parts = { ...options, log, limits, authService, source, certificate, opened };
+  const server = await closingIfItFails(opened, () => new Assembly(parts));
   const insecurity = insecurityOf(options);
   if (insecurity !== undefined) log.warn(insecurity);
   return server;
@@ -284,10 +285,7 @@ class Assembly implements Server {
   async #storeWhatCame(): Promise<void> {
     if (this.#stored === undefined) return;
     for (const session of this.#sessions) session.stopReceiving();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const deadline = setTimeout(resolve, this.#limits.drainMs);
-    await Promise.race([this.#stored.settled(), promise]);
-    clearTimeout(deadline);
+    await settledWithin(this.#stored, this.#limits.drainMs);
   }
 
   /** Calls `#sweep` once a second; after a time in which this process was stopped, once what came meanwhile is read. */

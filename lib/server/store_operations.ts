@@ -8,7 +8,11 @@
 import { Buffer } from "node:buffer";
 import type { ConsumerName, ListedMessage, StoreOperator } from "../broker/stored/operator.ts";
 import { ParleyError } from "../errors.ts";
-import { backUpStore, type Findings, verifyStore } from "../store/maintenance.ts";
+import { backUp, type Findings, verify } from "../store/maintenance.ts";
+
+export type { ConsumerName, ListedChannel } from "../broker/stored/operator.ts";
+export type { Findings } from "../store/maintenance.ts";
+export { restoreStore } from "../store/restore.ts";
 
 /** A stored message as it crosses to the command. */
 export interface ShownMessage extends Omit<ListedMessage, "payload"> {
@@ -62,8 +66,8 @@ export function operationsOf({ operator, folder, progress, item }: StoreCall): S
     giveBack: ({ which, ...name }) => operator.giveBack(name, which),
     drop: ({ which, ...name }) => operator.drop(name, which),
     forget: (name) => operator.deleteConsumer(name),
-    verify: () => verifyStore(folder, progress),
-    backup: ({ file }) => backUpStore(folder, file),
+    verify: () => verify(folder, progress),
+    backup: ({ file }) => backUp(folder, file, progress),
   };
 }
 

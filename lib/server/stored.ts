@@ -7,8 +7,11 @@
 import type { StoredChannels } from "../broker/stored/stored_channels.ts";
 import type { StoragePolicy } from "../broker/stored/policy.ts";
 import type { StorageOptions } from "../broker/stored/storage.ts";
-import type { Limits } from "../limits.ts";
-import type { Log } from "../logging/log.ts";
+import { Router } from "../broker/router.ts";
+import type { StoreOperator } from "../broker/stored/operator.ts";
+import { WorkBudget } from "../broker/work_budget.ts";
+import { DEFAULT_LIMITS, type Limits, WORK_PER_TURN } from "../limits.ts";
+import { failure, type Log } from "../logging/log.ts";
 import type { ServeOptions } from "./api.ts";
 import { storagePolicies, storeFolder } from "./options.ts";
 
@@ -55,5 +58,58 @@ async function openDurable(
   return {
     durable: { log: await openSqliteLog(folder, { log }), maxBytes: storeBytes },
     control: (channels) => new ControlSocket({ operator: new StoreOperator(channels), folder }, log),
+  };
+}
+
+/** Makes what uses the logs. If that fails, because the address is taken, they are closed again. */
+export async function closingIfItFails<T>(opened: OpenedStore | undefined, make: () => T): Promise<T> {
+  try {
+    return make();
+  } catch (error) {
+    await Promise.all([opened?.durable?.log.close(), opened?.history?.log.close()]);
+    throw error;
+  }
+}
+
+/** Waits until everything that has come is stored, or `ms` milliseconds. */
+export async function settledWithin(channels: StoredChannels, ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const deadline = setTimeout(resolve, ms);
+  await Promise.race([channels.settled(), promise]);
+  clearTimeout(deadline);
+}
+
+/** A store that this process has opened for itself, because no server has it open. */
+export interface OfflineStore extends AsyncDisposable {
+  readonly operator: StoreOperator;
+}
+
+/**
+ * Opens the store in `folder`, without a server.
+ *
+ * @throws {ParleyError} `bad_argument` if there is none, or another process has it open
+ */
+export async function openOffline(folder: string, log: Log): Promise<OfflineStore> {
+  const [{ openSqliteLog }, { StoreOperator }, { StoredChannels }] = await Promise.all([
+    import("../store/sqlite_log.ts"),
+    import("../broker/stored/operator.ts"),
+    import("../broker/stored/stored_channels.ts"),
+  ]);
+  const durable = { log: await openSqliteLog(folder, { log }), maxBytes: Infinity };
+  const budget = new WorkBudget((error) => log.error("internal error", failure(error)), WORK_PER_TURN);
+  const now = () => performance.now();
+  const channels = new StoredChannels({
+    policies: [],
+    durable,
+    history: undefined,
+    budget,
+    now,
+    time: Date.now,
+    log,
+  });
+  new Router(DEFAULT_LIMITS, now, budget, durable.log.state.firstSession, channels);
+  return {
+    operator: new StoreOperator(channels),
+    [Symbol.asyncDispose]: () => channels.close(),
   };
 }

@@ -108,6 +108,8 @@ export class StoreOperator {
     if (!channel.isNew) storage.commits.deleteChannel(channel.number, epoch);
     storage.epoch = epoch;
     channel.restart(epoch);
+    channel.rest();
+    this.#channels.closed(channel);
     await storage.commits.settled();
   }
 

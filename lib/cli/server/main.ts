@@ -27,6 +27,7 @@ Usage: parley-server [OPTIONS]           serve until stopped (Ctrl-C, SIGTERM)
        parley-server config [OPTIONS]    print every option with its value and origin
        parley-server token COMMAND       issue, list, revoke and rotate tokens
        parley-server certs [OPTIONS]     make a certificate for TLS
+       parley-server store COMMAND       look at durable channels, back them up, manage consumers
 
 On 127.0.0.1 the server is open to every program on this machine. On any other address, such as --host
 0.0.0.0, it requires tokens and TLS: the first start makes keys and certificate, and prints a join link.
@@ -49,6 +50,7 @@ const COMMANDS: Readonly<Record<string, (sources: ConfigSources) => number | Pro
   config: configCommand,
   token: async (sources) => (await import("./token.ts")).tokenCommand(sources),
   certs: async (sources) => (await import("./certs.ts")).certsCommand(sources),
+  store: async (sources) => (await import("./store.ts")).storeCommand(sources),
 };
 
 /** Runs `parley-server ARGS`; resolves to the exit code. */
