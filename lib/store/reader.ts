@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { backup, type DatabaseSync, type StatementSync } from "node:sqlite";
 import { KEY_MS } from "../limits.ts";
 import { checksum, number, openToRead, prepared } from "./database.ts";
 
@@ -57,6 +57,9 @@ interface Entry {
 /** How many entries of the index are looked at together, at first and at most: runs are long or many. */
 const ENTRIES = 8;
 const MAX_ENTRIES = 512;
+
+/** More pages than a database has. */
+const MAX_PAGES = 0x7fff_ffff;
 
 /** Reads one database. */
 export class Reader {
@@ -168,8 +171,10 @@ export class Reader {
   }
 
   /** Copies the database as it is now into the file `path`, which must be empty. */
-  copy(path: string): void {
-    this.#database.prepare("VACUUM INTO ?").run(path);
+  async copy(path: string): Promise<void> {
+    // In one step, because another connection writes: in several it would begin anew with each commit. `VACUUM INTO`
+    // needs every permission.
+    await backup(this.#database, path, { rate: MAX_PAGES });
     using file = Deno.openSync(path);
     file.syncSync();
   }

@@ -54,9 +54,10 @@ function serve(served: Writer | Reader, done: (call: Call) => void = () => {}): 
 }
 
 /** Does what a call asks for, and posts its result. */
-function answer({ id }: Call, action: () => unknown): void {
+async function answer({ id }: Call, action: () => unknown): Promise<void> {
   try {
-    const value = action();
+    let value = action();
+    if (value instanceof Promise) value = await value;
     scope.postMessage({ id, value }, buffersOf(value));
   } catch (error) {
     const code = error instanceof ParleyError ? error.code : "internal";

@@ -31,16 +31,16 @@ siteTest(
     await using server = await site.serve("--durable", "d.>", "--store", `${site.path}/store`);
     await fill(server.port);
     const listed = await store(site, "list");
-    assertMatch(listed, /^d\.jobs  5 messages, \d+ bytes, sequences 1 to 5, /);
+    assertMatch(listed, /^d\.jobs {2}5 messages, \d+ bytes, sequences 1 to 5, /);
     assertStringIncludes(listed, "  producer import  5 stored\n");
-    assertMatch(listed, /  consumer billing  lag 3, at 2, 0 sessions, 2 set aside\n$/);
+    assertMatch(listed, / {2}consumer billing {2}lag 3, at 2, 0 sessions, 2 set aside\n$/);
     const [, message] = (await store(site, "show", "d.jobs", "--from", "2", "--count", "2")).trimEnd().split(
       "\n",
     );
-    assertMatch(message, /^3  \S+Z  from \d+  job 3\\x1b\[2J$/);
+    assertMatch(message, /^3 {2}\S+Z {2}from \d+ {2}job 3\\x1b\[2J$/);
     assertMatch(
       await store(site, "consumer", "set-aside", "d.jobs", "billing"),
-      /^1  delivered 1 times, .*\n2  /,
+      /^1 {2}delivered 1 times, .*\n2 {2}/,
     );
     assertEquals(
       await store(site, "consumer", "give-back", "d.jobs", "billing", "1"),
@@ -51,7 +51,7 @@ siteTest(
     assertStringIncludes(await store(site, "verify"), "the store is sound");
     await store(site, "backup", `${site.path}/copy.db`);
     assertEquals(await store(site, "purge", "d.jobs", "--before", "4"), "dropped 3 messages of d.jobs\n");
-    assertMatch(await store(site, "list"), /^d\.jobs  2 messages, \d+ bytes, sequences 4 to 5/);
+    assertMatch(await store(site, "list"), /^d\.jobs {2}2 messages, \d+ bytes, sequences 4 to 5/);
     const running = await site.server([
       "store",
       "restore",
@@ -64,7 +64,7 @@ siteTest(
     await server.stop();
 
     await store(site, "restore", `${site.path}/copy.db`);
-    assertMatch(await store(site, "list"), /^d\.jobs  5 messages, \d+ bytes, sequences 1 to 5/);
+    assertMatch(await store(site, "list"), /^d\.jobs {2}5 messages, \d+ bytes, sequences 1 to 5/);
     await store(site, "delete", "d.jobs");
     assertStringIncludes(await store(site, "list"), "nothing is stored");
   },
