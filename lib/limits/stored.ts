@@ -101,7 +101,7 @@ export const TRIMMED_BYTES_PER_COMMIT = 4 * MiB;
 export const STORE_TIDY_MS = 10;
 
 /** How long the lock of a store is waited for: the server before may be about to end. In milliseconds. */
-export const STORE_LOCK_WAIT_MS = 2_000;
+export const STORE_LOCK_WAIT_MS = 1_000;
 
 /** How long the end of a server waits for a store whose disk does not answer, in milliseconds. */
 export const STORE_CLOSE_MS = 5_000;

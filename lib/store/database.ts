@@ -16,6 +16,7 @@ export const DATABASE = "channels.db";
 const APPLICATION_ID = 0x50726c79;
 /** The version of {@linkcode SCHEMA}. */
 const SCHEMA_VERSION = 1;
+const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 
 /**
@@ -160,7 +161,16 @@ export function checksum(
 
 /** Whether `error` says that the disk, or what a process may write, is full. Then nothing of the commit was written. */
 export function isFull(error: unknown): boolean {
-  return ((error as { errcode?: number }).errcode ?? 0) % 256 === SQLITE_FULL;
+  return codeOf(error) === SQLITE_FULL;
+}
+
+/** Whether `error` says that a page of the database is damaged. */
+export function isCorrupt(error: unknown): boolean {
+  return codeOf(error) === SQLITE_CORRUPT;
+}
+
+function codeOf(error: unknown): number {
+  return ((error as { errcode?: number }).errcode ?? 0) % 256;
 }
 
 /** Prepares each of `statements`. */

@@ -190,7 +190,11 @@ export class Reader {
     try {
       return action();
     } finally {
-      this.#database.exec("COMMIT");
+      try {
+        this.#database.exec("COMMIT");
+      } catch {
+        // It says once more that a page is damaged, and ends the transaction all the same.
+      }
     }
   }
 

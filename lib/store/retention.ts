@@ -6,7 +6,7 @@
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { KEY_MS, TRIMMED_BYTES_PER_COMMIT, TRIMMED_ROWS_PER_COMMIT } from "../limits.ts";
-import { prepared } from "./database.ts";
+import { isCorrupt, prepared } from "./database.ts";
 import type { ChannelState, Commit, Committed } from "./shapes.ts";
 
 /** How much more may be removed in a step. */
@@ -20,6 +20,7 @@ const BUDGET: Budget = { rows: TRIMMED_ROWS_PER_COMMIT, bytes: TRIMMED_BYTES_PER
 /** The oldest run of a series. */
 interface Oldest {
   readonly id: number;
+  readonly series: number;
   readonly first: number;
   readonly count: number;
   readonly time: number;
@@ -29,6 +30,9 @@ interface Oldest {
 /** See the module's comment. Its methods are called in a transaction. */
 export class Retention {
   readonly #sql: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
+  /** By series, the last run that cannot be removed because its pages are damaged. */
+  readonly #stuck = new Map<number, number>();
+  #hasFoundStuck = false;
 
   constructor(database: DatabaseSync) {
     this.#sql = prepared(database, STATEMENTS);
@@ -84,12 +88,27 @@ export class Retention {
     return true;
   }
 
-  #oldest(series: number): Oldest | undefined {
-    return this.#sql.oldest.get(series) as unknown as Oldest | undefined;
+  /** Whether a run was in the way that will be passed over from now on: the transaction is worth another try. */
+  hasFoundStuck(): boolean {
+    const hasFound = this.#hasFoundStuck;
+    this.#hasFoundStuck = false;
+    return hasFound;
   }
 
-  #deleteRun({ id, size }: Oldest, budget: Budget): void {
-    this.#sql.deleteRun.run(id);
+  #oldest(series: number): Oldest | undefined {
+    return this.#sql.oldest.get(series, this.#stuck.get(series) ?? 0) as unknown as Oldest | undefined;
+  }
+
+  #deleteRun({ id, series, first, size }: Oldest, budget: Budget): void {
+    try {
+      this.#sql.deleteRun.run(id);
+    } catch (error) {
+      if (isCorrupt(error)) {
+        this.#stuck.set(series, first);
+        this.#hasFoundStuck = true;
+      }
+      throw error;
+    }
     budget.rows--;
     budget.bytes -= size;
   }
@@ -98,7 +117,8 @@ export class Retention {
 const STATEMENTS = {
   channel: "SELECT * FROM channels WHERE number = ?",
   shrink: "UPDATE channels SET first = ?, bytes = ? WHERE series = ?",
-  oldest: "SELECT rowid AS id, first, count, time, size FROM runs WHERE series = ? ORDER BY first LIMIT 1",
+  oldest:
+    "SELECT rowid AS id, series, first, count, time, size FROM runs WHERE series = ? AND first > ? ORDER BY first LIMIT 1",
   deleteRun: "DELETE FROM runs WHERE rowid = ?",
   deleted: "SELECT series FROM deleted LIMIT 1",
   deleteKeys:

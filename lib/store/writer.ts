@@ -116,6 +116,7 @@ export class Writer {
       return result;
     } catch (error) {
       this.#known.clear();
+      if (this.#retention.hasFoundStuck() && this.#isRolledBack()) return this.#transaction(write);
       if (!isFull(error) || !this.#isRolledBack()) this.#recover(error);
       throw error;
     }

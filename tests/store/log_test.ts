@@ -1,33 +1,27 @@
 /** One suite for both logs: what `lib/broker/stored/log.ts` promises. */
 
 import { assertEquals } from "@std/assert";
-import type { ChannelLog, Commit, StoredRun } from "../../lib/broker/stored/log.ts";
+import type * as broker from "../../lib/broker/stored/log.ts";
+import type { ChannelLog } from "../../lib/broker/stored/log.ts";
 import { KEY_MS } from "../../lib/limits.ts";
 import { openMemoryLog } from "../../lib/store/memory_log.ts";
+import type * as store from "../../lib/store/shapes.ts";
 import { openSqliteLog } from "../../lib/store/sqlite_log.ts";
 import { makeFolder } from "../harness/folder.ts";
+import { MAY_USE_FILES } from "../harness/permissions.ts";
 import { RecordedLog } from "../harness/recorded_log.ts";
+import { CHANNEL, NOTHING, ranges, run } from "./commits.ts";
 
-const NOTHING: Commit = {
-  time: 1000,
-  channels: [],
-  runs: [],
-  producers: [],
-  consumers: [],
-  deletedConsumers: [],
-  keys: [],
-  trims: [],
-  deletedChannels: [],
-};
-const CHANNEL = { name: "d.a", number: 7, epoch: "e", first: 1, last: 0, bytes: 0 };
+/** `true` if each of the two types can stand for the other. */
+type Same<A, B> = [A, B] extends [B, A] ? true : false;
 
-function run(first: number, count: number, size = count * 20) {
-  return { channel: 7, first, count, bytes: new Uint8Array(size).fill(first) };
-}
-
-function ranges(runs: readonly StoredRun[]): string[] {
-  return runs.map(({ first, count, bytes }) => `${first}+${count} ${bytes.length} ${bytes[0]}`);
-}
+/** The broker and the store declare the same shapes: neither may import the other. */
+export const SHAPES: [
+  Same<broker.Commit, store.Commit>,
+  Same<broker.Committed, store.Committed>,
+  Same<broker.LogState, store.LogState>,
+  Same<broker.StoredRun, store.StoredRun>,
+] = [true, true, true, true];
 
 /** Opens a log, and closes it and whatever it is in. */
 interface Opened extends AsyncDisposable {
@@ -52,9 +46,18 @@ async function sqlite(): Promise<Opened> {
 }
 
 for (const [name, open] of [["memory", memory], ["SQLite", sqlite]] as const) {
-  Deno.test(`${name}: runs are read in order, from the one that has the sequence`, async () => {
-    await using opened = await open();
-    const { log } = opened;
+  /** A test of the log; that on disk needs a folder. */
+  const test = (what: string, fn: (log: ChannelLog) => Promise<void>) =>
+    Deno.test({
+      name: `${name}: ${what}`,
+      ignore: name === "SQLite" && !MAY_USE_FILES,
+      async fn() {
+        await using opened = await open();
+        await fn(opened.log);
+      },
+    });
+
+  test("runs are read in order, from the one that has the sequence", async (log) => {
     await log.commit({ ...NOTHING, channels: [CHANNEL], runs: [run(1, 3), run(4, 1)] });
     await log.commit({ ...NOTHING, runs: [run(5, 10)] });
     assertEquals(ranges(await log.read(7, 1, 1000)), ["1+3 60 1", "4+1 20 4", "5+10 200 5"]);
@@ -65,9 +68,7 @@ for (const [name, open] of [["memory", memory], ["SQLite", sqlite]] as const) {
     assertEquals(ranges(await log.read(8, 1, 1000)), []);
   });
 
-  Deno.test(`${name}: trims drop by sequence, size and time, and the last message stays for its size`, async () => {
-    await using opened = await open();
-    const { log } = opened;
+  test("trims drop by sequence, size and time, and the last message stays for its size", async (log) => {
     await log.commit({ ...NOTHING, channels: [CHANNEL], runs: [run(1, 3), run(4, 3)] });
     await log.commit({ ...NOTHING, time: 2000, runs: [run(7, 3)] });
     const trim = async (first: number, bytes: number, before: number) => {
@@ -84,9 +85,7 @@ for (const [name, open] of [["memory", memory], ["SQLite", sqlite]] as const) {
     assertEquals(ranges(await log.read(7, 1, 1000)), []);
   });
 
-  Deno.test(`${name}: the first message that was stored at a time or later is found`, async () => {
-    await using opened = await open();
-    const { log } = opened;
+  test("the first message that was stored at a time or later is found", async (log) => {
     await log.commit({ ...NOTHING, time: 1000, channels: [CHANNEL], runs: [run(1, 3)] });
     await log.commit({ ...NOTHING, time: 2000, runs: [run(4, 3)] });
     const found: number[] = [];
@@ -94,9 +93,7 @@ for (const [name, open] of [["memory", memory], ["SQLite", sqlite]] as const) {
     assertEquals(found, [1, 1, 4, 4, 7]);
   });
 
-  Deno.test(`${name}: a key is known for 24 hours`, async () => {
-    await using opened = await open();
-    const { log } = opened;
+  test("a key is known for 24 hours", async (log) => {
     const now = Date.now();
     const keys = [{ channel: 7, key: "k", sequence: 1 }];
     await log.commit({ ...NOTHING, time: now - KEY_MS, channels: [CHANNEL], runs: [run(1, 1)], keys });
@@ -113,9 +110,7 @@ for (const [name, open] of [["memory", memory], ["SQLite", sqlite]] as const) {
     ]);
   });
 
-  Deno.test(`${name}: a channel that is deleted begins anew in the same commit`, async () => {
-    await using opened = await open();
-    const { log } = opened;
+  test("a channel that is deleted begins anew in the same commit", async (log) => {
     await log.commit({ ...NOTHING, channels: [CHANNEL], runs: [run(1, 3)] });
     await log.commit({
       ...NOTHING,
@@ -124,5 +119,28 @@ for (const [name, open] of [["memory", memory], ["SQLite", sqlite]] as const) {
       runs: [run(1, 1)],
     });
     assertEquals(ranges(await log.read(7, 1, 1000)), ["1+1 20 1"]);
+  });
+
+  test("what is trimmed within a run is not counted, and its row is read until all of it is dropped", async (log) => {
+    await log.commit({ ...NOTHING, channels: [CHANNEL], runs: [run(1, 10), run(11, 10)] });
+    const trims = [{ channel: 7, first: 5, bytes: Infinity, before: -Infinity }];
+    const { trimmed } = await log.commit({ ...NOTHING, trims });
+    assertEquals(trimmed, [{ number: 7, first: 5, bytes: 400 }]);
+    assertEquals(ranges(await log.read(7, 5, 1)), ["1+10 200 1"]);
+  });
+
+  test("more than one commit may drop is dropped by several, and sequences go on", async (log) => {
+    const runs = Array.from({ length: 600 }, (_, i) => run(1 + i, 1));
+    await log.commit({ ...NOTHING, channels: [CHANNEL], runs });
+    const trims = [{ channel: 7, first: 601, bytes: Infinity, before: -Infinity }];
+    while ((await log.commit({ ...NOTHING, trims })).hasMoreToTrim);
+    assertEquals(await log.read(7, 1, 1000), []);
+    await log.commit({ ...NOTHING, runs: [run(601, 1)] });
+    assertEquals(ranges(await log.read(7, 1, 1000)).map((range) => range.split(" ")[0]), ["601+1"]);
+  });
+
+  test("a run that was read says when it was stored", async (log) => {
+    await log.commit({ ...NOTHING, time: 2000, channels: [CHANNEL], runs: [run(1, 1)] });
+    assertEquals((await log.read(7, 1, 1))[0].time, 2000);
   });
 }
