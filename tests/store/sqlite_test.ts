@@ -180,9 +180,7 @@ test("a page that SQLite itself finds damaged costs the runs on it", async (fold
   const path = `${folder}/channels.db`;
   const bytes = Deno.readFileSync(path);
   // An overflow page begins with the number of the next one.
-  const at = bytes.findIndex((_, i) =>
-    i % 8192 === 0 && i > 0 && bytes[i + 4] === 4 && bytes[i + 5] === 4
-  );
+  const at = bytes.findIndex((_, i) => i % 8192 === 0 && i > 0 && bytes[i + 4] === 4 && bytes[i + 5] === 4);
   Deno.writeFileSync(path, bytes.fill(0xff, at, at + 4));
   await opened(folder, async ({ log }) => {
     assertEquals(ranges(await log.read(7, 1, 1e6)), ["1+3 20000 1", "7+3 20000 7"]);
