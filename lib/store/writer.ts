@@ -16,6 +16,7 @@ export class Writer {
   readonly #sql: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
   readonly #retention: Retention;
   readonly #path: string;
+  readonly #logBytes: number;
   readonly #failed: (problem: string) => void;
   /** The series of channels, by their numbers. */
   #known = new Map<number, number>();
@@ -26,8 +27,15 @@ export class Writer {
    * Opens the database at `path`, and makes it with `epoch` if it is not there.
    *
    * @param failed is told of an error of the disk, each time
+   * @param logBytes how long the write-ahead log becomes before it is emptied
    */
-  constructor(path: string, epoch: string, failed: (problem: string) => void) {
+  constructor(
+    path: string,
+    epoch: string,
+    failed: (problem: string) => void,
+    logBytes: number = STORE_WAL_PAGES * STORE_PAGE_BYTES,
+  ) {
+    this.#logBytes = logBytes;
     this.#path = path;
     this.#failed = failed;
     this.#database = openToWrite(path);
@@ -88,7 +96,7 @@ export class Writer {
 
   /** Empties the log once it has become long. To be called when no commit waits for it. */
   checkpoint(): void {
-    if (this.#written < STORE_WAL_PAGES * STORE_PAGE_BYTES) return;
+    if (this.#written < this.#logBytes) return;
     this.#written = 0;
     try {
       checkpoint(this.#database, "PASSIVE");
