@@ -182,9 +182,9 @@ class CrashTest implements AsyncDisposable {
     const worker = this.#workers[index]!;
     this.#assertRuns(worker);
     this.#clientKills++;
-    await worker[Symbol.asyncDispose]();
-    for (const { facts } of worker.roles) facts.read();
+    await worker.end();
     this.#startWorker(index);
+    await worker[Symbol.asyncDispose]();
   }
 
   #assertRuns({ program, code }: Worker): void {
@@ -221,8 +221,7 @@ class CrashTest implements AsyncDisposable {
     while (!this.#isComplete() && performance.now() < deadline) await sleep(POLL_MS);
     for (const worker of workers) {
       this.#assertRuns(worker);
-      await worker[Symbol.asyncDispose]();
-      for (const { facts } of worker.roles) facts.read();
+      await worker.end();
     }
     this.#lookForErrors(this.#server!);
     await this.#server!.stop();
@@ -242,6 +241,7 @@ class CrashTest implements AsyncDisposable {
   /** Starts the server once more, in order, and reads all that is stored. */
   async #read(): Promise<void> {
     await this.#server!.stop();
+    await this.#server![Symbol.asyncDispose]();
     await this.#startServer();
     for (const [channel, history] of this.#histories) {
       using client = await WireClient.connect(this.#port);
@@ -276,8 +276,15 @@ class Worker implements AsyncDisposable {
     this.program.status.then(({ code }) => this.code = code);
   }
 
+  /** Kills it, and reads the last of its facts. */
+  async end(): Promise<void> {
+    await this.program[Symbol.asyncDispose]();
+    for (const { facts } of this.roles) facts.read();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.program[Symbol.asyncDispose]();
+    for (const { facts } of this.roles) facts.close();
   }
 }
 
