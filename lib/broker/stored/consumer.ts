@@ -6,7 +6,7 @@
  * @module
  */
 
-import { CONSUMER_STATE_MS, REDELIVERY_GRAIN_MS } from "../../limits.ts";
+import { CONSUMER_STATE_MS } from "../../limits.ts";
 import type { Peer } from "../peer.ts";
 import { ConsumerAccount } from "./consumer_account.ts";
 import type {
@@ -41,8 +41,7 @@ export class Consumer implements CursorReceiver {
   #isPaused: boolean;
   #isEnded = false;
   /** What was last handed out to be stored. */
-  #storedPosition = -1;
-  #storedSetAside: readonly SetAside[] | undefined;
+  #stored: ConsumerState | undefined;
   /** When the state is to be stored. */
   #storeAt = Infinity;
 
@@ -60,7 +59,7 @@ export class Consumer implements CursorReceiver {
       mayDeliver: () => this.#mayDeliver,
       until: () => this.#until(),
       lose: (from, to) => {
-        account.lost += account.backlog.lose(from, to);
+        account.lose(from, to);
         this.#storeSoon();
       },
       done: () => this.#goOn(),
@@ -133,7 +132,7 @@ export class Consumer implements CursorReceiver {
     const member = this.#account.members.get(peer);
     if (member === undefined) return;
     this.#spend(member);
-    const time = inGrains(this.#context.now() + delayMs);
+    const time = this.#timer.timeAfter(delayMs);
     if (!this.#account.nak(member, sequence, delayMs, time)) return;
     this.#timer.arm(this.#account.backlog.delayed.earliest);
     this.#progress();
@@ -183,7 +182,7 @@ export class Consumer implements CursorReceiver {
   sweep(now: number): void {
     this.#ahead.sweep();
     this.#redelivery.sweep();
-    this.#tick(now);
+    this.#timer.check(now);
   }
 
   /** Retention removed what comes before `first`. What was not dealt with is lost to the consumer. */
@@ -220,12 +219,12 @@ export class Consumer implements CursorReceiver {
 
   /** An operator has messages delivered again that were set aside. Returns how many. */
   giveBack(which: Which): number {
-    return this.#operated(this.#account.backlog.giveBack(...rangeOf(which), this.#account.next));
+    return this.#operated(this.#account.backlog.giveBack(which, this.#account.next));
   }
 
   /** An operator gives up messages that were set aside. Returns how many. */
   drop(which: Which): number {
-    return this.#operated(this.#account.backlog.drop(...rangeOf(which), this.#account.next));
+    return this.#operated(this.#account.backlog.drop(which, this.#account.next));
   }
 
   /** The channel was deleted, or the consumer: it does nothing any more. */
@@ -240,11 +239,9 @@ export class Consumer implements CursorReceiver {
   /** What is to be stored of it. */
   takeState(): ConsumerState {
     const { position, backlog } = this.#account;
-    const { stored } = backlog;
-    this.#storedPosition = position;
-    this.#storedSetAside = stored;
-    const { number } = this.#source;
-    return { channel: number, consumer: this.key, position, isPaused: this.#isPaused, setAside: stored };
+    const { number: channel } = this.#source;
+    const { key: consumer } = this;
+    return this.#stored = { channel, consumer, position, isPaused: this.#isPaused, setAside: backlog.stored };
   }
 
   get #mayDeliver(): boolean {
@@ -253,7 +250,7 @@ export class Consumer implements CursorReceiver {
 
   /** When what is sent now is to be delivered again. */
   #until(): number {
-    const until = inGrains(this.#context.now() + this.#ackMs);
+    const until = this.#timer.timeAfter(this.#ackMs);
     this.#timer.arm(until);
     return until;
   }
@@ -269,7 +266,7 @@ export class Consumer implements CursorReceiver {
     const next = this.#account.expire(now);
     if (this.#storeAt <= now) {
       const { position, backlog } = this.#account;
-      if (position !== this.#storedPosition || backlog.stored !== this.#storedSetAside) this.#store();
+      if (position !== this.#stored?.position || backlog.stored !== this.#stored.setAside) this.#store();
       else this.#storeAt = Infinity;
     }
     this.#timer.arm(Math.min(next, this.#storeAt));
@@ -302,18 +299,8 @@ export class Consumer implements CursorReceiver {
   }
 
   /** Counts work: of a list with many ranges, a part is moved when one is split. */
-  #spend({ firsts, agains }: ConsumerMember): void {
-    const { due, delayed, setAside } = this.#account.backlog;
-    const spans = firsts.length + agains.length + due.length + delayed.length + setAside.length;
+  #spend(member: ConsumerMember): void {
+    const spans = member.ranges + this.#account.backlog.ranges;
     if (spans >= SPANS_PER_UNIT) this.#context.budget.spend(Math.floor(spans / SPANS_PER_UNIT));
   }
-}
-
-/** A time that many messages have in common. */
-function inGrains(ms: number): number {
-  return Math.ceil(ms / REDELIVERY_GRAIN_MS) * REDELIVERY_GRAIN_MS;
-}
-
-function rangeOf(which: Which): [from: number, to: number] {
-  return which === "all" ? [0, Infinity] : [which, which];
 }

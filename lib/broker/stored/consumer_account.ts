@@ -143,6 +143,11 @@ export class ConsumerAccount {
     this.next = sequence;
   }
 
+  /** Messages that were delivered are damaged, or stored no longer. */
+  lose(from: number, to: number): void {
+    this.lost += this.backlog.lose(from, to);
+  }
+
   /** It begins anew after `position`. What is set aside stays so. */
   reset(position: number): void {
     for (const member of this.members.all) {

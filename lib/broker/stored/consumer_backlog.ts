@@ -6,7 +6,8 @@
  */
 
 import { MAX_DELAYED, MAX_SET_ASIDE } from "../../limits.ts";
-import { Spans } from "./consumer_spans.ts";
+import type { Which } from "./consumer_context.ts";
+import { type SpanReceiver, Spans } from "./consumer_spans.ts";
 import type { SetAside } from "./log.ts";
 
 /** See the module's comment. */
@@ -41,6 +42,11 @@ export class ConsumerBacklog {
   /** Whether it has as much as it may, so that nothing should be delivered. */
   get isFull(): boolean {
     return this.delayed.count >= MAX_DELAYED || this.setAside.count >= MAX_SET_ASIDE;
+  }
+
+  /** How many ranges it has. */
+  get ranges(): number {
+    return this.due.length + this.delayed.length + this.setAside.length;
   }
 
   /** The lowest sequence from `sequence` on that is to be delivered again, now or later. */
@@ -100,10 +106,13 @@ export class ConsumerBacklog {
     if (this.givenBack.extract(from, to) > 0) this.#list = undefined;
   };
 
-  /** Delivers messages that were set aside again, at once. Returns how many. */
-  giveBack(from: number, to: number, next: number): number {
-    this.#list = undefined;
-    return this.setAside.extract(from, to, (from, to, deliveries, since) => {
+  /**
+   * Messages that were set aside are to be delivered again, at once. Returns how many.
+   *
+   * @param next the first message that was not delivered yet
+   */
+  giveBack(which: Which, next: number): number {
+    return this.#take(which, (from, to, deliveries, since) => {
       const end = Math.min(to, next - 1);
       if (from > end) return; // it will be delivered with what was not delivered yet
       this.due.add(from, end, deliveries, 0, 0);
@@ -111,10 +120,9 @@ export class ConsumerBacklog {
     });
   }
 
-  /** Gives up messages that were set aside. Returns how many. */
-  drop(from: number, to: number, next: number): number {
-    this.#list = undefined;
-    return this.setAside.extract(from, to, (from, to) => {
+  /** Gives up messages that were set aside. Returns how many. See {@linkcode giveBack}. */
+  drop(which: Which, next: number): number {
+    return this.#take(which, (from, to) => {
       if (to >= next) this.#dropped.add(Math.max(from, next), to, 0, 0, 0);
     });
   }
@@ -156,6 +164,12 @@ export class ConsumerBacklog {
     const list: SetAside[] = [];
     this.setAside.forEach(appendTo(list));
     return list;
+  }
+
+  #take(which: Which, receive: SpanReceiver): number {
+    this.#list = undefined;
+    if (which === "all") return this.setAside.extract(0, Infinity, receive);
+    return this.setAside.extract(which, which, receive);
   }
 
   #setAsideAtLimit(from: number, to: number, deliveries: number, owner: number): boolean {

@@ -41,6 +41,11 @@ export class ConsumerMember {
     return this.firsts.count + this.agains.count;
   }
 
+  /** How many ranges they are. */
+  get ranges(): number {
+    return this.firsts.length + this.agains.length;
+  }
+
   /** How many messages it may be sent now. */
   get free(): number {
     if (this.#isWaiting || this.peer.isEnded) return 0;

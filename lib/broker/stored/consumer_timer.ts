@@ -5,6 +5,7 @@
  */
 
 import { MAX_TIMER_MS } from "../../deadline.ts";
+import { DEADLINE_CONFIRM_MS, REDELIVERY_GRAIN_MS } from "../../limits.ts";
 
 /** Clock and timers. */
 export interface TimerContext {
@@ -14,6 +15,9 @@ export interface TimerContext {
   after(ms: number, call: () => void): () => void;
 }
 
+/** A consumer is looked at once a second. If it was not for so long, the process was stopped, in milliseconds. */
+const STOPPED_MS = 3000;
+
 /** See the module's comment. */
 export class ConsumerTimer {
   readonly #context: TimerContext;
@@ -21,11 +25,20 @@ export class ConsumerTimer {
   #at = Infinity;
   #cancel: (() => void) | undefined;
   #isStopped = false;
+  #checkedAt: number;
+  /** Until then nothing is done: ACKs that came while the process was stopped are read first. */
+  #notBefore = 0;
 
   /** @param tick is called when a time has come, and must arm the timer again for those that are left */
   constructor(context: TimerContext, tick: (now: number) => void) {
     this.#context = context;
     this.#tick = tick;
+    this.#checkedAt = context.now();
+  }
+
+  /** The time in `ms` milliseconds, or a little later, so that many messages have it in common. */
+  timeAfter(ms: number): number {
+    return Math.ceil((this.#context.now() + ms) / REDELIVERY_GRAIN_MS) * REDELIVERY_GRAIN_MS;
   }
 
   /** Sees to it that `tick` is called at `at`, or before. */
@@ -37,6 +50,14 @@ export class ConsumerTimer {
     this.#cancel = this.#context.after(ms, this.#fire);
   }
 
+  /** Calls `tick`. To be called once a second. */
+  check(now: number): void {
+    if (now - this.#checkedAt > STOPPED_MS) this.#notBefore = now + DEADLINE_CONFIRM_MS;
+    this.#checkedAt = now;
+    if (now < this.#notBefore) this.arm(this.#notBefore);
+    else this.#tick(now);
+  }
+
   /** Ends it. */
   stop(): void {
     this.#isStopped = true;
@@ -46,6 +67,6 @@ export class ConsumerTimer {
   readonly #fire = () => {
     this.#at = Infinity;
     this.#cancel = undefined;
-    this.#tick(this.#context.now());
+    this.check(this.#context.now());
   };
 }

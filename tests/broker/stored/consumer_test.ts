@@ -124,6 +124,19 @@ Deno.test("a message that is not acknowledged in time is delivered again, with i
   assertEquals([ada.read(), harness.consumer.stats.position], ["", 3]);
 });
 
+Deno.test("after the process was stopped, ACKs that came meanwhile are read before anything is delivered again", async () => {
+  const harness = new ConsumerHarness({ stored: 2 });
+  const ada = await harness.open(1, { ackSeconds: 2 });
+  ada.read();
+  harness.now += 60_000;
+  await harness.pass(10);
+  harness.consumer.ackRange(ada, 1, 1);
+  await harness.pass(30);
+  assertEquals(ada.read(), "");
+  await harness.pass(20);
+  assertEquals(ada.read(), "2×1");
+});
+
 Deno.test("the time of a delivery is that of the OPEN before it", async () => {
   const harness = new ConsumerHarness({ stored: 1 });
   const ada = await harness.open(1, { ackSeconds: 10 });
