@@ -63,7 +63,7 @@ export class Consumer implements CursorReceiver {
         this.#storeSoon();
       },
       done: () => this.#goOn(),
-      failed: (error) => source.readFailed(error, this.cursor),
+      failed: (error) => source.readFailed(error, { wake: this.#goOn }),
     });
     this.#timer = new ConsumerTimer(context, (now) => this.#tick(now));
     if (!isNew) return;
@@ -185,10 +185,12 @@ export class Consumer implements CursorReceiver {
     this.#timer.check(now);
   }
 
-  /** Retention removed what comes before `first`. What was not dealt with is lost to the consumer. */
+  /**
+   * Retention removed what comes before `first`. What was not dealt with is lost to the consumer. Nothing need be stored:
+   * a consumer begins with what is there.
+   */
   trimmed(first: number): void {
     if (this.#account.trimmed(first)) this.cursor.seek(first);
-    this.#storeSoon();
     this.#goOn();
   }
 

@@ -43,8 +43,8 @@ export class ReadAhead implements CursorSource {
     return this.#source.live;
   }
 
-  readFailed(error: unknown, cursor: Cursor): void {
-    this.#source.readFailed(error, cursor);
+  readFailed(error: unknown, reader: Pick<Cursor, "wake">): void {
+    this.#source.readFailed(error, reader);
   }
 
   /** The kept run that has the message `sequence`, or the first one after it; `undefined` if that must be read. */
@@ -81,7 +81,7 @@ export class ReadAhead implements CursorSource {
 
   /** Drops what was not used since the last call. To be called once a second. */
   sweep(): void {
-    if (!this.#isUsed) this.drop();
+    if (!this.#isUsed && this.#runs.length > 0) this.drop();
     this.#isUsed = false;
   }
 

@@ -50,12 +50,10 @@ export class ConsumerTimer {
     this.#cancel = this.#context.after(ms, this.#fire);
   }
 
-  /** Calls `tick`. To be called once a second. */
+  /** Notices whether the process was stopped. To be called once a second. */
   check(now: number): void {
     if (now - this.#checkedAt > STOPPED_MS) this.#notBefore = now + DEADLINE_CONFIRM_MS;
     this.#checkedAt = now;
-    if (now < this.#notBefore) this.arm(this.#notBefore);
-    else this.#tick(now);
   }
 
   /** Ends it. */
@@ -67,6 +65,9 @@ export class ConsumerTimer {
   readonly #fire = () => {
     this.#at = Infinity;
     this.#cancel = undefined;
-    this.check(this.#context.now());
+    const now = this.#context.now();
+    this.check(now);
+    if (now < this.#notBefore) this.arm(this.#notBefore);
+    else this.#tick(now);
   };
 }

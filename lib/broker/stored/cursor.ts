@@ -34,8 +34,8 @@ export interface CursorSource {
   sync?(): void;
   /** See `ChannelLog.read`. */
   read(from: number, maxBytes: number): Promise<readonly StoredRun[]>;
-  /** Reading failed. `cursor` must be woken again, or stopped. */
-  readFailed(error: unknown, cursor: Cursor): void;
+  /** Reading failed. `reader` must be woken again after a while. */
+  readFailed(error: unknown, reader: Pick<Cursor, "wake">): void;
 }
 
 /** A place in a stored channel. */

@@ -40,7 +40,7 @@ export interface StoredContext {
   /** See `ChannelLog.read`. */
   read(channel: StoredChannel, from: number, maxBytes: number): Promise<readonly StoredRun[]>;
   /** Reading failed. The cursor is woken again after a while. */
-  readFailed(channel: StoredChannel, cursor: Cursor, error: unknown): void;
+  readFailed(channel: StoredChannel, reader: Pick<Cursor, "wake">, error: unknown): void;
 }
 
 /** What OPENED says of a stored channel. */
@@ -254,8 +254,8 @@ export class StoredChannel implements GroupSource {
     return this.#context.read(this, from, maxBytes);
   }
 
-  readFailed(error: unknown, cursor: Cursor): void {
-    this.#context.readFailed(this, cursor, error);
+  readFailed(error: unknown, reader: Pick<Cursor, "wake">): void {
+    this.#context.readFailed(this, reader, error);
   }
 
   session(number: number): Peer | undefined {

@@ -83,8 +83,8 @@ export class FakeSource implements CursorSource {
   reads = 0;
   /** What reading fails with, until it is `undefined` again. */
   error: Error | undefined;
-  /** Cursors whose reading failed. */
-  readonly failed: Cursor[] = [];
+  /** What is to be woken because its reading failed. */
+  readonly failed: Pick<Cursor, "wake">[] = [];
 
   async read(from: number, maxBytes: number): Promise<readonly StoredRun[]> {
     this.reads++;
@@ -104,9 +104,9 @@ export class FakeSource implements CursorSource {
   /** What went wrong besides: an assertion that failed while messages were delivered. */
   broken: unknown;
 
-  readFailed(error: unknown, cursor: Cursor): void {
+  readFailed(error: unknown, reader: Pick<Cursor, "wake">): void {
     if (error !== this.error) this.broken ??= error;
-    this.failed.push(cursor);
+    this.failed.push(reader);
   }
 
   /** Stores a run of `count` messages. */
@@ -222,6 +222,7 @@ export class ConsumerHarness {
       if (this.now >= this.#sweptAt + 1000) {
         this.#sweptAt = this.now;
         this.consumer.sweep(this.now);
+        for (const reader of this.source.failed.splice(0)) reader.wake();
       }
       await this.settle();
     }
