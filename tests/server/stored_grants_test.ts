@@ -78,3 +78,23 @@ Deno.test({
     await ada.refused("fenced");
   },
 });
+
+Deno.test({
+  name: "the names of consumers belong to the subject of the token",
+  ignore: !MAY_USE_FILES,
+  async fn() {
+    await using desk = await start();
+    const grants = { publish: [">"], subscribe: [">"] };
+    using ada = await desk.client("Ada", grants);
+    using grace = await desk.client("Grace", grants);
+    const { number } = await ada.open("d.a", { consumer: "billing" });
+    await ada.send(ada.message(number, "one"));
+    assertEquals(await ada.stored(1), ["at 1", "1 one"]);
+    await grace.open("d.a", { consumer: "billing" });
+    assertEquals(await grace.stored(1), ["at 1", "1 one"]);
+    using again = await desk.client("Ada", grants);
+    await again.open("d.a", { consumer: "billing" });
+    ada.close();
+    assertEquals(await again.stored(1), ["at 1 again 1", "1 one"]);
+  },
+});
