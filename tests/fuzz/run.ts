@@ -43,11 +43,12 @@ const P99_MS = 2_000;
 
 /**
  * How much the peak memory may exceed the memory before the attacks, in bytes. Up to 1 MiB may be pending for each
- * connection, the free buffers take 22 MiB, 16 MiB may wait to be stored and as much is being stored, and the rest allows
- * for garbage that has not been collected.
+ * connection, and as much is read for it of each of the two durable channels. The free buffers take 22 MiB, 16 MiB may wait
+ * to be stored, and as much is being stored, in this thread and in the one that writes. The rest allows for garbage that
+ * has not been collected.
  */
 export function memoryBound(connections: number): number {
-  return (192 + 2 * connections) * MiB;
+  return (256 + 4 * connections) * MiB;
 }
 
 /** A value before and after the attacks. */
