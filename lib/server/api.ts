@@ -65,7 +65,7 @@ export interface StoredChannelOptions {
   /** How many messages are kept, from 1 on. Default: 10,000 of a channel with history, no bound of a durable one. */
   readonly maxMessages?: number;
   /**
-   * What happens at these bounds and at those of all channels: the oldest messages of the channel go, or new ones are
+   * What happens at these bounds: the oldest messages of the channel go, or new ones are
    * refused as `not_stored`. Default: `refuse` for a durable channel with neither `maxBytes`
    * nor `maxMessages`, so that nothing is lost unasked; else `drop-old`.
    */

@@ -186,3 +186,43 @@ Deno.test("history has no receipts, producers or consumers", async () => {
     await ada.refused("not_durable");
   }
 });
+
+Deno.test("if all history is full, the channels that take most of it make room for the others", async () => {
+  await using server = await serve({
+    port: 0,
+    stored: [policy("h.>")],
+    limits: { historyBytes: 64 * 1024 },
+  });
+  using ada = await RawClient.greet(server);
+  const [large, small] = [await ada.openToPublish("h.large"), await ada.openToPublish("h.small")];
+  await ada.send(ada.message(small, "the first"));
+  await ada.barrier();
+  const payload = new Uint8Array(1000);
+  for (let i = 0; i < 100; i++) {
+    await ada.send(ada.message(large, payload));
+    assertEquals(await ada.barrier(), []); // taken
+  }
+  await ada.send(ada.message(small, "the second"));
+  assertEquals(await ada.barrier(), []);
+  const { first = 0, last = 0 } = await ada.open("h.large", { subscribe: false });
+  assert(last === 100 && first > 1 && last - first > 20, `${first} to ${last}`);
+  using grace = await RawClient.greet(server);
+  await grace.open("h.small", { from: "all" });
+  assertEquals(await grace.stored(2), ["at 1", "1 the first", "2 the second"]);
+});
+
+Deno.test("what all history takes is bounded, however many channels it has", async () => {
+  await using server = await serve({
+    port: 0,
+    stored: [policy("h.>")],
+    limits: { historyBytes: 64 * 1024 },
+  });
+  using ada = await RawClient.greet(server);
+  const payload = new Uint8Array(1000); // the last message of each channel stays
+  let refused = 0;
+  for (let i = 0; i < 100; i++) {
+    await ada.send(ada.message(await ada.openToPublish(`h.${i}`), payload));
+    refused += (await ada.barrier()).length;
+  }
+  assertEquals(refused, 100 - Math.floor(64 * 1024 * 1.25 / 1016));
+});

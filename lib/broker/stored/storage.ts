@@ -6,6 +6,7 @@
 
 import { Commits } from "./commits.ts";
 import type { ChannelLog, Committed, Trim } from "./log.ts";
+import { SharedRoom } from "./shared_room.ts";
 import type { StoredChannel } from "./stored_channel.ts";
 
 /** A log, and the most that all of its channels may take, in bytes. */
@@ -20,11 +21,21 @@ export interface StorageEvents {
   readonly time: () => number;
   /** The stored channel of that number. */
   find(number: number): StoredChannel | undefined;
+  /**
+   * All channels, if those of this storage make room for each other when it is full. Without it, no channel loses messages
+   * because of others, and new ones are refused.
+   */
+  readonly all?: () => Iterable<StoredChannel>;
   /** Nothing of a commit was stored. */
   failed(error: unknown): void;
   /** Something threw that must not, which is a bug. */
   broken(error: unknown): void;
 }
+
+/** How far a storage whose channels share it may exceed its limit, as a share of it. */
+const MAX_SHARED_EXCESS = 1 / 4;
+/** How much becomes free at once in such a storage, as a share of its limit, besides what is needed. */
+const SHARED_STEP = 1 / 16;
 
 /** See the module's comment. */
 export class Storage {
@@ -36,12 +47,14 @@ export class Storage {
   epoch: string;
   readonly #maxBytes: number;
   readonly #time: () => number;
+  readonly #shared: SharedRoom | undefined;
 
-  constructor({ log, maxBytes }: StorageOptions, { time, find, failed, broken }: StorageEvents) {
+  constructor({ log, maxBytes }: StorageOptions, { time, find, all, failed, broken }: StorageEvents) {
     this.log = log;
     this.epoch = log.state.epoch;
     this.#maxBytes = maxBytes;
     this.#time = time;
+    this.#shared = all && new SharedRoom(all);
     this.commits = new Commits(log, {
       time,
       find,
@@ -50,6 +63,7 @@ export class Storage {
       trim: (channel, count, bytes) => this.#trim(channel, count, bytes),
       trimmed: (channels: Committed["trimmed"]) => {
         for (const { number, first, bytes } of channels) find(number)?.trimmed(first, bytes);
+        this.#shared?.committed();
       },
     });
   }
@@ -67,6 +81,9 @@ export class Storage {
     }
     const excess = this.#excess + bytes;
     if (excess <= 0) return undefined;
+    // What makes room takes a moment, and the last message of each channel always stays.
+    const limit = this.#maxBytes * MAX_SHARED_EXCESS;
+    if (this.#shared !== undefined && policy.full === "drop-old" && excess <= limit) return undefined;
     // Others' messages do not go for those of this channel.
     if (policy.full === "drop-old" && channel.bytes + unstoredBytes > excess) return undefined;
     return `${this.#maxBytes} bytes are stored, the limit of the whole store`;
@@ -86,10 +103,21 @@ export class Storage {
   #trim(channel: StoredChannel, count: number, bytes: number): Trim | undefined {
     const { maxMessages, maxBytes } = channel.policy;
     const first = Math.max(channel.first, channel.last + count - maxMessages + 1);
-    const excess = this.#excess;
-    const keep = Math.min(maxBytes, excess > 0 ? channel.bytes + bytes - excess : Infinity);
+    const keep = Math.min(maxBytes, this.#roomFor(channel, bytes));
     if (first === channel.first && channel.bytes + bytes <= keep) return undefined;
     return this.#trimOf(channel, first, Math.max(0, keep));
+  }
+
+  /** How many bytes `channel` may keep, `bytes` new ones included, so that all channels together keep to the limit. */
+  #roomFor(channel: StoredChannel, bytes: number): number {
+    const excess = this.#excess;
+    if (this.#shared === undefined) return excess > 0 ? channel.bytes + bytes - excess : Infinity;
+    if (excess > 0) {
+      for (const other of this.#shared.make(excess + this.#maxBytes * SHARED_STEP)) {
+        this.commits.trim(this.#trimOf(other, other.first, this.#shared.keepOf(other)));
+      }
+    }
+    return this.#shared.keepOf(channel);
   }
 
   #trimOf({ number, policy }: StoredChannel, first: number, bytes: number): Trim {

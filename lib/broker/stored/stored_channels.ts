@@ -82,7 +82,7 @@ export class StoredChannels implements StoredContext {
       broken: (error: unknown) => log.error("internal error", failure(error)),
     };
     this.#durable = durable && new Storage(durable, events);
-    this.#history = history && new Storage(history, events);
+    this.#history = history && new Storage(history, { ...events, all: () => this.#byName.values() });
     for (const state of durable?.log.state.channels ?? []) {
       // What is stored stays stored if the configuration no longer says so, until an operator deletes it.
       const policy = policyOf(policies, state.name);
