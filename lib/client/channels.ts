@@ -135,6 +135,16 @@ export class Channels {
     }
   }
 
+  /** Where the next session goes on in the stored channels that only `pattern` is subscribed to. */
+  *coveredPlaces(pattern: string): Iterable<[name: string, place: Place]> {
+    for (const [id, { epoch, next }] of this.#positions) {
+      const name = this.#names.get(id);
+      if (name === undefined || next === 0 || !covers(pattern, name)) continue;
+      const channel = this.#byName.get(name);
+      if (channel === undefined || channel.subscriptions.size === 0) yield [name, { epoch, next }];
+    }
+  }
+
   /** Where this session is in a stored channel. */
   positionOf(channelId: number): Position | undefined {
     return this.#positions.get(channelId);

@@ -118,7 +118,7 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
     const subscription = new ClientSubscription(name, options, this.backlog, async (ended) => {
       if (line === undefined) return;
       line.subscriptions.delete(ended);
-      if (![...line.subscriptions].some(({ channel }) => channel === name)) line.places.delete(name);
+      line.renewal.ended(name);
       await line.current?.unsubscribe(ended);
       if (this.#further.has(line) && line.subscriptions.size === 0) await line.close("no more subscriptions");
     });

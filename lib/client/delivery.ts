@@ -15,6 +15,7 @@ import type { ClientConnection } from "./client_connection.ts";
 import { replyFailed } from "./error_reply.ts";
 import type { Missing } from "./events.ts";
 import type { ChannelEvents } from "./inbound.ts";
+import { inboxOf } from "./inbox.ts";
 import { MAX_NAMES, OVERFLOW_BYTES } from "./limits.ts";
 import { INBOX_NAME, type SendReply } from "./message.ts";
 import type { Position } from "./position.ts";
@@ -32,6 +33,18 @@ export interface SharedDelivery {
   readonly publisherId: number;
   /** Subscriptions to a stored channel do not get some of its messages. */
   missed(missing: Missing): void;
+}
+
+/** Sends replies by `connection`, for the requests that came by it. */
+export function replySender(connection: ClientConnection): SendReply {
+  return (id, requester, payload, options) => {
+    const { endError } = connection;
+    if (endError !== undefined && endError.code !== "closed") {
+      const text = "the connection that the request came by is over, so its reply cannot be sent";
+      return Promise.reject(new ParleyError("interrupted", text, { cause: endError }));
+    }
+    return connection.outbound.send(Type.REPLY, id, inboxOf(requester), payload, options);
+  };
 }
 
 const INBOX_ORIGIN = { name: INBOX_NAME, channelId: 0 };

@@ -53,6 +53,9 @@ export const MAX_ID = 0xffff;
  */
 export const MAX_NAMES = 100_000;
 
+/** In how many channels a pattern goes on where it was after a broken connection. Each costs two calls. */
+export const MAX_COVERED = 256;
+
 /** How many rejections are kept for the next call on their channel; more of them say nothing new. */
 export const MAX_REJECTIONS = 64;
 

@@ -5,6 +5,7 @@
  */
 
 import type { Opened } from "../wire/control.ts";
+import type { Missing } from "./events.ts";
 import type { StartingPoint } from "./options.ts";
 
 /** The place of one session in one stored channel. */
@@ -44,6 +45,16 @@ export function expectedFirst(from: StartingPoint | undefined, { first = 0, last
   if (from === "last" || from instanceof Date) return 0;
   const sequence = typeof from === "number" ? from : from.sequence;
   return sequence > last + 1 ? 0 : Math.max(first, sequence); // it may be long until it comes
+}
+
+/** What is missing if a subscription goes on with sequence `next` instead of where it `resume`s. */
+export function missingAfter(
+  resume: StartingPoint | undefined,
+  channel: string,
+  next: number,
+): Missing | undefined {
+  const isPlace = typeof resume === "object" && !(resume instanceof Date);
+  return isPlace && next > resume.sequence ? { channel, from: resume.sequence, to: next - 1 } : undefined;
 }
 
 /** What is wrong with a `from`, if anything is. */

@@ -11,7 +11,7 @@ import type { SharedDelivery } from "./delivery.ts";
 import type { ClientEvent, Missing } from "./events.ts";
 import { RECONNECT_INITIAL_MS, RECONNECT_MAX_MS } from "./limits.ts";
 import type { ReconnectOptions } from "./options.ts";
-import type { Place } from "./position.ts";
+import { Renewal } from "./renewal.ts";
 import type { ClientResponder } from "./responder.ts";
 import type { Session, SessionEvents } from "./session.ts";
 import type { SessionChannel } from "./session_channel.ts";
@@ -42,8 +42,8 @@ export class ReconnectingSession implements SessionEvents {
   socketClosed: Promise<unknown> = Promise.resolve();
   readonly subscriptions = new Set<ClientSubscription>();
   readonly responders = new Map<string, ClientResponder>();
-  /** Where subscriptions to stored channels go on. */
-  readonly places = new Map<string, Place>();
+  /** Subscribes again in each session, and knows where to go on. */
+  readonly renewal = new Renewal(this.subscriptions);
 
   readonly #connector: Connector;
   readonly #shared: SharedDelivery;
@@ -57,7 +57,7 @@ export class ReconnectingSession implements SessionEvents {
   #attempt = 0;
   #connectedAt = 0;
   /** What is missing of the stored channels, once their subscriptions have been renewed. */
-  #renewal: Promise<Missing[]> | undefined;
+  #missing: Promise<Missing[]> | undefined;
 
   /** Nothing is connected yet. No `options` means that it is not renewed. */
   constructor(
@@ -138,7 +138,7 @@ export class ReconnectingSession implements SessionEvents {
   sessionEnded(session: Session, error: ParleyError | undefined): void {
     if (this.current !== session) return;
     this.current = undefined;
-    for (const [name, place] of session.channels.places()) this.places.set(name, place);
+    this.renewal.keep(session);
     for (const subscription of this.subscriptions) subscription.interrupted();
     if (error === undefined || this.#stop.signal.aborted) return this.#finish(error);
     const unconfirmed = this.#events.interrupted(session, error);
@@ -164,9 +164,9 @@ export class ReconnectingSession implements SessionEvents {
         const kept = this.#events.resumed(session);
         const interruptedMs = performance.now() - start;
         const event = { type: "resumed", sessionId: session.id, previousSessionId: before.id } as const;
-        const subscriptions = this.#names().subscriptions.filter((name) => !this.#goesOn(name));
+        const subscriptions = this.#names().subscriptions.filter((name) => !this.renewal.goesOn(name));
         const responders = [...this.responders.keys()];
-        const missing = this.#renewal === undefined ? [] : await this.#renewal;
+        const missing = this.#missing === undefined ? [] : await this.#missing;
         if (this.current !== session) return; // it broke again, which has its own event
         const recovered = subscriptions.length === 0 && missing.length === 0;
         this.#events.event({ ...event, interruptedMs, subscriptions, missing, responders, recovered, kept });
@@ -220,7 +220,7 @@ export class ReconnectingSession implements SessionEvents {
     if (endError !== undefined) closed.then(() => this.sessionEnded(session, endError));
     this.socketClosed = session.connection.closed;
     this.#connectedAt = performance.now();
-    this.#renewal = this.#renewSubscriptions(session);
+    this.#missing = this.renewal.renew(session);
     for (const [name, responder] of this.responders) {
       session.respond(name, responder.queue).catch((error) => {
         if (session.connection.endError === undefined) responder.over(error);
@@ -229,50 +229,6 @@ export class ReconnectingSession implements SessionEvents {
     for (const waiter of this.#waiters) waiter.resolve(session);
     this.#waiters.clear();
     return session;
-  }
-
-  /** Receives everything again. If a part of it is stored, the promise says what is missing. */
-  #renewSubscriptions(session: Session): Promise<Missing[]> | undefined {
-    const byChannel = Map.groupBy(this.subscriptions, ({ channel }) => channel);
-    const renewals = [...byChannel].map(([name, subscriptions]) => this.#renew(session, name, subscriptions));
-    const isStored = [...byChannel.keys()].some((name) => this.#goesOn(name));
-    if (!isStored) return undefined;
-    return Promise.all(renewals).then((all) => all.filter((missing) => missing !== undefined));
-  }
-
-  /** Subscribes to a channel again; from its first message if it began anew meanwhile. Never rejects. */
-  async #renew(
-    session: Session,
-    name: string,
-    subscriptions: readonly ClientSubscription[],
-  ): Promise<Missing | undefined> {
-    const failed = (error: unknown) => {
-      if (session.connection.endError !== undefined) return;
-      for (const subscription of subscriptions) subscription.over(error);
-    };
-    const place = this.places.get(name);
-    try {
-      const resume = place && { sequence: place.next, epoch: place.epoch };
-      return await session.subscribe(name, subscriptions, resume);
-    } catch (error) {
-      const { code } = error as ParleyError;
-      const again = code === "epoch_changed" ? "all" : code === "bad_payload" ? "new" : undefined;
-      if (place === undefined || again === undefined) {
-        failed(error);
-        return undefined;
-      }
-      for (const subscription of subscriptions) subscription.restarted();
-      await session.subscribe(name, subscriptions, again).catch(failed);
-      return { channel: name, from: place.next, to: undefined };
-    }
-  }
-
-  /** Whether all subscriptions to a channel go on where they were. */
-  #goesOn(name: string): boolean {
-    for (const { channel, consumption } of this.subscriptions) {
-      if (channel === name && consumption === undefined && !this.places.has(name)) return false;
-    }
-    return true;
   }
 
   /** Whether another attempt would end in the same way. A token function may have another token. */

@@ -4,20 +4,21 @@
  * @module
  */
 
-import { ParleyError } from "../errors.ts";
+import type { ParleyError } from "../errors.ts";
 import type { Opened, Welcome } from "../wire/control.ts";
 import { INBOX, Type } from "../wire/header.ts";
 import { isPattern } from "../wire/names.ts";
+import { ChannelLimit } from "./channel_limit.ts";
 import { Channels } from "./channels.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { ClientConnectionEvents } from "./connection_types.ts";
-import { Delivery, type SharedDelivery } from "./delivery.ts";
+import { Delivery, replySender, type SharedDelivery } from "./delivery.ts";
 import type { Missing } from "./events.ts";
-import { inboxKey, inboxOf } from "./inbox.ts";
+import { inboxKey } from "./inbox.ts";
 import type { MessageQueue } from "./queue.ts";
 import type { StartingPoint } from "./options.ts";
-import { encodeFrom, expectedFirst } from "./position.ts";
-import { SessionChannel } from "./session_channel.ts";
+import { encodeFrom, expectedFirst, missingAfter, type Place } from "./position.ts";
+import { type Opening, SessionChannel } from "./session_channel.ts";
 import type { ClientSubscription } from "./subscription.ts";
 
 /** Uses a session. */
@@ -30,13 +31,6 @@ export interface SessionEvents {
   sessionEnded(session: Session, error: ParleyError | undefined): void;
 }
 
-/** What one OPEN asks for besides. */
-interface Opening {
-  readonly fields: Record<string, unknown>;
-  /** Called before the next frame is read. */
-  readonly opened?: (answer: Opened) => void;
-}
-
 /** One session; see the module's comment. */
 export class Session implements ClientConnectionEvents {
   readonly connection: ClientConnection;
@@ -46,10 +40,7 @@ export class Session implements ClientConnectionEvents {
 
   readonly #events: SessionEvents;
   #uses = 0;
-  /** How many channels count towards the server's limit. */
-  #counted = 0;
-  /** Channels that could not be opened yet because of the limit. */
-  readonly #waiting: { readonly channel: SessionChannel; open(): void }[] = [];
+  readonly #limit: ChannelLimit;
 
   /** The session that `welcome` describes. */
   constructor(
@@ -61,15 +52,11 @@ export class Session implements ClientConnectionEvents {
     this.connection = connection;
     this.welcome = welcome;
     this.#events = events;
-    const sendReply: ConstructorParameters<typeof Channels>[0] = (id, requester, payload, options) => {
-      const { endError } = connection;
-      if (endError !== undefined && endError.code !== "closed") {
-        const text = "the connection that the request came by is over, so its reply cannot be sent";
-        return Promise.reject(new ParleyError("interrupted", text, { cause: endError }));
-      }
-      return connection.outbound.send(Type.REPLY, id, inboxOf(requester), payload, options);
-    };
+    const sendReply = replySender(connection);
     this.channels = new Channels(sendReply);
+    this.#limit = new ChannelLimit(welcome.limits.channels, this.channels, (channel) => {
+      this.#leave(channel).catch(() => {}); // fails only with the connection
+    });
     this.delivery = new Delivery(connection, this.channels, shared, sendReply);
   }
 
@@ -111,7 +98,7 @@ export class Session implements ClientConnectionEvents {
   /** A call needs the channel no longer. */
   release(channel: SessionChannel): void {
     channel.holds--;
-    if (this.#waiting.length > 0) this.#openWaiting();
+    this.#limit.changed();
   }
 
   /**
@@ -142,9 +129,7 @@ export class Session implements ClientConnectionEvents {
       for (const { consumption } of added) {
         consumption?.begin(this.connection, answer.number, this.id);
       }
-      if (typeof resume === "object" && "sequence" in resume && position.next > resume.sequence) {
-        missing = { channel: name, from: resume.sequence, to: position.next - 1 };
-      }
+      missing = missingAfter(resume, name, position.next);
     };
     try {
       await this.#open(channel, { fields: { from: isPlacing ? encodeFrom(from) : undefined }, opened });
@@ -155,6 +140,57 @@ export class Session implements ClientConnectionEvents {
       this.channels.changed();
       throw error;
     }
+  }
+
+  /**
+   * Subscribes to a pattern, and goes on at `places` in channels that it covers: each is subscribed to by its name until
+   * the pattern is, which then goes on there.
+   *
+   * @returns what is missing of them
+   */
+  async subscribeCovering(
+    pattern: string,
+    added: readonly ClientSubscription[],
+    places: ReadonlyMap<string, Place>,
+  ): Promise<Missing[]> {
+    const goingOn = [...places].map(([name, place]) => this.#goOn(name, place));
+    const ended = Promise.all(goingOn).then((all) => all.filter((missing) => missing !== undefined));
+    try {
+      await this.subscribe(pattern, added);
+      return await ended;
+    } finally {
+      await ended.catch(() => {});
+      for (const name of places.keys()) this.#leaveCovered(name);
+    }
+  }
+
+  async #goOn(name: string, { next, epoch }: Place): Promise<Missing | undefined> {
+    let missing: Missing | undefined;
+    const openAt = (from: StartingPoint) => {
+      const channel = this.channels.get(name) ?? this.#add(name);
+      const opened = (answer: Opened) => {
+        const position = this.channels.positionOf(answer.number);
+        if (position === undefined) return;
+        position.next = expectedFirst(from, answer);
+        missing = missingAfter(from, name, position.next);
+        channel.isCovered = true;
+      };
+      return this.#open(channel, { fields: { subscribe: true, from: encodeFrom(from) }, opened });
+    };
+    try {
+      await openAt({ sequence: next, epoch });
+      return missing;
+    } catch (error) {
+      if ((error as ParleyError).code === "epoch_changed") await openAt("all").catch(() => {});
+      return { channel: name, from: next, to: undefined };
+    }
+  }
+
+  #leaveCovered(name: string): void {
+    const channel = this.channels.get(name);
+    if (!channel?.isCovered) return;
+    channel.isCovered = false;
+    if (channel.isForSending && channel.holds === 0) this.#leave(channel).catch(() => {});
   }
 
   /** Receives them no longer. */
@@ -187,7 +223,7 @@ export class Session implements ClientConnectionEvents {
     const channel = this.channels.get(name);
     if (channel?.requests === undefined) return;
     const { requests } = channel;
-    if (channel.subscriptions.size === 0) return await this.#unlessOver(this.#leave(channel));
+    if (channel.subscriptions.size === 0) return void await this.#unlessOver(this.#leave(channel));
     channel.requests = undefined;
     const opened = this.#open(channel);
     channel.requests = requests;
@@ -197,8 +233,8 @@ export class Session implements ClientConnectionEvents {
   }
 
   /** Waits for the end of something, which a session that is over has ended too. */
-  async #unlessOver(ending: Promise<unknown>): Promise<void> {
-    await ending.catch((error) => {
+  #unlessOver(ending: Promise<unknown>): Promise<unknown> {
+    return ending.catch((error) => {
       if (this.connection.endError === undefined) throw error;
     });
   }
@@ -209,36 +245,15 @@ export class Session implements ClientConnectionEvents {
     return channel;
   }
 
-  /**
-   * Makes room for one more channel below the server's limit: leaves the one that was not sent on for the longest time.
-   * Returns false if there is none to leave now, but will be soon.
-   */
-  #makeRoom(): boolean {
-    if (this.#counted < this.welcome.limits.channels) return true;
-    let oldest: SessionChannel | undefined;
-    let isSoon = false;
-    for (const channel of this.channels.all()) {
-      if (!channel.isCounted || !channel.isForSending) continue;
-      if (channel.holds > 0) isSoon = true;
-      else if (channel.lastUsed < (oldest?.lastUsed ?? Infinity)) oldest = channel;
-    }
-    if (oldest !== undefined) this.#leave(oldest).catch(() => {}); // fails only with the connection
-    return oldest !== undefined || !isSoon; // if all are subscribed to, the server refuses one more
-  }
-
-  /** Opens the channels that wait, as far as there is room. */
-  #openWaiting(): void {
-    while (this.#waiting.length > 0) {
-      if (!this.#waiting[0].channel.isCounted && !this.#makeRoom()) return;
-      this.#waiting.shift()!.open();
-    }
-  }
-
   #open(channel: SessionChannel, opening?: Opening): Promise<Opened> {
     channel.holds++;
-    const mustWait = !channel.isCounted && (this.#waiting.length > 0 || !this.#makeRoom());
-    const opened = (mustWait ? this.#openLater(channel, opening) : this.#openNow(channel, opening))
-      .finally(() => this.release(channel));
+    const open = () => this.#openNow(channel, opening);
+    const isOpen = this.#limit.mustWait(channel)
+      ? new Promise<Opened>((resolve, reject) => {
+        this.#limit.whenRoom(channel, () => open().then(resolve, reject));
+      })
+      : open();
+    const opened = isOpen.finally(() => this.release(channel));
     channel.ready = opened;
     return opened.catch((error) => {
       if (!channel.isOpen) this.channels.remove(channel);
@@ -246,14 +261,8 @@ export class Session implements ClientConnectionEvents {
     });
   }
 
-  #openLater(channel: SessionChannel, opening: Opening | undefined): Promise<Opened> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ channel, open: () => this.#openNow(channel, opening).then(resolve, reject) });
-    });
-  }
-
   #openNow(channel: SessionChannel, opening: Opening | undefined): Promise<Opened> {
-    this.#count(channel, true);
+    this.#limit.count(channel, true);
     return this.connection.calls.call(
       Type.OPENED,
       (writer, id) => writer.control(Type.OPEN, id, { ...channel.open, ...opening?.fields }),
@@ -267,14 +276,14 @@ export class Session implements ClientConnectionEvents {
         return answer;
       },
     ).catch((error) => {
-      if (!channel.isOpen) this.#count(channel, false);
+      if (!channel.isOpen) this.#limit.count(channel, false);
       throw error;
     });
   }
 
   async #leave(channel: SessionChannel): Promise<void> {
     if (this.connection.endError !== undefined) return;
-    this.#count(channel, false);
+    this.#limit.count(channel, false);
     channel.isOpen = false;
     this.channels.leaving(channel);
     try {
@@ -287,14 +296,8 @@ export class Session implements ClientConnectionEvents {
       this.channels.remove(channel);
       throw error;
     } finally {
-      this.#openWaiting();
+      this.#limit.changed();
     }
-  }
-
-  #count(channel: SessionChannel, isCounted: boolean): void {
-    if (channel.isCounted === isCounted) return;
-    channel.isCounted = isCounted;
-    this.#counted += isCounted ? 1 : -1;
   }
 
   // From the connection.
@@ -306,6 +309,6 @@ export class Session implements ClientConnectionEvents {
 
   ended(error: ParleyError | undefined): void {
     this.#events.sessionEnded(this, error);
-    for (const { open } of this.#waiting.splice(0)) open(); // fails with the connection
+    this.#limit.end();
   }
 }

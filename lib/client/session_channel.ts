@@ -9,6 +9,13 @@ import type { Origin } from "./message.ts";
 import type { MessageQueue } from "./queue.ts";
 import type { ClientSubscription } from "./subscription.ts";
 
+/** What one OPEN asks for besides what its channel is used for. */
+export interface Opening {
+  readonly fields: Record<string, unknown>;
+  /** Called before the next frame is read. */
+  readonly opened?: (answer: Opened) => void;
+}
+
 /** A channel that is open, or being opened. */
 export class SessionChannel implements Origin {
   readonly name: string;
@@ -21,6 +28,8 @@ export class SessionChannel implements Origin {
   isPlain = false;
   /** Whether this session is a producer there, so that it must stay open. */
   isProducer = false;
+  /** Whether it is subscribed to for a pattern that is being renewed. */
+  isCovered = false;
   /** Whether an OPEN has said where to begin, so that another one must not. */
   isPlaced = false;
   /** The last OPENED. */
@@ -45,7 +54,8 @@ export class SessionChannel implements Origin {
 
   /** Whether it is only sent on, so that it can be left as soon as no call needs it. */
   get isForSending(): boolean {
-    return this.subscriptions.size === 0 && this.requests === undefined && !this.isProducer;
+    return this.subscriptions.size === 0 && this.requests === undefined && !this.isProducer &&
+      !this.isCovered;
   }
 
   /** Whether all messages of the channel come, so that a jump of the sequence means that some were missed. */

@@ -178,3 +178,37 @@ Deno.test("messages that are dropped before a subscription has read them are rep
   assert(last === 200);
   await client.close();
 });
+
+Deno.test("after a broken connection a pattern goes on in each channel that it has received from", async () => {
+  await using server = await start();
+  await using publisher = await connect({ port: server.port });
+  await using relay = new Relay(server.port);
+  const { client, until } = await observed(relay.port);
+  const all = await client.subscribe("h.>");
+  const names = Array.from({ length: 20 }, (_, at) => `h.${at}`);
+  const publish = async (text: string) => {
+    for (const name of names) await publisher.publish(name, text);
+    await publisher.flush();
+  };
+  const expected = (text: string, sequence: number) =>
+    names.map((name) => `${name} ${text} ${sequence}`).sort();
+  const received = async (count: number) => {
+    const found: string[] = [];
+    while (found.length < count) {
+      const message = await next(all);
+      found.push(`${message.channel} ${message.text()} ${message.sequence}`);
+    }
+    return found.sort();
+  };
+  await publish("before");
+  assertEquals(await received(20), expected("before", 1));
+  relay.cut();
+  await until("interrupted");
+  await publish("meanwhile");
+  relay.resume();
+  const { recovered, subscriptions, missing } = await until("resumed");
+  assertEquals([recovered, subscriptions, missing], [false, ["h.>"], []]); // a new channel may have been missed
+  await publish("after");
+  assertEquals(await received(40), [...expected("meanwhile", 2), ...expected("after", 3)].sort());
+  await client.close();
+});
