@@ -46,8 +46,11 @@ export const MAX_DELIVERIES = 1000;
 /** Messages of one consumer that wait for the time of a NAK. With so many, delivery to the consumer pauses. */
 export const MAX_DELAYED = 65_535;
 
-/** Messages of one consumer that may be set aside. With so many, delivery to the consumer pauses. */
-export const MAX_SET_ASIDE = 65_536;
+/**
+ * Messages of one consumer that may be set aside. With so many, delivery to the consumer pauses. All of them are written
+ * when one is added: some 10 ms for so many.
+ */
+export const MAX_SET_ASIDE = 10_000;
 
 /** What is kept of runs that consumers have read and not yet sent, of all consumers together. Beyond it they read again. */
 export const MAX_CONSUMER_READ_AHEAD_BYTES = 64 * MiB;

@@ -7,7 +7,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { KEY_MS, TRIMMED_BYTES_PER_COMMIT, TRIMMED_ROWS_PER_COMMIT } from "../limits.ts";
 import { isCorrupt, prepared } from "./database.ts";
-import type { ChannelState, Commit, Committed } from "./shapes.ts";
+import type { ChannelState, Committed, SentCommit } from "./shapes.ts";
 
 /** How much more may be removed in a step. */
 interface Budget {
@@ -43,7 +43,7 @@ export class Retention {
    *
    * @param stored how many bytes the commit stores
    */
-  trim({ time, runs, keys, trims }: Commit, stored: number): Committed {
+  trim({ time, runs, keys, trims }: SentCommit, stored: number): Committed {
     // A store at its bound must remove as fast as it grows.
     const rows = Math.max(BUDGET.rows, 2 * (runs.length + keys.length));
     const budget = { rows, bytes: Math.max(BUDGET.bytes, 2 * stored) };

@@ -75,6 +75,11 @@ export interface Commit {
   readonly firstSession?: number;
 }
 
+/** A commit on its way to the thread that writes: lists that are stored already are left out. */
+export interface SentCommit extends Omit<Commit, "consumers"> {
+  readonly consumers: readonly (Omit<ConsumerState, "setAside"> & Partial<Pick<ConsumerState, "setAside">>)[];
+}
+
 /** What a commit has done besides. */
 export interface Committed {
   readonly trimmed: readonly { readonly number: number; readonly first: number; readonly bytes: number }[];

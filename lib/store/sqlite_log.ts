@@ -9,7 +9,7 @@ import type { Log } from "../logging/log.ts";
 import { DATABASE, newEpoch } from "./database.ts";
 import { backUp, type Findings, type Progress, verify } from "./maintenance.ts";
 import type { ReadRuns } from "./reader.ts";
-import type { Commit, Committed, LogState, StoredRun } from "./shapes.ts";
+import type { Commit, Committed, ConsumerState, LogState, SentCommit, StoredRun } from "./shapes.ts";
 import { lockFolder, makePrivate } from "./store_folder.ts";
 import { StoreThread, ThreadEnded } from "./store_thread.ts";
 
@@ -88,6 +88,8 @@ export class SqliteLog {
   readonly #writer: StoreThread;
   readonly #reader: StoreThread;
   readonly #log: Log;
+  /** Lists that are stored. A position changes much more often than what is set aside, and that may be long. */
+  readonly #stored = new WeakSet<ConsumerState["setAside"]>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -170,7 +172,9 @@ export class SqliteLog {
     const stats = this.#stats;
     const startMs = performance.now();
     try {
-      const committed = await this.#writer.call<Committed>("commit", commit);
+      const sent: SentCommit = { ...commit, consumers: commit.consumers.map(this.#changesOf) };
+      const committed = await this.#writer.call<Committed>("commit", sent);
+      for (const { setAside } of commit.consumers) this.#stored.add(setAside);
       const tookMs = performance.now() - startMs;
       stats.commits++;
       stats.totalMs += tookMs;
@@ -188,4 +192,8 @@ export class SqliteLog {
       throw error;
     }
   }
+
+  readonly #changesOf = (state: ConsumerState): SentCommit["consumers"][number] => {
+    return this.#stored.has(state.setAside) ? { ...state, setAside: undefined } : state;
+  };
 }

@@ -9,7 +9,7 @@
 import { ParleyError } from "../errors.ts";
 import { STORE_TIDY_MS } from "../limits.ts";
 import { Reader, type ReadRuns } from "./reader.ts";
-import type { Commit } from "./shapes.ts";
+import type { SentCommit } from "./shapes.ts";
 import type { Call, Result } from "./store_thread.ts";
 import { Writer } from "./writer.ts";
 
@@ -40,7 +40,7 @@ function serveWriter(path: string, epoch: string): void {
     if (method === "close") return clearTimeout(timer);
     if (method !== "commit") return;
     writer.checkpoint();
-    if ((args[0] as Commit).deletedChannels.length > 0) timer ??= setTimeout(tidy, STORE_TIDY_MS);
+    if ((args[0] as SentCommit).deletedChannels.length > 0) timer ??= setTimeout(tidy, STORE_TIDY_MS);
   });
 }
 

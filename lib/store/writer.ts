@@ -8,7 +8,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { MAX_STORE_RETRY_MS, STORE_PAGE_BYTES, STORE_RETRY_MS, STORE_WAL_PAGES } from "../limits.ts";
 import { checkpoint, checksum, isFull, openToWrite, prepared } from "./database.ts";
 import { Retention } from "./retention.ts";
-import type { ChannelState, Commit, Committed, ConsumerState, LogState, ProducerState } from "./shapes.ts";
+import type { ChannelState, Committed, LogState, ProducerState, SentCommit } from "./shapes.ts";
 
 /** Writes commits into one database. */
 export class Writer {
@@ -90,7 +90,7 @@ export class Writer {
    * of the commit is there, and that no later one stands behind pages that never reached the disk. If the disk is full,
    * that is certain at once: the page that ends a commit was not written.
    */
-  commit(commit: Commit): Committed {
+  commit(commit: SentCommit): Committed {
     return this.#transaction(() => this.#write(commit));
   }
 
@@ -157,7 +157,7 @@ export class Writer {
     }
   }
 
-  #write(commit: Commit): Committed {
+  #write(commit: SentCommit): Committed {
     const sql = this.#sql;
     for (const channel of commit.deletedChannels) this.#deleteChannel(channel);
     if (commit.epoch !== undefined) sql.setMeta.run("epoch", commit.epoch);
@@ -197,9 +197,10 @@ export class Writer {
     this.#database.close();
   }
 
-  #setConsumer({ channel, consumer, position, isPaused, setAside }: ConsumerState): void {
+  #setConsumer({ channel, consumer, position, isPaused, setAside }: SentCommit["consumers"][number]): void {
     const sql = this.#sql;
     sql.setConsumer.run(channel, consumer, position, isPaused ? 1 : 0);
+    if (setAside === undefined) return; // as it is stored
     sql.clearSetAside.run(channel, consumer);
     for (const { sequence, deliveries, since } of setAside) {
       sql.addSetAside.run(channel, consumer, sequence, deliveries, since);

@@ -67,6 +67,25 @@ async function refusal(folder: string): Promise<string> {
   return error.message;
 }
 
+test("what is set aside is written when it changes, not with every position", async (folder) => {
+  const state = { channel: 7, consumer: "/billing", isPaused: false };
+  const setAside = [{ sequence: 3, deliveries: 5, since: 900 }];
+  await opened(folder, async ({ log }) => {
+    await log.commit({ ...NOTHING, channels: [CHANNEL], consumers: [{ ...state, position: 1, setAside }] });
+    change(folder, "UPDATE set_aside SET deliveries = 6");
+    await log.commit({ ...NOTHING, consumers: [{ ...state, position: 2, setAside }] });
+  });
+  const kept = [{ sequence: 3, deliveries: 6, since: 900 }];
+  await opened(folder, async ({ log }) => {
+    assertEquals(log.state.consumers, [{ ...state, position: 2, setAside: kept }]);
+    await log.commit({ ...NOTHING, consumers: [{ ...state, position: 3, setAside: [] }] });
+  });
+  await opened(folder, ({ log }) => {
+    assertEquals(log.state.consumers, [{ ...state, position: 3, setAside: [] }]);
+    return Promise.resolve();
+  });
+});
+
 test("everything is there when a store is opened again", async (folder) => {
   const consumer = {
     channel: 7,
