@@ -233,6 +233,17 @@ Deno.test("an ACK that is late counts until the message is given to another sess
   assertEquals(ada.read(), "3×1");
 });
 
+Deno.test("a NAK that is late counts until the message is given to another session", async () => {
+  const harness = new ConsumerHarness({ stored: 2 });
+  const ada = await harness.open(1, { ackSeconds: 1 });
+  harness.consumer.pause();
+  await harness.pass(1_500);
+  harness.consumer.nak(ada, 1, SET_ASIDE_NOW);
+  harness.consumer.nak(ada, 2, 5_000);
+  harness.consumer.resume();
+  assertEquals([harness.consumer.stats.setAside, harness.consumer.stats.delayed], [1, 1]);
+});
+
 Deno.test("a message that is not dealt with is delivered again after the delay, to a tenth of a second", async () => {
   const harness = new ConsumerHarness({ stored: 3 });
   const ada = await harness.open(1);
@@ -334,6 +345,12 @@ Deno.test("retention does not wait: what it removes is lost to the consumer", as
   assertEquals([harness.consumer.stats.lost, harness.consumer.stats.position], [6, 7]);
   await harness.settle();
   assertEquals(ada.read(), "", "the window counts what is on its way");
+  harness.consumer.nak(ada, 1, 1_000);
+  assertEquals(
+    [harness.consumer.stats.delayed, harness.consumer.stats.lost],
+    [0, 6],
+    "it is not lost once more",
+  );
   harness.consumer.ack(ada, 7);
   await harness.settle();
   assertEquals(ada.read(), "8 10");
