@@ -131,6 +131,14 @@ export class Disk {
     return row === undefined ? last + 1 : Math.max(row.first, first);
   }
 
+  /** What is kept of the consumers of every channel, with the channel's name. */
+  get consumers(): { readonly channel: string; readonly state: ConsumerState }[] {
+    return [...this.#consumers.values()].map((state) => ({
+      channel: this.channels.get(state.channel)!.state.name,
+      state,
+    }));
+  }
+
   /** Damages a run. Returns whether there was one. */
   damage(): boolean {
     const rows = [...this.channels.values()].flatMap((kept) => kept.rows.map((row) => ({ kept, row })));

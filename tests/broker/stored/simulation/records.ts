@@ -69,6 +69,14 @@ export class Records implements DiskEvents {
     return shared;
   }
 
+  /** The readers that sessions share which are consumers, with their channel and name. */
+  get consumers(): { readonly channel: string; readonly name: string; readonly reader: Reader }[] {
+    return [...this.#shared.values()].flatMap(({ key, reader }) => {
+      const [kind, channel, name] = key.split(" ");
+      return kind === "consumer" && reader !== undefined ? [{ channel, name, reader }] : [];
+    });
+  }
+
   /** A session is no longer. What it was sent of a group is gone with it, and with the last member the group. */
   leave(shared: Shared): void {
     shared.isComplete = false;

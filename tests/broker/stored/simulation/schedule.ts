@@ -9,6 +9,7 @@
  */
 
 import { type Random, seeded } from "../../../harness/seeded.ts";
+import { dealWithAll, dealWithSome } from "./consuming.ts";
 import { Simulation } from "./simulation.ts";
 import type { ClientOpen, SimulatedClient } from "./simulated_client.ts";
 import { TIME_OF_DAY } from "./simulated_server.ts";
@@ -18,6 +19,7 @@ const CHANNELS = ["d.a", "d.b", "trim.a", "last.a", "full.a", "old.a", "h.a", "h
 const PATTERNS = ["*.a", "d.>", ">"];
 const PRODUCERS = ["p1", "p2"];
 const GROUPS = ["g1", "g2"];
+const CONSUMERS = ["c1", "c2"];
 const MAX_CLIENTS = 8;
 
 /** What an action may use. */
@@ -74,6 +76,24 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     if (client.isAskingAny || client.subscribed.size > 0) return;
     client.open(channel, { subscribe: true, group: random.pick(GROUPS) });
   },
+  consume: ({ client, random, channels }) => {
+    const channel = random.pick(channels);
+    if (client.isAskingAny || client.subscribed.size > 0 || channel.startsWith("h.")) return;
+    client.open(channel, {
+      subscribe: true,
+      consumer: random.pick(CONSUMERS),
+      window: random.pick([1, 3, 20, 1024]),
+      ackSeconds: random.pick([1, 3, 30]),
+      deliveries: random.pick([0, 0, 3]),
+      exclusive: random.int(6) === 0,
+    });
+  },
+  "deal with some": ({ client, random }) => {
+    for (const subscribed of client.subscribed.values()) {
+      if (subscribed.kind === "consumer") dealWithSome(client, subscribed, random);
+    }
+  },
+  "all deal with all": ({ simulation }) => simulation.clients.forEach(dealWithAll),
   leave: ({ client, random }) => {
     const [...open] = client.subscribed.keys();
     if (open.length === 0) return;

@@ -118,7 +118,9 @@ export class SimulatedClient {
 
   /** Whether an OPEN of a pattern or in a group waits for its answer. */
   get isAskingToShare(): boolean {
-    return this.#asked.some(({ channel, options }) => isPattern(channel) || options?.group !== undefined);
+    return this.#asked.some(({ channel, options }) =>
+      isPattern(channel) || options?.group !== undefined || options?.consumer !== undefined
+    );
   }
 
   /** Whether any OPEN or LEAVE waits for its answer. */

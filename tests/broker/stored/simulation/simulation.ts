@@ -8,6 +8,7 @@ import { setImmediate } from "node:timers";
 import type { StoragePolicy } from "../../../../lib/broker/stored/policy.ts";
 import type { Random } from "../../../harness/seeded.ts";
 import { VirtualClock } from "../../../fuzz/model/virtual_clock.ts";
+import { dealWithAll } from "./consuming.ts";
 import { Disk } from "./faulty_log.ts";
 import { Records } from "./records.ts";
 import { SimulatedClient } from "./simulated_client.ts";
@@ -16,6 +17,8 @@ import { SimulatedServer } from "./simulated_server.ts";
 const SWEEP_MS = 1000;
 /** Turns without progress after which nothing is left to do. */
 const IDLE_TURNS = 3;
+/** The same for consumers: each lets a second pass, and a message may be due again only after 30. */
+const CONSUMER_IDLE_TURNS = 34;
 /** Turns after which a simulation that still makes progress counts as one that never stops. */
 const MAX_SETTLE_TURNS = 5_000;
 
@@ -139,6 +142,7 @@ export class Simulation implements Disposable {
   async finish(): Promise<void> {
     if (this.problems.length > 0) return;
     await this.#settle();
+    await this.#finishConsumers();
     for (const client of this.clients.filter(({ isConnected }) => isConnected)) {
       if (client.unanswered > 0) {
         this.records.violated(`${client.unanswered} frames of session ${client.number} have no answer`);
@@ -155,6 +159,30 @@ export class Simulation implements Disposable {
     this.#complete();
   }
 
+  /** Every consumer has a session that deals with all that is left for it. */
+  async #finishConsumers(): Promise<void> {
+    const { consumers } = this.records;
+    if (consumers.length === 0 || this.problems.length > 0) return;
+    for (const { channel, name } of consumers) {
+      const client = this.connect(3_000);
+      client.afterWelcome(() => client.open(channel, { subscribe: true, consumer: name, ackSeconds: 1 }));
+    }
+    await this.#settle(CONSUMER_IDLE_TURNS);
+    const nexts = this.server.nexts();
+    for (const { channel, name, reader } of consumers) {
+      reader.to = nexts.get(channel) ?? 1;
+      const kept = this.disk.consumers.find((kept) =>
+        kept.channel === channel && kept.state.consumer === `/${name}`
+      );
+      for (const { sequence } of kept?.state.setAside ?? []) reader.settled.add(sequence, sequence + 1);
+      const position = kept?.state.position ?? 0;
+      const { dropped } = this.records.historyOf(channel, this.server.epochOf(channel));
+      if (dropped.missing(position + 1, reader.to).length === 0) continue;
+      const what = `the position of consumer ${name} of ${channel} is ${position}`;
+      this.records.violated(`${what}, though everything up to ${reader.to - 1} is dealt with`);
+    }
+  }
+
   #complete(): void {
     const nexts = this.server.nexts();
     for (const client of this.clients) {
@@ -164,9 +192,9 @@ export class Simulation implements Disposable {
   }
 
   /** Runs turns in which all succeeds and everyone reads, until nothing is left to do. */
-  async #settle(): Promise<void> {
+  async #settle(idleTurns: number = IDLE_TURNS): Promise<void> {
     let idle = 0;
-    for (let turns = 0; idle < IDLE_TURNS && this.problems.length === 0; turns++) {
+    for (let turns = 0; idle < idleTurns && this.problems.length === 0; turns++) {
       if (turns === MAX_SETTLE_TURNS) return this.records.violated("the server never comes to rest");
       let hasProgress = false;
       for (const log of this.server.logs) {
@@ -176,6 +204,7 @@ export class Simulation implements Disposable {
       }
       await turnOfLoop();
       if (this.readAll()) hasProgress = true;
+      this.clients.forEach(dealWithAll);
       idle = hasProgress ? 0 : idle + 1;
       // Some wait for the time to pass: what failed is tried again once a second.
       if (idle > 0) await this.#passSecond();

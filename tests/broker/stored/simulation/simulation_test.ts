@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { seedFrom } from "../../../harness/seeded.ts";
 import { runSchedule } from "./schedule.ts";
 
-const SCHEDULES = 2_000;
+const SCHEDULES = 2_500;
 
 Deno.test(`${SCHEDULES} schedules lose, repeat and reorder nothing`, async () => {
   const first = seedFrom();

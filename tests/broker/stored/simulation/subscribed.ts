@@ -35,6 +35,13 @@ export interface SubscriptionOptions {
   readonly own: Set<number>;
 }
 
+/** A message that a session of a consumer has received and not dealt with. */
+export interface Unsettled {
+  readonly sequence: number;
+  /** Whether it was delivered before. */
+  readonly isAgain: boolean;
+}
+
 /** One channel of a subscription. */
 interface Part {
   readonly reader: Reader;
@@ -52,7 +59,7 @@ export class Subscribed {
   next: number;
   readonly epoch: string;
   /** Of a consumer: what it has not acknowledged, in the order in which it came. */
-  unsettled: { readonly sequence: number; readonly isAgain: boolean }[] = [];
+  unsettled: Unsettled[] = [];
   readonly number: number;
   readonly #options: SubscriptionOptions;
   /** By the number of the channel. */
@@ -86,10 +93,11 @@ export class Subscribed {
     return isAhead ? from : { sequence, epoch };
   }
 
-  /** The same subscriber in another session, from where it was. */
+  /** The same subscriber in another session, from where it was; another one if the channel has begun anew. */
   continue(options: SubscriptionOptions): Subscribed {
     const [part] = this.#parts.values();
-    return new Subscribed(options, this.kind === "subscriber" ? part.reader : undefined);
+    const isSame = this.kind === "subscriber" && options.opened.epoch === this.epoch;
+    return new Subscribed(options, isSame ? part.reader : undefined);
   }
 
   /** A message came. */
