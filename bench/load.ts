@@ -15,7 +15,6 @@ import { connect, idle } from "./load/sessions.ts";
 import { read } from "./load/stored/read.ts";
 import { store, storeLoop } from "./load/stored/store.ts";
 import { storeEcho } from "./load/stored/echo.ts";
-import { writeAndSync } from "./load/stored/disk.ts";
 import { stream } from "./load/stream.ts";
 import { tlsStream } from "./load/tls.ts";
 import type {
@@ -53,9 +52,7 @@ async function run(job: Job): Promise<Result> {
       return store(broker, job as Job<Store>);
     case "store-one":
     case "store-loop":
-      return broker.hasNoServer
-        ? writeAndSync(job as Job<StoreLoop>)
-        : storeLoop(broker, job as Job<StoreLoop>);
+      return storeLoop(broker, job as Job<StoreLoop>);
     case "consume":
     case "replay":
       return read(broker, job as Job<Read>);

@@ -25,9 +25,9 @@ export interface Options {
 /** All servers that can be measured. */
 export const SERVERS: readonly string[] = [
   ...["parley", "nats", "redis", "mosquitto", "ceiling"],
-  ...["jetstream", "jetstream-always", "redis-always", "redis-everysec", "mosquitto-qos1", "disk"],
+  ...["jetstream", "jetstream-always", "redis-always", "redis-everysec", "mosquitto-qos1"],
 ];
-const QUICK_SERVERS = ["parley", "nats", "redis", "jetstream", "redis-always", "disk"];
+const QUICK_SERVERS = ["parley", "nats", "redis", "jetstream", "redis-always"];
 const MAX_ROUNDS = 100;
 /** Servers send a heartbeat to a silent connection after 30 s; a measurement must end before that. */
 const MAX_SECONDS = 20;

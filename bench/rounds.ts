@@ -143,16 +143,10 @@ async function measure(
   processes: Processes,
   tls: TlsFiles | undefined,
 ): Promise<Outcome> {
-  if (contender.broker.hasNoServer) {
-    const { protocol } = contender;
-    const dir = processes.newDir(protocol);
-    const job = { workload, protocol, port: 0, pid: Deno.pid, seconds, warmUpSeconds, dir };
-    return await generate(job, processes).finally(() => processes.removeDir(dir));
-  }
-  return await servers.with(contender, async ({ port, pid, startMs }) => {
+  return await servers.with(contender, async ({ port, pid, startMs, dir }) => {
     if (workload.kind === "start") return { value: startMs };
     const { protocol } = contender;
-    return await generate({ workload, protocol, port, pid, seconds, warmUpSeconds, tls }, processes);
+    return await generate({ workload, protocol, port, pid, seconds, warmUpSeconds, tls, dir }, processes);
   });
 }
 

@@ -16,6 +16,8 @@ const MAX_OUTPUT_CHARACTERS = 2000;
 export interface RunningServer {
   readonly port: number;
   readonly pid: number;
+  /** The directory of its files. */
+  readonly dir: string;
   /** From starting the program to the first connection it accepted, in milliseconds. */
   readonly startMs: number;
   /** Kills the server, or asks it to end; resolves when it has ended. */
@@ -80,7 +82,7 @@ export class Processes {
       await allOutput;
       if (options.isStored && options.dir === undefined) this.removeDir(dir);
     };
-    return { port, pid: child.pid, startMs, stop };
+    return { port, pid: child.pid, dir, startMs, stop };
   }
 
   /** Starts a program whose output is read by the caller. */

@@ -10,7 +10,6 @@ import { nats } from "./nats.ts";
 import { parley } from "./parley.ts";
 import { redis } from "./redis.ts";
 import { relay } from "./relay.ts";
-import { disk } from "./stored/disk.ts";
 import { jetstream, jetstreamAlways } from "./stored/jetstream.ts";
 import { mosquittoStored } from "./stored/mosquitto.ts";
 import { redisAlways, redisEverysec } from "./stored/redis.ts";
@@ -18,7 +17,7 @@ import { redisAlways, redisEverysec } from "./stored/redis.ts";
 /** The servers that Parley is compared with, in the order of the tables. */
 export const OTHERS: readonly Broker[] = [
   ...[nats, redis, mosquitto],
-  ...[jetstream, jetstreamAlways, redisAlways, redisEverysec, mosquittoStored, disk],
+  ...[jetstream, jetstreamAlways, redisAlways, redisEverysec, mosquittoStored],
 ];
 
 /** The relay that shows the most that can be measured. */

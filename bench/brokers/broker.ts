@@ -42,8 +42,6 @@ export interface Broker {
   readonly durability?: string;
   /** The most messages without a receipt that are of use to it, if it stores them one by one. */
   readonly maxPipelined?: number;
-  /** Whether there is nothing to start, because the load generator does everything. */
-  readonly hasNoServer?: boolean;
   /**
    * The command line that starts it, with minimal logging. Without persistence, unless that is what it is there for. May
    * write files to `options.dir`.

@@ -19,8 +19,8 @@ export interface Job<W extends Workload = Workload> {
   readonly seconds: number;
   readonly warmUpSeconds: number;
   readonly tls?: TlsFiles;
-  /** If there is no server: a directory for the files of the generator. */
-  readonly dir?: string;
+  /** The directory of the server's files. */
+  readonly dir: string;
 }
 
 /** The result of one measurement. */
@@ -29,6 +29,8 @@ export interface Result {
   readonly value: number;
   /** Quantiles of the response times. */
   readonly latency?: Latency;
+  /** Of a write and `fdatasync` without a server, measured in turn with those of `latency`. */
+  readonly bareLatency?: Latency;
   /** Processor time per second of the server and of the generator during the measurement. 1 is one core. */
   readonly serverCores?: number;
   readonly generatorCores?: number;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Latency } from "../load/job.ts";
 import {
   CEILING_NAME,
   type Cell,
@@ -171,17 +172,29 @@ function latencies(report: Report): string {
     !kind.startsWith("library") && Object.values(cells).some(({ latency }) => latency !== undefined)
   );
   if (rows.length === 0) return "";
-  const cells = (row: Row) =>
+  const cells = (row: Row, pick: (cell: Cell) => Latency | undefined) =>
     report.contenders.map(({ name }) => {
-      const latency = row.cells[name]?.latency;
+      const cell = row.cells[name];
+      const latency = cell === undefined ? undefined : pick(cell);
       return latency === undefined
         ? NOTHING
         : [latency.p50, latency.p99, latency.p999].map(digits).join(" / ");
     });
+  const lines = rows.flatMap((row) => {
+    const line = [row.title, ...cells(row, ({ latency }) => latency)];
+    if (row.kind !== "store-one") return [line];
+    const ratios = report.contenders.map(({ name }) => row.cells[name]?.bareP99Ratio);
+    return [
+      line,
+      ["in turn with it: write + fdatasync, no server", ...cells(row, ({ bareLatency }) => bareLatency)],
+      [
+        "p99 of the one over p99 of the other",
+        ...ratios.map((ratio) => ratio === undefined ? NOTHING : `${digits(ratio)}x`),
+      ],
+    ];
+  });
   const head = ["workload", ...report.contenders.map(({ title }) => title)];
-  return `Response times in milliseconds: p50 / p99 / p99.9.\n\n${
-    table(head, rows.map((row) => [row.title, ...cells(row)]))
-  }`;
+  return `Response times in milliseconds: p50 / p99 / p99.9.\n\n${table(head, lines)}`;
 }
 
 /** The ceiling, and the processor time of servers and generator. */

@@ -1,32 +1,49 @@
 /**
- * The disk without a server: what one receipt at a time must cost.
+ * The disk without a server: one message appended to a file, and `fdatasync`. No server that syncs before its receipt can
+ * give one sooner.
  *
  * @module
  */
 
-import type { StoreLoop } from "../../workloads.ts";
-import { payloadOf } from "../handshake.ts";
 import { Histogram } from "../histogram.ts";
-import type { Job, Result } from "../job.ts";
 
-/** Appends one message to a file and calls `fdatasync`, again and again. */
-export function writeAndSync({ workload, seconds, warmUpSeconds, dir }: Job<StoreLoop>): Result {
-  using file = Deno.openSync(`${dir}/log`, { write: true, createNew: true });
-  const payload = payloadOf(workload);
-  const run = (seconds: number) => {
-    const times = new Histogram();
+/** How long the disk is measured at once, and the server between two of these times, in milliseconds. */
+const SLICE_MS = 20;
+
+/** Measures the disk in turn with a server, so that whatever else uses the disk slows down both. */
+export class BareDisk {
+  times = new Histogram();
+  /** Time spent here, in milliseconds. */
+  spentMs = 0;
+  readonly #file: Deno.FsFile;
+  readonly #payload: Uint8Array;
+  #next = 0;
+
+  /** @param dir a directory on the disk of the server */
+  constructor(dir: string, payload: Uint8Array) {
+    this.#file = Deno.openSync(`${dir}/bare-${crypto.randomUUID()}`, { write: true, createNew: true });
+    this.#payload = payload;
+  }
+
+  /** Has its turn, if it is due. To be called when nothing is under way at the server. */
+  take(): void {
     const start = performance.now();
+    if (start < this.#next) return;
     let now = start;
-    while (now < start + seconds * 1000) {
+    while (now < start + SLICE_MS) {
       const before = now;
-      file.writeSync(payload);
-      file.syncDataSync();
+      this.#file.writeSync(this.#payload);
+      this.#file.syncDataSync();
       now = performance.now();
-      times.add(now - before);
+      this.times.add(now - before);
     }
-    return { times, elapsed: (now - start) / 1000 };
-  };
-  run(warmUpSeconds);
-  const { times, elapsed } = run(seconds);
-  return { value: times.total / elapsed, latency: times.latency() };
+    this.spentMs += now - start;
+    this.#next = now + SLICE_MS;
+  }
+
+  /** Forgets the times so far. */
+  restart(): void {
+    this.times = new Histogram();
+    this.spentMs = 0;
+  }
 }

@@ -11,6 +11,7 @@ import type { Store, StoreLoop } from "../../workloads.ts";
 import { payloadOf } from "../handshake.ts";
 import { Histogram } from "../histogram.ts";
 import type { Job, Result } from "../job.ts";
+import { BareDisk } from "./disk.ts";
 import { channelNames, prepare, Producer } from "./producer.ts";
 
 /** Without a receipt for this long, the measurement fails. */
@@ -87,7 +88,7 @@ export class Pipeline {
 
 /** Many producers on one channel, each of which waits for the receipt of its last message; see `StoreLoop`. */
 export function storeLoop(broker: Broker, job: Job<StoreLoop>): Result {
-  const { workload, port, pid, seconds, warmUpSeconds } = job;
+  const { workload, port, pid, seconds, warmUpSeconds, dir } = job;
   const channels = channelNames(1);
   prepare(broker, port, channels);
   const pace = { payload: payloadOf(workload), burst: 1, window: 1 };
@@ -95,6 +96,7 @@ export function storeLoop(broker: Broker, job: Job<StoreLoop>): Result {
     { length: workload.connections },
     () => new Producer(broker, port, channels, pace),
   );
+  const bare = workload.kind === "store-one" ? new BareDisk(dir, pace.payload) : undefined;
   const sentAt = new Float64Array(producers.length);
   const poller = new Poller();
   producers.forEach(({ socket }, index) => poller.add(socket, index));
@@ -104,6 +106,7 @@ export function storeLoop(broker: Broker, job: Job<StoreLoop>): Result {
   };
   const run = (seconds: number) => {
     const times = new Histogram();
+    bare?.restart();
     const start = performance.now();
     let now = start;
     let lastReceipt = start;
@@ -117,16 +120,23 @@ export function storeLoop(broker: Broker, job: Job<StoreLoop>): Result {
         if (producer.stored < producer.sent) continue;
         lastReceipt = performance.now();
         times.add(lastReceipt - sentAt[index]);
+        bare?.take();
         send(index);
       }
       if (now - lastReceipt > STUCK_MS) throw new Error(`no receipt came for ${STUCK_MS / 1000} s`);
     }
-    return { times, elapsed: (now - start) / 1000 };
+    return { times, elapsed: (now - start - (bare?.spentMs ?? 0)) / 1000 };
   };
   for (let index = 0; index < producers.length; index++) send(index);
   run(warmUpSeconds);
   const meter = new Meter(pid, Deno.pid);
   const { times, elapsed } = run(seconds);
   const [serverCores, generatorCores] = meter.cores();
-  return { value: times.total / elapsed, latency: times.latency(), serverCores, generatorCores };
+  return {
+    value: times.total / elapsed,
+    latency: times.latency(),
+    bareLatency: bare?.times.latency(),
+    serverCores,
+    generatorCores,
+  };
 }
