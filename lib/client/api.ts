@@ -160,7 +160,8 @@ export interface Client extends AsyncDisposable {
    * some, and await the last or all. If the connection breaks before the receipt has come, the call rejects with
    * `interrupted`: the message may or may not be stored. As a producer, it is sent again and stored once.
    *
-   * While the connection is interrupted, messages are kept (see `ReconnectOptions.keptBytes`).
+   * While the connection is interrupted, messages are kept (see `ReconnectOptions.keptBytes`). On a channel that the
+   * client knows to be durable, the promise still resolves when the message is stored.
    *
    * @throws {ParleyError} `bad_channel`; `forbidden` if the session may not publish there; `too_large` above the
    * server's limit; `backlog_full` if too much waits; `not_stored` if a durable channel could not store it;

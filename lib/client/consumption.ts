@@ -29,6 +29,7 @@ export class Consumption implements Pace {
   acknowledgements: Acknowledgements | undefined;
 
   readonly #queue: MessageQueue;
+  /** The loops whose body works on a message. */
   readonly #loops = new Set<ConsumerLoop>();
   readonly #timer: ReturnType<typeof setInterval>;
 
@@ -58,12 +59,7 @@ export class Consumption implements Pace {
 
   /** A loop over the messages. */
   loop(end: () => Promise<IteratorReturnResult<undefined>>): ConsumerLoop {
-    const loop: ConsumerLoop = new ConsumerLoop(this.#queue, () => this.flush(), () => {
-      this.#loops.delete(loop);
-      return end();
-    });
-    this.#loops.add(loop);
-    return loop;
+    return new ConsumerLoop(this.#queue, this.#loops, () => this.flush(), end);
   }
 
   /** The connection broke: what was not settled is delivered again, by the next one. */
@@ -103,36 +99,47 @@ export class ConsumerLoop implements AsyncIterableIterator<Message, undefined> {
   /** The message that the body works on. */
   current: StoredMessage | undefined;
   readonly #queue: MessageQueue;
+  readonly #atWork: Set<ConsumerLoop>;
   readonly #waits: () => void;
   readonly #end: () => Promise<IteratorReturnResult<undefined>>;
 
   /**
+   * @param atWork has the loop in it while its body works on a message
    * @param waits is called when the loop begins to wait for a message
    * @param end ends the subscription
    */
   constructor(
     queue: MessageQueue,
+    atWork: Set<ConsumerLoop>,
     waits: () => void,
     end: () => Promise<IteratorReturnResult<undefined>>,
   ) {
     this.#queue = queue;
+    this.#atWork = atWork;
     this.#waits = waits;
     this.#end = end;
   }
 
   next(): Promise<IteratorResult<Message, undefined>> {
+    const before = this.current;
     this.current = undefined;
     const message = this.#queue.next(this.#took);
-    if (this.current === undefined) this.#waits();
+    if (this.current === undefined) {
+      if (before !== undefined) this.#atWork.delete(this);
+      this.#waits();
+    }
     return message;
   }
 
   readonly #took = (message: Message) => {
-    if (message instanceof StoredMessage) this.current = message;
+    if (!(message instanceof StoredMessage)) return;
+    this.current = message;
+    this.#atWork.add(this);
   };
 
   return(): Promise<IteratorReturnResult<undefined>> {
     this.current = undefined;
+    this.#atWork.delete(this);
     return this.#end();
   }
 

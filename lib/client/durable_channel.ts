@@ -22,10 +22,10 @@ import type { SessionChannel } from "./session_channel.ts";
 
 /** What a durable channel needs of its client. */
 export interface DurableOptions {
-  /** How many bytes may wait for their receipt, or for a connection. */
+  /** How many bytes may wait for their receipts. */
   readonly maxBytes: number;
-  /** Whether messages are kept while there is no connection. */
-  readonly keeps: boolean;
+  /** How many bytes may wait while there is no connection; 0 if nothing is kept then. */
+  readonly maxKept: number;
   /** The channel could not be opened to publish on: it is not known any more. */
   gone(): void;
   /** Messages were not stored, or may not be, and nothing waits for the promises of their calls. */
@@ -55,7 +55,7 @@ export class DurableChannel implements BatchOwner {
   #refusal: ParleyError | undefined;
   /** Whether the last message of a batch was refused, so that all of the next ones are. */
   #isRefused = false;
-  /** Whether `stored` is known. */
+  /** Whether `stored` is exact but for messages that will be sent again. */
   #isCounted = false;
 
   /** Publishes by the current session of `line`. */
@@ -90,8 +90,9 @@ export class DurableChannel implements BatchOwner {
   publish(payload: Payload, options: ReplyOptions | undefined): Promise<void> {
     if (this.endError !== undefined) throw this.endError;
     const session = this.#line.current;
-    if (session === undefined && !this.#options.keeps) throw nothingKept();
-    if (this.#batches.bytes > this.#options.maxBytes) {
+    const { maxBytes, maxKept } = this.#options;
+    if (session === undefined && maxKept === 0) throw nothingKept();
+    if (this.#batches.bytes > (session === undefined ? maxKept : maxBytes)) {
       const text =
         `${this.#batches.bytes} bytes on ${this.name} wait to be stored; await the promise of publish`;
       throw new ParleyError("backlog_full", text);
@@ -168,7 +169,7 @@ export class DurableChannel implements BatchOwner {
       if (!answer.durable) {
         throw new ParleyError("not_durable", `${this.name} is not durable any more; publish again`);
       }
-      if (this.producer !== undefined) this.#count(answer, retry === true);
+      if (this.producer !== undefined) this.#count(answer);
       if (this.endError !== undefined) throw this.endError;
       channel.isProducer = this.producer !== undefined;
       this.#session = session;
@@ -189,9 +190,8 @@ export class DurableChannel implements BatchOwner {
   }
 
   /** Settles what the server has stored of the messages sent by a session before this one. */
-  #count({ stored = 0 }: Opened, isRetry: boolean): void {
-    // What was refused has been rejected already.
-    const more = this.#isCounted && !isRetry ? stored - this.stored : 0;
+  #count({ stored = 0 }: Opened): void {
+    const more = this.#isCounted ? stored - this.stored : 0;
     this.#isCounted = true;
     if (more > this.#batches.doubtful) return this.#end(fenced(this.name, this.producer));
     if (more < 0) return this.#end(beganAnew(this.name, this.producer!, stored, this.stored));
@@ -220,7 +220,10 @@ export class DurableChannel implements BatchOwner {
       const isCertain = batch.count === 1 || this.#isRefused;
       this.#isRefused = true;
       const text = `the server could not store all of them: ${message}`;
-      if (!isCertain) reason = inDoubt("interrupted", this.name, batch.count, text);
+      if (!isCertain) {
+        this.#isCounted = false;
+        reason = inDoubt("interrupted", this.name, batch.count, text);
+      }
     }
     this.#batches.settle(batch, reason);
     this.#answered();

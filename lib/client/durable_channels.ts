@@ -9,7 +9,7 @@
 import type { ParleyError } from "../errors.ts";
 import { badArgument } from "./checks.ts";
 import { DurableChannel } from "./durable_channel.ts";
-import { MAX_PENDING_FACTOR } from "./limits.ts";
+import { KEPT_BYTES, MAX_PENDING_FACTOR } from "./limits.ts";
 import type { Payload } from "./message_types.ts";
 import type { PublishOptions } from "./options.ts";
 import type { ReconnectingSession } from "./reconnecting.ts";
@@ -60,10 +60,10 @@ export class DurableChannels {
 
   #add(name: string, producer: string | undefined): DurableChannel {
     const { keptBytes, pendingBytes, unreported } = this.#options;
-    const bytes = producer === undefined ? pendingBytes : keptBytes;
+    const bytes = producer === undefined ? pendingBytes : Math.max(keptBytes, KEPT_BYTES);
     const channel: DurableChannel = new DurableChannel(name, producer, this.#line, {
       maxBytes: bytes * MAX_PENDING_FACTOR,
-      keeps: keptBytes > 0,
+      maxKept: keptBytes * MAX_PENDING_FACTOR,
       gone: () => {
         if (this.#byName.get(name) === channel) this.#byName.delete(name);
       },

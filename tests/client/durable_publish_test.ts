@@ -105,11 +105,16 @@ Deno.test("not_stored rejects the calls it concerns, and the channel is opened a
     await peer.ack(again.id, 5, 3);
     await peer.drain();
   }, async (port) => {
-    const client = await connectTo(port);
+    const wasSent = Promise.withResolvers<void>();
+    let receipts = 0;
+    const trace: ConnectOptions["trace"] = (way, { type, id }) => {
+      if (way === "out" && type === Type.MESSAGE && id !== 0 && ++receipts === 2) wasSent.resolve();
+    };
+    const client = await connectTo(port, { trace });
     assertEquals(await outcomes([client.publish("d", "alone")]), ["not_stored"]);
     // The first messages of the first batch may have been in a commit that succeeded.
     const batches = [client.publish("d", "a"), client.publish("d", "b")];
-    await new Promise((resolve) => setTimeout(resolve));
+    await wasSent.promise;
     batches.push(client.publish("d", "c"), client.publish("d", "d"));
     assertEquals(await outcomes(batches), ["interrupted", "interrupted", "not_stored", "not_stored"]);
     await assertRejects(() => batches[0], ParleyError, "2 messages on d were sent together");
@@ -210,6 +215,37 @@ Deno.test("a producer sends again just what is not stored", async () => {
     await client.flush();
     assertEquals(await outcomes(promises), ["stored", "stored", "stored", "stored", "stored"]);
     assertEquals(producer.stored, 45);
+    await client.close();
+  });
+});
+
+Deno.test("a producer of whose messages a part was refused goes on after a broken connection", async () => {
+  await playServer(async (server) => {
+    {
+      using peer = await server.greet();
+      await peer.open(5, { ...DURABLE, stored: 0 });
+      const { texts, id } = await peer.batch();
+      assertEquals(texts, ["1", "2", "3"]);
+      await refuse(peer, "not_stored", id);
+      await peer.write(encodeFrame({ type: Type.PING, id: 7 }));
+      await peer.expect(Type.PONG);
+    }
+    using peer = await server.greet();
+    await peer.open(5, { ...DURABLE, stored: 2 });
+    const { texts, id } = await peer.batch();
+    assertEquals(texts, ["3"]);
+    await peer.ack(id, 5, 3);
+    await peer.drain();
+  }, async (port) => {
+    const { promise: resumed, onEvent } = watch("resumed");
+    const client = await connectTo(port, { onEvent });
+    const producer = await client.producer("d", "p");
+    const batch = ["1", "2", "3"].map((line) => producer.publish(line));
+    assertEquals(await outcomes(batch), ["interrupted", "interrupted", "interrupted"]);
+    await resumed;
+    assertEquals((await client.producer("d", "p")).stored, 2);
+    await producer.publish("3");
+    assertEquals(producer.stored, 3);
     await client.close();
   });
 });
