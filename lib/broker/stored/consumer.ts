@@ -24,7 +24,7 @@ import { Cursor, type CursorReceiver, skipMessages } from "./cursor.ts";
 import type { ConsumerState, SetAside, StoredRun } from "./log.ts";
 
 /** Ranges that are moved for one unit of work. */
-const SPANS_PER_UNIT = 128;
+const RANGES_PER_UNIT = 128;
 
 /** See the module's comment. */
 export class Consumer implements CursorReceiver {
@@ -51,24 +51,19 @@ export class Consumer implements CursorReceiver {
     this.#source = source;
     this.#context = context;
     this.#isPaused = state.isPaused;
-    const account = new ConsumerAccount(state.position, state.setAside, source.first, context.time);
+    const account = new ConsumerAccount(state, source.first, context.time, isNew);
     this.#account = account;
     this.#ahead = new ReadAhead(source, context.readAhead);
     this.cursor = new Cursor(this.#ahead, account.next, this);
     this.#redelivery = new ConsumerRedelivery(account.members, account.backlog.due, source, context, {
       mayDeliver: () => this.#mayDeliver,
       until: () => this.#until(),
-      lose: (from, to) => {
-        account.lose(from, to);
-        this.#storeSoon();
-      },
-      done: () => this.#goOn(),
+      lose: (from, to) => this.#account.lose(from, to),
+      done: this.#goOn,
       failed: (error) => source.readFailed(error, { wake: this.#goOn }),
     });
     this.#timer = new ConsumerTimer(context, (now) => this.#tick(now));
-    if (!isNew) return;
-    account.lost = 0;
-    this.#store();
+    if (isNew) this.#store();
   }
 
   /** Whether its channel was deleted, or it was itself. */
@@ -106,8 +101,7 @@ export class Consumer implements CursorReceiver {
     if (member === undefined) return;
     this.#spend(member);
     this.#account.leave(member);
-    this.#store();
-    this.#goOn();
+    this.#storeAndGoOn();
   }
 
   /** The session has dealt with everything up to `upTo` that was delivered to it for the first time. */
@@ -210,8 +204,7 @@ export class Consumer implements CursorReceiver {
   /** See {@linkcode Consumer.pause}. */
   resume(): void {
     this.#isPaused = false;
-    this.#store();
-    this.#goOn();
+    this.#storeAndGoOn();
   }
 
   /** The messages that are set aside, lowest sequence first. */
@@ -282,11 +275,13 @@ export class Consumer implements CursorReceiver {
   }
 
   #operated(count: number): number {
-    if (count > 0) {
-      this.#store();
-      this.#goOn();
-    }
+    if (count > 0) this.#storeAndGoOn();
     return count;
+  }
+
+  #storeAndGoOn(): void {
+    this.#store();
+    this.#goOn();
   }
 
   #store(): void {
@@ -302,7 +297,7 @@ export class Consumer implements CursorReceiver {
 
   /** Counts work: of a list with many ranges, a part is moved when one is split. */
   #spend(member: ConsumerMember): void {
-    const spans = member.ranges + this.#account.backlog.ranges;
-    if (spans >= SPANS_PER_UNIT) this.#context.budget.spend(Math.floor(spans / SPANS_PER_UNIT));
+    const ranges = member.ranges + this.#account.backlog.ranges;
+    this.#context.budget.spend(Math.floor(ranges / RANGES_PER_UNIT));
   }
 }

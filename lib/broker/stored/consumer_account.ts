@@ -13,7 +13,7 @@ import { ConsumerBacklog } from "./consumer_backlog.ts";
 import type { ConsumerStats } from "./consumer_context.ts";
 import type { ConsumerMember } from "./consumer_member.ts";
 import { ConsumerMembers } from "./consumer_members.ts";
-import type { SetAside } from "./log.ts";
+import type { ConsumerState } from "./log.ts";
 
 /** See the module's comment. */
 export class ConsumerAccount {
@@ -31,12 +31,14 @@ export class ConsumerAccount {
   /**
    * @param first the lowest sequence that is stored
    * @param time the time of day, in milliseconds since 1970
+   * @param isNew whether the consumer begins now, so that nothing was lost to it
    */
-  constructor(position: number, setAside: readonly SetAside[], first: number, time: () => number) {
+  constructor({ position, setAside }: ConsumerState, first: number, time: () => number, isNew: boolean) {
     this.backlog = new ConsumerBacklog(setAside, time);
     this.#first = first;
     this.#position = Math.max(position, first - 1);
     this.next = this.#position + 1;
+    if (isNew) return;
     this.lost = this.backlog.lose(0, Math.min(position, first - 1)) + this.#position - position;
     this.backlog.lose(position, first - 1);
   }

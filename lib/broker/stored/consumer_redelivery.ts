@@ -37,6 +37,8 @@ export class ConsumerRedelivery {
   readonly #consumer: Redelivering;
   readonly #reads: ReadAhead;
   #isRunning = false;
+  /** Whether it goes on in a later turn of the event loop. */
+  #isPutOff = false;
   /** A message of the run that was sent from last, and its offset. */
   #run: StoredRun | undefined;
   #sequence = 0;
@@ -58,7 +60,12 @@ export class ConsumerRedelivery {
 
   /** Delivers what is due, as far as there is room. */
   readonly run = () => {
-    if (!this.#isRunning) void this.#deliver();
+    if (!this.#isRunning && !this.#isPutOff) void this.#deliver();
+  };
+
+  readonly #resume = () => {
+    this.#isPutOff = false;
+    this.run();
   };
 
   /** Drops what was read and not used for a while. */
@@ -102,7 +109,8 @@ export class ConsumerRedelivery {
       const sequence = this.#due.from(0);
       if (sequence < run.first || sequence >= end) return true;
       if (budget.isSpent) {
-        budget.later(this.run);
+        this.#isPutOff = true;
+        budget.later(this.#resume);
         return false;
       }
       const at = this.#find(run, sequence);
