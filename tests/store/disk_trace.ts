@@ -94,14 +94,17 @@ function text(data: string): string {
 
 const SECTOR = 512;
 
-/** A file on a disk that loses what was not synced, in any order, sector by sector. */
+/** The files on a disk that loses what was not synced, in any order, sector by sector. */
 export class Disk {
   readonly #random: Random;
+  readonly #failedShare: number;
   readonly #durable = new Map<string, Uint8Array>();
   #pending: Event[] = [];
 
-  constructor(random: Random) {
+  /** @param failedShare the chance of each sector of which an fsync failed to be on the disk all the same */
+  constructor(random: Random, failedShare: number) {
     this.#random = random;
+    this.#failedShare = failedShare;
   }
 
   do(event: Event): void {
@@ -109,7 +112,7 @@ export class Disk {
     if (event.what !== "sync") return void this.#pending.push(event);
     const { file, isDone } = event;
     // After an fsync that failed the kernel takes the pages for written, and never tries again.
-    this.#settle(this.#durable, file, isDone ? 1 : 0.5);
+    this.#settle(this.#durable, file, isDone ? 1 : this.#failedShare);
     this.#pending = this.#pending.filter((other) => !("file" in other) || other.file !== file);
   }
 

@@ -36,8 +36,8 @@ function attempts(files: Map<string, Uint8Array>): number[] {
 }
 
 /** Cuts the power after each of `events`, and checks what is left. */
-function cutEverywhere(events: readonly Event[], seed: number): void {
-  const disk = new Disk(seeded(seed));
+function cutEverywhere(events: readonly Event[], failedShare: number, seed: number): void {
+  const disk = new Disk(seeded(seed), failedShare);
   const stored: number[] = [];
   const refused: number[] = [];
   events.forEach((event, i) => {
@@ -70,7 +70,7 @@ for (
       const events = await traced("writer_process.ts", folder.path, count, [...inject]);
       const said = events.flatMap((event) => event.what === "said" ? [event.text.split(" ")[0]] : []);
       assertEquals([said.length, said.includes("refused")], [count, hasRefused]);
-      cutEverywhere(events, 1);
+      for (const failedShare of hasRefused ? [0, 1] : [0]) cutEverywhere(events, failedShare, 1);
     },
   });
 }
