@@ -117,9 +117,9 @@ export class Writer {
 
   #transaction<T>(write: () => T): T {
     try {
-      this.#database.exec("BEGIN IMMEDIATE");
+      this.#sql.begin.run();
       const result = write();
-      this.#database.exec("COMMIT");
+      this.#sql.commit.run();
       this.#written += 4 * STORE_PAGE_BYTES; // about what a commit writes besides runs
       return result;
     } catch (error) {
@@ -224,6 +224,8 @@ export class Writer {
 }
 
 const STATEMENTS = {
+  begin: "BEGIN IMMEDIATE",
+  commit: "COMMIT", // prepared also because only the errors of prepared statements have a code
   setMeta: "INSERT OR REPLACE INTO meta VALUES (?, ?)",
   channel: "SELECT * FROM channels WHERE number = ?",
   addChannel: "INSERT INTO channels (number, name, epoch, first, last, bytes) VALUES (?, ?, ?, 1, 0, 0)",

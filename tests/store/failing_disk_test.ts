@@ -1,12 +1,14 @@
 /** Failures of the disk, made by `strace`: what was refused must not be there, and what was stored must. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { openSqliteLog } from "../../lib/store/sqlite_log.ts";
 import { makeFolder } from "../harness/folder.ts";
+import { MAY_RUN } from "../harness/permissions.ts";
 import { RecordedLog } from "../harness/recorded_log.ts";
+import { CHANNEL, NOTHING, run } from "./commits.ts";
+import { hasStrace } from "./disk_trace.ts";
 
-const hasStrace = await new Deno.Command("strace", { args: ["-V"], stdout: "null", stderr: "null" })
-  .output().then(({ success }) => success, () => false);
+const CAN_TRACE = MAY_RUN && await hasStrace();
 
 /** What a process that commits has said, and whether it ended by itself. */
 interface Said {
@@ -56,7 +58,7 @@ for (
 ) {
   Deno.test({
     name: `${what}: what was stored is there after a restart, and what was refused is not`,
-    ignore: !hasStrace, // Debian's `strace` makes the failures
+    ignore: !CAN_TRACE, // Debian's `strace` makes the failures
     async fn() {
       using folder = makeFolder();
       const store = `${folder.path}/s`;
@@ -70,3 +72,72 @@ for (
     },
   });
 }
+
+Deno.test({
+  name: "a process that is killed amid its commits has stored what it said, and at most one more",
+  ignore: !MAY_RUN,
+  async fn() {
+    using folder = makeFolder();
+    const process = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", "tests/store/commit_process.ts", `${folder.path}/s`, "1000000"],
+      stdout: "piped",
+    }).spawn();
+    let said = "";
+    for await (const text of process.stdout.pipeThrough(new TextDecoderStream())) {
+      said += text;
+      if (said.includes("stored 50\n")) process.kill("SIGKILL");
+    }
+    await process.status;
+    const stored = count(said.split("\n").slice(0, -1), "stored");
+    const { last, read, stored: produced } = await reopened(`${folder.path}/s`);
+    assertEquals([read, produced], [last, last]);
+    assert(last === stored || last === stored + 1, `${stored} said, ${last} stored`);
+  },
+});
+
+/** Runs a command that only root may run. Returns whether it succeeded. */
+async function asRoot(command: string, ...args: string[]): Promise<boolean> {
+  if (!MAY_RUN || Deno.build.os !== "linux" || Deno.uid() !== 0) return false;
+  return (await new Deno.Command(command, { args, stderr: "null" }).output()).success;
+}
+
+/** Whether a file system of a given size can be had: only root may mount one, and not in every container. */
+async function canMount(): Promise<boolean> {
+  if (!MAY_RUN) return false;
+  using folder = makeFolder();
+  return await asRoot("mount", "-t", "tmpfs", "none", folder.path) && await asRoot("umount", folder.path);
+}
+
+Deno.test({
+  name: "a full disk refuses at once, what is stored is read, and commits go on when there is room",
+  ignore: !await canMount(),
+  async fn() {
+    using folder = makeFolder();
+    const size = (bytes: string) => asRoot("mount", "-o", `remount,size=${bytes}`, folder.path);
+    assert(await asRoot("mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "none", folder.path));
+    try {
+      const lines = new RecordedLog();
+      const log = await openSqliteLog(`${folder.path}/s`, { log: lines.log });
+      const commit = (first: number) =>
+        log.commit({ ...NOTHING, channels: first === 1 ? [CHANNEL] : [], runs: [run(first, 1, 100_000)] });
+      let stored = 0;
+      const error = await assertRejects(async () => {
+        while (true) {
+          await commit(stored + 1);
+          stored++;
+        }
+      });
+      assertEquals((error as Error).message, "database or disk is full");
+      assertEquals((await log.read(7, 1, 1e9)).length, stored);
+      await assertRejects(() => commit(stored + 1));
+      assert(await size("4m"));
+      await commit(++stored);
+      await log.close();
+      const reopened = await openSqliteLog(`${folder.path}/s`, { log: lines.log });
+      assertEquals((await reopened.read(7, 1, 1e9)).length, stored);
+      await reopened.close();
+    } finally {
+      await asRoot("umount", folder.path);
+    }
+  },
+});

@@ -57,6 +57,8 @@ function cutEverywhere(events: readonly Event[], failedShare: number, seed: numb
 for (
   const [what, count, inject, hasRefused] of [
     ["commits and checkpoints", 12, [], false],
+    ["an fsync of a checkpoint that fails", 8, ["inject=fsync:error=EIO:when=13"], false],
+    ["a disk that is full for a checkpoint", 8, ["inject=pwrite64:error=ENOSPC:when=88"], false],
     ["an fsync of a commit that fails", 8, ["inject=fsync:error=EIO:when=9"], true],
     ["fsyncs that fail for a while", 8, ["inject=fsync:error=EIO:when=9..13"], true],
     ["a write that fails", 8, ["inject=pwrite64:error=EIO:when=75"], true],
@@ -70,7 +72,7 @@ for (
       const events = await traced("writer_process.ts", folder.path, count, [...inject]);
       const said = events.flatMap((event) => event.what === "said" ? [event.text.split(" ")[0]] : []);
       assertEquals([said.length, said.includes("refused")], [count, hasRefused]);
-      for (const failedShare of hasRefused ? [0, 1] : [0]) cutEverywhere(events, failedShare, 1);
+      for (const failedShare of inject.length > 0 ? [0, 1] : [0]) cutEverywhere(events, failedShare, 1);
     },
   });
 }
