@@ -161,6 +161,44 @@ export const CLIENT_OPTIONS = {
     only: ["flag"],
     help: "how long it may take for one; then it is ended",
   },
+  "from": {
+    kind: "string",
+    only: ["flag"],
+    placeholder: "START",
+    help:
+      "where to begin in a stored channel: all, last, new, a sequence, or a time such as 2026-11-25T12:00Z",
+  },
+  "end": {
+    kind: "boolean",
+    default: false,
+    only: ["flag"],
+    help: "end when everything has been shown that was stored at the start",
+  },
+  "consumer": {
+    kind: "string",
+    only: ["flag"],
+    placeholder: "NAME",
+    help: "consumer of a durable channel: the server keeps its position",
+  },
+  "producer": {
+    kind: "string",
+    only: ["flag"],
+    placeholder: "NAME",
+    help: "producer of a durable channel: what is stored already is skipped, and nothing is stored twice",
+  },
+  "parallel": {
+    kind: "integer",
+    range: [1, 1024],
+    default: 1,
+    only: ["flag"],
+    help: "commands that run at once",
+  },
+  "retries": {
+    kind: "integer",
+    range: [0, 999],
+    only: ["flag"],
+    help: "how often a message is tried again before it is set aside; no limit if left out",
+  },
   "channel": {
     kind: "string",
     only: ["flag"],
@@ -202,6 +240,12 @@ export const COMMAND_OPTIONS = [
   "format",
   "exec",
   "exec-timeout",
+  "from",
+  "end",
+  "consumer",
+  "producer",
+  "parallel",
+  "retries",
   "channel",
   "json",
 ] as const;
@@ -229,7 +273,7 @@ const KNOWN_ELSEWHERE = [
   ...namesSetBy(SERVER_OPTIONS, "variable"),
   ...namesSetBy(CLIENT_OPTIONS, "variable"),
   ...["ca", "seed", "compiled", "compile-kit"],
-  ...["channel", "sender", "kind", "headers"], // what --exec sets
+  ...["channel", "sender", "kind", "headers", "sequence", "deliveries"], // what --exec sets
 ].map(formatName.variable);
 
 /** `parley` for `loadConfig`, with the options of every command and those in `taken`. */

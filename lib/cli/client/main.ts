@@ -26,6 +26,7 @@ import { PUBLISH } from "./commands/publish.ts";
 import { REQUEST } from "./commands/request.ts";
 import { RESPOND } from "./commands/respond.ts";
 import { SUBSCRIBE } from "./commands/subscribe.ts";
+import { WORK } from "./commands/work.ts";
 import { describeFailure, Exit, exitCodeOf } from "../failures.ts";
 import { commandHelp, programHelp } from "./help.ts";
 import { type Host, type HostLog, type InterruptSource, type OutputStream, processHost } from "../host.ts";
@@ -44,6 +45,7 @@ export const COMMANDS: readonly Command[] = [
   SUBSCRIBE,
   REQUEST,
   RESPOND,
+  WORK,
   PING,
   BENCH,
   DOCTOR,

@@ -35,9 +35,14 @@ export interface FormatOptions {
  */
 export function chosenFormat({ json, raw, whole, format }: FormatOptions): MessageFormat | undefined {
   if (format !== undefined) return parseTemplate(format);
-  if (json) return (message) => formatMessageJson(message);
+  if (json) return (message) => formatMessageJson(message, storedDetails(message));
   if (whole) return ({ payload }) => payload;
   return raw ? ({ payload }) => withNewline(payload) : undefined;
+}
+
+/** What `--json` says of a message of a stored channel besides. */
+function storedDetails({ sequence, deliveries }: Message): Record<string, unknown> {
+  return sequence === 0 ? {} : { sequence, ...(deliveries > 1 ? { deliveries } : {}) };
 }
 
 /** Formats a message as `chat.lobby 17 hello`. Control characters are escaped. */
@@ -66,6 +71,8 @@ const FIELDS: Readonly<Record<string, (message: Message) => string>> = {
   payload: showPayload,
   base64: ({ payload }) => toBase64(payload),
   headers: ({ headers }) => visibleJson(headers),
+  sequence: ({ sequence }) => String(sequence),
+  deliveries: ({ deliveries }) => String(deliveries),
   time: () => new Date().toISOString(),
 };
 

@@ -62,6 +62,8 @@ const Fields = v.strictObject({
   id: v.optional(v.number()),
   answered: v.optional(v.unknown()),
   ms: v.optional(v.unknown()),
+  sequence: v.optional(v.unknown()),
+  deliveries: v.optional(v.unknown()),
 });
 
 /**

@@ -12,7 +12,15 @@ import { CommandError } from "../failures.ts";
 import { visibleJson } from "../terminal.ts";
 
 /** A command failed. The requester does not get the reason, because it may be private. */
-export class CommandFailed extends CommandError {}
+export class CommandFailed extends CommandError {
+  /** The exit code of the command; undefined if it was ended, or could not be started. */
+  readonly status: number | undefined;
+
+  constructor(message: string, status?: number) {
+    super(message);
+    this.status = status;
+  }
+}
 
 /** How long running commands may go on when `parley` ends, in milliseconds: less than it waits for them. */
 const FINISH_MS = 3_000;
@@ -167,7 +175,8 @@ class Run {
       this.#stopped.promise,
     ]);
     if (!success) {
-      throw this.#failure(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`);
+      if (signal !== null) throw this.#failure(`was ended by ${signal}`);
+      throw new CommandFailed(`${this.#command} ended with exit code ${code}`, code);
     }
   }
 
@@ -225,11 +234,13 @@ function withoutSecrets(env: Readonly<Record<string, string>>): Record<string, s
 }
 
 /** The variables that tell a command about its message. */
-function describe({ channel, sender, kind, headers }: Message): Record<string, string> {
+function describe(message: Message): Record<string, string> {
+  const { channel, sender, kind, headers, sequence, deliveries } = message;
   return {
     PARLEY_CHANNEL: channel,
     PARLEY_SENDER: String(sender),
     PARLEY_KIND: kind,
     PARLEY_HEADERS: visibleJson(headers),
+    ...sequence > 0 ? { PARLEY_SEQUENCE: String(sequence), PARLEY_DELIVERIES: String(deliveries) } : {},
   };
 }

@@ -6,6 +6,7 @@
 
 import type { Subscription } from "../../../client/api.ts";
 import type { Message } from "../../../client/message_types.ts";
+import type { StartingPoint } from "../../../client/options.ts";
 import { formatMilliseconds } from "../../../config/option.ts";
 import { ParleyError } from "../../../errors.ts";
 import { channelProblem, covers } from "../../../wire/names.ts";
@@ -25,8 +26,12 @@ export const SUBSCRIBE: Command = {
     "send again; --raw prints payloads as they are, each with a newline, and --whole without one. The fields of\n" +
     "--format are channel, sender, kind, size, payload, base64, headers, header:NAME and time.\n" +
     "--exec runs a command for each message, one after the other: the payload is its stdin, and PARLEY_CHANNEL,\n" +
-    "PARLEY_SENDER, PARLEY_KIND and PARLEY_HEADERS tell the rest. Given as a flag, --timeout also ends subscribe:\n" +
+    "PARLEY_SENDER, PARLEY_KIND, PARLEY_HEADERS, and PARLEY_SEQUENCE and PARLEY_DELIVERIES on a stored channel,\n" +
+    "tell the rest. Given as a flag, --timeout also ends subscribe:\n" +
     "with 0, or with 5 if fewer messages than --count have come.\n" +
+    "On a stored channel, --from says where to begin, and after a broken connection nothing is missing. With\n" +
+    "--consumer NAME the server keeps the position: each message is acknowledged when it has been handled, and\n" +
+    "given back for a second if its command failed. For work that takes long, see parley work.\n" +
     "In a pattern, * stands for one segment of a name, and a final > for one or more: 'chat.*', 'jobs.>'.",
   examples: [
     "parley subscribe 'chat.*' news",
@@ -34,9 +39,23 @@ export const SUBSCRIBE: Command = {
     "parley subscribe 'sensors.>' --json | jq .json.celsius",
     "parley subscribe chat.lobby --format '{time} {sender}: {payload}'",
     "parley subscribe photos.new --count 1 --whole >photo.jpg",
+    "parley subscribe orders.new --from all --end --json",
+    "parley subscribe orders.new --consumer billing",
     `parley subscribe 'jobs.>' --exec 'echo "$PARLEY_CHANNEL: $(cat)"'`,
   ],
-  options: ["reconnect", "count", "json", "raw", "whole", "format", "exec", "exec-timeout"],
+  options: [
+    "reconnect",
+    "from",
+    "end",
+    "consumer",
+    "count",
+    "json",
+    "raw",
+    "whole",
+    "format",
+    "exec",
+    "exec-timeout",
+  ],
   endsByInterrupt: true,
   run: subscribe,
 };
@@ -50,7 +69,13 @@ async function subscribe(context: Context): Promise<void> {
     onError: (error) => printError(describeFailure(error)),
   });
   const subscriptions: Subscription[] = [];
-  for (const name of distinct(operands)) subscriptions.push(await client.subscribe(name));
+  const from = values.from === undefined ? undefined : startingPoint(values.from);
+  const options = { consumer: values.consumer, from: from ?? (values.end ? "all" as const : undefined) };
+  for (const name of distinct(operands)) {
+    const subscription = await client.subscribe(name, options);
+    if (values.end) checkEnd(subscription);
+    subscriptions.push(subscription);
+  }
   const names = subscriptions.map(({ channel }) => channel);
   log.info("subscribed", { session: client.uuid, channels: names });
   printStatus(`subscribed to ${names.join(", ")}; Ctrl-C ends`);
@@ -59,13 +84,20 @@ async function subscribe(context: Context): Promise<void> {
   let seen = 0;
   const enough = Promise.withResolvers<void>();
   const read = async (subscription: Subscription) => {
+    const last = values.end ? subscription.stored!.last : Infinity;
+    if (values.end && subscription.stored!.first > last) return;
     for await (const message of subscription) {
       if (seen === count) return;
       seen++;
       channels.add(message.channel);
       const handled = handle(message);
-      if (handled !== undefined) await handled;
+      const isDone = handled === undefined || await handled;
+      if (values.consumer !== undefined) {
+        if (isDone === false) message.nak(NAK_MS);
+        else message.ack();
+      }
       if (seen === count) return enough.resolve();
+      if (message.sequence >= last) return;
     }
   };
   const end = endOfTime(context, () => seen);
@@ -74,10 +106,34 @@ async function subscribe(context: Context): Promise<void> {
   } finally {
     end.cancel();
   }
+  if (values.consumer !== undefined) await client.close(); // sends the acknowledgements
 }
 
-/** What is done with each message. It returns a promise if the next one must wait. */
-function handlerOf(context: Context): (message: Message) => Promise<void> | undefined {
+/** How long a message waits whose command failed, in milliseconds. */
+const NAK_MS = 1_000;
+
+/**
+ * What `--from` says.
+ *
+ * @throws {ParleyError} `bad_argument` if it is none of what it may be
+ */
+function startingPoint(text: string): StartingPoint {
+  if (text === "all" || text === "last" || text === "new") return text;
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  const time = /^\d{4}-\d\d-\d\d/.test(text) ? new Date(text) : undefined;
+  if (time !== undefined && !Number.isNaN(time.getTime())) return time;
+  const expected = "all, last, new, a sequence from 1 on, or a time such as 2026-11-25T12:00Z";
+  throw new ParleyError("bad_argument", `--from must be ${expected}, not ${JSON.stringify(text)}`);
+}
+
+/** `--end` needs to know where the end is. */
+function checkEnd({ channel, stored }: Subscription): void {
+  if (stored !== undefined) return;
+  throw new ParleyError("bad_argument", `--end needs the name of a stored channel, which ${channel} is not`);
+}
+
+/** What is done with each message. It returns a promise if the next one must wait; `false`: it failed. */
+function handlerOf(context: Context): (message: Message) => Promise<boolean | void> | undefined {
   const { values, output } = context;
   const format = chosenFormat(values);
   if (values.exec === undefined) return (message) => output.write((format ?? formatLine)(message));
@@ -86,10 +142,10 @@ function handlerOf(context: Context): (message: Message) => Promise<void> | unde
 }
 
 /** Runs `command` for each message, in order. The first failure is reported when subscribe ends by itself. */
-function commandFor(context: Context, command: string): (message: Message) => Promise<void> {
+function commandFor(context: Context, command: string): (message: Message) => Promise<boolean> {
   const { values, output, resources, host, log, printError } = context;
   const shell = resources.use(new Shell(command, host.env, values.execTimeout));
-  let last: Promise<void> = Promise.resolve();
+  let last: Promise<boolean> = Promise.resolve(true);
   let isEnding = false;
   resources.defer(async () => {
     isEnding = true;
@@ -97,15 +153,17 @@ function commandFor(context: Context, command: string): (message: Message) => Pr
     await last.catch(() => {});
   });
   const run = async (message: Message) => {
-    if (isEnding) return;
+    if (isEnding) return false;
     const { channel, sender } = message;
     try {
       await shell.feed(message, (chunk) => output.write(chunk));
       log.info("message handled", { channel, sender });
+      return true;
     } catch (error) {
       if (!(error instanceof CommandFailed)) throw error;
       printError(`the message of session ${sender} on ${channel}: ${error.message}`);
       context.fail(new CommandFailed("a command failed, see above"));
+      return false;
     }
   };
   return (message) => last = last.then(() => run(message));
