@@ -21,7 +21,8 @@ export const PUBLISH: Command = {
     "--whole, each file or all of stdin is one message. With --json, each line is an object as subscribe --json\n" +
     "prints it, with channel and text, json or base64; a CHANNEL goes before that of the object. Ends when the\n" +
     "server has accepted or refused everything; on a durable channel, when everything is stored. With --producer\n" +
-    "NAME, an import that was interrupted goes on at the right line: run the same command again. Put -- before a TEXT that begins with -.",
+    "NAME, an import that was interrupted goes on at the right line: run the same command again.\n" +
+    "Put -- before a TEXT that begins with -.",
   examples: [
     "parley publish chat.lobby 'hello, all'",
     "seq 3 | parley publish jobs.resize",
