@@ -25,7 +25,7 @@ const LONGEST_WAIT_MS = 60_000;
 export const WORK: Command = {
   name: "work",
   operands: { usage: "CHANNEL", min: 1, max: 1, channels: "first" },
-  summary: "run a command for each message of a durable channel until it succeeds",
+  summary: "run a command for each message of a durable channel",
   details:
     "The payload is the stdin of the command; PARLEY_CHANNEL, PARLEY_SENDER, PARLEY_KIND, PARLEY_HEADERS,\n" +
     "PARLEY_SEQUENCE and PARLEY_DELIVERIES tell the rest. Its exit code decides: 0, the message is dealt with; 75,\n" +
