@@ -144,19 +144,20 @@ function notOurs(path: string, error: unknown): ParleyError {
   });
 }
 
-/**
- * The checksum of a run: of its bytes, and of what says which messages they are.
- *
- * @param series that of its channel
- */
-export function checksum(
-  series: number,
-  first: number,
-  count: number,
-  time: number,
-  bytes: Uint8Array,
-): number {
-  return crc32(bytes, crc32(new Uint8Array(new Float64Array([series, first, count, time]).buffer)));
+/** The checksums of runs: of their bytes, and of what says which messages they are. */
+export class Checksum {
+  readonly #fields = new Float64Array(4);
+  readonly #header = new Uint8Array(this.#fields.buffer);
+
+  /** @param series that of the run's channel */
+  of(series: number, first: number, count: number, time: number, bytes: Uint8Array): number {
+    const fields = this.#fields;
+    fields[0] = series;
+    fields[1] = first;
+    fields[2] = count;
+    fields[3] = time;
+    return crc32(bytes, crc32(this.#header));
+  }
 }
 
 /** Whether `error` says that the disk, or what a process may write, is full. Then nothing of the commit was written. */

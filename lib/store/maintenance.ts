@@ -8,7 +8,7 @@
 import { ParleyError } from "../errors.ts";
 import { BACKUP_PROGRESS_MS, VERIFY_STEP_BYTES } from "../limits.ts";
 import { DATABASE } from "./database.ts";
-import type { DamagedRun, Place, Verified } from "./reader.ts";
+import type { DamagedRun, Place, Verified } from "./shapes.ts";
 import { exists, makePrivate, syncFolder } from "./store_folder.ts";
 import { StoreThread } from "./store_thread.ts";
 

@@ -85,3 +85,39 @@ export interface Committed {
   readonly trimmed: readonly { readonly number: number; readonly first: number; readonly bytes: number }[];
   readonly hasMoreToTrim: boolean;
 }
+
+/** Runs that were read, in the form in which they pass from thread to thread at the least cost. */
+export interface ReadRuns {
+  /** For each run its first sequence, its count, its time and its size. */
+  readonly runs: Float64Array<ArrayBuffer>;
+  /** The bytes of all of them. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly damaged: readonly DamagedRun[];
+}
+
+/** A run that cannot be read, or whose checksum is wrong. */
+export interface DamagedRun {
+  /** The channel's number and name. */
+  readonly channel: number;
+  readonly name: string;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** A step of verifying. */
+export interface Verified {
+  /** The run that was looked at last: the next step begins after it. */
+  readonly after: Place;
+  /** Bytes looked at. */
+  readonly size: number;
+  readonly damaged: readonly DamagedRun[];
+  /** Ranges of which nothing is stored, between others of which something is. */
+  readonly missing: readonly DamagedRun[];
+  readonly isDone: boolean;
+}
+
+/** A place in the order in which a store is verified. */
+export interface Place {
+  readonly series: number;
+  readonly first: number;
+}

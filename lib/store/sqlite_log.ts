@@ -8,8 +8,15 @@ import { STORE_CLOSE_MS } from "../limits.ts";
 import type { Log } from "../logging/log.ts";
 import { DATABASE, newEpoch } from "./database.ts";
 import { backUp, type Findings, type Progress, verify } from "./maintenance.ts";
-import type { ReadRuns } from "./reader.ts";
-import type { Commit, Committed, ConsumerState, LogState, SentCommit, StoredRun } from "./shapes.ts";
+import type {
+  Commit,
+  Committed,
+  ConsumerState,
+  LogState,
+  ReadRuns,
+  SentCommit,
+  StoredRun,
+} from "./shapes.ts";
 import { lockFolder, makePrivate } from "./store_folder.ts";
 import { StoreThread, ThreadEnded } from "./store_thread.ts";
 

@@ -8,8 +8,8 @@
 
 import { ParleyError } from "../errors.ts";
 import { STORE_TIDY_MS } from "../limits.ts";
-import { Reader, type ReadRuns } from "./reader.ts";
-import type { SentCommit } from "./shapes.ts";
+import { Reader } from "./reader.ts";
+import type { ReadRuns, SentCommit } from "./shapes.ts";
 import type { Call, Result } from "./store_thread.ts";
 import { Writer } from "./writer.ts";
 

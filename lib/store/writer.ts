@@ -6,7 +6,7 @@
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { MAX_STORE_RETRY_MS, STORE_PAGE_BYTES, STORE_RETRY_MS, STORE_WAL_PAGES } from "../limits.ts";
-import { checkpoint, checksum, isFull, openToWrite, prepared } from "./database.ts";
+import { checkpoint, Checksum, isFull, openToWrite, prepared } from "./database.ts";
 import { Retention } from "./retention.ts";
 import type { ChannelState, Committed, LogState, ProducerState, SentCommit } from "./shapes.ts";
 
@@ -15,6 +15,7 @@ export class Writer {
   readonly #database: DatabaseSync;
   readonly #sql: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
   readonly #retention: Retention;
+  readonly #checksum = new Checksum();
   readonly #path: string;
   readonly #logBytes: number;
   readonly #failed: (problem: string) => void;
@@ -166,7 +167,7 @@ export class Writer {
     let stored = 0;
     for (const { channel, first, count, bytes } of commit.runs) {
       const series = this.#series(channel);
-      const crc = checksum(series, first, count, commit.time, bytes);
+      const crc = this.#checksum.of(series, first, count, commit.time, bytes);
       sql.addRun.run(series, first, count, commit.time, bytes.length, crc, bytes);
       sql.grow.run(first + count - 1, bytes.length, series);
       stored += bytes.length;
