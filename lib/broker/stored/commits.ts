@@ -9,7 +9,15 @@
  */
 
 import { MAX_UNSTORED_BYTES } from "../../limits.ts";
-import type { ChannelLog, Commit, Committed, ConsumerState, RunToStore, Trim } from "./log.ts";
+import {
+  type ChannelLog,
+  type Commit,
+  type Committed,
+  type ConsumerState,
+  joinTrims,
+  type RunToStore,
+  type Trim,
+} from "./log.ts";
 import type { StoredChannel } from "./stored_channel.ts";
 import { type Producer, RunBuffers, type Settler, Tail } from "./tail.ts";
 
@@ -123,7 +131,7 @@ export class Commits {
 
   /** Has `trim` done with the next commit. */
   trim(trim: Trim): void {
-    this.#others.trims.set(trim.channel, trim);
+    this.#others.trims.set(trim.channel, joinTrims(this.#others.trims.get(trim.channel), trim));
     this.#schedule();
   }
 
@@ -186,9 +194,11 @@ export class Commits {
     const consumers = [...others.consumers].map((consumer) => consumer.takeState());
     const created = new Set(parts.map(({ channel }) => channel));
     for (const { channel } of consumers) created.add(this.#events.find(channel)!);
+    // What makes room for the new messages is dropped with them, or not at all: `others` is tried again without them.
+    const trims = new Map(others.trims);
     for (const { channel, tail } of parts) {
       const trim = this.#events.trim(channel, tail.count, tail.size);
-      if (trim !== undefined) others.trims.set(channel.number, trim);
+      if (trim !== undefined) trims.set(channel.number, joinTrims(trims.get(channel.number), trim));
     }
     const channels = [...created].filter(({ isNew }) => isNew).map(({ name, number, epoch }) => (
       { name, number, epoch, first: 1, last: 0, bytes: 0 }
@@ -209,7 +219,7 @@ export class Commits {
       deletedChannels: others.deletedChannels,
       deletedConsumers: others.deletedConsumers,
       keys: [],
-      trims: [...others.trims.values()],
+      trims: [...trims.values()],
       epoch: others.epoch,
       firstSession: others.firstSession,
     };

@@ -102,6 +102,17 @@ export interface Trim {
   readonly before: number;
 }
 
+/** What two trims of one channel drop together. The later one knows how much may stay. */
+export function joinTrims(earlier: Trim | undefined, later: Trim): Trim {
+  if (earlier === undefined) return later;
+  return {
+    channel: later.channel,
+    first: Math.max(earlier.first, later.first),
+    bytes: later.bytes === Infinity ? earlier.bytes : later.bytes,
+    before: Math.max(earlier.before, later.before),
+  };
+}
+
 /** What is written together: all of it or nothing. */
 export interface Commit {
   /** The time of its runs. */
