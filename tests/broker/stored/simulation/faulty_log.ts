@@ -55,6 +55,7 @@ export interface DiskEvents {
 export class Disk {
   readonly #random: Random;
   readonly #events: DiskEvents;
+  readonly #maxMessagesOf: (channel: string) => number;
   readonly epoch: string;
   #firstSession = 1;
   readonly channels = new Map<number, Kept>();
@@ -63,7 +64,9 @@ export class Disk {
   /** How many messages of each writer were stored, ever. */
   readonly #written = new Map<number, number>();
 
-  constructor(random: Random, epoch: string, events: DiskEvents) {
+  /** @param maxMessagesOf how many messages of a channel are kept */
+  constructor(random: Random, epoch: string, events: DiskEvents, maxMessagesOf: (channel: string) => number) {
+    this.#maxMessagesOf = maxMessagesOf;
     this.#random = random;
     this.epoch = epoch;
     this.#events = events;
@@ -139,14 +142,14 @@ export class Disk {
     }));
   }
 
-  /** Damages a run. Returns whether there was one. */
-  damage(): boolean {
-    const rows = [...this.channels.values()].flatMap((kept) => kept.rows.map((row) => ({ kept, row })));
-    if (rows.length === 0) return false;
-    const { kept, row } = this.#random.pick(rows);
+  /** Damages a run, the last one of a channel as likely as all others. */
+  damage(): void {
+    const all = [...this.channels.values()].filter(({ rows }) => rows.length > 0);
+    if (all.length === 0) return;
+    const { rows, history } = this.#random.pick(all);
+    const row = this.#random.int(2) === 0 ? rows[rows.length - 1] : this.#random.pick(rows);
     row.isDamaged = true;
-    kept.history.drop({ from: row.first, to: row.first + row.count });
-    return true;
+    history.drop({ from: row.first, to: row.first + row.count });
   }
 
   #append(channel: number, { first, count, bytes }: StoredRun, time: number): void {
@@ -188,6 +191,10 @@ export class Disk {
   /** Drops; returns whether it dropped all that it should. A log may do it in small steps. */
   #trim(kept: Kept, { first, bytes, before }: Trim): boolean {
     const was = kept.first;
+    const left = kept.last - first + 1;
+    if (first > was && left < this.#maxMessagesOf(kept.state.name)) {
+      this.#events.violated(`only ${left} messages of ${kept.state.name} are to be kept`);
+    }
     let steps = this.#random.int(3) === 0 ? this.#random.int(3) : Infinity;
     const target = Math.min(first, kept.last + 1);
     let isComplete = true;

@@ -29,12 +29,14 @@ interface ActionContext {
   readonly client: SimulatedClient;
   /** The channels of this schedule. */
   readonly channels: readonly string[];
+  /** The actions with which a client of this schedule may begin. */
+  readonly roles: readonly string[];
 }
 
 type Action = (context: ActionContext) => void | Promise<void>;
 
 const ACTIONS: Readonly<Record<string, Action>> = {
-  connect: ({ simulation, random }) => connect(simulation, random),
+  connect,
   "open to publish": ({ client, random, channels }) => {
     const channel = random.pick(channels);
     if (client.isAsking(channel)) return;
@@ -48,8 +50,8 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     const producer = random.pick(PRODUCERS);
     if (known === undefined || known.producer === producer) client.openToPublish(channel, { producer });
   },
-  publish: ({ client, random }) => publish(client, random, [1, 1, 3, 20, 100]),
-  "publish with receipts": ({ client, random }) => publish(client, random, [1, 5, 40], 1 + random.int(4)),
+  publish: (context) => publish(context, [1, 1, 3, 20, 100]),
+  "publish with receipts": (context) => publish(context, [1, 5, 40], 1 + context.random.int(4)),
   "try again": ({ client, random }) => {
     for (const [, publication] of client.publications) {
       if (publication.isRefused && publication.isOpen && !client.isAsking(publication.channel)) {
@@ -122,6 +124,17 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   },
 };
 
+/** With these a client begins. */
+const ROLES = [
+  "open to publish",
+  "open as producer",
+  "subscribe",
+  "subscribe to a pattern",
+  "join a group",
+  "consume",
+];
+/** How many bytes may wait for a client to read them. */
+const ROOMS = [500, 3_000, 20_000];
 const ALWAYS = ["connect", "open to publish", "publish", "subscribe", "read all", "short time", "commit"];
 
 /** What one schedule has found. */
@@ -140,18 +153,20 @@ export async function runSchedule(seed: number): Promise<ScheduleResult> {
   const channels = Array.from({ length: 1 + random.int(3) }, () => random.pick(CHANNELS));
   const allowed = Object.keys(ACTIONS).filter((name) => ALWAYS.includes(name) || random.int(2) === 0);
   const weighted = allowed.flatMap((name) => new Array<string>(random.pick([1, 1, 2, 5])).fill(name));
-  for (let i = 1 + random.int(4); i > 0; i--) connect(simulation, random);
+  const roles = ROLES.filter((name) => allowed.includes(name));
+  const context = { simulation, random, channels, roles };
+  for (let i = 1 + random.int(4); i > 0; i--) connect(context);
   await simulation.turn();
   const trace: string[] = [];
   const steps = 10 + random.int(80);
   for (let step = 0; step < steps && simulation.problems.length === 0; step++) {
     simulation.readWelcomes();
     const ready = simulation.clients.filter(({ isReady }) => isReady);
-    if (ready.length === 0) connect(simulation, random);
+    if (ready.length === 0) connect(context);
     else {
       const [client, name] = [random.pick(ready), random.pick(weighted)];
       trace.push(`${client.number} ${name}`);
-      await ACTIONS[name]({ simulation, random, client, channels });
+      await ACTIONS[name]({ ...context, client });
     }
     for (let turns = random.int(3); turns > 0; turns--) await simulation.turn();
   }
@@ -166,14 +181,19 @@ function mayOverlap(client: SimulatedClient): boolean {
     [...client.subscribed.values()].every(({ kind, isPattern }) => kind === "subscriber" && !isPattern);
 }
 
-function connect(simulation: Simulation, random: Random): void {
-  if (simulation.clients.length < MAX_CLIENTS) simulation.connect(random.pick([500, 3_000, 20_000]));
+/** One more client, which most likely has something to do at once. */
+function connect({ simulation, random, channels, roles }: Omit<ActionContext, "client">): void {
+  if (simulation.clients.length >= MAX_CLIENTS) return;
+  const client = simulation.connect(random.pick(ROOMS));
+  const role = random.pick(roles);
+  if (random.int(4) === 0) return;
+  client.afterWelcome(() => ACTIONS[role]({ simulation, random, channels, roles, client }));
 }
 
 /** A client whose connection broke goes on in another session where it was. */
 function comeBack(simulation: Simulation, random: Random, client: SimulatedClient): void {
   if (random.int(4) === 0) return;
-  const next = simulation.connect(random.pick([500, 3_000, 20_000]));
+  const next = simulation.connect(random.pick(ROOMS));
   next.afterWelcome(() => {
     for (const before of client.subscribed.values()) {
       const { channel, kind, open, place: from } = before;
@@ -181,16 +201,21 @@ function comeBack(simulation: Simulation, random: Random, client: SimulatedClien
         next.open(channel, { ...open, from, continues: before });
       } else if (kind === "consumer") next.open(channel, open);
     }
+    for (const { channel, producer } of client.publications.values()) {
+      if (!next.isAsking(channel)) next.openToPublish(channel, producer === undefined ? {} : { producer });
+    }
   });
 }
 
-function publish(client: SimulatedClient, random: Random, counts: readonly number[], every = 0): void {
-  const publications = [...client.publications.values()].filter(({ isFenced, isOpen }) =>
-    isOpen && (!isFenced || random.int(4) === 0)
+/** One of the clients publishes; every so many messages want a receipt. */
+function publish({ simulation, random }: ActionContext, counts: readonly number[], every = 0): void {
+  const publications = simulation.clients.flatMap((client) =>
+    [...client.publications.values()].map((publication) => ({ client, publication }))
+  ).filter(({ client, publication: { isOpen, isFenced, channel } }) =>
+    isOpen && !client.isAsking(channel) && (!isFenced || random.int(4) === 0)
   );
   if (publications.length === 0) return;
-  const publication = random.pick(publications);
-  if (client.isAsking(publication.channel)) return;
+  const { client, publication } = random.pick(publications);
   const messages: Uint8Array[] = [];
   const size = random.pick([12, 12, 30, 300]);
   for (let left = random.pick(counts); left > 0; left--) {

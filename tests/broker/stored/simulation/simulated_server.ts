@@ -30,6 +30,7 @@ export interface ServerOptions {
   readonly records: Records;
   readonly disk: Disk;
   readonly policies: readonly StoragePolicy[];
+  readonly maxMessagesOf: (channel: string) => number;
   readonly storeBytes: number;
   /** Which life of the server it is. */
   readonly life: number;
@@ -49,11 +50,11 @@ export class SimulatedServer {
   readonly #memory: Disk;
   #isAlive = true;
 
-  constructor({ random, records, disk, policies, storeBytes, life, now }: ServerOptions) {
+  constructor({ random, records, disk, policies, maxMessagesOf, storeBytes, life, now }: ServerOptions) {
     this.life = life;
     this.#policies = policies;
     this.#disk = disk;
-    this.#memory = new Disk(random, `memory-${life}`, records);
+    this.#memory = new Disk(random, `memory-${life}`, records, maxMessagesOf);
     // History carries session numbers of this life only, which begin anywhere.
     this.#memory.apply({ ...nothing, firstSession: Infinity });
     this.durable = new FaultyLog(disk, random, records);

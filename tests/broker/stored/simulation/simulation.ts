@@ -5,7 +5,7 @@
  */
 
 import { setImmediate } from "node:timers";
-import type { StoragePolicy } from "../../../../lib/broker/stored/policy.ts";
+import { policyOf, type StoragePolicy } from "../../../../lib/broker/stored/policy.ts";
 import type { Random } from "../../../harness/seeded.ts";
 import { VirtualClock } from "../../../fuzz/model/virtual_clock.ts";
 import { dealWithAll } from "./consuming.ts";
@@ -57,7 +57,7 @@ export class Simulation implements Disposable {
     globalThis.addEventListener("error", this.#onUncaught);
     globalThis.addEventListener("unhandledrejection", this.#onUncaught);
     this.#random = random;
-    this.disk = new Disk(random, "disk", this.records);
+    this.disk = new Disk(random, "disk", this.records, maxMessagesOf);
     this.#storeBytes = random.int(4) === 0 ? 10_000 : Infinity;
     this.#readiness = random.pick([1, 4, 8]);
     this.#commitReadiness = random.pick([0, 1, 4, 8]);
@@ -149,6 +149,7 @@ export class Simulation implements Disposable {
       }
     }
     this.#complete();
+    this.#checkRetention();
     if (this.problems.length > 0) return;
     this.crash(false);
     for (const channel of this.server.nexts().keys()) {
@@ -180,6 +181,17 @@ export class Simulation implements Disposable {
       if (dropped.missing(position + 1, reader.to).length === 0) continue;
       const what = `the position of consumer ${name} of ${channel} is ${position}`;
       this.records.violated(`${what}, though everything up to ${reader.to - 1} is dealt with`);
+    }
+  }
+
+  /** Everything that was to be dropped is; after a crash it may be so with the next message only. */
+  #checkRetention(): void {
+    if (this.#life > 1) return;
+    for (const { state: { name }, first, last, bytes, rows } of this.disk.channels.values()) {
+      const { maxMessages, maxBytes } = policyOf(POLICIES, name)!;
+      const count = last - first + 1;
+      if (count > maxMessages) this.records.violated(`${count} messages of ${name} are stored`);
+      if (bytes > maxBytes && rows.length > 1) this.records.violated(`${bytes} bytes of ${name} are stored`);
     }
   }
 
@@ -229,11 +241,16 @@ export class Simulation implements Disposable {
       records: this.records,
       disk: this.disk,
       policies: POLICIES,
+      maxMessagesOf,
       storeBytes: this.#storeBytes,
       life: ++this.#life,
       now: () => this.#clock.now,
     });
   }
+}
+
+function maxMessagesOf(channel: string): number {
+  return policyOf(POLICIES, channel)!.maxMessages;
 }
 
 function turnOfLoop(): Promise<void> {
