@@ -38,7 +38,11 @@ export class Relay implements AsyncDisposable {
 
   async #accept(): Promise<void> {
     for await (const inner of this.#listener) {
-      const outer = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
+      const outer = await Deno.connect({ hostname: "127.0.0.1", port: this.#target }).catch(() => undefined);
+      if (outer === undefined) { // the server is being started again
+        inner.close();
+        continue;
+      }
       this.#conns.add(inner).add(outer);
       this.#work.push(this.#pass(inner, outer), this.#pass(outer, inner));
     }
