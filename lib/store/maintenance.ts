@@ -5,6 +5,7 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import { ParleyError } from "../errors.ts";
 import { BACKUP_PROGRESS_MS, VERIFY_STEP_BYTES } from "../limits.ts";
 import { DATABASE } from "./database.ts";
@@ -69,7 +70,7 @@ export async function backUp(folder: string, file: string, progress: Progress = 
     }, BACKUP_PROGRESS_MS);
     await reader.call("copy", partial);
     await Deno.rename(partial, file);
-    await syncFolder(file.slice(0, file.lastIndexOf("/") + 1) || ".");
+    await syncFolder(dirname(file));
     progress(total, total);
   } catch (error) {
     await Deno.remove(partial).catch(() => {});

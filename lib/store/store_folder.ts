@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import { ParleyError } from "../errors.ts";
 import { STORE_LOCK_WAIT_MS } from "../limits.ts";
 import { FolderStorage } from "../state/folder.ts";
@@ -24,13 +25,20 @@ export async function lockFolder(folder: string): Promise<Deno.FsFile> {
   throw new ParleyError("bad_argument", `another process has the store ${folder} open; stop it first`);
 }
 
-/** Makes the file `path` if it is not there: SQLite would make it readable for others. */
+/**
+ * Makes the file `path` if it is not there: SQLite would make it readable for others. Its name is on disk to stay when
+ * this resolves, and so is that of its folder.
+ */
 export async function makePrivate(path: string): Promise<void> {
   try {
     using _file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
   } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    if (error instanceof Deno.errors.AlreadyExists) return;
+    throw error;
   }
+  const folder = dirname(path);
+  await syncFolder(folder);
+  await syncFolder(dirname(folder));
 }
 
 /** Makes what was done to the names in `folder` durable. */

@@ -1,6 +1,6 @@
 /** Failures of the disk, made by `strace`: what was refused must not be there, and what was stored must. */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { openSqliteLog } from "../../lib/store/sqlite_log.ts";
 import { makeFolder } from "../harness/folder.ts";
 import { MAY_RUN } from "../harness/permissions.ts";
@@ -109,7 +109,7 @@ async function canMount(): Promise<boolean> {
 }
 
 Deno.test({
-  name: "a full disk refuses at once, what is stored is read, and commits go on when there is room",
+  name: "a full disk refuses at once, and commits go on when there is room; a read-only one is refused",
   ignore: !await canMount(),
   async fn() {
     using folder = makeFolder();
@@ -136,6 +136,9 @@ Deno.test({
       const reopened = await openSqliteLog(`${folder.path}/s`, { log: lines.log });
       assertEquals((await reopened.read(7, 1, 1e9)).length, stored);
       await reopened.close();
+      assert(await asRoot("mount", "-o", "remount,ro", folder.path));
+      const readOnly = await assertRejects(() => openSqliteLog(`${folder.path}/s`, { log: lines.log }));
+      assertMatch((readOnly as Error).message, /^cannot write .*: Read-only file system/);
     } finally {
       await asRoot("umount", folder.path);
     }
