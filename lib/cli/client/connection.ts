@@ -8,7 +8,7 @@ import type { Client } from "../../client/api.ts";
 import type { Log } from "../../logging/log.ts";
 import { connect } from "../../client/connect.ts";
 import { countMessages } from "../../client/connection_types.ts";
-import type { ClientEvent } from "../../client/events.ts";
+import type { ClientEvent, Missing } from "../../client/events.ts";
 import type { ConnectOptions } from "../../client/options.ts";
 import { visible } from "../terminal.ts";
 import type { CommandConnectOptions, Context } from "./command.ts";
@@ -62,6 +62,10 @@ const NAMES_SHOWN = 5;
  *   describeEvent({ type: "interrupted", error, subscriptions: [], responders: [], unconfirmed: 2 }),
  *   "the connection to hub:7253 was reset; 2 messages may not have arrived; reconnecting",
  * );
+ * assertEquals(
+ *   describeEvent({ type: "missed", channel: "orders.new", from: 6, to: 10 }),
+ *   "messages 6 to 10 are missing on orders.new: stored no longer",
+ * );
  * ```
  */
 export function describeEvent(event: ClientEvent): string | undefined {
@@ -73,18 +77,25 @@ export function describeEvent(event: ClientEvent): string | undefined {
       return visible([...parts, "reconnecting"].join("; "));
     }
     case "resumed": {
-      const { interruptedMs, subscriptions, responders, recovered, kept } = event;
+      const { interruptedMs, subscriptions, missing, responders, kept } = event;
       const parts = [`connected again after ${(interruptedMs / 1000).toFixed(1)} s`];
-      if (subscriptions.length > 0 && !recovered) {
-        parts.push(`messages on ${listNames(subscriptions)} may be missing`);
-      }
+      if (subscriptions.length > 0) parts.push(`messages on ${listNames(subscriptions)} may be missing`);
+      for (const each of missing.slice(0, NAMES_SHOWN)) parts.push(describeMissing(each));
       if (responders.length > 0) parts.push(`requests on ${listNames(responders)} are answered again`);
       if (kept > 0) parts.push(`${countMessages(kept)} kept meanwhile ${kept === 1 ? "is" : "are"} sent now`);
       return visible(parts.join("; "));
     }
+    case "missed":
+      return visible(describeMissing(event));
     default:
       return undefined;
   }
+}
+
+function describeMissing({ channel, from, to }: Missing): string {
+  if (to === undefined) return `${channel} began anew: messages from ${from} on may be missing`;
+  const which = from === to ? `message ${from} is` : `messages ${from} to ${to} are`;
+  return `${which} missing on ${channel}: stored no longer`;
 }
 
 function logEvent(event: ClientEvent, log: Log): void {
@@ -93,7 +104,11 @@ function logEvent(event: ClientEvent, log: Log): void {
     log.info("connection interrupted", { error, subscriptions, responders, unconfirmed });
   } else if (event.type === "resumed") {
     const { sessionId: number, previousSessionId: previous, interruptedMs, kept } = event;
-    log.info("connection resumed", { number, previous, interruptedMs: Math.round(interruptedMs), kept });
+    const { recovered, missing } = event;
+    const times = { interruptedMs: Math.round(interruptedMs), kept, recovered };
+    log.info("connection resumed", { number, previous, ...times, missing: missing.map(describeMissing) });
+  } else if (event.type === "missed") {
+    log.warn("messages missed", { channel: event.channel, from: event.from, to: event.to });
   } else if (event.type === "connecting") {
     log.debug("connecting", { attempt: event.attempt, server: event.server });
   }
