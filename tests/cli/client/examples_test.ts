@@ -10,7 +10,7 @@ import { Console, parseLine } from "../../harness/console.ts";
 import { MAY_RUN } from "../../harness/permissions.ts";
 
 /** What a command that runs until it is interrupted logs when it is ready. */
-const READY = /"message":"(subscribed|responding)"/;
+const READY = /"message":"(subscribed|responding|working)"/;
 
 /** Programs that a machine may lack. An example with one of them is skipped there. */
 const PROGRAMS = ["jq", "xxd", "rev"];
@@ -47,10 +47,16 @@ async function runExamples(examples: readonly string[], test: Deno.TestContext):
   const folder = await Deno.makeTempDir({ prefix: "parley-examples-" });
   await Deno.writeFile(`${folder}/photo.jpg`, new Uint8Array([0xff, 0xd8, 0x0a, 0x0d]));
   await Deno.writeTextFile(`${folder}/link.txt`, `  "parley://127.0.0.1:7253"\n`);
+  await Deno.writeTextFile(`${folder}/orders.txt`, "one\ntwo\n");
   await Deno.writeFile(`${folder}/capture.bin`, PING);
   await Deno.writeTextFile(`${folder}/capture.hex`, `04${" 00".repeat(15)}`);
   try {
-    await using server = await serve({ port: 0 });
+    const durable = ["orders.new", "jobs.resize", "mail.out"];
+    await using server = await serve({
+      port: 0,
+      stored: durable.map((channels) => ({ channels, storage: "durable" })),
+      store: `${folder}/store`,
+    });
     const console = new Console(folder, { PARLEY_PORT: `${server.port}`, XDG_STATE_HOME: `${folder}/state` });
     await using client = await connect({ url: server.url });
     await using _upper = await client.respond("text.upper", (request) => request.text().toUpperCase());
@@ -81,7 +87,7 @@ async function runExample(
   client: Awaited<ReturnType<typeof connect>>,
 ): Promise<void> {
   const { args: [name, ...args], output, after } = parseLine(line);
-  if (name !== "subscribe" && name !== "respond") {
+  if (!["subscribe", "respond", "work"].includes(name) || args.includes("--end")) {
     const { code, stderr } = await console.run(line);
     assertEquals([code, /^parley: /m.test(stderr)], [0, false], stderr);
     return;
