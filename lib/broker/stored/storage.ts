@@ -48,6 +48,8 @@ export class Storage {
   readonly #maxBytes: number;
   readonly #time: () => number;
   readonly #shared: SharedRoom | undefined;
+  /** How many bytes channels that come with the next commit make room for: they do not make it twice. */
+  #asked = 0;
 
   constructor({ log, maxBytes }: StorageOptions, { time, find, all, failed, broken }: StorageEvents) {
     this.log = log;
@@ -64,6 +66,7 @@ export class Storage {
       trimmed: (channels: Committed["trimmed"]) => {
         for (const { number, first, bytes } of channels) find(number)?.trimmed(first, bytes);
         this.#shared?.committed();
+        this.#asked = 0;
       },
     });
   }
@@ -110,8 +113,12 @@ export class Storage {
 
   /** How many bytes `channel` may keep, `bytes` new ones included, so that all channels together keep to the limit. */
   #roomFor(channel: StoredChannel, bytes: number): number {
-    const excess = this.#excess;
-    if (this.#shared === undefined) return excess > 0 ? channel.bytes + bytes - excess : Infinity;
+    const excess = this.#excess - this.#asked;
+    if (this.#shared === undefined) {
+      if (excess <= 0) return Infinity;
+      this.#asked += Math.min(excess, channel.bytes + bytes);
+      return channel.bytes + bytes - excess;
+    }
     if (excess > 0) {
       for (const other of this.#shared.make(excess + this.#maxBytes * SHARED_STEP)) {
         this.commits.trim(this.#trimOf(other, other.first, this.#shared.keepOf(other)));

@@ -145,6 +145,7 @@ export class StoredChannels implements StoredContext {
 
   /** How many producers there are, on all channels. */
   get producerCount(): number {
+    this.budget.spend(this.#byName.size);
     let count = 0;
     for (const { producers } of this.#byName.values()) count += producers.size;
     return count;

@@ -5,8 +5,7 @@
  */
 
 import type { ErrorCode } from "../../errors.ts";
-import { HEADER_BYTES, SEQUENCE_BYTES } from "../../limits.ts";
-import { putHeader, putU32, Type } from "../../wire/header.ts";
+import { putReceipt, SEQUENCE_FRAME_BYTES } from "../../wire/sequences.ts";
 import type { Peer } from "../peer.ts";
 import type { Commits } from "./commits.ts";
 import type { StoredChannel } from "./stored_channel.ts";
@@ -30,6 +29,7 @@ export class StoredPublisher implements Settler {
   /** Why a message was not stored: every later one is refused until the session opens the channel to try again. */
   #refused: string | undefined;
   #producer: Producer | undefined;
+  #receipt: Uint8Array | undefined;
 
   constructor(
     peer: Peer,
@@ -122,11 +122,9 @@ export class StoredPublisher implements Settler {
     this.#unsettled -= count;
     if (id === 0) return;
     this.#receipts.waiting--;
-    const frame = new Uint8Array(HEADER_BYTES + SEQUENCE_BYTES);
-    putHeader(frame, 0, Type.ACK, 0, id, SEQUENCE_BYTES, this.#channel.number, 0);
-    putU32(frame, HEADER_BYTES, Math.floor(sequence / 2 ** 32));
-    putU32(frame, HEADER_BYTES + 4, sequence);
-    this.#peer.outbox.send(frame, 0, frame.length);
+    const receipt = this.#receipt ??= new Uint8Array(SEQUENCE_FRAME_BYTES); // the outbox copies it
+    putReceipt(receipt, 0, id, this.#channel.number, sequence);
+    this.#peer.outbox.send(receipt, 0, receipt.length);
   }
 
   notStored({ count, id }: Entry, reason: string): void {
