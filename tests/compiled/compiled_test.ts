@@ -63,6 +63,26 @@ compiledTest("bench finds its threads in the executable", async (site) => {
   assertEquals([code, stderr, JSON.parse(stdout).messages > 0], [0, "", true]);
 });
 
+compiledTest(
+  "what a durable channel has survives SIGKILL, and only one server opens its store",
+  async (site) => {
+    const store = await site.folder("store");
+    const durable = ["--durable", "d.>", "--store", store];
+    const first = await site.serve(...durable);
+    assertEquals((await site.parley(["publish", "d.a", "hello", "--port", `${first.port}`])).code, 0);
+    const second = await site.server(["--port", "0", ...durable]);
+    assertEquals([second.code, second.stdout], [1, ""]);
+    assertStringIncludes(second.stderr, "another process has the store");
+    first.kill("SIGKILL");
+    await first.program.status;
+    const again = await site.serve(...durable);
+    const replay = ["subscribe", "d.a", "--from", "all", "--end", "--raw", "--port", `${again.port}`];
+    assertEquals((await site.parley(replay)).stdout, "hello\n");
+    await again.stop();
+    await Deno.remove(store, { recursive: true });
+  },
+);
+
 compiledTest("failures are one line and their exit code", async (site) => {
   const server = await site.serve();
   const port = `${server.port}`;
