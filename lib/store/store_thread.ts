@@ -34,6 +34,8 @@ export class StoreThread {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   readonly #failed: (problem: string) => void;
+  /** A thread that waits for a failing disk to be tried again would not end otherwise, nor would the process. */
+  readonly #stop = new Int32Array(new SharedArrayBuffer(4));
   #lastId = 0;
   #ended: ThreadEnded | undefined;
   /** Resolves once the database is open. */
@@ -59,7 +61,7 @@ export class StoreThread {
       event.preventDefault();
       this.#end(event.message);
     };
-    this.opened = this.call("open", role, path, epoch);
+    this.opened = this.call("open", role, path, epoch, this.#stop);
   }
 
   /**
@@ -78,6 +80,8 @@ export class StoreThread {
 
   /** Ends the thread. Calls without a result fail. */
   terminate(): void {
+    Atomics.store(this.#stop, 0, 1);
+    Atomics.notify(this.#stop, 0);
     this.#worker.terminate();
     this.#end("the store is closed");
   }

@@ -21,14 +21,14 @@ const scope = globalThis as unknown as {
 
 scope.onmessage = ({ data }) => {
   answer(data, () => {
-    const [role, path, epoch] = data.args as [string, string, string];
-    if (role === "write") serveWriter(path, epoch);
+    const [role, path, epoch, stop] = data.args as [string, string, string, Int32Array<SharedArrayBuffer>];
+    if (role === "write") serveWriter(path, epoch, stop);
     else serve(new Reader(path));
   });
 };
 
-function serveWriter(path: string, epoch: string): void {
-  const writer = new Writer(path, epoch, (problem) => scope.postMessage({ id: 0, value: problem }, []));
+function serveWriter(path: string, epoch: string, stop: Int32Array<SharedArrayBuffer>): void {
+  const writer = new Writer(path, epoch, (problem) => scope.postMessage({ id: 0, value: problem }, []), stop);
   let timer: ReturnType<typeof setTimeout> | undefined;
   // In small steps with pauses, so that a commit never waits for more than one of them.
   const tidy = () => {

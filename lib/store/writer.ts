@@ -18,6 +18,7 @@ export class Writer {
   readonly #checksum = new Checksum();
   readonly #path: string;
   readonly #logBytes: number;
+  readonly #stop: Int32Array<SharedArrayBuffer>;
   readonly #failed: (problem: string) => void;
   /** The series of channels, by their numbers. */
   #known = new Map<number, number>();
@@ -28,14 +29,17 @@ export class Writer {
    * Opens the database at `path`, and makes it with `epoch` if it is not there.
    *
    * @param failed is told of an error of the disk, each time
+   * @param stop becomes 1 when a disk that fails is to be given up, with the commit undecided
    * @param logBytes how long the write-ahead log becomes before it is emptied
    */
   constructor(
     path: string,
     epoch: string,
     failed: (problem: string) => void,
+    stop: Int32Array<SharedArrayBuffer> = new Int32Array(new SharedArrayBuffer(4)),
     logBytes: number = STORE_WAL_PAGES * STORE_PAGE_BYTES,
   ) {
+    this.#stop = stop;
     this.#logBytes = logBytes;
     this.#path = path;
     this.#failed = failed;
@@ -117,6 +121,7 @@ export class Writer {
   }
 
   #transaction<T>(write: () => T): T {
+    if (Atomics.load(this.#stop, 0) === 1) throw new Error("the store is closed");
     try {
       this.#sql.begin.run();
       const result = write();
@@ -153,7 +158,7 @@ export class Writer {
       } catch (again) {
         this.#failed(messageOf(again));
         // The thread has nothing else to do.
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, waitMs);
+        if (Atomics.wait(this.#stop, 0, 0, waitMs) !== "timed-out") throw again;
       }
     }
   }

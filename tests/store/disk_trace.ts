@@ -16,11 +16,11 @@ export type Event =
   | { readonly what: "sync"; readonly file: string; readonly isDone: boolean }
   | { readonly what: "said"; readonly text: string };
 
-/** Whether there is an `strace`. */
+/** Whether there is an `strace` that may trace: some containers do not permit it. */
 export async function hasStrace(): Promise<boolean> {
+  const args = ["-qq", "-o", "/dev/null", "true"];
   try {
-    return (await new Deno.Command("strace", { args: ["-V"], stdout: "null", stderr: "null" }).output())
-      .success;
+    return (await new Deno.Command("strace", { args, stdout: "null", stderr: "null" }).output()).success;
   } catch {
     return false;
   }

@@ -10,7 +10,7 @@ import { CHANNEL, NOTHING } from "./commits.ts";
 
 const [folder, count] = Deno.args;
 const say = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
-const writer = new Writer(`${folder}/${DATABASE}`, "e", () => {}, 128 * 1024);
+const writer = new Writer(`${folder}/${DATABASE}`, "e", () => {}, undefined, 128 * 1024);
 let { last } = writer.state().channels[0] ?? CHANNEL;
 for (let attempt = last + 1; attempt <= Number(count); attempt++) {
   const bytes = new Uint8Array(1000).fill(attempt);
