@@ -15,6 +15,11 @@ export class Batches {
   bytes = 0;
   /** How many of the unsent messages a session before this one has sent. */
   doubtful = 0;
+  /**
+   * Whether messages were refused and none was stored since. The next batch is then a single message: if it is refused,
+   * too, it is certain of all that none is stored.
+   */
+  isProbing = false;
 
   readonly #name: string;
   readonly #owner: BatchOwner;
@@ -57,7 +62,8 @@ export class Batches {
 
   /** The batch for one more message. */
   gathering(): Batch {
-    if (this.#gathering !== undefined && this.#gathering.length < BATCH_BYTES) return this.#gathering;
+    const mostBytes = this.isProbing && this.#unsent.length === 1 ? 1 : BATCH_BYTES;
+    if (this.#gathering !== undefined && this.#gathering.length < mostBytes) return this.#gathering;
     this.#gathering = new Batch(this.#owner, this.#spare);
     this.#spare = undefined;
     this.#unsent.push(this.#gathering);

@@ -202,6 +202,7 @@ export class DurableChannel implements BatchOwner {
   acknowledged(batch: Batch): void {
     const settled = this.#batches.takeUpTo(batch);
     if (settled.length === 0) return;
+    this.#batches.isProbing = false;
     for (const each of settled) {
       this.stored += each.count;
       this.#batches.settle(each);
@@ -218,7 +219,7 @@ export class DurableChannel implements BatchOwner {
     if (code === "not_stored") {
       // Of the first batch that is refused, the first messages may be in a commit that succeeded.
       const isCertain = batch.count === 1 || this.#isRefused;
-      this.#isRefused = true;
+      this.#isRefused = this.#batches.isProbing = true;
       const text = `the server could not store all of them: ${message}`;
       if (!isCertain) {
         this.#isCounted = false;
