@@ -32,7 +32,11 @@ function pageTest(
       await Deno.writeTextFile(`${folder}/big.txt`, "x".repeat(2_000_000));
       await Deno.writeFile(`${folder}/photo.jpg`, new Uint8Array([0xff, 0xd8, 0x0a, 0x0d]));
       try {
-        await using server = await serve({ port: 0 });
+        await using server = await serve({
+          port: 0,
+          store: `${folder}/store`,
+          stored: [{ channels: "orders.>", storage: "durable" }],
+        });
         const env = { PARLEY_PORT: `${server.port}`, XDG_STATE_HOME: `${folder}/state` };
         const markdown = (await Deno.readTextFile(page)).replaceAll(
           "127.0.0.1:7253",

@@ -89,6 +89,61 @@ processTest("thumbnails: the jobs are shared by the workers, and each is done on
   assertEquals(new Set(done.map(([, worker]) => worker)).size, 2, stdout);
 });
 
+/** Serves durable channels from a folder of their own. */
+async function serveDurable(channels: string, maxMessages?: number) {
+  const folder = makeFolder();
+  const store = `${folder.path}/store`;
+  const server = await serve({ port: 0, store, stored: [{ channels, storage: "durable", maxMessages }] });
+  return {
+    url: server.url,
+    async [Symbol.asyncDispose]() {
+      await server.close();
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+processTest(
+  "job queue: nothing is stored twice, and the job of a worker that is killed goes to another",
+  async () => {
+    await using server = await serveDurable("jobs.>");
+    const submit = async (...files: string[]) => {
+      await using program = start("job_queue.ts", ["submit", "monday", ...files], server.url);
+      return await program.ended();
+    };
+    const files = ["a.jpg", "b.txt", "c.jpg"];
+    const first = await submit(...files.slice(0, 2));
+    assertEquals(first, { code: 0, stdout: "0 were stored before\n2 are stored now\n", stderr: "" });
+    assertEquals((await submit(...files)).stdout, "2 were stored before\n1 are stored now\n");
+    await using killed = start("job_queue.ts", ["worker"], server.url, { WORK_MS: "600000" });
+    await killed.stdout.until(/^a\.jpg: delivery 1\n/);
+    killed.kill("SIGKILL");
+    await using worker = start("job_queue.ts", ["worker"], server.url);
+    await worker.stdout.until(/^a\.jpg: delivery 2\na\.jpg: done\n/);
+    await worker.stdout.until(/^b\.txt: delivery 1\nfailed: TypeError: b\.txt is no photo\n/m);
+    await worker.stdout.until(/^c\.jpg: delivery 1\nc\.jpg: done\n/m);
+    worker.kill("SIGTERM");
+  },
+);
+
+processTest("current values: the last value of each name is shown, then what changes", async () => {
+  await using server = await serveDurable("settings.>", 1);
+  const run = async (...args: string[]) => {
+    await using program = start("current_values.ts", args, server.url);
+    return await program.ended();
+  };
+  assertEquals(await run("show"), { code: 0, stdout: "", stderr: "" });
+  await run("set", "theme", "dark");
+  await Promise.all([run("set", "theme", "light"), run("set", "language", "de")]);
+  const { stdout } = await run("show");
+  assertEquals(stdout.trimEnd().split("\n").sort(), ["language = de", "theme = light"]);
+  await using watch = start("current_values.ts", ["watch"], server.url);
+  await watch.stdout.until(/theme = light\n/);
+  await run("set", "theme", "dark");
+  await watch.stdout.until(/theme = dark\n/);
+  watch.kill("SIGTERM");
+});
+
 processTest("sensors: parley subscribe --json gives jq what it selects from", async () => {
   await using server = await serve({ port: 0 });
   await using sensors = start("sensors.ts", ["kitchen", "cellar"], server.url);
