@@ -262,6 +262,30 @@ test("a copy is made while a store is open, and restored with a new epoch", asyn
   });
 });
 
+test("a copy that is made under load is of one moment", async (folder) => {
+  await make(folder, 50_000);
+  const copy = `${folder}.backup`;
+  let last = 9;
+  await opened(folder, async ({ log }) => {
+    let isDone = false;
+    const copied = log.backUp(copy).finally(() => isDone = true);
+    while (!isDone) {
+      last++;
+      const producers = [{ channel: 7, producer: "/p", stored: last - 9 }];
+      await log.commit({ ...NOTHING, runs: [run(last, 1)], producers });
+    }
+    await copied;
+  });
+  await restoreStore(copy, folder);
+  await opened(folder, async ({ log }) => {
+    const [channel] = log.state.channels;
+    assert(channel.last >= 9 && channel.last <= last);
+    assertEquals(log.state.producers.map(({ stored }) => stored), channel.last > 9 ? [channel.last - 9] : []);
+    assertEquals((await log.read(7, 1, 1e9)).length, 3 + channel.last - 9);
+    assertEquals(await log.verify(), { problems: [], damaged: [], missing: [] });
+  });
+});
+
 test("what is no sound copy is not restored", async (folder) => {
   await make(folder);
   const copy = `${folder}.backup`;
