@@ -58,7 +58,10 @@ export class Consumer implements CursorReceiver {
     this.#redelivery = new ConsumerRedelivery(account.members, account.backlog.due, source, context, {
       mayDeliver: () => this.#mayDeliver,
       until: () => this.#until(),
-      lose: (from, to) => this.#account.lose(from, to),
+      lose: (from, to) => {
+        this.#account.lose(from, to);
+        this.#storeSoon(); // what was dealt with behind it counts now
+      },
       done: this.#goOn,
       failed: (error) => source.readFailed(error, { wake: this.#goOn }),
     });

@@ -85,10 +85,12 @@ export class ConsumerRedelivery {
     try {
       while (this.#due.length > 0 && this.#consumer.mayDeliver() && this.#members.hasFree) {
         const sequence = this.#due.from(0);
+        const { last } = this.#reads;
         const run = this.#reads.find(sequence) ?? (await this.#reads.read(sequence, 1)).at(0);
         if (this.#due.length === 0 || this.#due.from(0) < sequence) continue; // it changed meanwhile
         if (run === undefined || run.first > sequence) {
-          this.#consumer.lose(sequence, run === undefined ? Infinity : run.first - 1);
+          // What was stored during the read is still there.
+          this.#consumer.lose(sequence, run === undefined ? last : run.first - 1);
         } else if (!this.#deliverFrom(run)) return;
       }
     } catch (error) {
