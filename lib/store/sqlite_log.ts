@@ -173,6 +173,7 @@ export class SqliteLog {
     this.#reader.terminate();
     this.#writer.terminate();
     this.#lock.close();
+    this.#log.debug("store closed", { folder: this.#folder, ...this.#stats });
   }
 
   async #commit(commit: Commit): Promise<Committed> {
