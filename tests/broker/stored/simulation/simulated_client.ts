@@ -236,8 +236,9 @@ export class SimulatedClient {
   }
 
   /** What is so at the moment when the server sends a frame. */
-  #noteAt(bytes: Uint8Array): OpenedNote | undefined {
+  #noteAt(bytes: Uint8Array): OpenedNote | number | undefined {
     const [type, id] = [bytes[0], u16(bytes, 2)];
+    if (type === Type.MESSAGE) return this.server.context.now();
     if (type !== Type.OPENED && type !== Type.LEFT) return undefined;
     const asked = this.#asked.find((asked) => asked.id === id);
     const nexts = this.server.nexts();
@@ -279,7 +280,7 @@ export class SimulatedClient {
         return;
       }
       case Type.MESSAGE:
-        return this.#message(bytes, channel);
+        return this.#message(bytes, channel, note as number);
       case Type.ACK:
         this.publications.get(channel)?.acknowledged(id, u64(bytes, HEADER_BYTES));
         return;
@@ -292,7 +293,7 @@ export class SimulatedClient {
     }
   }
 
-  #message(bytes: Uint8Array, channel: number): void {
+  #message(bytes: Uint8Array, channel: number, sentAt: number): void {
     const position = this.#positions.get(channel);
     const name = this.#names.get(channel);
     if (position === undefined || name === undefined) {
@@ -303,7 +304,7 @@ export class SimulatedClient {
     this.#positions.set(channel, { sequence: sequence + 1, before: 0 });
     const subscribed = this.#subscriptionOf(name);
     if (subscribed === undefined) return this.#records.violated(`a message of ${name} after it was left`);
-    subscribed.receive(channel, name, { ...readNumbered(bytes, 0), sequence, isAgain: before > 0 });
+    subscribed.receive(channel, name, { ...readNumbered(bytes, 0), sequence, isAgain: before > 0 }, sentAt);
   }
 
   /** The subscription by name decides, if there is one. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { DEFAULT_WINDOW } from "../../../../lib/limits.ts";
 import type { Opened } from "../../../../lib/wire/control.ts";
 import { covers } from "../../../fuzz/model/open_state.ts";
 import { isPattern } from "../../../../lib/wire/names.ts";
@@ -40,7 +41,12 @@ export interface Unsettled {
   readonly sequence: number;
   /** Whether it was delivered before. */
   readonly isAgain: boolean;
+  /** When the server sent it. */
+  readonly sentAt: number;
 }
+
+/** The shortest time without an ACK after which a message of any schedule is delivered again, in milliseconds. */
+const MIN_ACK_MS = 1_000;
 
 /** One channel of a subscription. */
 interface Part {
@@ -100,8 +106,8 @@ export class Subscribed {
     return new Subscribed(options, isSame ? part.reader : undefined);
   }
 
-  /** A message came. */
-  receive(number: number, channel: string, message: Received): void {
+  /** A message came, which was sent at `sentAt`. */
+  receive(number: number, channel: string, message: Received, sentAt: number): void {
     let part = this.#parts.get(number);
     if (part === undefined) {
       const after = this.#options.nexts.get(channel) ?? 1;
@@ -123,8 +129,20 @@ export class Subscribed {
       );
     }
     part.reading.receive(message);
-    if (this.kind === "consumer") this.unsettled.push({ sequence, isAgain });
+    if (this.kind === "consumer") this.#consume(sequence, isAgain, sentAt);
     else this.next = Math.max(this.next, sequence + 1);
+  }
+
+  #consume(sequence: number, isAgain: boolean, sentAt: number): void {
+    this.unsettled.push({ sequence, isAgain, sentAt });
+    const { window = DEFAULT_WINDOW } = this.open;
+    if (this.unsettled.length <= window) return;
+    // What was sent less than the shortest time before cannot have been taken from the session since.
+    const onTheirWay = this.unsettled.filter((before) => before.sentAt > sentAt - MIN_ACK_MS).length;
+    if (onTheirWay <= window) return;
+    this.#options.records.violated(
+      `${onTheirWay} messages are on their way to a session with window ${window}`,
+    );
   }
 
   /** Of a consumer: these messages are dealt with. */
