@@ -28,8 +28,8 @@ const FINISH_MS = 3_000;
 /** How long a command that was told to end may take, in milliseconds. Then it is killed. */
 const KILL_MS = 1_000;
 
-/** A command, and those of its runs that have not ended. Disposing of it kills them. */
-export class Shell implements Disposable {
+/** A command, and those of its runs that have not ended. Disposing of it kills them, and waits for their end. */
+export class Shell implements AsyncDisposable {
   readonly #command: string;
   readonly #timeoutMs: number;
   readonly #maxBytes: number;
@@ -121,10 +121,11 @@ export class Shell implements Disposable {
     this.#stopTimer = setTimeout(() => this.stop(), FINISH_MS);
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#stopTimer);
     removeEventListener("unload", this.#kill);
     this.#kill();
+    await Promise.all([...this.#runs].map((run) => run.ended));
   }
 
   #end(signal: Deno.Signal): void {

@@ -27,6 +27,7 @@ const COMMANDS = {
   who: { usage: "/who [CHANNEL]", summary: "list the sessions there", argument: "joined" },
   msg: { usage: "/msg NAME TEXT", summary: "send a message to one session", argument: "name" },
   ask: { usage: "/ask CHANNEL TEXT", summary: "send a request and show the reply", argument: "channel" },
+  history: { usage: "/history [N]", summary: "show the last messages that the server has stored" },
   help: { usage: "/help", summary: "show this" },
   quit: { usage: "/quit", summary: "end the chat, as Ctrl-D does" },
 } as const satisfies Record<string, ChatCommand>;

@@ -16,6 +16,7 @@ import { visible } from "../../terminal.ts";
 import { Announcements, listNames } from "./announcements.ts";
 import { type Found, People } from "./people.ts";
 import type { Screen } from "./screen.ts";
+import { StoredMessages } from "./stored_messages.ts";
 
 /** How a conversation is held, and what it tells its owner. */
 export interface ConversationOptions {
@@ -50,6 +51,7 @@ export class Conversation implements Disposable {
   readonly #announcements: Announcements;
   readonly #joined = new Map<string, Subscription>();
   readonly #known = new Set<string>();
+  readonly #stored: StoredMessages;
   #current: string | undefined;
   /** Counts broken connections. Until the members are known again, changes of presence are only their renewal. */
   #breaks = 0;
@@ -59,6 +61,7 @@ export class Conversation implements Disposable {
     this.#client = client;
     this.#screen = screen;
     this.#options = options;
+    this.#stored = new StoredMessages(client);
     this.#announcements = new Announcements((text) => screen.notice(text));
     this.#showInbox().catch(() => {}); // the client is over, which ends the chat
   }
@@ -128,6 +131,16 @@ export class Conversation implements Disposable {
     this.#screen.notice(this.#describe(this.#joinedOne(given), MANY_NAMES));
   }
 
+  /** Shows the last messages that are stored of the current channel. `given` says how many. */
+  async history(given: string): Promise<void> {
+    const channel = this.#joinedOne("");
+    const messages = await this.#stored.last(channel, this.#joined.get(channel)!.stored, given);
+    this.#screen.notice(`${channel}: the last ${messages.length} stored messages`);
+    for (const { sender, payload } of messages) {
+      await this.#show(this.people.label(sender), "", undefined, textOf(payload));
+    }
+  }
+
   /** Sends a message on the current channel. Resolves when there is room for more. */
   async say(payload: string | Uint8Array, kind: ContentKind = "text"): Promise<void> {
     if (this.#current === undefined) throw wrong("there is no channel to talk on; /join CHANNEL joins one");
@@ -172,6 +185,7 @@ export class Conversation implements Disposable {
       this.#isRenewed = false;
     } else if (type === "resumed") {
       this.people.forget();
+      this.#stored.forget();
       void this.#renew(this.#breaks);
     }
     this.#options.changed();
@@ -197,17 +211,20 @@ export class Conversation implements Disposable {
     this.#options.seen(channel);
   }
 
-  #presenceChanged(channel: string, { type, sessionId, name }: PresenceChange): void {
+  #presenceChanged(channel: string, change: PresenceChange): void {
+    const { type, sessionId, name } = change;
     if (!this.#isRenewed) return; // what has left are the sessions of before, whose ids are stale
     this.people.remember(sessionId, name);
-    if (sessionId === this.#client.sessionId) return;
+    if (sessionId === this.#client.sessionId || this.#stored.isOwn(change)) return;
     const where = this.#joined.size > 1 ? channel : "";
-    this.#announcements.add({ name, verb: VERBS[type], where });
+    const label = this.people.hasAnother(name, sessionId) ? `${name}#${sessionId}` : name;
+    this.#announcements.add({ name: label, verb: VERBS[type], where });
   }
 
   async #showMessages(subscription: Subscription): Promise<void> {
     const { channel } = subscription;
-    for await (const { sender, payload } of subscription) {
+    for await (const { sender, payload, sequence } of subscription) {
+      this.#stored.received(channel, sequence);
       const shown = this.#show(
         this.people.label(sender),
         "",

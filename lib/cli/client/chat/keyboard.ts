@@ -129,6 +129,8 @@ export class Keyboard implements AsyncDisposable {
         return await conversation.tell(argument);
       case "ask":
         return this.#report(conversation.ask(argument)); // others need not wait for the reply
+      case "history":
+        return await conversation.history(argument);
       case "help":
         return this.#screen.notice(chatHelp());
       default:

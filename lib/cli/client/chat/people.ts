@@ -56,6 +56,14 @@ export class People {
     return present;
   }
 
+  /** Whether another session than `id` is there under `name`. */
+  hasAnother(name: string, id: number): boolean {
+    for (const { members } of this.#subscriptions()) {
+      for (const [other, its] of members) if (its === name && other !== id) return true;
+    }
+    return false;
+  }
+
   /** The name of a session; if others have the same one, also its id. */
   label(id: number): string {
     const name = this.#nameOf(id);

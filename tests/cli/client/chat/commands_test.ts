@@ -30,7 +30,17 @@ Deno.test("Tab completes commands, channels and names, in any case of letters, a
     return [text.slice(0, text.length - typed) + replacement, ...choices];
   };
   assertEquals(completed("/jo"), ["/join "]);
-  assertEquals(completed("/"), ["/", "/ask", "/help", "/join", "/leave", "/msg", "/quit", "/who"]);
+  assertEquals(completed("/"), [
+    "/",
+    "/ask",
+    "/help",
+    "/history",
+    "/join",
+    "/leave",
+    "/msg",
+    "/quit",
+    "/who",
+  ]);
   assertEquals(completed("/join c"), ["/join chat."]);
   assertEquals(completed("/join chat."), ["/join chat.", "chat.lobby", "chat.tea"]);
   assertEquals(completed("/leave c"), ["/leave chat.lobby"]);
@@ -46,5 +56,5 @@ Deno.test({ name: "docs/cli.md has every command of a chat", ignore: !MAY_USE_FI
   const page = await Deno.readTextFile(new URL("../../../../docs/cli.md", import.meta.url));
   const usages = chatHelp().match(/^\/.*?(?= {2})/gm) ?? [];
   assertEquals(usages.filter((usage) => !page.includes(`| \`${usage}\` `)), []);
-  assertEquals(usages.length, 7);
+  assertEquals(usages.length, 8);
 });
