@@ -62,8 +62,10 @@ for (
     async fn() {
       using folder = makeFolder();
       const store = `${folder.path}/s`;
-      const { lines: first } = await commitWith(store, [], "trace=none", 1);
-      assertEquals(first, ["open 0", "stored 1"]);
+      const log = await openSqliteLog(store, { log: new RecordedLog().log });
+      const producers = [{ channel: 7, producer: "/p", stored: 1 }];
+      await log.commit({ ...NOTHING, channels: [CHANNEL], runs: [run(1, 1)], producers });
+      await log.close();
       const { lines } = await commitWith(store, [...files], inject, 12);
       const stored = 1 + count(lines, "stored");
       assertEquals(await reopened(store), { last: stored, read: stored, stored });
