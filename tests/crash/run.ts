@@ -4,10 +4,10 @@
  * @module
  */
 
-import { WireClient } from "./wire_client.ts";
 import { HEADER_BYTES } from "../../lib/limits.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { u64 } from "../../lib/wire/sequences.ts";
+import { DeadlineError, within } from "../harness/deadline.ts";
 import { makeFolder } from "../harness/folder.ts";
 import { Program } from "../harness/program.ts";
 import { type Random, seeded } from "../harness/seeded.ts";
@@ -16,6 +16,7 @@ import { check, type Outcome, total } from "./checker.ts";
 import { FactReader } from "./facts.ts";
 import { History, type Reader, type Sequenced } from "./history.ts";
 import { readNumbered } from "./numbered.ts";
+import { type TakeFrame, WireClient } from "./wire_client.ts";
 import type { RoleOptions, WorkerOptions } from "./worker.ts";
 
 /** What to do. */
@@ -42,7 +43,7 @@ export interface CrashResult {
 }
 
 /** How long producers may take to get their last receipts, and readers to catch up, in milliseconds. */
-const SETTLE_MS = 60_000;
+const SETTLE_MS = 30_000;
 const POLL_MS = 50;
 
 /** The roles of each client process: two producers share a channel, two sessions are one consumer. */
@@ -249,11 +250,15 @@ class CrashTest implements AsyncDisposable {
       if (first !== 1) this.#problems.push(`the first message of ${channel} that is stored is ${first}`);
       for (const reader of history.readers) reader.to = last + 1;
       let sequence = 0;
-      while (sequence <= last && last > 0) {
-        await client.receive((type, bytes, at) => {
-          if (type === Type.POSITION) sequence = u64(bytes, at + HEADER_BYTES);
-          else if (type === Type.MESSAGE) history.store({ ...readNumbered(bytes, at), sequence: sequence++ });
-        });
+      const take: TakeFrame = (type, bytes, at) => {
+        if (type === Type.POSITION) sequence = u64(bytes, at + HEADER_BYTES);
+        else if (type === Type.MESSAGE) history.store({ ...readNumbered(bytes, at), sequence: sequence++ });
+      };
+      try {
+        while (sequence <= last && last > 0) await within(client.receive(take), `message ${sequence}`);
+      } catch (error) {
+        if (!(error instanceof DeadlineError)) throw error;
+        this.#problems.push(`${channel}: ${error.message}, but the last is ${last}`);
       }
     }
   }
