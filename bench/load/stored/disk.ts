@@ -7,8 +7,11 @@
 
 import { Histogram } from "../histogram.ts";
 
-/** How long the disk is measured at once, and the server between two of these times, in milliseconds. */
-const SLICE_MS = 20;
+/**
+ * How long the disk is measured at once, and the server between two of these times, in milliseconds. The first message
+ * after a pause takes longer, because threads wake up: it must be less than one in a hundred.
+ */
+const SLICE_MS = 100;
 
 /** Measures the disk in turn with a server, so that whatever else uses the disk slows down both. */
 export class BareDisk {
