@@ -230,6 +230,8 @@ export class FaultyLog implements ChannelLog {
   readonly #random: Random;
   readonly #events: Pick<DiskEvents, "violated">;
   #commit: (Pending & { readonly apply: () => Committed }) | undefined;
+  /** Resolves when the last commit has settled. */
+  #committed: Promise<unknown> = Promise.resolve();
   #reads: Pending[] = [];
   #isGone = false;
 
@@ -265,6 +267,7 @@ export class FaultyLog implements ChannelLog {
       else reject(new Error("the disk is full"));
     };
     this.#commit = { settle, apply };
+    this.#committed = promise.catch(() => {});
     return promise;
   }
 
@@ -282,10 +285,9 @@ export class FaultyLog implements ChannelLog {
     return Promise.resolve(undefined);
   }
 
-  close(): Promise<void> {
-    if (this.#commit !== undefined) this.#events.violated("closed during a commit");
+  async close(): Promise<void> {
+    await this.#committed;
     this.#isGone = true;
-    return Promise.resolve();
   }
 
   /** The commit under way, if there is one, succeeds or fails. */

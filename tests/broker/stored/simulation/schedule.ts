@@ -117,6 +117,11 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     simulation.server.durable.settleCommit(random.int(8) > 0 ? "succeed" : "fail"),
   "short time": ({ simulation, random }) => simulation.advance(random.int(100)),
   "long time": ({ simulation, random }) => simulation.advance(random.int(3_000)),
+  stop: async ({ simulation, random }) => {
+    const clients = [...simulation.clients];
+    await simulation.stop();
+    for (const client of clients) comeBack(simulation, random, client);
+  },
   crash: ({ simulation, random }) => {
     const clients = [...simulation.clients];
     simulation.crash(random.int(2) === 0);

@@ -85,7 +85,8 @@ export class SimulatedClient {
       pause: () => {},
       resume: () => this.#give(),
       finish: (reason) => {
-        if (reason !== "bye") records.violated(`session ${this.number} was ended: ${reason}`);
+        if (reason === "shutting_down") this.#flushed();
+        else if (reason !== "bye") records.violated(`session ${this.number} was ended: ${reason}`);
         this.disconnect();
       },
     };
@@ -177,6 +178,7 @@ export class SimulatedClient {
 
   /** Sends a frame of this session's about sequences: ACK, NAK or RENEW. */
   settle(type: number, channel: number, payload: Uint8Array): void {
+    for (const subscribed of this.subscribed.values()) subscribed.answeredAt = this.server.context.now();
     this.#send(encodeFrame({ type, channel, sender: this.number }, payload));
   }
 
@@ -216,6 +218,13 @@ export class SimulatedClient {
     this.isConnected = false;
     for (const shared of this.#shared.values()) this.#records.leave(shared);
     for (const subscribed of this.subscribed.values()) subscribed.end();
+  }
+
+  /** The server has stopped in order: everything that it took of this session is answered. */
+  #flushed(): void {
+    this.read(Infinity);
+    if (this.#input.length > 0 || this.unanswered === 0) return;
+    this.#records.violated(`${this.unanswered} frames of session ${this.number} have no answer at the end`);
   }
 
   #send(bytes: Uint8Array): void {
@@ -288,6 +297,8 @@ export class SimulatedClient {
         return this.#error(id, channel, json(bytes) as ErrorPayload);
       case Type.PING:
         return this.#send(encodeFrame({ type: Type.PONG, id, sender: this.number }));
+      case Type.BYE:
+        return;
       default:
         this.#records.violated(`the server sent ${typeName(type)}`);
     }

@@ -132,6 +132,18 @@ export class SimulatedServer {
     return policyOf(this.#policies, channel)?.storage === "durable" ? this.#disk : this.#memory;
   }
 
+  /** SIGTERM: what was taken is stored, and answered. `turn` lets the logs do what they have begun. */
+  async stop(turn: () => Promise<void>): Promise<void> {
+    for (const session of this.sessions) session.stopReceiving();
+    let isClosed = false;
+    this.#stored.settled().then(() => {
+      for (const session of this.sessions) session.shutDown();
+      return this.#stored.close();
+    }).then(() => isClosed = true);
+    while (!isClosed) await turn();
+    this.#isAlive = false;
+  }
+
   /** SIGKILL. A commit under way is stored or not. */
   crash(isStored: boolean): void {
     this.#isAlive = false;

@@ -9,7 +9,7 @@ import { policyOf, type StoragePolicy } from "../../../../lib/broker/stored/poli
 import type { Random } from "../../../harness/seeded.ts";
 import { VirtualClock } from "../../../fuzz/model/virtual_clock.ts";
 import { dealWithAll } from "./consuming.ts";
-import { Disk } from "./faulty_log.ts";
+import { Disk, type FaultyLog } from "./faulty_log.ts";
 import { Records } from "./records.ts";
 import { SimulatedClient } from "./simulated_client.ts";
 import { SimulatedServer } from "./simulated_server.ts";
@@ -92,6 +92,16 @@ export class Simulation implements Disposable {
   crash(isStored: boolean): void {
     this.server.crash(isStored);
     for (const client of this.clients) client.serverCrashed();
+    this.clients = [];
+    this.server = this.#newServer();
+  }
+
+  /** The server stops in order, and is started again. */
+  async stop(): Promise<void> {
+    await this.server.stop(() => {
+      for (const log of this.server.logs) this.#settleLog(log);
+      return turnOfLoop();
+    });
     this.clients = [];
     this.server = this.#newServer();
   }
@@ -211,8 +221,7 @@ export class Simulation implements Disposable {
       let hasProgress = false;
       for (const log of this.server.logs) {
         hasProgress ||= log.isCommitting || log.isReading;
-        log.settleCommit("succeed");
-        while (log.isReading) log.settleRead("succeed", false);
+        this.#settleLog(log);
       }
       await turnOfLoop();
       if (this.readAll()) hasProgress = true;
@@ -221,6 +230,12 @@ export class Simulation implements Disposable {
       // Some wait for the time to pass: what failed is tried again once a second.
       if (idle > 0) await this.#passSecond();
     }
+  }
+
+  /** Everything that the log has begun succeeds. */
+  #settleLog(log: FaultyLog): void {
+    log.settleCommit("succeed");
+    while (log.isReading) log.settleRead("succeed", false);
   }
 
   async #passSecond(): Promise<void> {

@@ -66,6 +66,8 @@ export class Subscribed {
   readonly epoch: string;
   /** Of a consumer: what it has not acknowledged, in the order in which it came. */
   unsettled: Unsettled[] = [];
+  /** When the session last sent an ACK or NAK. */
+  answeredAt = -Infinity;
   readonly number: number;
   readonly #options: SubscriptionOptions;
   /** By the number of the channel. */
@@ -137,8 +139,10 @@ export class Subscribed {
     this.unsettled.push({ sequence, isAgain, sentAt });
     const { window = DEFAULT_WINDOW } = this.open;
     if (this.unsettled.length <= window) return;
-    // What was sent less than the shortest time before cannot have been taken from the session since.
-    const onTheirWay = this.unsettled.filter((before) => before.sentAt > sentAt - MIN_ACK_MS).length;
+    // What was sent less than the shortest time before cannot have been taken from the session since; nor can it be dealt
+    // with if it was sent after the last answer, which may be about a message that was on its way again.
+    const since = Math.max(sentAt - MIN_ACK_MS, this.answeredAt);
+    const onTheirWay = this.unsettled.filter((before) => before.sentAt > since).length;
     if (onTheirWay <= window) return;
     this.#options.records.violated(
       `${onTheirWay} messages are on their way to a session with window ${window}`,
