@@ -7,7 +7,7 @@
 import process from "node:process";
 import type { ConnectOptions } from "../../../client/options.ts";
 import { ParleyError } from "../../../errors.ts";
-import type { Answer, Counts, Order, Plan, Side } from "./plan.ts";
+import type { Answer, Counts, Order, Plan, Side, Storage } from "./plan.ts";
 import type { Result } from "./report.ts";
 
 /**
@@ -24,6 +24,8 @@ export class Measurement implements Disposable {
   readonly #plan: Plan;
   readonly #sides: readonly [Thread, Thread];
   readonly #ended = Promise.withResolvers<never>();
+  #storage: Storage | undefined;
+  #channel = "";
   #startedMs: number | undefined;
   #startedUs = 0;
 
@@ -59,9 +61,12 @@ export class Measurement implements Disposable {
     const failed = Promise.race([this.#ended.promise, ...this.#sides.map((side) => side.failed)]);
     const { port1, port2 } = new MessageChannel();
     const open = (thread: Thread, side: Side, port: MessagePort) =>
-      thread.order({ type: "open", side, plan: this.#plan, channel, connect, port }, [port]);
+      thread.order({ type: "open", side, plan: this.#plan, channel, connect, storage: this.#storage, port }, [
+        port,
+      ]);
     open(receiver, "receive", port1);
-    await Promise.race([receiver.ready, failed]);
+    this.#storage = await Promise.race([receiver.ready, failed]);
+    this.#channel = channel;
     open(sender, "send", port2);
     await Promise.race([sender.ready, failed]);
     const warmUpMs = Math.min(WARM_UP_MS, durationMs);
@@ -88,7 +93,15 @@ export class Measurement implements Disposable {
     }
     const [sent, received] = counts;
     const main = this.#plan.workload === "request" ? sent : received;
-    return { plan: this.#plan, ...main, sending: sent.busy, receiving: received.busy, cores, isInterrupted };
+    return {
+      plan: this.#plan,
+      ...main,
+      stored: this.#storage && { storage: this.#storage, channel: this.#channel },
+      sending: sent.busy,
+      receiving: received.busy,
+      cores,
+      isInterrupted,
+    };
   }
 
   /** Ends the threads, and their connections with them. `run` rejects if it has not resolved. */
@@ -123,7 +136,8 @@ async function atMost<T>(ms: number, promise: Promise<T>): Promise<T | undefined
 class Thread {
   /** As it was told last. */
   messages = 0;
-  readonly ready: Promise<void>;
+  /** With how the server stores the channel, as far as the side knows. */
+  readonly ready: Promise<Storage | undefined>;
   readonly stopped: Promise<Counts>;
   /** Rejects when the side has failed. Never resolves. */
   readonly failed: Promise<never>;
@@ -131,7 +145,7 @@ class Thread {
   readonly #worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
 
   constructor() {
-    const ready = Promise.withResolvers<void>();
+    const ready = Promise.withResolvers<Storage | undefined>();
     const stopped = Promise.withResolvers<Counts>();
     const failed = Promise.withResolvers<never>();
     [this.ready, this.stopped, this.failed] = [ready.promise, stopped.promise, failed.promise];
@@ -139,7 +153,7 @@ class Thread {
     this.#worker.onmessage = ({ data }: MessageEvent<Answer>) => {
       switch (data.type) {
         case "ready":
-          return ready.resolve();
+          return ready.resolve(data.storage);
         case "progress":
           this.messages = data.messages;
           return;

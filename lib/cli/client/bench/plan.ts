@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { StoredChannel } from "../../../client/api.ts";
 import type { ConnectOptions } from "../../../client/options.ts";
 import { type ErrorCode, type LocalCode, ParleyError } from "../../../errors.ts";
 import { HEADER_BYTES } from "../../../limits.ts";
@@ -87,6 +88,9 @@ export function grantsFor(workloads: readonly Workload[]): string {
 /** A side of a measurement: it sends messages or requests, or it receives or answers them. Each has its own thread. */
 export type Side = "send" | "receive";
 
+/** How the server stores a channel. */
+export type Storage = StoredChannel["storage"];
+
 /** To a side. */
 export type Order =
   | {
@@ -95,6 +99,8 @@ export type Order =
     readonly plan: Plan;
     readonly channel: string;
     readonly connect: ConnectOptions;
+    /** How the server stores the channel, as the other side was told; undefined if it does not, or for that side itself. */
+    readonly storage: Storage | undefined;
     /** Leads to the other side. */
     readonly port: MessagePort;
   }
@@ -105,7 +111,7 @@ export type Order =
 
 /** From a side. */
 export type Answer =
-  | { readonly type: "ready" }
+  | { readonly type: "ready"; readonly storage: Storage | undefined }
   | { readonly type: "progress"; readonly messages: number }
   | { readonly type: "stopped"; readonly counts: Counts }
   | { readonly type: "failed"; readonly code: ErrorCode | LocalCode; readonly message: string };

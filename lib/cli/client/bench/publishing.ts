@@ -5,7 +5,7 @@
  */
 
 import type { Client, Subscription } from "../../../client/api.ts";
-import type { Order, Plan } from "./plan.ts";
+import type { Order, Plan, Storage } from "./plan.ts";
 import { Counter, nowMs, openConnections, type RunningSide } from "./side.ts";
 
 type Opening = Order & { readonly type: "open" };
@@ -15,6 +15,9 @@ const BURST = 64;
 
 /** Bytes published without a pause, if that is less. */
 const BURST_BYTES = 65_536;
+
+/** On a durable channel, a receipt is waited for after so many bursts, while as many are on their way. */
+const BURSTS_STORED = 64;
 
 /** Above so many messages under way, the time of every 61st one is recorded; the time of each would slow them down. */
 const SAMPLED_FROM = 1_024;
@@ -29,35 +32,45 @@ export function publishingSide(order: Opening, fail: (error: unknown) => void): 
 }
 
 async function sendingSide(
-  { plan, channel, connect, port }: Opening,
+  { plan, channel, connect, storage, port }: Opening,
   fail: (error: unknown) => void,
 ): Promise<RunningSide> {
   const counter = new Counter({ countsWaits: true });
+  const every = storage === "durable" ? BURSTS_STORED : 1;
   const window = new Window(plan, port);
   const clients = await openConnections(plan.connections, connect, fail);
   return {
     messages: 0, // the other side counts
-    start: () => clients.forEach((client) => send(client, channel, plan, window, counter).catch(fail)),
+    start: () => clients.forEach((client) => send(client, channel, plan, window, counter, every).catch(fail)),
     count: () => counter.restart(),
     stop: () => counter.stop(),
   };
 }
 
+/**
+ * @param every after how many bursts it waits until the one before as many is taken. On a durable channel that is its
+ * receipt
+ */
 async function send(
   client: Client,
   channel: string,
   { size, connections, underWay }: Plan,
   window: Window,
   counter: Counter,
+  every: number,
 ): Promise<void> {
   const payload = new Uint8Array(size);
   const view = new DataView(payload.buffer);
   // At most the step in which arrivals are told: a larger burst could wait for room that is never told.
   const burst = Math.max(1, Math.min(BURST, Math.floor(underWay / STEPS), Math.floor(BURST_BYTES / size)));
-  let taken = Promise.resolve();
+  let [taken, earlier] = [Promise.resolve(), Promise.resolve()];
+  let bursts = 0;
   while (!counter.isStopped) {
     const fromMs = performance.now();
-    await taken;
+    if (bursts++ % every === 0) {
+      await (every === 1 ? taken : earlier);
+      earlier = taken;
+    }
     while (!window.hasRoom(burst)) await window.room();
     counter.load.waited((performance.now() - fromMs) / connections);
     window.sent += burst;
@@ -100,10 +113,14 @@ async function receivingSide(
 ): Promise<RunningSide> {
   const counter = new Counter();
   const arrivals = new Arrivals(plan, port);
+  let storage: Storage | undefined;
   await openConnections(plan.subscribers, connect, fail, async (client) => {
-    receive(await client.subscribe(channel), plan, arrivals, counter).catch(fail);
+    const subscription = await client.subscribe(channel);
+    storage = subscription.stored?.storage;
+    receive(subscription, plan, arrivals, counter).catch(fail);
   });
   return {
+    storage,
     get messages() {
       return counter.messages;
     },

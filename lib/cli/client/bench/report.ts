@@ -5,11 +5,13 @@
  */
 
 import { type Bar, Latencies, type Percentiles } from "./latencies.ts";
-import type { Counts, Plan } from "./plan.ts";
+import type { Counts, Plan, Storage } from "./plan.ts";
 
 /** What was measured. */
 export interface Result extends Pick<Counts, "messages" | "ms" | "latencies"> {
   readonly plan: Plan;
+  /** The channel, if the server stores it, and how. */
+  readonly stored?: { readonly storage: Storage; readonly channel: string };
   /** The share of the time in which the thread that sends was busy; undefined if it cannot tell. */
   readonly sending: number | undefined;
   /** The same of the thread that receives. */
@@ -43,17 +45,19 @@ export function formatResult(result: Result): string {
     `  ${formatCount(perSecond)} ${unitOf(plan)}/s, ${formatCount(perSecond * plan.size)} B/s of payload`,
     ...(percentiles === undefined ? [] : [`  latency in ms: ${formatPercentiles(percentiles)}`]),
     ...formatBars(latencies.bars()),
+    ...describeStored(result),
     ...(limit === undefined ? [] : [`  ${limit}`]),
   ].join("\n");
 }
 
 /** The same for programs. */
 export function jsonOf(result: Result): Record<string, unknown> {
-  const { plan, ms, messages, sending, receiving, cores, isInterrupted } = result;
+  const { plan, stored, ms, messages, sending, receiving, cores, isInterrupted } = result;
   const percentiles = new Latencies(result.latencies).percentiles();
   const round = (value: number) => Number(value.toFixed(3));
   return {
     ...plan,
+    ...stored,
     seconds: round(ms / 1000),
     messages,
     perSecond: Math.round(messages / ms * 1000),
@@ -97,6 +101,16 @@ function describePlan({ workload, size, connections, subscribers, underWay }: Pl
     count(subscribers, to),
     `${underWay.toLocaleString("en")} under way${each}`,
   ].join(", ");
+}
+
+function describeStored({ stored }: Result): string[] {
+  if (stored === undefined) return [];
+  const { storage, channel } = stored;
+  if (storage === "history") return ["  each message was stored in the server's memory"];
+  return [
+    "  each message was stored on disk before it was delivered; to remove them:",
+    `  parley-server store delete ${channel}`,
+  ];
 }
 
 function unitOf({ workload }: Plan): string {

@@ -8,7 +8,7 @@ import type { Client } from "../../../client/api.ts";
 import { connect } from "../../../client/connect.ts";
 import type { ConnectOptions } from "../../../client/options.ts";
 import { Latencies } from "./latencies.ts";
-import type { Counts } from "./plan.ts";
+import type { Counts, Storage } from "./plan.ts";
 import { ThreadLoad, type ThreadLoadOptions } from "./thread_load.ts";
 
 /** Connections that are opened at the same time: more would be a flood of handshakes. */
@@ -18,6 +18,8 @@ const AT_ONCE = 32;
 export interface RunningSide {
   /** Messages since `count`, for the progress. */
   readonly messages: number;
+  /** How the server stores the channel, if the side receives from a stored one. */
+  readonly storage?: Storage;
   /** Begins to send. A side that receives has begun when it was opened. */
   start(): void;
   /** Forgets what was counted. */

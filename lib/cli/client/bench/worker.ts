@@ -26,7 +26,7 @@ scope.onmessage = ({ data: order }) => {
   const open = order.plan.workload === "request" ? requestingSide : publishingSide;
   open(order, fail).then((side) => {
     scope.onmessage = ({ data }) => obey(side, data);
-    scope.postMessage({ type: "ready" });
+    scope.postMessage({ type: "ready", storage: side.storage });
   }).catch(fail);
 };
 

@@ -25,6 +25,7 @@ export const BENCH: Command = {
     "channel of its own and the whole server: do not measure one that others depend on.",
     "Latency is from publishing to receiving, or from request to reply, with --under-way",
     "messages under way; 1 measures a server without load. Ctrl-C prints what was measured so far.",
+    "If the server stores parley-bench.*, publish and fan-out measure that, too.",
     "With a token, it must be issued with:",
     `  ${grantsFor(WORKLOADS)}`,
   ].join("\n"),

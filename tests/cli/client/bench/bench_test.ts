@@ -1,8 +1,10 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { RunningCommand, runParley } from "../../../harness/in_process.ts";
 import { HAS_PYTHON } from "../../../harness/permissions.ts";
 import { assertFailure, LOGGED, processTest } from "../../../harness/program.ts";
 import { PseudoTerminal } from "../../../harness/pseudo_terminal.ts";
+import { makeFolder } from "../../../harness/folder.ts";
+import { connect } from "../../../../lib/client/connect.ts";
 import { serve } from "../../../../lib/server/serve.ts";
 import { siteTest } from "../../../harness/site.ts";
 
@@ -31,6 +33,20 @@ processTest("bench measures every workload, and prints an object for each", asyn
     const isConsistent = messages > 0 && Math.abs(rate / perSecond - 1) < 0.05 && min <= p50 && p50 <= max;
     assertEquals([isConsistent, isInterrupted], [true, false], stdout);
   }
+});
+
+processTest("on a durable channel bench says that it was stored, and where", async () => {
+  using folder = makeFolder();
+  const stored = [{ channels: "parley-bench.*", storage: "durable" }] as const;
+  await using server = await serve({ port: 0, stored, store: `${folder.path}/store` });
+  const args = ["bench", "publish", "--duration", "300ms", "--url", server.url];
+  const { code, stdout } = await runParley(args);
+  assertEquals(code, 0);
+  assertMatch(stdout, /^publish: .*\n {2}[\d,]+ messages\/s/);
+  const [, channel] = /parley-server store delete (\S+)\n$/.exec(stdout) ?? [];
+  await using client = await connect({ url: server.url });
+  await using subscription = await client.subscribe(channel);
+  assert(subscription.stored!.last > 0);
 });
 
 processTest("Ctrl-C prints what was measured so far", async () => {
