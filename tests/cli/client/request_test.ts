@@ -2,7 +2,9 @@ import { assertEquals } from "@std/assert";
 import { serve } from "../../../lib/server/serve.ts";
 import { connect } from "../../../lib/client/connect.ts";
 import { RunningCommand, runParley } from "../../harness/in_process.ts";
-import { assertFailure } from "../../harness/program.ts";
+import { HAS_PYTHON } from "../../harness/permissions.ts";
+import { assertFailure, processTest, Program } from "../../harness/program.ts";
+import { PseudoTerminal } from "../../harness/pseudo_terminal.ts";
 
 Deno.test("request prints the reply, text with a newline at its end", async () => {
   await using server = await serve({ port: 0 });
@@ -45,7 +47,8 @@ Deno.test("no reply in time is exit code 5", async () => {
   assertFailure(ended, 5, /no reply on slow within 0\.3 s/);
 });
 
-Deno.test("Ctrl-C ends a waiting request with 130", async () => {
+/** Asks for what is never answered; `run` ends the request once it has come. */
+async function whileWaiting(run: (args: string[], asked: Promise<void>) => Promise<void>): Promise<void> {
   await using server = await serve({ port: 0 });
   await using worker = await connect({ url: server.url });
   const asked = Promise.withResolvers<void>();
@@ -54,9 +57,34 @@ Deno.test("Ctrl-C ends a waiting request with 130", async () => {
     asked.resolve();
     return answer.promise;
   });
-  await using program = new RunningCommand(["request", "slow", "x", "--url", server.url]);
-  await asked.promise;
-  program.interrupt();
-  assertEquals(await program.ended(), { code: 130, stdout: "", stderr: "" });
+  await run(["request", "slow", "x", "--url", server.url], asked.promise);
   answer.resolve();
+}
+
+Deno.test("Ctrl-C ends a waiting request with 130", () =>
+  whileWaiting(async (args, asked) => {
+    await using program = new RunningCommand(args);
+    await asked;
+    program.interrupt();
+    assertEquals(await program.ended(), { code: 130, stdout: "", stderr: "" });
+  }));
+
+processTest("SIGTERM ends a waiting request with 143", () =>
+  whileWaiting(async (args, asked) => {
+    await using program = new Program(args);
+    await asked;
+    program.kill("SIGTERM");
+    assertEquals(await program.ended(), { code: 143, stdout: "", stderr: "" });
+  }));
+
+Deno.test({
+  name: "the end of the terminal ends a waiting request with 129",
+  ignore: !HAS_PYTHON,
+  fn: () =>
+    whileWaiting(async (args, asked) => {
+      await using terminal = new PseudoTerminal(args);
+      await asked;
+      await terminal.kill("SIGHUP");
+      assertEquals((await terminal.ended()).code, 129);
+    }),
 });
