@@ -118,12 +118,12 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   "short time": ({ simulation, random }) => simulation.advance(random.int(100)),
   "long time": ({ simulation, random }) => simulation.advance(random.int(3_000)),
   stop: async ({ simulation, random }) => {
-    const clients = [...simulation.clients];
+    const clients = simulation.clients.filter(({ isConnected }) => isConnected);
     await simulation.stop();
     for (const client of clients) comeBack(simulation, random, client);
   },
   crash: ({ simulation, random }) => {
-    const clients = [...simulation.clients];
+    const clients = simulation.clients.filter(({ isConnected }) => isConnected);
     simulation.crash(random.int(2) === 0);
     for (const client of clients) comeBack(simulation, random, client);
   },
