@@ -32,7 +32,8 @@ function serveWriter(path: string, epoch: string, stop: Int32Array<SharedArrayBu
   let timer: ReturnType<typeof setTimeout> | undefined;
   // In small steps with pauses, so that a commit never waits for more than one of them.
   const tidy = () => {
-    timer = writer.tidy() ? setTimeout(tidy, STORE_TIDY_MS) : undefined;
+    const hasMore = [writer.tidy(), writer.lengthenLog()].includes(true);
+    timer = hasMore ? setTimeout(tidy, STORE_TIDY_MS) : undefined;
     writer.checkpoint();
   };
   timer = setTimeout(tidy, STORE_TIDY_MS);

@@ -10,6 +10,9 @@ import { checkpoint, Checksum, isFull, openToWrite, prepared } from "./database.
 import { Retention } from "./retention.ts";
 import type { ChannelState, Committed, LogState, ProducerState, SentCommit } from "./shapes.ts";
 
+/** How much longer the write-ahead log becomes in one step. */
+const LENGTHEN_BYTES = 1024 * 1024;
+
 /** Writes commits into one database. */
 export class Writer {
   readonly #database: DatabaseSync;
@@ -97,6 +100,35 @@ export class Writer {
    */
   commit(commit: SentCommit): Committed {
     return this.#transaction(() => this.#write(commit));
+  }
+
+  /**
+   * Makes the write-ahead log a step longer, until it is as long as it becomes before it is checkpointed. The sync of a
+   * commit that makes the file longer also waits for the file system's journal: it takes twice as long, and some ten
+   * times as long now and then.
+   *
+   * SQLite overwrites the zeros as it does frames of before a checkpoint: nothing in them is a valid frame. It is called
+   * in the thread of the only connection that writes, between two commits. If the disk is full, the log grows as it goes.
+   *
+   * @returns whether there is more to do
+   */
+  lengthenLog(): boolean {
+    const bytes = STORE_WAL_PAGES * STORE_PAGE_BYTES;
+    try {
+      using file = Deno.openSync(`${this.#path}-wal`, { write: true });
+      const before = file.seekSync(0, Deno.SeekMode.End);
+      const zeros = new Uint8Array(Math.max(0, Math.min(LENGTHEN_BYTES, bytes - before)));
+      try {
+        for (let at = 0; at < zeros.length;) at += file.writeSync(zeros.subarray(at));
+        file.syncSync();
+        return before + zeros.length < bytes;
+      } catch {
+        file.truncateSync(before);
+      }
+    } catch {
+      // There is no log yet, or it cannot be cut again: both are for SQLite to deal with.
+    }
+    return false;
   }
 
   /** Empties the log once it has become long. To be called when no commit waits for it. */

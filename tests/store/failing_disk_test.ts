@@ -49,7 +49,7 @@ const BOTH = ["channels.db-wal", "channels.db"];
 
 for (
   const [what, files, inject] of [
-    ["an fsync of a commit fails", LOG, "inject=fsync:error=EIO:when=4"],
+    ["every fourth fsync of the log fails", LOG, "inject=fsync:error=EIO:when=4+4"],
     ["fsyncs of a commit and of what follows fail", BOTH, "inject=fsync:error=EIO:when=4..9"],
     ["a write of a commit fails", LOG, "inject=pwrite64:error=EIO:when=23"],
     ["the disk is full for a while", BOTH, "inject=pwrite64:error=ENOSPC:when=23..26"],
