@@ -9,6 +9,8 @@
  * worker broke off goes to another worker. `parley-server store consumer set-aside jobs.resize resizer` lists the jobs
  * that failed, and `give-back` instead of `set-aside` has them tried again.
  *
+ * A worker can also be a shell command: `parley work jobs.resize --consumer resizer --exec ./resize.sh`
+ *
  * @module
  */
 

@@ -1,5 +1,5 @@
 /**
- * Runs the command lines of docs/cli.md: what stands below them is what they print, and the exit codes are what they end
+ * Runs the command lines of docs/cli.md and docs/durable.md: what stands below them is what they print, and the exit codes are what they end
  * with.
  *
  * A fence marked `console` holds commands (`$ ...`), each followed by what it prints. One with `&` at its end is left
@@ -16,15 +16,17 @@ import { MAY_RUN } from "../harness/permissions.ts";
 
 const READY = /"message":"(subscribed|responding)"/;
 
-const page = new URL("../../docs/cli.md", import.meta.url);
+/** The pages, and the channels that are durable on each. */
+const PAGES = { "docs/cli.md": ["orders.>"], "docs/durable.md": ["orders.>", "jobs.>"] };
 
 /** Runs `fn` with the page, and a console that has the files which the page names. */
 function pageTest(
+  page: keyof typeof PAGES,
   name: string,
   fn: (markdown: string, console: Console, test: Deno.TestContext) => Promise<void>,
 ) {
   Deno.test({
-    name,
+    name: `${page}: ${name}`,
     ignore: !MAY_RUN,
     fn: async (test) => {
       const folder = await Deno.makeTempDir({ prefix: "parley-cli-" });
@@ -35,10 +37,10 @@ function pageTest(
         await using server = await serve({
           port: 0,
           store: `${folder}/store`,
-          stored: [{ channels: "orders.>", storage: "durable" }],
+          stored: PAGES[page].map((channels) => ({ channels, storage: "durable" })),
         });
         const env = { PARLEY_PORT: `${server.port}`, XDG_STATE_HOME: `${folder}/state` };
-        const markdown = (await Deno.readTextFile(page)).replaceAll(
+        const markdown = (await Deno.readTextFile(new URL(`../../${page}`, import.meta.url))).replaceAll(
           "127.0.0.1:7253",
           `127.0.0.1:${server.port}`,
         );
@@ -50,16 +52,18 @@ function pageTest(
   });
 }
 
-pageTest("docs/cli.md: every transcript is what one sees", async (markdown, console, test) => {
-  for (const fence of markdown.matchAll(/^```console\n([\s\S]*?)^```$/gm)) {
-    const line = markdown.slice(0, fence.index).split("\n").length;
-    const lines = fence[1].trimEnd().split("\n");
-    await test.step(`docs/cli.md:${line}`, async () => {
-      const printed = await play(lines.filter((text) => text.startsWith("$ ")), console);
-      assertTranscript(printed.map(masked), lines.map(masked));
-    });
-  }
-});
+for (const page of ["docs/cli.md", "docs/durable.md"] as const) {
+  pageTest(page, "every transcript is what one sees", async (markdown, console, test) => {
+    for (const fence of markdown.matchAll(/^```console\n([\s\S]*?)^```$/gm)) {
+      const line = markdown.slice(0, fence.index).split("\n").length;
+      const lines = fence[1].trimEnd().split("\n");
+      await test.step(`${page}:${line}`, async () => {
+        const printed = await play(lines.filter((text) => text.startsWith("$ ")), console);
+        assertTranscript(printed.map(masked), lines.map(masked));
+      });
+    }
+  });
+}
 
 /** Asserts that the lines are those that are shown. */
 function assertTranscript(printed: string[], shown: string[]): void {
@@ -108,7 +112,7 @@ function masked(line: string): string {
     .replace(/^([a-z.]+) \d+ /, "$1 N ");
 }
 
-pageTest("docs/cli.md: every exit code is what its example ends with", async (markdown, console, test) => {
+pageTest("docs/cli.md", "every exit code is what its example ends with", async (markdown, console, test) => {
   const rows = [...markdown.matchAll(/^\| (\d+) +\|.*\| `(parley [^`]+)` *\|$/gm)];
   assertEquals(rows.map(([, code]) => code), ["0", "1", "2", "3", "4", "5"]);
   for (const [, code, line] of rows) {
@@ -119,7 +123,7 @@ pageTest("docs/cli.md: every exit code is what its example ends with", async (ma
   }
 });
 
-pageTest("docs/cli.md: every other command line works", async (markdown, console) => {
+pageTest("docs/cli.md", "every other command line works", async (markdown, console) => {
   for (const [, fence] of markdown.matchAll(/^```sh\n([\s\S]*?)^```$/gm)) {
     for (const line of fence.trimEnd().split("\n")) {
       const { code, stderr } = await console.run(line.replace(/ +#.*/, ""));
@@ -128,7 +132,7 @@ pageTest("docs/cli.md: every other command line works", async (markdown, console
   }
 });
 
-pageTest("docs/cli.md lists every command", (markdown) => {
+pageTest("docs/cli.md", "every command is listed", (markdown) => {
   const listed = [...markdown.matchAll(/^\| ((?:`[a-z]+`(?:, )?)+) +\|/gm)].flatMap(([, names]) =>
     [...names.matchAll(/`([a-z]+)`/g)].map(([, name]) => name)
   );
