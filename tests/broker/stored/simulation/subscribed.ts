@@ -123,7 +123,8 @@ export class Subscribed {
     if (isAgain && this.kind !== "consumer") {
       this.#options.records.violated(`a ${this.kind} was told that ${sequence} was delivered before`);
     }
-    const isExact = this.kind !== "consumer" &&
+    // A pattern that takes over from one that was left goes on from its place.
+    const isExact = this.kind !== "consumer" && !this.isPattern &&
       !(typeof this.open.from === "object" && "time" in this.open.from);
     if (isExact && sequence < (part.reader.from ?? 0)) {
       this.#options.records.violated(
