@@ -35,7 +35,7 @@ export interface InputOptions {
 }
 
 /** A message to send, and where it came from. */
-export interface InputMessage extends Omit<OutgoingMessage, "id"> {
+export interface InputMessage extends Omit<OutgoingMessage, "id" | "to"> {
   /** For errors: `line 3 of stdin`; undefined for an argument. */
   readonly label: string | undefined;
 }

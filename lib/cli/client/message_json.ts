@@ -18,6 +18,8 @@ export interface OutgoingMessage {
   readonly channel: string | undefined;
   /** The id of the request that it answers, if the object has one. */
   readonly id: number | undefined;
+  /** The session that it is for, if the object names one and may. */
+  readonly to: string | number | undefined;
   readonly payload: Uint8Array;
   readonly kind: ContentKind;
   readonly headers: MessageHeaders;
@@ -60,6 +62,9 @@ const Fields = v.strictObject({
   // What a received message has besides, so that it can be sent again.
   sender: v.optional(v.unknown()),
   id: v.optional(v.number()),
+  to: v.optional(v.union([v.string(), v.number()])),
+  type: v.optional(v.unknown()),
+  name: v.optional(v.unknown()),
   answered: v.optional(v.unknown()),
   ms: v.optional(v.unknown()),
   sequence: v.optional(v.unknown()),
@@ -70,9 +75,14 @@ const Fields = v.strictObject({
  * Parses a message that {@linkcode formatMessageJson} has formatted or a script has written.
  *
  * @param label what the text is, for the error: `line 3 of stdin`
+ * @param options.mayHaveRecipient whether the object may have `to`
  * @throws {ParleyError} `bad_argument` if it is not such an object
  */
-export function parseMessageJson(line: Uint8Array, label: string): OutgoingMessage {
+export function parseMessageJson(
+  line: Uint8Array,
+  label: string,
+  { mayHaveRecipient = false }: { readonly mayHaveRecipient?: boolean } = {},
+): OutgoingMessage {
   const fail = (problem: string) => new ParleyError("bad_argument", `${label} ${problem}; ${EXPECTED}`);
   const text = decodeText(line)?.replace(/^\uFEFF/, ""); // some editors begin a file with a byte order mark
   let value: unknown;
@@ -84,7 +94,8 @@ export function parseMessageJson(line: Uint8Array, label: string): OutgoingMessa
   if (Array.isArray(value)) throw fail("is not an object");
   const result = v.safeParse(Fields, value, { abortEarly: true });
   if (!result.success) throw fail(describeIssue(result.issues[0]));
-  const { channel, id, kind, headers = {}, ...fields } = result.output;
+  const { channel, id, to, kind, headers = {}, ...fields } = result.output;
+  if (to !== undefined && !mayHaveRecipient) throw fail('has the unknown field "to"');
   const contents = (["text", "json", "base64"] as const).filter((name) => Object.hasOwn(fields, name));
   if (contents.length !== 1) {
     throw fail(contents.length === 0 ? "has no content" : `has both ${contents.join(" and ")}`);
@@ -92,14 +103,14 @@ export function parseMessageJson(line: Uint8Array, label: string): OutgoingMessa
   const [content] = contents;
   if (content === "json") {
     const payload = encoder.encode(JSON.stringify(fields.json));
-    return { channel, id, payload, kind: kind ?? "json", headers };
+    return { channel, id, to, payload, kind: kind ?? "json", headers };
   }
   if (content === "text") {
-    return { channel, id, payload: encoder.encode(fields.text), kind: kind ?? "text", headers };
+    return { channel, id, to, payload: encoder.encode(fields.text), kind: kind ?? "text", headers };
   }
   const payload = fromBase64(fields.base64!);
   if (payload === undefined) throw fail("has a base64 that is not base64");
-  return { channel, id, payload, kind: kind ?? "bytes", headers };
+  return { channel, id, to, payload, kind: kind ?? "bytes", headers };
 }
 
 const EXPECTED = `expected an object such as {"channel":"news","text":"hello"}, with text, json or base64`;

@@ -76,3 +76,47 @@ processTest("with --no-reconnect, a server that stops ends chat with 3, although
   assertEquals(code, 3);
   assertStringIncludes(stderr, "\nparley: ");
 });
+
+processTest("chat --json prints an object for each event, and carries out objects", async () => {
+  await using server = await serve({ port: 0, stored: [{ channels: "chat.>", storage: "history" }] });
+  const { client: grace, opened: lobby } = await join(server.url, "chat.lobby");
+  await using _grace = grace;
+  await using ada = new Program(["--url", server.url, "--name", "Ada", "chat", "--json"]);
+  await ada.stdout.until(/"type":"members","channel":"chat\.lobby","count":2/);
+  await ada.type('{"text":"hello","headers":{"k":"v"}}\n\n{"json":{"n":12345678901234567890}}\n');
+  const [hello, number] = [(await lobby.next()).value!, (await lobby.next()).value!];
+  assertEquals([hello.text(), hello.headers, number.text()], [
+    "hello",
+    { k: "v" },
+    '{"n":12345678901234567890}',
+  ]);
+  await ada.type(`{"to":"Grace","text":"psst"}\n{"to":${grace.sessionId},"text":"again"}\n`);
+  const direct = grace.inbox[Symbol.asyncIterator]();
+  assertEquals([(await direct.next()).value!.text(), (await direct.next()).value!.text()], ["psst", "again"]);
+  await grace.publish("chat.lobby", "\x1b[2J");
+  await ada.stdout.until(/"type":"message","name":"Grace","sequence":3,"text":"\\u001b\[2J"\}\n/);
+  await ada.type('{"command":"history","count":1}\n{"command":"ask","channel":"$echo","text":"hi"}\n');
+  await ada.stdout.until(/"type":"stored","name":"Grace","sequence":3/);
+  await ada.stdout.until(/"type":"reply","name":"the server".*"text":"hi"/);
+  await ada.type('{"to":"Linus","text":"hi"}\n{"command":"quit"}\n');
+  const { code, stdout } = await ada.ended();
+  assertEquals(code, 2); // a message was not sent
+  assertStringIncludes(stdout, '{"type":"problem","text":"no session here has that name');
+  for (const line of stdout.trim().split("\n")) JSON.parse(line);
+});
+
+for (
+  const [line, problem] of [
+    ["nonsense", "line 1 of stdin is not JSON"],
+    ['{"command":"dance"}', "line 1 of stdin is not a command of chat"],
+  ]
+) {
+  processTest(`chat --json ends with 2 after a line that is no object of its: ${line}`, async () => {
+    await using server = await serve({ port: 0 });
+    await using ada = new Program(["--url", server.url, "chat", "--json"]);
+    await ada.type(`${line}\n`);
+    const { code, stderr } = await ada.ended();
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, problem);
+  });
+}

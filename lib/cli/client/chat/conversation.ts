@@ -7,15 +7,14 @@
 
 import type { Client, Subscription } from "../../../client/api.ts";
 import type { ClientEvent } from "../../../client/events.ts";
-import type { ContentKind, Message } from "../../../client/message_types.ts";
-import type { PresenceChange } from "../../../client/options.ts";
+import type { PresenceChange, SendOptions } from "../../../client/options.ts";
 import { ParleyError } from "../../../errors.ts";
 import { isPattern } from "../../../wire/names.ts";
 import { decodeText } from "../payload.ts";
 import { visible } from "../../terminal.ts";
 import { Announcements, listNames } from "./announcements.ts";
-import { type Found, People } from "./people.ts";
-import type { Screen } from "./screen.ts";
+import { People } from "./people.ts";
+import type { ReceivedMessage, ReceivedType, Screen } from "./screen.ts";
 import { StoredMessages } from "./stored_messages.ts";
 
 /** How a conversation is held, and what it tells its owner. */
@@ -111,7 +110,7 @@ export class Conversation implements Disposable {
       this.#showMessages(subscription).catch((error) => this.#lost(subscription, error));
     }
     this.#talkOn(channel);
-    this.#screen.notice(this.#describe(channel, FEW_NAMES) + hint);
+    this.#showMembers(channel, FEW_NAMES, hint);
   }
 
   /** Leaves a channel, by default the current one, and talks on the one joined before it. */
@@ -122,13 +121,13 @@ export class Conversation implements Disposable {
     this.people.changed();
     this.#screen.notice(`you left ${channel}`);
     if (channel === this.#current) this.#talkOn(this.joined.at(-1));
-    if (this.#current !== undefined) this.#screen.notice(this.#describe(this.#current, FEW_NAMES));
+    if (this.#current !== undefined) this.#showMembers(this.#current, FEW_NAMES);
     await subscription.end();
   }
 
   /** Lists the members of a channel, by default the current one. */
   who(given: string): void {
-    this.#screen.notice(this.#describe(this.#joinedOne(given), MANY_NAMES));
+    this.#showMembers(this.#joinedOne(given), MANY_NAMES);
   }
 
   /** Shows the last messages that are stored of the current channel. `given` says how many. */
@@ -136,30 +135,28 @@ export class Conversation implements Disposable {
     const channel = this.#joinedOne("");
     const messages = await this.#stored.last(channel, this.#joined.get(channel)!.stored, given);
     this.#screen.notice(`${channel}: the last ${messages.length} stored messages`);
-    for (const { sender, payload } of messages) {
-      await this.#show(this.people.label(sender), "", undefined, textOf(payload));
-    }
+    for (const message of messages) await this.#showReceived("stored", message);
   }
 
-  /** Sends a message on the current channel. Resolves when there is room for more. */
-  async say(payload: string | Uint8Array, kind: ContentKind = "text"): Promise<void> {
-    if (this.#current === undefined) throw wrong("there is no channel to talk on; /join CHANNEL joins one");
-    const sent = this.#client.publish(this.#current, payload, { kind });
-    if (this.#options.isInteractive) {
-      this.#show(this.#client.name, "", undefined, String(payload))?.catch(() => {});
-    }
+  /** Sends a message, by default on the current channel. Resolves when there is room for more. */
+  async say(
+    payload: string | Uint8Array,
+    options: SendOptions = { kind: "text" },
+    channel = this.#current,
+  ): Promise<void> {
+    if (channel === undefined) throw wrong("there is no channel to talk on; /join CHANNEL joins one");
+    const sent = this.#client.publish(channel, payload, options);
+    if (this.#options.isInteractive) this.#showOwn("", String(payload))?.catch(() => {});
     await sent;
   }
 
   /** Sends `NAME TEXT` to the session of that name. */
   async tell(argument: string): Promise<void> {
-    const found = this.people.find(argument);
-    if (found.kind !== "one") throw wrong(describeMiss(found, argument));
-    const { id, rest } = found;
-    if (rest === "") throw wrong(`there is no text for ${found.name}: /msg NAME TEXT`);
-    const name = this.people.label(id);
+    const { id, rest, name } = this.people.findOne(argument);
+    if (rest === "") throw wrong(`there is no text for ${name}: /msg NAME TEXT`);
+    const label = this.people.label(id);
     await this.#client.sendTo(id, rest);
-    await this.#show(this.#client.name, ` (to ${visible(name)})`, undefined, rest);
+    await this.#showOwn(` (to ${visible(label)})`, rest);
   }
 
   /** Sends `CHANNEL TEXT` as a request, and shows the reply. */
@@ -168,14 +165,8 @@ export class Conversation implements Disposable {
     if (channel === undefined) throw wrong("/ask needs a channel and a text: /ask CHANNEL TEXT");
     const reply = this.#client.request(channel, text);
     reply.then(() => this.#seen(channel), () => {});
-    await this.#show(this.#client.name, ` (asks ${visible(channel)})`, undefined, text);
-    const { sender, payload } = await reply;
-    await this.#show(
-      this.people.label(sender),
-      ` (replies on ${visible(channel)})`,
-      undefined,
-      textOf(payload),
-    );
+    await this.#showOwn(` (asks ${visible(channel)})`, text);
+    await this.#showReceived("reply", await reply, ` (replies on ${visible(channel)})`);
   }
 
   /** Takes a change of the connection's state. */
@@ -202,7 +193,7 @@ export class Conversation implements Disposable {
     if (this.#options.isInteractive) this.#client.flush().catch(() => {}); // which fails once if there are any
     this.#isRenewed = true;
     this.#rememberMembers();
-    for (const channel of this.#joined.keys()) this.#screen.notice(this.#describe(channel, FEW_NAMES));
+    for (const channel of this.#joined.keys()) this.#showMembers(channel, FEW_NAMES);
     this.#options.changed();
   }
 
@@ -216,6 +207,7 @@ export class Conversation implements Disposable {
     if (!this.#isRenewed) return; // what has left are the sessions of before, whose ids are stale
     this.people.remember(sessionId, name);
     if (sessionId === this.#client.sessionId || this.#stored.isOwn(change)) return;
+    if (this.#screen.presence !== undefined) return this.#screen.presence(channel, change);
     const where = this.#joined.size > 1 ? channel : "";
     const label = this.people.hasAnother(name, sessionId) ? `${name}#${sessionId}` : name;
     this.#announcements.add({ name: label, verb: VERBS[type], where });
@@ -223,26 +215,30 @@ export class Conversation implements Disposable {
 
   async #showMessages(subscription: Subscription): Promise<void> {
     const { channel } = subscription;
-    for await (const { sender, payload, sequence } of subscription) {
-      this.#stored.received(channel, sequence);
-      const shown = this.#show(
-        this.people.label(sender),
-        "",
-        channel === this.#current ? undefined : channel,
-        textOf(payload),
-      );
+    for await (const message of subscription) {
+      this.#stored.received(channel, message.sequence);
+      const shown = this.#showReceived("message", message);
       if (shown !== undefined) await shown;
     }
   }
 
   async #showInbox(): Promise<void> {
-    for await (const { sender, payload } of this.#client.inbox) {
-      await this.#show(this.people.label(sender), " (to you)", undefined, textOf(payload));
+    for await (const message of this.#client.inbox) {
+      await this.#showReceived("direct", message, " (to you)");
     }
   }
 
-  #show(name: string, note: string, channel: string | undefined, text: string): Promise<void> | undefined {
-    return this.#screen.message({ name, note, channel, text });
+  #showReceived(type: ReceivedType, message: ReceivedMessage, note = ""): Promise<void> | undefined {
+    const { sender, payload, channel } = message;
+    const isElsewhere = type === "message" && channel !== this.#current;
+    const text = decodeText(payload) ?? `(${payload.length} bytes that are not text)`;
+    const name = this.people.label(sender);
+    const received = { type, message };
+    return this.#screen.message({ name, note, channel: isElsewhere ? channel : undefined, text, received });
+  }
+
+  #showOwn(note: string, text: string): Promise<void> | undefined {
+    return this.#screen.message({ name: this.#client.name, note, channel: undefined, text });
   }
 
   #lost({ channel }: Subscription, error: unknown): void {
@@ -269,29 +265,15 @@ export class Conversation implements Disposable {
   }
 
   /** Lists the members: `chat.lobby: you (Ada), Grace and 28 more`. */
-  #describe(channel: string, maxNames: number): string {
+  #showMembers(channel: string, maxNames: number, hint = ""): void {
     const { members, memberCount } = this.#joined.get(channel)!;
+    if (this.#screen.members !== undefined) return this.#screen.members(channel, members, memberCount);
     const own = this.#client.sessionId;
     const others = [...members.keys()].filter((id) => id !== own).map((id) => visible(this.people.label(id)));
     const names = [`you (${visible(this.#client.name)})`, ...others];
     const list = memberCount > 1 ? listNames(names, memberCount, maxNames) : `${names[0]} alone`;
-    return `${channel}: ${list}`;
+    this.#screen.notice(`${channel}: ${list}${hint}`);
   }
-}
-
-/** The text of a payload, as it was sent. */
-function textOf(payload: Message["payload"]): string {
-  return decodeText(payload) ?? `(${payload.length} bytes that are not text)`;
-}
-
-function describeMiss(found: Exclude<Found, { kind: "one" }>, argument: string): string {
-  if (found.kind === "several") {
-    return `several sessions have that name; choose one: ${found.labels.map(visible).join(", ")}`;
-  }
-  if (found.kind === "left") return `${visible(found.name)} has left`;
-  return argument === ""
-    ? "/msg needs a name and a text: /msg NAME TEXT"
-    : "no session here has that name; /who lists them";
 }
 
 function wrong(text: string): ParleyError {

@@ -5,6 +5,8 @@
  */
 
 import type { Subscription } from "../../../client/api.ts";
+import { ParleyError } from "../../../errors.ts";
+import { visible } from "../../terminal.ts";
 
 /** Names remembered. A message may arrive after its sender has left, but not after thousands of other changes. */
 const MAX_NAMES = 10_000;
@@ -95,6 +97,17 @@ export class People {
     return left === undefined ? { kind: "unknown" } : { kind: "left", name: left };
   }
 
+  /**
+   * As {@linkcode find}.
+   *
+   * @throws {ParleyError} `bad_argument` if that is not one session
+   */
+  findOne(text: string): Found & { readonly kind: "one" } {
+    const found = this.find(text);
+    if (found.kind === "one") return found;
+    throw new ParleyError("bad_argument", describeMiss(found, text));
+  }
+
   #nameOf(id: number): string | undefined {
     for (const { members } of this.#subscriptions()) {
       const name = members.get(id);
@@ -114,4 +127,14 @@ export class People {
 function beginsWithName(text: string, name: string): boolean {
   const start = text.slice(0, name.length);
   return start.toLowerCase() === name.toLowerCase() && /^(\s|$)/.test(text.slice(name.length));
+}
+
+function describeMiss(found: Exclude<Found, { kind: "one" }>, text: string): string {
+  if (found.kind === "several") {
+    return `several sessions have that name; choose one: ${found.labels.map(visible).join(", ")}`;
+  }
+  if (found.kind === "left") return `${visible(found.name)} has left`;
+  return text === ""
+    ? "/msg needs a name and a text: /msg NAME TEXT"
+    : "no session here has that name; /who lists them";
 }

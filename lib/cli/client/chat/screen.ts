@@ -4,8 +4,18 @@
  * @module
  */
 
+import type { Message } from "../../../client/message_types.ts";
+import type { PresenceChange } from "../../../client/options.ts";
 import type { Output } from "../../output.ts";
 import { visible } from "../../terminal.ts";
+
+/** How a message has come; `stored` is one of `/history`. */
+export type ReceivedType = "message" | "direct" | "reply" | "stored";
+
+/** A message of another session, or a stored one. */
+export type ReceivedMessage =
+  & Pick<Message, "channel" | "sender" | "kind" | "headers" | "payload">
+  & Partial<Pick<Message, "sequence">>;
 
 /** A message to show. */
 export interface ShownMessage {
@@ -16,6 +26,8 @@ export interface ShownMessage {
   readonly channel: string | undefined;
   /** The text as it was sent. */
   readonly text: string;
+  /** What was received; undefined if this client has sent it. */
+  readonly received?: { readonly type: ReceivedType; readonly message: ReceivedMessage };
 }
 
 /** Where a chat shows what happens. */
@@ -26,6 +38,10 @@ export interface Screen {
   notice(text: string): void;
   /** The same for what went wrong. */
   problem(text: string): void;
+  /** Shows a session that has joined or left. Without this method, lines of names are shown as notices. */
+  presence?(channel: string, change: PresenceChange): void;
+  /** Shows the members of a channel, id to name; there may be more than are listed. Without it: as a notice. */
+  members?(channel: string, members: ReadonlyMap<number, string>, count: number): void;
 }
 
 /** Without a terminal: messages go to stdout, one line each, and all else to stderr. */

@@ -30,17 +30,24 @@ export const CHAT: Command = {
     "On a terminal, messages appear above the line you type. /help lists what else you can do,\n" +
     "such as /join CHANNEL, /who and /msg NAME TEXT. Tab completes; Up finds earlier lines, also of\n" +
     "earlier chats. If input or output is no terminal, each line is sent as it is, messages go to\n" +
-    "stdout, and notices, such as of sessions that join or leave, to stderr.",
-  examples: ["parley chat", "parley chat chat.tea --name Ada"],
-  options: ["reconnect"],
+    "stdout, and notices, such as of sessions that join or leave, to stderr.\n" +
+    "--json is for programs. Each line of stdout is an object whose type is message, direct, reply,\n" +
+    "stored, joined, left, members, notice or problem. Each line of stdin is a message, such as\n" +
+    '{"text":"hello"}, with text, json or base64, and with channel, or to (the name or the id of a\n' +
+    "session), if it is not for the current channel; or a command, such as\n" +
+    '{"command":"join","channel":"chat.tea"}. The commands are join, leave, who, history (count),\n' +
+    "ask (channel, text) and quit.",
+  examples: ["parley chat", "parley chat chat.tea --name Ada", "parley chat chat.tea --name bot --json"],
+  options: ["reconnect", "json"],
   endsByInterrupt: true,
   run: chat,
 };
 
 async function chat(context: Context): Promise<void> {
   const { values, operands, host, output, log, resources, channels, printLine, connect } = context;
-  const terminal = canDraw(host) ? await openScreen(context) : undefined;
-  const screen = terminal ?? new StreamScreen(output, printLine);
+  const terminal = canDraw(host) && !values.json ? await openScreen(context) : undefined;
+  const json = values.json ? await import("../chat/json_chat.ts") : undefined;
+  const screen = terminal ?? (json ? new json.JsonScreen(output) : new StreamScreen(output, printLine));
   const unheard = Promise.withResolvers<never>();
   unheard.promise.catch(() => {});
   let conversation: Conversation | undefined = undefined;
@@ -66,8 +73,13 @@ async function chat(context: Context): Promise<void> {
   await conversation.join(channel, terminal ? "; /help lists commands, Ctrl-D ends" : "; Ctrl-D ends");
   log.info("chatting", { session: client.uuid, channel });
   if (terminal === undefined) {
+    const failed = (error: unknown) => {
+      screen.problem(describeFailure(error));
+      context.fail(error instanceof Error ? error : new Error(String(error)));
+    };
     return await Promise.race([
-      sendLines(context, conversation, client),
+      json?.readObjects(stdin(host.stdin), { client, conversation, failed }) ??
+        sendLines(context, conversation, client),
       connectionLost(client),
       unheard.promise,
     ]);
@@ -130,6 +142,6 @@ async function sendLines(
       printError(`the terminal may have cut a line at ${TERMINAL_LINE_BYTES} bytes`);
     }
     const payload = line.at(-1) === RETURN ? line.subarray(0, -1) : line;
-    if (payload.length > 0) await conversation.say(payload, kindOf(payload));
+    if (payload.length > 0) await conversation.say(payload, { kind: kindOf(payload) });
   }
 }
