@@ -59,7 +59,7 @@ function parse(trace: string): Event[] {
     const thread = line.split(" ", 1)[0];
     let call = line.slice(thread.length).trim();
     if (call.endsWith("<unfinished ...>")) {
-      unfinished.set(thread, call.slice(0, -"<unfinished ...>".length));
+      unfinished.set(thread, call.slice(0, -"<unfinished ...>".length).trimEnd());
       continue;
     }
     const resumed = /^<\.\.\. \w+ resumed>/.exec(call);
@@ -75,7 +75,10 @@ function eventOf(call: string): Event | undefined {
   if (match === null) return undefined;
   const [, name, path, data, size, at, result] = match;
   const file = text(path).split("/").at(-1)!;
-  if (name === "write") return { what: "said", text: text(data).trim() };
+  if (name === "write") {
+    // The log is made longer with zeros, which a disk has anyway where nothing was written.
+    return file === "said" ? { what: "said", text: text(data).trim() } : undefined;
+  }
   if (name === "pwrite64" && Number(result) > 0) {
     return { what: "write", file, at: Number(at), bytes: hex(data).subarray(0, Number(result)) };
   }
