@@ -172,6 +172,7 @@ class CrashTest implements AsyncDisposable {
       running.push({ kind, facts });
       const writer = index * 10 + i + 1;
       const from = this.#workers[index]?.roles[i].facts.next ?? 1;
+      facts.next = from; // it may be killed before it has received anything
       // Later processes have later attempts.
       return { kind, channel, name, facts: path, writer, attempt: start * 100_000, window, from };
     });
