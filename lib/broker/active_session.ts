@@ -17,8 +17,7 @@ import type { FlowControl } from "./flow_control.ts";
 import type { AcceptedClient } from "./handshake.ts";
 import type { Outbox, Peer, Transport, Turn } from "./peer.ts";
 import { PendingRequests } from "./pending_requests.ts";
-import { acknowledge } from "./stored/acknowledgement.ts";
-import { StoredSession } from "./stored/stored_session.ts";
+import type { StoredSession } from "./stored/stored_session.ts";
 import { type OpenChannel, Subscriptions } from "./subscriptions.ts";
 import { Work } from "./work_budget.ts";
 
@@ -197,7 +196,7 @@ export class ActiveSession implements Peer, FrameHandler {
       case Type.ACK:
       case Type.NAK:
       case Type.RENEW:
-        this.#acknowledge(type, bytes, from, to, channel);
+        this.#acknowledge(bytes, from, to, channel);
         return true;
       default:
         throw new Error(`the scanner let ${typeName(type)} pass`);
@@ -205,14 +204,11 @@ export class ActiveSession implements Peer, FrameHandler {
   }
 
   #openSubscriptions(): Subscriptions {
-    const { router, limits, budget } = this.#context;
-    const { channels } = router;
-    if (channels.stored !== undefined) {
-      this.#stored ??= new StoredSession(this, channels.stored, this.identity?.name ?? "", this.#flow.resume);
-    }
+    const { router, limits, budget, newStoredSession } = this.#context;
+    this.#stored ??= newStoredSession?.(this, this.identity?.name ?? "", this.#flow.resume);
     return this.#subscriptions ??= new Subscriptions(
       this,
-      channels,
+      router.channels,
       limits.channels,
       this.#permissions,
       budget,
@@ -270,12 +266,11 @@ export class ActiveSession implements Peer, FrameHandler {
     return stored.hasRoomForReceipt() && open.publisher.append(bytes, from, to, 1, id, this.#flow.resume);
   }
 
-  /** Handles ACK, NAK or RENEW. Of what was not delivered to the session, they change nothing. */
-  #acknowledge(type: number, bytes: Uint8Array, from: number, to: number, channel: number): void {
+  /** Handles ACK, NAK or RENEW. */
+  #acknowledge(bytes: Uint8Array, from: number, to: number, channel: number): void {
     const stored = this.#subscriptions?.get(channel)?.channel.stored;
-    if (!stored?.isDurable) return this.#refuseReceipt(type, 0, channel);
-    const consumer = this.#stored?.consumer(stored);
-    if (consumer !== undefined) acknowledge(consumer, this, type, bytes, from, to);
+    if (!stored?.isDurable) return this.#refuseReceipt(bytes[from], 0, channel);
+    this.#stored?.acknowledge(stored, bytes, from, to);
   }
 
   /** Refuses a receipt, or an acknowledgement, on a channel that is not durable. */

@@ -8,8 +8,10 @@ import { HEADER_BYTES, type Limits, MAX_RUN_BYTES } from "../limits.ts";
 import type { Log } from "../logging/log.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { Echo } from "./echo.ts";
+import type { Peer } from "./peer.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import type { Router } from "./router.ts";
+import type { StoredSession } from "./stored/stored_session.ts";
 import type { WorkBudget } from "./work_budget.ts";
 
 /** What all sessions of one server share. */
@@ -18,6 +20,11 @@ export interface SessionContext {
   readonly echo: Echo;
   readonly budget: WorkBudget;
   readonly limits: Readonly<Limits>;
+  /**
+   * What a session does on stored channels, if the server has any. `subject` is that of its token, or nothing; `resume`
+   * offers again what could not be answered.
+   */
+  readonly newStoredSession?: (peer: Peer, subject: string, resume: () => void) => StoredSession;
   /** Verifies tokens. Without it every client is accepted and may do everything. */
   readonly authenticator: Authenticator | undefined;
   /** A clock in milliseconds that never goes back. */

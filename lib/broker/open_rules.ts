@@ -16,6 +16,9 @@ export interface Refusal {
   readonly message: string;
 }
 
+/** An OPEN that cannot be answered yet: the same frame must be offered again when the session is resumed. */
+export const LATER = Symbol("later");
+
 /** A refusal. */
 export function refusal(code: ErrorCode, message: string): Refusal {
   return { code, message };
@@ -58,13 +61,17 @@ export function notAllowed(what: string): Refusal {
 }
 
 /** Why `open`, which is of a channel that is not stored, is refused, if it is. */
-export function notStoredProblem({ channel, producer, consumer, from }: Open): Refusal | undefined {
-  if (producer !== undefined || consumer !== undefined) {
-    const what = producer === undefined ? "a consumer" : "a producer";
-    return refusal("not_durable", `${channel} is not durable, so it has no place for ${what}`);
-  }
-  if (from === undefined) return undefined;
-  return refusal("bad_payload", `OPEN "from" needs a stored channel, which ${channel} is not`);
+export function notStoredProblem(open: Open): Refusal | undefined {
+  const problem = notDurableProblem(open);
+  if (problem !== undefined || open.from === undefined) return problem;
+  return refusal("bad_payload", `OPEN "from" needs a stored channel, which ${open.channel} is not`);
+}
+
+/** Why `open`, which is of a channel that is not durable, is refused, if it is. */
+export function notDurableProblem({ channel, producer, consumer }: Open): Refusal | undefined {
+  if (producer === undefined && consumer === undefined) return undefined;
+  const what = producer === undefined ? "a consumer" : "a producer";
+  return refusal("not_durable", `${channel} is not durable, so it has no place for ${what}`);
 }
 
 /** What is wrong with the options of `open` taken together, if anything is. */

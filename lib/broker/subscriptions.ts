@@ -14,13 +14,14 @@ import type { Channels } from "./channels.ts";
 import type { Peer, Subscription } from "./peer.ts";
 import {
   isShared,
+  LATER,
   notStoredProblem,
   openProblem,
   overlapProblem,
   permissionProblem,
   type Refusal,
 } from "./open_rules.ts";
-import { LATER, type StoredSession } from "./stored/stored_session.ts";
+import type { StoredSession } from "./stored/stored_session.ts";
 import type { StoredPublisher } from "./stored/stored_publisher.ts";
 import { Work, type WorkBudget } from "./work_budget.ts";
 

@@ -19,7 +19,7 @@ import type { SessionContext } from "../broker/context.ts";
 import { Echo } from "../broker/echo.ts";
 import { Router } from "../broker/router.ts";
 import { Session } from "../broker/session.ts";
-import { StoredChannels } from "../broker/stored/stored_channels.ts";
+import type { StoredChannels } from "../broker/stored/stored_channels.ts";
 import { WorkBudget } from "../broker/work_budget.ts";
 import {
   DEADLINE_CONFIRM_MS,
@@ -144,10 +144,13 @@ class Assembly implements Server {
       WORK_PER_TURN,
       (turn) => this.#scheduler.afterPoll(turn),
     );
-    this.#stored = opened && new StoredChannels({ ...opened, budget, now, time: Date.now, log });
-    const router = new Router(limits, now, budget, firstSessionId, this.#stored);
+    const stored = opened?.makeChannels(budget, now);
+    this.#stored = stored;
+    const router = new Router(limits, now, budget, firstSessionId, stored);
     this.#context = {
       router,
+      newStoredSession: stored &&
+        ((peer, subject, resume) => opened!.newSession(peer, stored, subject, resume)),
       echo: new Echo(),
       budget,
       now,

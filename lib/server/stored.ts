@@ -7,6 +7,7 @@
 import type { StoredChannels } from "../broker/stored/stored_channels.ts";
 import type { StoragePolicy } from "../broker/stored/policy.ts";
 import type { StorageOptions } from "../broker/stored/storage.ts";
+import type { StoredSession } from "../broker/stored/stored_session.ts";
 import { Router } from "../broker/router.ts";
 import type { StoreOperator } from "../broker/stored/operator.ts";
 import { WorkBudget } from "../broker/work_budget.ts";
@@ -15,13 +16,19 @@ import { failure, type Log } from "../logging/log.ts";
 import type { ServeOptions } from "./api.ts";
 import { storagePolicies, storeFolder } from "./options.ts";
 
-/** The policies of a server, and the logs that they need. */
+/**
+ * The logs of a server's stored channels, and what makes its channels and sessions of them. It is loaded with the logs: a
+ * server that stores nothing starts sooner.
+ */
 export interface OpenedStore {
-  readonly policies: readonly StoragePolicy[];
   readonly durable: StorageOptions | undefined;
   readonly history: StorageOptions | undefined;
   /** Opens the socket by which commands reach the durable channels. */
   readonly control: ((channels: StoredChannels) => { close(): Promise<void> }) | undefined;
+  /** Makes the stored channels; `now` is a clock in milliseconds that never goes back. */
+  makeChannels(budget: WorkBudget, now: () => number): StoredChannels;
+  /** Makes what one session does on them; see `SessionContext.newStoredSession`. */
+  newSession(...parts: ConstructorParameters<typeof StoredSession>): StoredSession;
 }
 
 /** Opens what `options` need; nothing if no channel is stored. */
@@ -33,18 +40,29 @@ export async function openStored(
   const policies = storagePolicies(options);
   if (policies.length === 0) return undefined;
   const needs = (storage: StoragePolicy["storage"]) => policies.some((policy) => policy.storage === storage);
+  const [{ StoredChannels }, { StoredSession }] = await Promise.all([
+    import("../broker/stored/stored_channels.ts"),
+    import("../broker/stored/stored_session.ts"),
+  ]);
+  const { durable, control } = needs("durable")
+    ? await openDurable(storeFolder(options), limits, log)
+    : NO_DURABLE;
+  const history = needs("history")
+    ? { log: (await import("../store/memory_log.ts")).openMemoryLog(), maxBytes: limits.historyBytes }
+    : undefined;
   return {
-    policies,
-    ...needs("durable") ? await openDurable(storeFolder(options), limits, log) : NO_DURABLE,
-    history: needs("history")
-      ? { log: (await import("../store/memory_log.ts")).openMemoryLog(), maxBytes: limits.historyBytes }
-      : undefined,
+    durable,
+    history,
+    control,
+    makeChannels: (budget, now) =>
+      new StoredChannels({ policies, durable, history, budget, now, time: Date.now, log }),
+    newSession: (...parts) => new StoredSession(...parts),
   };
 }
 
 const NO_DURABLE = { durable: undefined, control: undefined };
 
-/** Opens the durable channels. What they need is loaded now: a server without them starts sooner. */
+/** Opens the durable channels. What they need is loaded now: not every server has any. */
 async function openDurable(
   folder: string,
   { storeBytes }: Limits,

@@ -106,7 +106,6 @@ export class Commits {
     to: number,
     count: number,
     publisher: Settler,
-    producer: Producer | undefined,
     id: number,
   ): void {
     let { tail } = channel;
@@ -115,11 +114,11 @@ export class Commits {
       channel.tail = tail = new Tail(this.#buffers);
       this.#dirty.push(channel);
     }
-    tail.append(bytes, from, to, count, publisher, producer, id);
+    tail.append(bytes, from, to, count, publisher, id);
     this.#bytes += to - from;
     channel.unstoredBytes += to - from;
     channel.unstoredCount += count;
-    if (producer !== undefined) this.#producers.set(producer, channel);
+    if (publisher.producer !== undefined) this.#producers.set(publisher.producer, channel);
     this.#schedule();
   }
 
@@ -241,16 +240,11 @@ export class Commits {
   #stored(parts: readonly Part[], { channels, trims }: Commit, { trimmed, hasMoreToTrim }: Committed): void {
     for (const { number } of channels) this.#events.find(number)!.isNew = false;
     for (const { channel, tail, runs } of parts) {
-      this.#settled(channel, tail);
+      this.#uncount(channel, tail);
       let sequence = channel.last;
       for (const run of runs) channel.stored(run);
       for (const entry of tail.entries) {
         sequence += entry.count;
-        const { producer, count } = entry;
-        if (producer !== undefined) {
-          producer.stored += count;
-          producer.unsettled -= count;
-        }
         entry.publisher.stored(entry, sequence);
       }
       tail.release();
@@ -267,18 +261,16 @@ export class Commits {
     this.#isScheduled = false;
     const reason = error instanceof Error ? error.message : String(error);
     for (const { channel, tail } of [...parts, ...gathered]) {
-      this.#settled(channel, tail);
-      for (const entry of tail.entries) {
-        if (entry.producer !== undefined) entry.producer.unsettled -= entry.count;
-        entry.publisher.notStored(entry, reason);
-      }
+      this.#uncount(channel, tail);
+      for (const entry of tail.entries) entry.publisher.notStored(entry, reason);
       tail.release();
     }
     // Everything else waits for `sweep`, so that a broken disk is not tried without a pause.
     this.#others = merged(others, this.#others);
   }
 
-  #settled(channel: StoredChannel, tail: Tail): void {
+  /** What `channel` had in a commit waits no longer. */
+  #uncount(channel: StoredChannel, tail: Tail): void {
     this.#bytes -= tail.size;
     channel.unstoredBytes -= tail.size;
     channel.unstoredCount -= tail.count;
@@ -308,9 +300,11 @@ function isNothing({ consumers, trims, deletedChannels, deletedConsumers, firstS
 }
 
 function merged(earlier: Others, later: Others): Others {
+  const trims = new Map(earlier.trims);
+  for (const [channel, trim] of later.trims) trims.set(channel, joinTrims(trims.get(channel), trim));
   return {
     consumers: new Set([...earlier.consumers, ...later.consumers]),
-    trims: new Map([...earlier.trims, ...later.trims]),
+    trims,
     deletedChannels: [...earlier.deletedChannels, ...later.deletedChannels],
     deletedConsumers: [...earlier.deletedConsumers, ...later.deletedConsumers],
     epoch: later.epoch ?? earlier.epoch,

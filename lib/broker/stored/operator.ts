@@ -10,15 +10,10 @@ import { type Header, readHeader } from "../../wire/header.ts";
 import type { Consumer } from "./consumer.ts";
 import type { ConsumerStats, Which } from "./consumer_context.ts";
 import { skipMessages } from "./cursor.ts";
+import { type Named, namedBy } from "./key.ts";
 import type { SetAside } from "./log.ts";
 import type { StoredChannel } from "./stored_channel.ts";
 import type { StoredChannels } from "./stored_channels.ts";
-
-/** A producer or consumer: its name, and the subject whose own it is; empty without tokens. */
-export interface Named {
-  readonly name: string;
-  readonly subject: string;
-}
 
 /** What `list` says of a channel. */
 export interface ListedChannel {
@@ -206,10 +201,4 @@ export class StoreOperator {
       `several subjects have a consumer ${consumer}: ${subjects}; say which`,
     );
   }
-}
-
-/** Cuts a key into subject and name. */
-function namedBy(key: string): Named {
-  const at = key.lastIndexOf("/");
-  return { name: key.slice(at + 1), subject: key.slice(0, at) };
 }

@@ -225,11 +225,7 @@ export class StoredChannel implements GroupSource {
       }
       reader.echo = echo;
     }
-    for (const [peer, { cursor }] of this.#readers) {
-      if (peers.has(peer)) continue;
-      cursor.stop();
-      this.#readers.delete(peer);
-    }
+    stopOthers(this.#readers, peers);
     const names = new Set<string>();
     for (const rotation of route.groups) {
       names.add(rotation.name);
@@ -242,11 +238,7 @@ export class StoredChannel implements GroupSource {
       this.#groups.set(rotation.name, group);
       group.cursor.wake();
     }
-    for (const [name, { cursor }] of this.#groups) {
-      if (names.has(name)) continue;
-      cursor.stop();
-      this.#groups.delete(name);
-    }
+    stopOthers(this.#groups, names);
   }
 
   read(from: number, maxBytes: number): Promise<readonly StoredRun[]> {
@@ -264,5 +256,14 @@ export class StoredChannel implements GroupSource {
 
   introduce({ peer, wants }: Member): void {
     if (wants !== undefined) this.#routed?.introduce(peer, wants);
+  }
+}
+
+/** Stops and removes the readers that are not among `kept`. */
+function stopOthers<K>(readers: Map<K, { readonly cursor: Cursor }>, kept: ReadonlySet<K>): void {
+  for (const [key, { cursor }] of readers) {
+    if (kept.has(key)) continue;
+    cursor.stop();
+    readers.delete(key);
   }
 }

@@ -156,11 +156,6 @@ export class StoredChannels implements StoredContext {
     return this.#byName.values();
   }
 
-  /** Whether a channel of that name is stored. */
-  covers(name: string): boolean {
-    return this.#byName.has(name) || policyOf(this.#policies, name) !== undefined;
-  }
-
   /** The channel `name`, which gets `number` if it is new; `undefined` if it is not stored. */
   open(name: string, number: number): StoredChannel | undefined {
     const known = this.#byName.get(name);

@@ -8,6 +8,7 @@ import type { ErrorCode } from "../../errors.ts";
 import { putReceipt, SEQUENCE_FRAME_BYTES } from "../../wire/sequences.ts";
 import type { Peer } from "../peer.ts";
 import type { Commits } from "./commits.ts";
+import { namedBy } from "./key.ts";
 import type { StoredChannel } from "./stored_channel.ts";
 import type { Entry, Producer, Settler } from "./tail.ts";
 
@@ -66,12 +67,17 @@ export class StoredPublisher implements Settler {
   ): boolean {
     const producer = this.#producer;
     if (producer !== undefined && producer.owner !== this) {
-      return this.#refuse("fenced", `another session is producer ${nameOf(producer)} now`, id, waiter);
+      return this.#refuse(
+        "fenced",
+        `another session is producer ${namedBy(producer.key).name} now`,
+        id,
+        waiter,
+      );
     }
     this.#refused ??= this.#refusal(this.#channel, to - from, count);
     if (this.#refused !== undefined) return this.#refuse("not_stored", this.#refused, id, waiter);
     if (!this.#commits.hasRoom(to - from, waiter)) return false;
-    this.#commits.append(this.#channel, bytes, from, to, count, this, producer, id);
+    this.#commits.append(this.#channel, bytes, from, to, count, this, id);
     this.#unsettled += count;
     if (producer !== undefined) producer.unsettled += count;
     if (id !== 0) this.#receipts.waiting++;
@@ -118,25 +124,32 @@ export class StoredPublisher implements Settler {
     if (producer.stored + producer.unsettled === 0) this.#channel.producers.delete(producer.key);
   }
 
-  stored({ count, id }: Entry, sequence: number): void {
-    this.#unsettled -= count;
+  stored(entry: Entry, sequence: number): void {
+    const { producer, count, id } = entry;
+    this.#settled(entry);
+    if (producer !== undefined) producer.stored += count;
     if (id === 0) return;
-    this.#receipts.waiting--;
     const receipt = this.#receipt ??= new Uint8Array(SEQUENCE_FRAME_BYTES); // the outbox copies it
     putReceipt(receipt, 0, id, this.#channel.number, sequence);
     this.#peer.outbox.send(receipt, 0, receipt.length);
   }
 
-  notStored({ count, id }: Entry, reason: string): void {
-    this.#unsettled -= count;
+  notStored(entry: Entry, reason: string): void {
+    this.#settled(entry);
     this.#refused = reason;
+    this.#answer("not_stored", reason, entry.id);
+  }
+
+  /** It is known what became of `entry`: undoes what `append` counted. */
+  #settled({ producer, count, id }: Entry): void {
+    this.#unsettled -= count;
+    if (producer !== undefined) producer.unsettled -= count;
     if (id !== 0) this.#receipts.waiting--;
-    this.#answer("not_stored", reason, id);
   }
 
   #fenced(producer: Producer): void {
     if (this.isOpening) return;
-    this.#answer("fenced", `another session has taken over producer ${nameOf(producer)}`, 0);
+    this.#answer("fenced", `another session has taken over producer ${namedBy(producer.key).name}`, 0);
   }
 
   /** Answers come in order: a refusal waits until it is known what becomes of the messages before. */
@@ -152,9 +165,4 @@ export class StoredPublisher implements Settler {
   #answer(code: ErrorCode, message: string, id: number): void {
     this.#peer.refuse(code, `${this.#channel.name}: ${message}`, id, this.#channel.number);
   }
-}
-
-/** The name of a producer, without the subject. */
-function nameOf({ key }: Producer): string {
-  return key.slice(key.lastIndexOf("/") + 1);
 }

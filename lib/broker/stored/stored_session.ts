@@ -6,16 +6,16 @@
 
 import { MAX_CONSUMERS, MAX_PRODUCERS, MAX_RECEIPTS } from "../../limits.ts";
 import type { Open } from "../../wire/control.ts";
-import { notAllowed, notStoredProblem, type Refusal, refusal } from "../open_rules.ts";
+import { Type } from "../../wire/header.ts";
+import { firstSequence, isRange, lastSequence, nakDelay } from "../../wire/sequences.ts";
+import { LATER, notAllowed, notDurableProblem, type Refusal, refusal } from "../open_rules.ts";
 import type { Peer } from "../peer.ts";
 import type { Consumer } from "./consumer.ts";
+import { keyOf } from "./key.ts";
 import type { StoredChannel, StoredDescription } from "./stored_channel.ts";
 import type { StoredChannels } from "./stored_channels.ts";
 import { type Receipts, StoredPublisher } from "./stored_publisher.ts";
 import type { Producer } from "./tail.ts";
-
-/** An OPEN that cannot be answered yet: the same frame must be offered again when the session is resumed. */
-export const LATER = Symbol("later");
 
 /** The sequence from which a session reads; `undefined` to go on where it is, or with what is new. */
 export type Place = number | undefined;
@@ -83,7 +83,7 @@ export class StoredSession {
     if (channel.isNew && this.#channels.isFull) {
       return refusal("limit", "the server stores as many channels as it may");
     }
-    const problem = channel.isDurable ? undefined : notStoredProblem({ ...open, from: undefined });
+    const problem = channel.isDurable ? undefined : notDurableProblem(open);
     if (problem !== undefined) return problem;
     if (producer !== undefined && !mayPublish) {
       return notAllowed(`publish on ${channel.name}`);
@@ -137,9 +137,20 @@ export class StoredSession {
     return consumer;
   }
 
-  /** The consumer that the session is on `channel`. */
-  consumer(channel: StoredChannel): Consumer | undefined {
-    return this.#consumers.get(channel);
+  /** Handles the ACK, NAK or RENEW `bytes[from, to)`. Of what was not delivered to the session, it changes nothing. */
+  acknowledge(channel: StoredChannel, bytes: Uint8Array, from: number, to: number): void {
+    const consumer = this.#consumers.get(channel);
+    if (consumer === undefined) return;
+    const peer = this.#peer;
+    const type = bytes[from];
+    const first = firstSequence(bytes, from);
+    if (type === Type.NAK) return consumer.nak(peer, first, nakDelay(bytes, from));
+    const last = isRange(from, to) ? lastSequence(bytes, from) : undefined;
+    if (type === Type.ACK) {
+      if (last === undefined) consumer.ack(peer, first);
+      else consumer.ackRange(peer, first, last);
+    } else if (last === undefined) consumer.renew(peer, first);
+    else consumer.renewRange(peer, first, last);
   }
 
   /** The session has ended. */
@@ -233,6 +244,6 @@ export class StoredSession {
 
   /** The name of a producer or consumer, with the subject whose own it is. */
   #key(name: string): string {
-    return `${this.#subject}/${name}`;
+    return keyOf({ name, subject: this.#subject });
   }
 }

@@ -8,6 +8,8 @@ import { MAX_STORED_RUN_BYTES } from "../../limits.ts";
 
 /** A publisher as the tail needs it. */
 export interface Settler {
+  /** The producer that it is. */
+  readonly producer: Producer | undefined;
   /** `entry` is stored; its last message has `sequence`. */
   stored(entry: Entry, sequence: number): void;
   /** It is certain that `entry` is not stored, and never will be. */
@@ -84,9 +86,9 @@ export class Tail {
     to: number,
     count: number,
     publisher: Settler,
-    producer: Producer | undefined,
     id: number,
   ): void {
+    const { producer } = publisher;
     const size = to - from;
     const run = this.#runWithRoom(size);
     run.bytes.set(bytes.subarray(from, to), run.size);

@@ -10,10 +10,12 @@ import { Router } from "../../../../lib/broker/router.ts";
 import type { Session } from "../../../../lib/broker/session.ts";
 import { policyOf, type StoragePolicy } from "../../../../lib/broker/stored/policy.ts";
 import { StoredChannels } from "../../../../lib/broker/stored/stored_channels.ts";
+import { StoredSession } from "../../../../lib/broker/stored/stored_session.ts";
 import { WorkBudget } from "../../../../lib/broker/work_budget.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../../../lib/limits.ts";
 import type { Log } from "../../../../lib/logging/log.ts";
 import type { Random } from "../../../harness/seeded.ts";
+import { NOTHING } from "../../../store/commits.ts";
 import { Disk, FaultyLog } from "./faulty_log.ts";
 import type { Records } from "./records.ts";
 
@@ -56,7 +58,7 @@ export class SimulatedServer {
     this.#disk = disk;
     this.#memory = new Disk(random, `memory-${life}`, records, maxMessagesOf);
     // History carries session numbers of this life only, which begin anywhere.
-    this.#memory.apply({ ...nothing, firstSession: Infinity });
+    this.#memory.apply({ ...NOTHING, firstSession: Infinity });
     this.durable = new FaultyLog(disk, random, records);
     this.history = new FaultyLog(this.#memory, random, records);
     const failed = (error: unknown) => {
@@ -83,6 +85,7 @@ export class SimulatedServer {
     const first = this.durable.state.firstSession;
     this.context = {
       router: new Router(LIMITS, now, budget, first, this.#stored),
+      newStoredSession: (peer, subject, resume) => new StoredSession(peer, this.#stored, subject, resume),
       echo: new Echo(),
       budget,
       limits: LIMITS,
@@ -154,18 +157,6 @@ export class SimulatedServer {
 
 /** The time of day when a schedule begins. */
 export const TIME_OF_DAY = Date.UTC(2026, 10, 25, 12);
-
-const nothing = {
-  time: 0,
-  channels: [],
-  runs: [],
-  producers: [],
-  consumers: [],
-  deletedConsumers: [],
-  keys: [],
-  trims: [],
-  deletedChannels: [],
-};
 
 /** A log that reports errors and drops the rest. */
 function logWith(error: Log["error"]): Log {
