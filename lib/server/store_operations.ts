@@ -8,6 +8,7 @@
 import { Buffer } from "node:buffer";
 import type { ConsumerName, ListedMessage, StoreOperator } from "../broker/stored/operator.ts";
 import { ParleyError } from "../errors.ts";
+import { newEpoch } from "../store/epoch.ts";
 import { backUp, type Findings, verify } from "../store/maintenance.ts";
 
 export type { ConsumerName, ListedChannel } from "../broker/stored/operator.ts";
@@ -58,7 +59,7 @@ export function operationsOf({ operator, folder, progress, item }: StoreCall): S
       }
     },
     purge: ({ channel, before }) => operator.purge(channel, before),
-    delete: ({ channel }) => operator.delete(channel, crypto.randomUUID().slice(0, 8)),
+    delete: ({ channel }) => operator.delete(channel, newEpoch()),
     reset: ({ position, ...name }) => operator.reset(name, position),
     pause: (name) => operator.pause(name),
     resume: (name) => operator.resume(name),

@@ -60,6 +60,16 @@ PRAGMA application_id = ${APPLICATION_ID};
 PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
+/** A run as the index `runs_by_sequence` has it. */
+export interface RunEntry {
+  readonly id: number;
+  readonly series: number;
+  readonly first: number;
+  readonly count: number;
+  readonly time: number;
+  readonly size: number;
+}
+
 /**
  * Opens the database for the one connection that writes, and makes it if it is not there. What was committed before is
  * checkpointed and synced: nothing is served that a loss of power could still take back.
@@ -109,11 +119,6 @@ export function openToRead(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { readOnly: true });
   database.exec(`PRAGMA cache_size = -${STORE_CACHE_KIB}`);
   return database;
-}
-
-/** The name of a series of sequences that begins now. */
-export function newEpoch(): string {
-  return crypto.randomUUID().slice(0, 8);
 }
 
 /**

@@ -5,12 +5,11 @@
  */
 
 import { KEY_MS } from "../limits.ts";
+import { newEpoch } from "./epoch.ts";
 import type { ChannelState, Commit, Committed, LogState, StoredRun, Trim } from "./shapes.ts";
 
 /** A run and when it was stored. */
-interface Row extends StoredRun {
-  readonly time: number;
-}
+type Row = Required<StoredRun>;
 
 /** What is kept of one channel. */
 interface Kept {
@@ -24,7 +23,7 @@ interface Kept {
 
 /** Opens an empty log. */
 export function openMemoryLog(): MemoryLog {
-  return new MemoryLog(crypto.randomUUID().slice(0, 8));
+  return new MemoryLog(newEpoch());
 }
 
 /** A log in memory; see `ChannelLog` in `lib/broker/stored/log.ts`. */

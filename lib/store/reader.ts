@@ -6,26 +6,11 @@
 
 import { backup, type DatabaseSync, type StatementSync } from "node:sqlite";
 import { KEY_MS } from "../limits.ts";
-import { Checksum, number, openToRead, prepared } from "./database.ts";
-import type { DamagedRun, Place, ReadRuns, Verified } from "./shapes.ts";
-
-/** A run as the index has it. */
-interface Entry {
-  readonly id: number;
-  readonly series: number;
-  readonly first: number;
-  readonly count: number;
-  readonly time: number;
-  readonly size: number;
-}
+import { Checksum, number, openToRead, prepared, type RunEntry } from "./database.ts";
+import type { DamagedRun, Place, ReadRuns, StoredRun, Verified } from "./shapes.ts";
 
 /** A run with its bytes. */
-interface Run {
-  readonly first: number;
-  readonly count: number;
-  readonly time: number;
-  readonly bytes: Uint8Array;
-}
+type Run = Required<StoredRun>;
 
 /** How many entries of the index are looked at together, at first and at most: runs are long or many. */
 const ENTRIES = 8;
@@ -64,7 +49,7 @@ export class Reader {
    */
   #readSound(series: number, from: number, maxBytes: number): ReadRuns | undefined {
     try {
-      const before = this.#sql.before.get(series, from) as unknown as Entry | undefined;
+      const before = this.#sql.before.get(series, from) as unknown as RunEntry | undefined;
       const at = before !== undefined && before.first + before.count > from ? before.first : from;
       const runs = this.#sql.runs.all(
         series,
@@ -122,7 +107,7 @@ export class Reader {
       // Runs are in the order of their times, unless the clock was set back.
       while (low < high) {
         const middle = Math.floor((low + high) / 2);
-        const entry = this.#sql.before.get(series, middle) as unknown as Entry | undefined;
+        const entry = this.#sql.before.get(series, middle) as unknown as RunEntry | undefined;
         if (entry === undefined || entry.time < time) {
           low = Math.max(middle + 1, entry === undefined ? 0 : entry.first + entry.count);
         } else high = entry.first;
@@ -215,11 +200,11 @@ export class Reader {
    * What the index has of a series, from the run with `from` or the one before it on, and where each run ends at the
    * latest: a damaged count must not hide the runs after it.
    */
-  *#entries(series: number, from: number): Generator<[Entry, number]> {
-    let entry = this.#sql.before.get(series, from) as unknown as Entry | undefined;
+  *#entries(series: number, from: number): Generator<[RunEntry, number]> {
+    let entry = this.#sql.before.get(series, from) as unknown as RunEntry | undefined;
     let at = from;
     for (let limit = ENTRIES;; limit = Math.min(4 * limit, MAX_ENTRIES)) {
-      const next = this.#sql.after.all(series, at, limit) as unknown as Entry[];
+      const next = this.#sql.after.all(series, at, limit) as unknown as RunEntry[];
       for (const following of next) {
         if (entry !== undefined) yield [entry, Math.min(entry.first + entry.count, following.first)];
         entry = following;
@@ -231,7 +216,7 @@ export class Reader {
   }
 
   /** The bytes of a run; `undefined` if they are damaged. */
-  #bytes({ id, series, first, count, time }: Entry): Uint8Array<ArrayBuffer> | undefined {
+  #bytes({ id, series, first, count, time }: RunEntry): Uint8Array<ArrayBuffer> | undefined {
     try {
       const row = this.#sql.run.get(id) as { crc: number; bytes: Uint8Array<ArrayBuffer> } | undefined;
       if (row === undefined) return undefined;

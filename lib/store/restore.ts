@@ -6,7 +6,8 @@
 
 import { DatabaseSync } from "node:sqlite";
 import { ParleyError } from "../errors.ts";
-import { checkIdentity, DATABASE, newEpoch } from "./database.ts";
+import { checkIdentity, DATABASE } from "./database.ts";
+import { newEpoch } from "./epoch.ts";
 import { exists, lockFolder, makePrivate, syncFolder } from "./store_folder.ts";
 
 /**

@@ -6,7 +6,7 @@
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { KEY_MS, TRIMMED_BYTES_PER_COMMIT, TRIMMED_ROWS_PER_COMMIT } from "../limits.ts";
-import { isCorrupt, prepared } from "./database.ts";
+import { isCorrupt, prepared, type RunEntry } from "./database.ts";
 import type { ChannelState, Committed, SentCommit } from "./shapes.ts";
 
 /** How much more may be removed in a step. */
@@ -16,16 +16,6 @@ interface Budget {
 }
 
 const BUDGET: Budget = { rows: TRIMMED_ROWS_PER_COMMIT, bytes: TRIMMED_BYTES_PER_COMMIT };
-
-/** The oldest run of a series. */
-interface Oldest {
-  readonly id: number;
-  readonly series: number;
-  readonly first: number;
-  readonly count: number;
-  readonly time: number;
-  readonly size: number;
-}
 
 /** See the module's comment. Its methods are called in a transaction. */
 export class Retention {
@@ -95,11 +85,11 @@ export class Retention {
     return hasFound;
   }
 
-  #oldest(series: number): Oldest | undefined {
-    return this.#sql.oldest.get(series, this.#stuck.get(series) ?? 0) as unknown as Oldest | undefined;
+  #oldest(series: number): RunEntry | undefined {
+    return this.#sql.oldest.get(series, this.#stuck.get(series) ?? 0) as unknown as RunEntry | undefined;
   }
 
-  #deleteRun({ id, series, first, size }: Oldest, budget: Budget): void {
+  #deleteRun({ id, series, first, size }: RunEntry, budget: Budget): void {
     try {
       this.#sql.deleteRun.run(id);
     } catch (error) {

@@ -6,7 +6,8 @@
 
 import { STORE_CLOSE_MS } from "../limits.ts";
 import type { Log } from "../logging/log.ts";
-import { DATABASE, newEpoch } from "./database.ts";
+import { DATABASE } from "./database.ts";
+import { newEpoch } from "./epoch.ts";
 import { backUp, type Findings, type Progress, verify } from "./maintenance.ts";
 import type {
   Commit,

@@ -7,7 +7,7 @@
 import type { Message } from "../../client/message_types.ts";
 import { ParleyError } from "../../errors.ts";
 import { visible, visibleJson } from "../terminal.ts";
-import { formatMessageJson } from "./message_json.ts";
+import { formatMessageJson, storedDetails } from "./message_json.ts";
 import { readableText, toBase64 } from "./payload.ts";
 
 /** What is printed for a message: a line without its end, or exactly these bytes. */
@@ -38,11 +38,6 @@ export function chosenFormat({ json, raw, whole, format }: FormatOptions): Messa
   if (json) return (message) => formatMessageJson(message, storedDetails(message));
   if (whole) return ({ payload }) => payload;
   return raw ? ({ payload }) => withNewline(payload) : undefined;
-}
-
-/** What `--json` says of a message of a stored channel besides. */
-function storedDetails({ sequence, deliveries }: Message): Record<string, unknown> {
-  return sequence === 0 ? {} : { sequence, ...(deliveries > 1 ? { deliveries } : {}) };
 }
 
 /** Formats a message as `chat.lobby 17 hello`. Control characters are escaped. */

@@ -52,6 +52,13 @@ export function formatMessageJson(
   return `${visibleJson(fields).slice(0, -1)},"json":${json}}`;
 }
 
+/** The details of a message of a stored channel. */
+export function storedDetails(
+  { sequence = 0, deliveries = 1 }: Partial<Pick<Message, "sequence" | "deliveries">>,
+): Record<string, unknown> {
+  return sequence === 0 ? {} : { sequence, ...(deliveries > 1 ? { deliveries } : {}) };
+}
+
 const Fields = v.strictObject({
   channel: v.optional(v.string()),
   kind: v.optional(v.picklist(["bytes", "text", "json"])),

@@ -7,7 +7,6 @@
 import { Buffer } from "node:buffer";
 import { STORE } from "../../config/command_options.ts";
 import { type ConfigSources, loadConfig } from "../../config/load.ts";
-import { SERVER } from "../../config/server_options.ts";
 import { ParleyError } from "../../errors.ts";
 import type { Log } from "../../logging/log.ts";
 import { askServer, type StoreEvents } from "../../server/control_socket.ts";
@@ -24,6 +23,7 @@ import { Exit } from "../failures.ts";
 import { printError } from "../output.ts";
 import { ProgressLine } from "../progress_line.ts";
 import { formatHelp } from "../settings.ts";
+import { exists, folderOfServer, type ServerFolder, strayOptions } from "./folders.ts";
 import { type Ask, type Command, consumerAction, formatTime } from "./store_consumer.ts";
 import { visible, visibleJson } from "../terminal.ts";
 
@@ -92,8 +92,9 @@ export async function storeCommand(sources: ConfigSources): Promise<number> {
     return Exit.DONE;
   }
   const problems = usageProblems(loaded);
-  const { folder, problems: others } = folderOf(loaded, sources);
+  const { path: folder, problems: others, warnings } = folderOf(loaded, sources);
   problems.push(...others);
+  for (const text of warnings) printError(`parley-server: ${text}`);
   if (problems.length > 0) {
     for (const text of problems) printError(`parley-server: ${text}`);
     return Exit.WRONG_USAGE;
@@ -140,11 +141,9 @@ function usageProblems({ origins, problems, operands: [name, ...operands] }: Com
     const given = name === undefined ? "store" : `store ${JSON.stringify(name)}`;
     return [...found, `${given}: the commands are ${Object.keys(COMMANDS).join(", ")}; see store --help`];
   }
-  const options = [...known.options ?? [], "store", "state", "json", "help"];
-  for (const [option, origin] of Object.entries(origins)) {
-    if (origin !== "flag" || options.includes(option)) continue;
-    found.push(`store ${name} does not take --${option}; see store --help`);
-  }
+  found.push(
+    ...strayOptions(`store ${name}`, origins, [...known.options ?? [], "store", "state", "json", "help"]),
+  );
   const [fewest, most] = known.operands;
   if (operands.length < fewest || operands.length > most) {
     const expected = fewest === most ? String(fewest) : `${fewest} to ${most}`;
@@ -154,14 +153,10 @@ function usageProblems({ origins, problems, operands: [name, ...operands] }: Com
 }
 
 /** The folder of the store: that of the flags, or of a server that is started here without flags. */
-function folderOf({ values, origins }: Command, sources: ConfigSources) {
-  if (values.store !== undefined) return { folder: values.store, problems: [] };
-  if (origins.state === "flag") return { folder: storeFolder({ state: values.state }), problems: [] };
-  const { values: server, problems } = loadConfig(SERVER, { ...sources, args: [] });
-  const concerned = problems.filter(({ options }) =>
-    options.length === 0 || ["store", "state", "config"].some((name) => options.includes(name as never))
-  );
-  return { folder: storeFolder(server), problems: concerned.map(({ text }) => text) };
+function folderOf(command: Command, sources: ConfigSources): ServerFolder {
+  const { values: { store, state }, origins, warnings } = command;
+  if (store === undefined && origins.state !== "flag") return folderOfServer("store", sources);
+  return { path: storeFolder({ store, state }), problems: [], warnings };
 }
 
 async function list({ values: { json } }: Command, ask: Ask, [channel]: string[]): Promise<void> {
@@ -230,15 +225,6 @@ function owned(name: string, subject: string): string {
 
 function absolute(path: string): string {
   return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
-}
-
-function exists(folder: string): boolean {
-  try {
-    return Deno.statSync(folder).isDirectory;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 /** What the store logs is not for the operator's terminal; errors are thrown as well. */

@@ -18,7 +18,7 @@ import type { Values } from "../../config/option.ts";
 import { LINK_OPTIONS, TOKEN, type TOKEN_OPTIONS } from "../../config/command_options.ts";
 import { Exit } from "../failures.ts";
 import { printError } from "../output.ts";
-import { folderOfServer } from "./folders.ts";
+import { exists, folderOfServer, strayOptions } from "./folders.ts";
 import { type LinkSource, linkSource } from "./link.ts";
 import { checkClock } from "./security.ts";
 import { formatHelp } from "../settings.ts";
@@ -143,9 +143,7 @@ function usageProblems(
     const given = command === undefined ? "token" : `token ${JSON.stringify(command)}`;
     return [...found, `${given}: the commands are issue, list, revoke and rotate; see token --help`];
   }
-  const unexpected = Object.entries(origins)
-    .filter(([name, origin]) => origin === "flag" && ![...known.options, ...COMMON_OPTIONS].includes(name));
-  for (const [name] of unexpected) found.push(`token ${command} does not take --${name}; see token --help`);
+  found.push(...strayOptions(`token ${command}`, origins, [...known.options, ...COMMON_OPTIONS]));
   if (rest.length !== known.operands) {
     const operands = known.operands === 1 ? "one ID, as token list shows it" : "only options";
     found.push(
@@ -282,16 +280,6 @@ function printTable(rows: readonly string[][]): void {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   for (const row of rows) {
     console.log(row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd());
-  }
-}
-
-function exists(folder: string): boolean {
-  try {
-    Deno.statSync(folder);
-    return true;
-  } catch (error) {
-    // The storage reports any other error better.
-    return !(error instanceof Deno.errors.NotFound);
   }
 }
 

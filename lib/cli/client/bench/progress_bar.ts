@@ -4,12 +4,10 @@
  * @module
  */
 
+import { CLEAR_LINE, formatBar } from "../../progress_line.ts";
 import { formatCount } from "./report.ts";
 
-const WIDTH = 30;
 const EVERY_MS = 100;
-/** Moves to the start of the line and erases it. */
-const CLEAR_LINE = "\r\x1b[K";
 
 /** What is shown. */
 export interface Progress {
@@ -38,7 +36,6 @@ export class ProgressBar implements AsyncDisposable {
 
 /** The bar as text. */
 export function formatProgress({ title, share, perSecond }: Progress): string {
-  const full = Math.round(WIDTH * Math.max(0, Math.min(1, share)));
   const rate = perSecond > 0 ? `${formatCount(perSecond)}/s` : "warming up";
-  return `${title.padEnd(8)} ${"█".repeat(full)}${"░".repeat(WIDTH - full)} ${rate}`;
+  return `${title.padEnd(8)} ${formatBar(share)} ${rate}`;
 }

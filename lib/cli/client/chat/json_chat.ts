@@ -12,7 +12,7 @@ import { ParleyError } from "../../../errors.ts";
 import type { Output } from "../../output.ts";
 import { visible, visibleJson } from "../../terminal.ts";
 import { lines, MAX_FIELDS_BYTES, type Source } from "../input.ts";
-import { formatMessageJson, parseMessageJson } from "../message_json.ts";
+import { formatMessageJson, type OutgoingMessage, parseMessageJson, storedDetails } from "../message_json.ts";
 import { decodeText } from "../payload.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Screen, ShownMessage } from "./screen.ts";
@@ -28,8 +28,7 @@ export class JsonScreen implements Screen {
   message({ name, received }: ShownMessage): Promise<void> | undefined {
     if (received === undefined) return undefined;
     const { type, message } = received;
-    const sequence = (message.sequence ?? 0) > 0 ? { sequence: message.sequence } : {};
-    return this.#output.line(formatMessageJson(message, { type, name, ...sequence }));
+    return this.#output.line(formatMessageJson(message, { type, name, ...storedDetails(message) }));
   }
 
   notice(text: string): void {
@@ -89,11 +88,10 @@ export async function readObjects(source: Source, chat: JsonChat): Promise<void>
     if (decodeText(line)?.trim() === "") continue;
     const command = parseCommand(line, label);
     if (command?.command === "quit") break;
-    const work = command === undefined ? send(line, label, chat) : perform(command, chat.conversation);
-    const done = work.catch((error) => {
-      if (error instanceof MalformedLine) throw error.cause;
-      chat.failed(error);
-    });
+    const work = command === undefined
+      ? send(parseMessageJson(line, label, { mayHaveRecipient: true }), chat)
+      : perform(command, chat.conversation);
+    const done = work.catch((error) => chat.failed(error));
     if (command?.command !== "ask") {
       await done;
       continue;
@@ -103,9 +101,6 @@ export async function readObjects(source: Source, chat: JsonChat): Promise<void>
   }
   await Promise.all(requests);
 }
-
-/** Wraps the error about a line that is no message, which ends the chat, unlike a message that is not accepted. */
-class MalformedLine extends Error {}
 
 /** The command of a line; undefined if it has none. */
 function parseCommand(line: Uint8Array, label: string): Command | undefined {
@@ -122,13 +117,7 @@ function parseCommand(line: Uint8Array, label: string): Command | undefined {
   throw new ParleyError("bad_argument", `${label} is not a command of chat: ${problem}`);
 }
 
-async function send(line: Uint8Array, label: string, { client, conversation }: JsonChat): Promise<void> {
-  let message: ReturnType<typeof parseMessageJson>;
-  try {
-    message = parseMessageJson(line, label, { mayHaveRecipient: true });
-  } catch (cause) {
-    throw new MalformedLine(label, { cause });
-  }
+async function send(message: OutgoingMessage, { client, conversation }: JsonChat): Promise<void> {
   const { to, channel, payload, kind, headers } = message;
   const options = { kind, headers: Object.keys(headers).length === 0 ? undefined : headers };
   if (to === undefined) return await conversation.say(payload, options, channel);
