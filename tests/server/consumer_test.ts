@@ -1,24 +1,13 @@
 import { assertEquals } from "@std/assert";
-import { serve } from "../../lib/server/serve.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { putNak, putRange, putUpTo } from "../../lib/wire/sequences.ts";
 import { makeFolder } from "../harness/folder.ts";
-import { MAY_USE_FILES } from "../harness/permissions.ts";
 import { RawClient } from "../harness/raw_client.ts";
-
-/** A test that needs a folder. */
-function test(name: string, fn: () => Promise<void>) {
-  Deno.test({ name, ignore: !MAY_USE_FILES, fn });
-}
+import { fileTest, serveDurable } from "./durable_server.ts";
 
 /** A server with durable channels, and a session that publishes on `d.work`. */
 async function start(store?: string) {
-  const folder = store === undefined ? makeFolder() : undefined;
-  const server = await serve({
-    port: 0,
-    stored: [{ channels: "d.>", storage: "durable" }],
-    store: store ?? `${folder!.path}/store`,
-  });
+  const server = await serveDurable(store);
   const client = await RawClient.greet(server);
   const channel = await client.openToPublish("d.work");
   let id = 0;
@@ -32,8 +21,7 @@ async function start(store?: string) {
     },
     async [Symbol.asyncDispose]() {
       client.close();
-      await server.close();
-      folder?.[Symbol.dispose]();
+      await server[Symbol.asyncDispose]();
     },
   };
 }
@@ -56,7 +44,7 @@ function nak(client: RawClient, channel: number, sequence: number, delayMs: numb
   return client.send(frame);
 }
 
-test("a consumer goes on after what it has acknowledged", async () => {
+fileTest("a consumer goes on after what it has acknowledged", async () => {
   await using server = await start();
   await server.publish("1", "2", "3");
   {
@@ -71,7 +59,7 @@ test("a consumer goes on after what it has acknowledged", async () => {
   assertEquals(await two.stored(1), ["at 3 again 1", "3 3"]);
 });
 
-test("a window bounds what is on its way, and an ACK lets more come", async () => {
+fileTest("a window bounds what is on its way, and an ACK lets more come", async () => {
   await using server = await start();
   await server.publish("1", "2", "3");
   using one = await RawClient.greet(server);
@@ -82,7 +70,7 @@ test("a window bounds what is on its way, and an ACK lets more come", async () =
   assertEquals(await one.stored(1), ["2 2"]);
 });
 
-test("two sessions of a consumer share its messages, and a NAK gives one back", async () => {
+fileTest("two sessions of a consumer share its messages, and a NAK gives one back", async () => {
   await using server = await start();
   using one = await RawClient.greet(server);
   using two = await RawClient.greet(server);
@@ -97,7 +85,7 @@ test("two sessions of a consumer share its messages, and a NAK gives one back", 
   assertEquals(await one.stored(1), [`at ${sequence} again 1`, `${sequence} ${sequence}`]);
 });
 
-test("a message that is delivered too often is set aside, and the others go on", async () => {
+fileTest("a message that is delivered too often is set aside, and the others go on", async () => {
   await using server = await start();
   await server.publish("bad", "good");
   using one = await RawClient.greet(server);
@@ -109,7 +97,7 @@ test("a message that is delivered too often is set aside, and the others go on",
   assertEquals(await one.stored(1), ["2 good"]);
 });
 
-test("a position survives a restart, on a channel with nothing stored as well", async () => {
+fileTest("a position survives a restart, on a channel with nothing stored as well", async () => {
   using folder = makeFolder();
   const store = `${folder.path}/store`;
   {
@@ -128,7 +116,7 @@ test("a position survives a restart, on a channel with nothing stored as well", 
   assertEquals(await one.stored(1), ["at 2", "2 2"]);
 });
 
-test("an exclusive consumer is the session that opened first, and then the next one", async () => {
+fileTest("an exclusive consumer is the session that opened first, and then the next one", async () => {
   await using server = await start();
   const one = await RawClient.greet(server);
   using two = await RawClient.greet(server);

@@ -1,37 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { serve } from "../../lib/server/serve.ts";
 import { Type } from "../../lib/wire/header.ts";
 import { makeFolder } from "../harness/folder.ts";
-import { MAY_USE_FILES } from "../harness/permissions.ts";
 import { json, RawClient } from "../harness/raw_client.ts";
+import { fileTest, serveDurable } from "./durable_server.ts";
 
-/** A test that needs a folder. */
-function test(name: string, fn: () => Promise<void>) {
-  Deno.test({ name, ignore: !MAY_USE_FILES, fn });
-}
-
-async function start(store?: string) {
-  const folder = store === undefined ? makeFolder() : undefined;
-  const server = await serve({
-    port: 0,
-    stored: [{ channels: "d.>", storage: "durable" }],
-    store: store ?? `${folder!.path}/store`,
-  });
-  return {
-    ...address(server),
-    async [Symbol.asyncDispose]() {
-      await server.close();
-      folder?.[Symbol.dispose]();
-    },
-  };
-}
-
-function address({ hostname, port }: { hostname: string; port: number }) {
-  return { hostname, port };
-}
-
-test("a receipt tells the sequence, and covers the messages before it", async () => {
-  await using server = await start();
+fileTest("a receipt tells the sequence, and covers the messages before it", async () => {
+  await using server = await serveDurable();
   using ada = await RawClient.greet(server);
   const { number, durable } = await ada.open("d.a", { subscribe: false });
   assertEquals(durable, true);
@@ -39,8 +13,8 @@ test("a receipt tells the sequence, and covers the messages before it", async ()
   assertEquals(await ada.acked(), { id: 7, sequence: 3 });
 });
 
-test("what is replayed is byte for byte what was sent, with id and receipt flag", async () => {
-  await using server = await start();
+fileTest("what is replayed is byte for byte what was sent, with id and receipt flag", async () => {
+  await using server = await serveDurable();
   using ada = await RawClient.greet(server);
   const channel = await ada.openToPublish("d.a");
   await ada.send(ada.durable(7, channel, "hello"));
@@ -51,8 +25,8 @@ test("what is replayed is byte for byte what was sent, with id and receipt flag"
   assertEquals([id, flags, sender], [7, 4, ada.number]);
 });
 
-test("a producer that comes back is told how much of it is stored", async () => {
-  await using server = await start();
+fileTest("a producer that comes back is told how much of it is stored", async () => {
+  await using server = await serveDurable();
   {
     using ada = await RawClient.greet(server);
     const { number, stored } = await ada.open("d.a", { subscribe: false, producer: "import" });
@@ -65,8 +39,8 @@ test("a producer that comes back is told how much of it is stored", async () => 
   assertEquals((await ada.open("d.a", { subscribe: false, producer: "other" })).stored, 0);
 });
 
-test("a producer that another session takes over is fenced, and told at once", async () => {
-  await using server = await start();
+fileTest("a producer that another session takes over is fenced, and told at once", async () => {
+  await using server = await serveDurable();
   using one = await RawClient.greet(server);
   using two = await RawClient.greet(server);
   const { number } = await one.open("d.a", { subscribe: false, producer: "import" });
@@ -80,40 +54,43 @@ test("a producer that another session takes over is fenced, and told at once", a
   assertEquals(await two.acked(), { id: 3, sequence: 2 });
 });
 
-test("receipts that are due come before the answer to BYE, and before the server's when it stops", async () => {
-  const server = await start();
-  using ada = await RawClient.greet(server);
-  const channel = await ada.openToPublish("d.a");
-  await ada.send(ada.durable(1, channel, "x"), ada.frame(Type.BYE, {}, { reason: "done" }));
-  assertEquals((await ada.acked()).id, 1);
-  await ada.rest();
-  using grace = await RawClient.greet(server);
-  const other = await grace.openToPublish("d.a");
-  await grace.send(...Array.from({ length: 100 }, (_, i) => grace.durable(i + 1, other, "y")));
-  await grace.acked();
-  await server[Symbol.asyncDispose]();
-  let last = 1;
-  for (const frame of await grace.rest()) {
-    if (frame.type === Type.ACK) last = frame.id;
-    else assertEquals(json(frame), { reason: "shutting_down" });
-  }
-  assertEquals(last, 100);
-});
+fileTest(
+  "receipts that are due come before the answer to BYE, and before the server's when it stops",
+  async () => {
+    const server = await serveDurable();
+    using ada = await RawClient.greet(server);
+    const channel = await ada.openToPublish("d.a");
+    await ada.send(ada.durable(1, channel, "x"), ada.frame(Type.BYE, {}, { reason: "done" }));
+    assertEquals((await ada.acked()).id, 1);
+    await ada.rest();
+    using grace = await RawClient.greet(server);
+    const other = await grace.openToPublish("d.a");
+    await grace.send(...Array.from({ length: 100 }, (_, i) => grace.durable(i + 1, other, "y")));
+    await grace.acked();
+    await server[Symbol.asyncDispose]();
+    let last = 1;
+    for (const frame of await grace.rest()) {
+      if (frame.type === Type.ACK) last = frame.id;
+      else assertEquals(json(frame), { reason: "shutting_down" });
+    }
+    assertEquals(last, 100);
+  },
+);
 
-test("what has a receipt is there after the server started again, under the same numbers", async () => {
+fileTest("what has a receipt is there after the server started again, under the same numbers", async () => {
   using folder = makeFolder();
   const store = `${folder.path}/store`;
   let before;
   let session = 0;
   {
-    await using server = await start(store);
+    await using server = await serveDurable(store);
     using ada = await RawClient.greet(server);
     session = ada.number;
     before = await ada.open("d.a", { subscribe: false, producer: "p" });
     await ada.send(ada.message(before.number, "1"), ada.durable(1, before.number, "2"));
     await ada.acked();
   }
-  await using server = await start(store);
+  await using server = await serveDurable(store);
   using ada = await RawClient.greet(server);
   const after = await ada.open("d.a", { from: "all", producer: "p" });
   assertEquals([after.number, after.epoch, after.first, after.last, after.stored], [
