@@ -121,11 +121,16 @@ export function storeFolder(
   return store ?? `${state}/store`;
 }
 
+/** Whether other machines can connect to what listens on `hostname`. */
+export function isPublicAddress(hostname: string): boolean {
+  return !isLoopback(hostname);
+}
+
 /** The same rule as that of the program: see `lib/cli/server/security.ts`. */
 function checkSecurity(
   { hostname = DEFAULT_HOSTNAME, auth = false, tls = false, insecure }: ServeOptions,
 ): void {
-  if (insecure || isLoopback(hostname)) return;
+  if (insecure || !isPublicAddress(hostname)) return;
   const missing = [...(auth ? [] : ["auth: true"]), ...(tls === false ? ["tls: true"] : [])];
   if (missing.length === 0) return;
   throw badArgument(
@@ -138,7 +143,9 @@ function checkSecurity(
 export function insecurityOf(
   { hostname = DEFAULT_HOSTNAME, auth = false, tls = false }: ServeOptions,
 ): string | undefined {
-  return isLoopback(hostname) || auth && tls !== false ? undefined : describeInsecurity(auth, tls !== false);
+  return !isPublicAddress(hostname) || auth && tls !== false
+    ? undefined
+    : describeInsecurity(auth, tls !== false);
 }
 
 /** What it means that other machines can connect without `auth` or without `tls`. */

@@ -5,12 +5,11 @@
  */
 
 import { parseHost } from "../../certificates/hosts.ts";
-import { isLoopback } from "../../client/address.ts";
 import { ParleyError } from "../../errors.ts";
 import { MAX_HOSTS } from "../../limits.ts";
 import type { Log } from "../../logging/log.ts";
 import type { ServerConfig } from "../../config/server_options.ts";
-import { describeInsecurity } from "../../server/options.ts";
+import { describeInsecurity, isPublicAddress } from "../../server/options.ts";
 
 /** The protection of a server. */
 export interface Security {
@@ -25,7 +24,7 @@ type SecurityConfig = Pick<ServerConfig, "host" | "auth" | "tls" | "tlsCert" | "
 
 /** Determines the protection from the options and the address the server listens on. */
 export function securityOf(config: SecurityConfig): Security {
-  const isPublic = !isLoopback(config.host);
+  const isPublic = isPublicAddress(config.host);
   const isRequired = isPublic && !config.insecure;
   return {
     auth: config.auth || isRequired,
@@ -101,7 +100,7 @@ export function hostsOf(host: string): string[] {
 /** The address at which other machines most likely reach a server on `host`. */
 export function addressForOthers(host: string): string {
   if (!isAnyAddress(host)) return host;
-  const outside = interfaces().filter(({ address }) => !isLoopback(address));
+  const outside = interfaces().filter(({ address }) => isPublicAddress(address));
   const score = ({ name, family }: Deno.NetworkInterfaceInfo) =>
     (VIRTUAL.test(name) ? 2 : 0) + (family === "IPv4" ? 0 : 1);
   return outside.sort((one, other) => score(one) - score(other))[0]?.address ?? "127.0.0.1";
