@@ -78,8 +78,11 @@ export interface Context {
   readonly printError: (text: string) => void;
   /** Makes the command fail with `error` when it has ended by itself. The first error counts. */
   readonly fail: (error: Error) => void;
-  /** If stderr is a terminal, shows its lines, those of the log too, in another way; `undefined` ends that. */
-  readonly divertLines: (show: ((line: string) => void) | undefined) => void;
+  /**
+   * If stderr is a terminal, shows its lines, those of the log too, in another way; `undefined` ends that. Resolves once
+   * stderr has the lines from before, so that none of them comes between what is drawn from then on.
+   */
+  readonly divertLines: (show: ((line: string) => void) | undefined) => Promise<void>;
 }
 
 /** How a command connects. */

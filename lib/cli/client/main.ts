@@ -275,8 +275,9 @@ class ClientLog implements AsyncDisposable {
   }
 
   /** See `Context.divertLines`. */
-  divert(show: ((line: string) => void) | undefined): void {
+  divert(show: ((line: string) => void) | undefined): Promise<void> {
     this.#divert = this.#isTerminal ? show : undefined;
+    return this.flush();
   }
 
   #add(line: string): void {

@@ -116,14 +116,10 @@ async function startKeyboard(
     userStorage(host.env),
     (error) => screen.problem(`what you type is not kept for the next chat: ${describeFailure(error)}`),
   );
-  const keyboard = await Keyboard.start({ conversation, screen, history }, stdin(host.stdin).chunks);
-  divertLines((line) => screen.line(line));
-  // Before the client is closed, which may take time: the keys have their usual meaning again.
-  resources.defer(async () => {
-    await keyboard[Symbol.asyncDispose]();
-    divertLines(undefined);
-  });
-  return keyboard;
+  await divertLines((line) => screen.line(line));
+  resources.defer(() => divertLines(undefined));
+  // Closed before the client, which may take time: the keys have their usual meaning again.
+  return resources.use(await Keyboard.start({ conversation, screen, history }, stdin(host.stdin).chunks));
 }
 
 const RETURN = 0x0d;

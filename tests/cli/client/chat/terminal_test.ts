@@ -141,6 +141,26 @@ const STOPS = "Ctrl-Z and signals leave the terminal as it was, and traces appea
 terminalTest(STOPS, () => stopAndEnd(SOURCE.client));
 terminalTest(`compiled: ${STOPS}`, () => stopAndEnd(COMPILED!.client), COMPILED === undefined);
 
+terminalTest("a trace that stderr takes late comes before the prompt, not into it", async () => {
+  await using server = await serve({ port: 0 });
+  using folder = makeFolder();
+  const script = `
+    import { main } from "${new URL("lib/cli/client/main.ts", `file://${ROOT}`)}";
+    import { processHost } from "${new URL("lib/cli/host.ts", `file://${ROOT}`)}";
+    const host = processHost();
+    const write = async (bytes) => {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return await host.stderr.write(bytes);
+    };
+    const stderr = { isTerminal: () => true, write };
+    Deno.exit(await main(Deno.args, { ...host, stderr }));`;
+  const program = [Deno.execPath(), "eval", "--quiet", script];
+  await using ada = await chatAtTerminal(server.url, folder.path, { args: ["--trace"], program });
+  assertEquals(ada.screen.rows.some((row) => row.includes("< server OPENED")), true);
+  await ada.type("\x04");
+  assertEquals(await ada.ended(), { code: 0, mode: "cooked" });
+});
+
 for (const end of ["throw new Error('unexpected')", "Promise.reject(new Error('unexpected'))"]) {
   terminalTest(`an error that nothing handles leaves the terminal as it was: ${end}`, async () => {
     const script = `
