@@ -29,10 +29,7 @@ export interface StatsRequests {
   /** The slowest sessions, which sessions hold which others back, and channels without subscribers. */
   "$stats.slow": { readonly ask: Record<never, never>; readonly reply: SlowDiagnosis };
   /** The last refusals, newest first. */
-  "$stats.refusals": {
-    readonly ask: Record<never, never>;
-    readonly reply: { readonly refusals: readonly RefusalEntry[] };
-  };
+  "$stats.refusals": { ask: Record<never, never>; reply: { readonly refusals: readonly RefusalEntry[] } };
   /** The configuration in effect. */
   "$stats.config": {
     readonly ask: Record<never, never>;
@@ -234,13 +231,12 @@ export interface StoredEntry {
   readonly last: number;
   readonly messages: number;
   readonly bytes: number;
-  readonly producers: readonly {
-    readonly producer: string;
-    readonly subject?: string;
-    readonly stored: number;
-  }[];
+  readonly producers: readonly ProducerEntry[];
   readonly consumers: readonly ConsumerEntry[];
 }
+
+/** A producer of a durable channel, and how many messages of it are stored. */
+export type ProducerEntry = { readonly producer: string; readonly subject?: string; readonly stored: number };
 
 /** A consumer of a durable channel. */
 export interface ConsumerEntry {
