@@ -160,6 +160,11 @@ export const MIN_SHARED_BYTES = 16 * KiB;
 /** Free buffers kept per size: 64 of each are at most some 22 MiB. */
 export const MAX_FREE_BUFFERS = 64;
 
+/** What one direction of a connection within this process holds: about as much as the system's sockets do at least. */
+export const MEMORY_SOCKET_BYTES = 64 * KiB;
+/** What is read from it in one turn of the event loop, so that a long stream leaves time for everything else. */
+export const MEMORY_SOCKET_BYTES_PER_TURN = 256 * KiB;
+
 /** Above this many bytes lent to connections that are not silent, reads get less; see `lib/net/buffers.ts`. */
 export const MAX_LENT_BYTES = 64 * MiB;
 

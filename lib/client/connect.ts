@@ -7,7 +7,7 @@
 import type { Client } from "./api.ts";
 import { badArgument, checkOptions } from "./checks.ts";
 import { ReconnectingClient } from "./client.ts";
-import { Connector, type ConnectStep } from "./connector.ts";
+import { Connector, type ConnectStep, type Dialer } from "./connector.ts";
 import type { ConnectOptions } from "./options.ts";
 
 /**
@@ -62,9 +62,25 @@ export function connect(options: ConnectOptions = {}): Promise<Client> {
  *
  * @param stepDone called when a step has succeeded
  */
-export async function connectInSteps(
+export function connectInSteps(
   options: ConnectOptions,
   stepDone?: (step: ConnectStep) => void,
+): Promise<ReconnectingClient> {
+  return start(options, stepDone);
+}
+
+/**
+ * As {@linkcode connect}, over connections that `dialer` opens: for a server that is its own client. What `options` say
+ * of an address is only named in errors.
+ */
+export function connectOver(dialer: Dialer, options: ConnectOptions): Promise<ReconnectingClient> {
+  return start(options, undefined, dialer);
+}
+
+async function start(
+  options: ConnectOptions,
+  stepDone?: (step: ConnectStep) => void,
+  dialer?: Dialer,
 ): Promise<ReconnectingClient> {
   checkOptions("connect", options);
   const { reconnect } = options;
@@ -72,7 +88,7 @@ export async function connectInSteps(
   else if (reconnect !== undefined && typeof reconnect !== "boolean") {
     throw badArgument("reconnect must be true, false or an object");
   }
-  const client = new ReconnectingClient(new Connector(options, stepDone), options);
+  const client = new ReconnectingClient(new Connector(options, stepDone, dialer), options);
   await client.start(options.signal);
   return client;
 }

@@ -5,6 +5,7 @@
  */
 
 import { dial } from "../net/dial.ts";
+import type { Socket } from "../net/socket.ts";
 import { dialTls } from "../net/tls/dial.ts";
 import { ParleyError } from "../errors.ts";
 import { decodeControl, encodeControl, PROTOCOL } from "../wire/control.ts";
@@ -21,21 +22,27 @@ import { Wait } from "./waiting.ts";
 /** A part of connecting: the TCP connection, or the TLS handshake. The greeting follows. */
 export type ConnectStep = "tcp" | "tls";
 
+/** Opens the connection under a session in another way than by an address. */
+export type Dialer = (signal: AbortSignal) => Socket | Promise<Socket>;
+
 /** Connects, as often as asked, with the same options. */
 export class Connector {
   readonly #options: ConnectOptions;
   readonly #stepDone: ((step: ConnectStep) => void) | undefined;
+  readonly #dialer: Dialer | undefined;
   readonly #addresses: readonly Address[];
   /** The address to try first. */
   #next = 0;
 
   /**
    * @param stepDone called when a step has succeeded
+   * @param dialer opens connections; without it they are opened to the addresses that `options` name
    * @throws {ParleyError} `bad_argument`
    */
-  constructor(options: ConnectOptions, stepDone?: (step: ConnectStep) => void) {
+  constructor(options: ConnectOptions, stepDone?: (step: ConnectStep) => void, dialer?: Dialer) {
     this.#options = options;
     this.#stepDone = stepDone;
+    this.#dialer = dialer;
     this.#addresses = addressesOf(options);
     const { token, name } = options;
     checkHello({ name, token: typeof token === "string" ? token : undefined });
@@ -89,13 +96,7 @@ export class Connector {
     const { pendingBytes = PENDING_BYTES, name, trace, timeoutMs } = this.#options;
     const wait = new Wait("connecting", { signal, timeoutMs }, CONNECT_MS);
     const token = await this.#token(address, wait);
-    const caCerts = address.ca === undefined ? [] : [address.ca];
-    const onConnected = () => this.#stepDone?.("tcp");
-    const socket = address.tls
-      ? await dialTls(address, { caCerts, withinMs: wait.leftMs, signal, onConnected })
-      : await dial(address, wait.leftMs, signal);
-    if (address.tls) this.#stepDone?.("tls");
-    else onConnected();
+    const socket = await (this.#dialer?.(signal) ?? this.#dial(address, wait, signal));
     const connection = new ClientConnection(socket, {
       server: formatTarget(address),
       pendingBytes,
@@ -120,6 +121,17 @@ export class Connector {
     } finally {
       signal.removeEventListener("abort", aborted);
     }
+  }
+
+  async #dial(address: Address, wait: Wait, signal: AbortSignal): Promise<Socket> {
+    const caCerts = address.ca === undefined ? [] : [address.ca];
+    const onConnected = () => this.#stepDone?.("tcp");
+    const socket = address.tls
+      ? await dialTls(address, { caCerts, withinMs: wait.leftMs, signal, onConnected })
+      : await dial(address, wait.leftMs, signal);
+    if (address.tls) this.#stepDone?.("tls");
+    else onConnected();
+    return socket;
   }
 
   async #token(address: Address, wait: Wait): Promise<string | undefined> {
