@@ -31,6 +31,9 @@ const schema = v.object({
     // Tokens issued by versions without this grant lack it. They grant no responding.
     respond: v.optional(patterns, []),
     direct: v.boolean(),
+    // Likewise, and they are left out of tokens that do not grant them.
+    monitor: v.optional(v.boolean()),
+    admin: v.optional(v.boolean()),
   }),
 });
 

@@ -1,6 +1,6 @@
 /**
- * What a session may do: the channels it may publish on, subscribe to and respond on, and whether it may write to
- * inboxes.
+ * What a session may do: the channels it may publish on, subscribe to and respond on, whether it may write to inboxes,
+ * and whether it may watch or administer the server.
  *
  * @module
  */
@@ -18,17 +18,28 @@ export interface GrantLists {
   readonly respond: readonly string[];
   /** Whether the session may send messages to other sessions' inboxes. */
   readonly direct: boolean;
+  /** Whether the session may ask what the server does: `$stats`. Left out: no, as in tokens from before this grant. */
+  readonly monitor?: boolean;
+  /** Whether it may change what the server does, too: `$admin`. Left out: no. */
+  readonly admin?: boolean;
 }
 
 /** All that can be granted. The first token of a server holds this. */
-export const ALL_GRANTS: GrantLists = { publish: [">"], subscribe: [">"], respond: [">"], direct: true };
+export const ALL_GRANTS: GrantLists = {
+  publish: [">"],
+  subscribe: [">"],
+  respond: [">"],
+  direct: true,
+  monitor: true,
+  admin: true,
+};
 
 /**
  * The permissions that follow from grants. Each check walks one list of at most {@linkcode MAX_GRANTS} patterns, so
  * check when a channel is opened and keep the answer.
  *
  * Whatever the lists hold, every session may publish on and subscribe to `$echo`, and no session may use another name
- * that begins with `$`.
+ * that begins with `$`: `$stats` and `$admin` are not granted by name, but by `monitor` and `admin`.
  *
  * @example
  * ```ts
@@ -47,12 +58,16 @@ export const ALL_GRANTS: GrantLists = { publish: [">"], subscribe: [">"], respon
  * assert(!grants.maySubscribe("jobs.>")); // only part of it is granted
  * assert(grants.mayRespond("jobs.resize"));
  * assert(!grants.mayRespond("chat.lobby")); // subscribing is another grant
- * assert(!grants.mayDirect);
+ * assert(!grants.mayDirect && !grants.mayMonitor && !grants.mayAdmin);
  * ```
  */
 export class Grants {
   /** Whether the session may send messages to other sessions' inboxes. */
   readonly mayDirect: boolean;
+  /** Whether the session may ask what the server does. */
+  readonly mayMonitor: boolean;
+  /** Whether it may change what the server does; then it may also ask. */
+  readonly mayAdmin: boolean;
   readonly #publish: readonly string[];
   readonly #subscribe: readonly string[];
   readonly #respond: readonly string[];
@@ -60,6 +75,8 @@ export class Grants {
   /** Copies `lists` unchecked; see {@linkcode grantsProblem}. */
   constructor(lists: GrantLists) {
     this.mayDirect = lists.direct;
+    this.mayAdmin = lists.admin === true;
+    this.mayMonitor = this.mayAdmin || lists.monitor === true;
     this.#publish = [...lists.publish];
     this.#subscribe = [...lists.subscribe];
     this.#respond = [...lists.respond];

@@ -22,6 +22,8 @@ const issuedToken = v.object({
   // Files written by versions without this grant lack it.
   respond: v.optional(v.array(v.string()), []),
   direct: v.boolean(),
+  monitor: v.optional(v.boolean()),
+  admin: v.optional(v.boolean()),
   issuedAtMs: epochMs,
   expiresAtMs: epochMs,
   revokedAtMs: v.optional(epochMs),

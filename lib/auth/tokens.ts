@@ -96,13 +96,16 @@ export class Tokens {
    */
   async issue(request: TokenRequest): Promise<{ token: string; issued: IssuedToken }> {
     const { name, publish, subscribe, respond, direct, expiresInSeconds } = request;
+    // Named only if they are granted, so that other tokens are no longer than they were.
+    const server = { ...request.monitor && { monitor: true }, ...request.admin && { admin: true } };
+    const grants: GrantLists = { publish, subscribe, respond, direct, ...server };
     const problem = requestProblem(request);
     if (problem !== undefined) throw new ParleyError("bad_argument", problem);
     const { id: kid, key } = await this.#keys.signing();
     const jti = this.#uuid();
     const iat = Math.floor(this.#now() / 1000);
     const exp = iat + expiresInSeconds;
-    const token = await new SignJWT({ grants: { publish, subscribe, respond, direct } })
+    const token = await new SignJWT({ grants })
       .setProtectedHeader({ alg: ALGORITHM, typ: "JWT", kid })
       .setIssuer(ISSUER).setAudience(AUDIENCE).setSubject(name).setJti(jti)
       .setIssuedAt(iat).setNotBefore(iat).setExpirationTime(exp)
@@ -114,7 +117,7 @@ export class Tokens {
       throw new ParleyError("bad_argument", message);
     }
     const times = { issuedAtMs: iat * 1000, expiresAtMs: exp * 1000 };
-    const issued = { id: jti, name, publish, subscribe, respond, direct, ...times, key: kid };
+    const issued = { id: jti, name, ...grants, ...times, key: kid };
     await this.#registry.add(issued);
     return { token, issued };
   }

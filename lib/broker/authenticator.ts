@@ -8,6 +8,10 @@
 export interface Permissions {
   /** Whether messages to other sessions' inboxes are allowed. */
   readonly mayDirect: boolean;
+  /** Whether the session may ask what the server does: `$stats`. */
+  readonly mayMonitor: boolean;
+  /** Whether it may change what the server does: `$admin`. */
+  readonly mayAdmin: boolean;
   /** Whether messages and requests may be published on `channel`, a valid name. */
   mayPublish(channel: string): boolean;
   /** Whether all that `channel`, a valid name or pattern, stands for may be subscribed to. */
@@ -44,10 +48,15 @@ export interface Authenticator {
   check(identity: Identity): Rejection | undefined;
 }
 
-/** The permissions of every session of a server without tokens. */
+/** The permissions of a session on the server's own machine, if the server asks for no tokens. */
 export const ALL_PERMISSIONS: Permissions = {
   mayDirect: true,
+  mayMonitor: true,
+  mayAdmin: true,
   mayPublish: () => true,
   maySubscribe: () => true,
   mayRespond: () => true,
 };
+
+/** Those of a session on another machine: what the server tells of itself, and being told what to do, is not for all. */
+export const REMOTE_PERMISSIONS: Permissions = { ...ALL_PERMISSIONS, mayMonitor: false, mayAdmin: false };

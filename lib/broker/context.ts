@@ -43,6 +43,8 @@ export interface Remote {
   /** Its IP address. */
   readonly address: string;
   readonly port: number;
+  /** Whether it is on this machine, so that nobody else could have connected. */
+  readonly isLocal?: boolean;
   /** How long ago it connected, in milliseconds. A TLS handshake has taken a part of the time for a HELLO. */
   readonly agoMs?: number;
 }

@@ -7,7 +7,14 @@
 import { Deadline } from "../deadline.ts";
 import type { ErrorCode } from "../errors.ts";
 import { decodeControl, PROTOCOL } from "../wire/control.ts";
-import { ALL_PERMISSIONS, type Authenticator, type Identity, type Permissions } from "./authenticator.ts";
+import {
+  ALL_PERMISSIONS,
+  type Authenticator,
+  type Identity,
+  type Permissions,
+  REMOTE_PERMISSIONS,
+} from "./authenticator.ts";
+import type { Remote } from "./context.ts";
 
 /** A client that is accepted. */
 export interface AcceptedClient {
@@ -30,7 +37,7 @@ export interface RejectedClient {
 /** Decides on the HELLO of one connection. */
 export class Handshake {
   readonly #authenticator: Authenticator | undefined;
-  readonly #address: string;
+  readonly #remote: Pick<Remote, "address" | "isLocal">;
   readonly #failed: (error: unknown) => void;
   readonly #deadline: Deadline;
   #result: AcceptedClient | RejectedClient | undefined;
@@ -43,12 +50,12 @@ export class Handshake {
    */
   constructor(
     authenticator: Authenticator | undefined,
-    address: string,
+    remote: Pick<Remote, "address" | "isLocal">,
     withinMs: number,
     { late, failed }: { late: () => void; failed: (error: unknown) => void },
   ) {
     this.#authenticator = authenticator;
-    this.#address = address;
+    this.#remote = remote;
     this.#failed = failed;
     this.#deadline = new Deadline(withinMs, late);
   }
@@ -70,7 +77,9 @@ export class Handshake {
     if (protocol !== PROTOCOL) {
       return { code: "unsupported_protocol", message: `this server speaks ${PROTOCOL}` };
     }
-    if (this.#authenticator === undefined) return { name, permissions: ALL_PERMISSIONS };
+    if (this.#authenticator === undefined) {
+      return { name, permissions: this.#remote.isLocal ? ALL_PERMISSIONS : REMOTE_PERMISSIONS };
+    }
     this.#isVerifying = true;
     this.#verify(this.#authenticator, token).then(decided, this.#failed);
     return undefined;
@@ -82,7 +91,7 @@ export class Handshake {
   }
 
   async #verify(authenticator: Authenticator, token: string | undefined): Promise<void> {
-    const result = await authenticator.verify(token, this.#address);
+    const result = await authenticator.verify(token, this.#remote.address);
     this.#isVerifying = false;
     if ("rejected" in result) this.#result = { code: "unauthorized", ...result.rejected };
     else {

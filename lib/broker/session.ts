@@ -50,7 +50,7 @@ export class Session implements FrameHandler {
     const seconds = limits.handshakeMs / 1000;
     this.#handshake = new Handshake(
       context.authenticator,
-      remote.address,
+      remote,
       limits.handshakeMs - (remote.agoMs ?? 0),
       {
         late: () => this.#fail("timeout", `no whole HELLO within ${seconds} s`),

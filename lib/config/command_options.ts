@@ -59,6 +59,18 @@ export const TOKEN_OPTIONS = {
     only: ["flag"],
     help: "may send direct messages to other sessions",
   },
+  "monitor": {
+    kind: "boolean",
+    default: false,
+    only: ["flag"],
+    help: "may see all that the server tells of itself: sessions, channels, counters",
+  },
+  "admin": {
+    kind: "boolean",
+    default: false,
+    only: ["flag"],
+    help: "may see it and act: disconnect sessions, pause and reset consumers",
+  },
   "expires": {
     kind: "seconds",
     range: [1, MAX_TOKEN_SECONDS],

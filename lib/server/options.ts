@@ -158,6 +158,11 @@ export function describeInsecurity(auth: boolean, tls: boolean): string {
     "remove --insecure (in a program, insecure: true) to protect it";
 }
 
+/** Whether the peer with that IP address is on this machine. A socket for both families sees IPv4 as IPv6. */
+export function isLocalPeer(address: string): boolean {
+  return isLoopback(address.replace(/^::ffff:/i, ""));
+}
+
 /**
  * The id of the first session. If each start began with 1, a client that reconnects after a restart could send to the id
  * of a session that has ended, and reach another. Seven digits are few enough for people to read.

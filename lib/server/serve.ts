@@ -39,7 +39,7 @@ import type { ServeOptions, Server } from "./api.ts";
 import { openAuthService } from "./auth.ts";
 import { listenAll } from "./listeners.ts";
 import { closingIfItFails, type OpenedStore, openStored, settledWithin } from "./stored.ts";
-import { checkOptions, DEFAULT_HOSTNAME, insecurityOf, randomSessionId } from "./options.ts";
+import { checkOptions, DEFAULT_HOSTNAME, insecurityOf, isLocalPeer, randomSessionId } from "./options.ts";
 import { SocketPoll } from "../net/poll.ts";
 import { PendingTotal } from "../net/pending_total.ts";
 import { TlsHandshakes } from "./tls_handshakes.ts";
@@ -248,7 +248,7 @@ class Assembly implements Server {
       session = new Session(
         this.#context,
         transport,
-        { address, port, agoMs },
+        { address, port, agoMs, isLocal: isLocalPeer(address) },
         () => this.#sessions.delete(session),
       );
       return session;

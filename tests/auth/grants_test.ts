@@ -95,7 +95,16 @@ Deno.test("ALL_GRANTS grants everything that can be granted", () => {
   assert(grants.mayPublish("a.b.c"));
   assert(grants.maySubscribe(">") && grants.maySubscribe("*.b.>"));
   assert(grants.mayRespond(">") && grants.mayRespond("*.b.>"));
-  assert(grants.mayDirect);
+  assert(grants.mayDirect && grants.mayMonitor && grants.mayAdmin);
+});
+
+Deno.test("who may administer may also monitor, and not the other way round", () => {
+  const none = new Grants(NOTHING);
+  assert(!none.mayMonitor && !none.mayAdmin);
+  const monitor = new Grants({ ...NOTHING, monitor: true });
+  assert(monitor.mayMonitor && !monitor.mayAdmin);
+  const admin = new Grants({ ...NOTHING, admin: true });
+  assert(admin.mayMonitor && admin.mayAdmin);
 });
 
 Deno.test("changing a list afterwards does not change the grants", () => {

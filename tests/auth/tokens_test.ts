@@ -32,6 +32,21 @@ Deno.test("a token has algorithm EdDSA, key id, issuer, audience, subject, id, t
   });
 });
 
+Deno.test("the grants to monitor and to administer are in token and list only if they are given", async () => {
+  const { tokens, registry } = makeProcess();
+  for (const given of [{}, { monitor: true }, { admin: true }, { monitor: true, admin: true }]) {
+    const off = { monitor: false, admin: false };
+    const { token, issued } = await tokens.issue({ ...ADA, ...off, ...given });
+    const { publish, subscribe, respond, direct } = ADA;
+    assertEquals(decodeJwt(token).grants, { publish, subscribe, respond, direct, ...given });
+    const { grants } = accepted(await tokens.verify(token));
+    assertEquals(grants.mayMonitor, given.monitor === true || given.admin === true);
+    assertEquals(grants.mayAdmin, given.admin === true);
+    const { monitor, admin } = registry.find(issued.id)!;
+    assertEquals([monitor, admin], [given.monitor, given.admin]);
+  }
+});
+
 Deno.test("a token issued before the grant to respond existed does not grant it", async () => {
   const { tokens, keys, registry, storage } = makeProcess();
   const { issued } = await tokens.issue(ADA);
@@ -51,6 +66,7 @@ Deno.test("a token issued before the grant to respond existed does not grant it"
   const { grants } = accepted(await tokens.verify(token));
   assert(grants.mayPublish("chat.lobby") && grants.maySubscribe("chat.lobby"));
   assert(!grants.mayRespond("chat.lobby") && !grants.mayRespond("service.x"));
+  assert(!grants.mayMonitor && !grants.mayAdmin);
   assertEquals((await registry.list()).map(({ respond }) => respond), [[]]);
 });
 

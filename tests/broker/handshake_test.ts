@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { Authenticator, Identity } from "../../lib/broker/authenticator.ts";
-import { ALL_PERMISSIONS } from "../../lib/broker/authenticator.ts";
+import { ALL_PERMISSIONS, REMOTE_PERMISSIONS } from "../../lib/broker/authenticator.ts";
 import { Handshake } from "../../lib/broker/handshake.ts";
 import { encodeControl, PROTOCOL } from "../../lib/wire/control.ts";
 import { Type } from "../../lib/wire/header.ts";
@@ -21,10 +21,11 @@ class TestHandshake extends Handshake implements Disposable {
       withinMs = 60_000,
       late = (): void => unexpected("late"),
       failed = unexpected as (error: unknown) => void,
+      isLocal = true,
     } = {},
   ) {
     const authenticator = verify && { verify, check: () => undefined };
-    super(authenticator, "192.0.2.1", withinMs, { late, failed });
+    super(authenticator, { address: "192.0.2.1", isLocal }, withinMs, { late, failed });
   }
 
   /** Offers `frame`. */
@@ -56,6 +57,13 @@ Deno.test("without an authenticator every client is accepted at once", () => {
     const accepted = handshake.offer(helloFrame(name === undefined ? {} : { name }));
     assertEquals(accepted, { name, permissions: ALL_PERMISSIONS });
   }
+});
+
+Deno.test("without an authenticator clients on other machines may neither monitor nor administer", () => {
+  using handshake = new TestHandshake(undefined, { isLocal: false });
+  const accepted = handshake.offer(helloFrame());
+  assertEquals(accepted, { name: undefined, permissions: REMOTE_PERMISSIONS });
+  assert(!REMOTE_PERMISSIONS.mayMonitor && !REMOTE_PERMISSIONS.mayAdmin && REMOTE_PERMISSIONS.mayDirect);
 });
 
 Deno.test("a malformed HELLO is rejected before its token is verified", () => {

@@ -101,9 +101,10 @@ export const EXPLANATIONS: Readonly<Record<ErrorCode | LocalCode, Explanation>> 
   forbidden: {
     meaning: "The session is not permitted to do this.",
     cause: "Its token does not grant the channel for publishing, subscribing or responding, or does not " +
-      "grant direct messages.",
+      "grant direct messages; $stats and $admin need the grants monitor and admin, and without tokens a client " +
+      "on the server's own machine.",
     action: "Use a token with that grant: parley-server token issue --name NAME --publish, --subscribe or " +
-      "--respond PATTERN, or --direct. parley doctor --channel NAME shows what is granted.",
+      "--respond PATTERN, --direct, --monitor or --admin. parley doctor --channel NAME shows what is granted.",
   },
   no_responders: {
     meaning: "No session responds on the channel of the request.",

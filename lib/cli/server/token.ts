@@ -28,7 +28,8 @@ const STATE_HINT = "give your server's folder with --state";
 
 const USAGE =
   `Usage: parley-server token issue --name NAME [--publish 'PATTERN']... [--subscribe 'PATTERN']...
-             [--respond 'PATTERN']... [--direct] [--expires 30d] [--link]    print a new token, or a join link
+             [--respond 'PATTERN']... [--direct] [--monitor | --admin] [--expires 30d] [--link]
+                                                     print a new token, or a join link
        parley-server token list                      list the issued tokens: id, grants and validity
        parley-server token revoke ID                 revoke a token; its sessions end within seconds
        parley-server token rotate [--overlap 30d]    sign tokens with a new key from now on
@@ -58,6 +59,8 @@ const COMMANDS: Readonly<Record<string, { operands: number; options: readonly st
       "subscribe",
       "respond",
       "direct",
+      "monitor",
+      "admin",
       "expires",
       "link",
       ...Object.keys(LINK_OPTIONS),
@@ -172,19 +175,22 @@ async function issue(
   values: TokenValues,
   link: LinkSource | undefined,
 ): Promise<void> {
-  const { publish, subscribe, respond, direct } = values;
+  const { publish, subscribe, respond, direct, monitor, admin } = values;
   const request = {
     name: values.name!,
     publish,
     subscribe,
     respond,
     direct,
+    monitor,
+    admin,
     expiresInSeconds: values.expires,
   };
   const { token, issued } = await tokens.issue(request);
-  if (publish.length + subscribe.length + respond.length === 0 && !direct) {
+  if (publish.length + subscribe.length + respond.length === 0 && !direct && !monitor && !admin) {
     printError(
-      "parley-server: this token permits only $echo; use --publish, --subscribe, --respond or --direct",
+      "parley-server: this token permits only $echo; use --publish, --subscribe, --respond, --direct, " +
+        "--monitor or --admin",
     );
   }
   const url = await link?.link(token);
@@ -246,7 +252,7 @@ async function list({ registry, keys }: TokenStore, state: string, asJson: boole
     printError(`no tokens in ${state}; issue one with parley-server token issue --name NAME`);
   } else {
     printTable([
-      ["ID", "NAME", "PUBLISH", "SUBSCRIBE", "RESPOND", "DIRECT", "VALID UNTIL", "LAST USED"],
+      ["ID", "NAME", "PUBLISH", "SUBSCRIBE", "RESPOND", "DIRECT", "SERVER", "VALID UNTIL", "LAST USED"],
       ...tokens.map((token) => [
         token.id,
         visible(token.name),
@@ -254,6 +260,7 @@ async function list({ registry, keys }: TokenStore, state: string, asJson: boole
         token.subscribe.join(" ") || "-",
         token.respond.join(" ") || "-",
         token.direct ? "yes" : "-",
+        token.admin ? "admin" : token.monitor ? "monitor" : "-",
         describeValidity(token),
         token.lastUsedAtMs === undefined ? "never" : formatTime(token.lastUsedAtMs),
       ]),

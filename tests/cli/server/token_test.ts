@@ -44,8 +44,8 @@ siteTest("issue, list and revoke", async (site) => {
   assertEquals(nothing.code, 0);
 
   const rows = (await site.ok("token", "list")).trimEnd().split("\n");
-  assertMatch(rows[0], /^ID +NAME +PUBLISH +SUBSCRIBE +RESPOND +DIRECT +VALID UNTIL +LAST USED$/);
-  assertMatch(rows[1], / Ada +chat\.\* +- +job\.\* +- +\d{4}-\d\d-\d\dT\d\d:\d\dZ +never$/);
+  assertMatch(rows[0], /^ID +NAME +PUBLISH +SUBSCRIBE +RESPOND +DIRECT +SERVER +VALID UNTIL +LAST USED$/);
+  assertMatch(rows[1], / Ada +chat\.\* +- +job\.\* +- +- +\d{4}-\d\d-\d\dT\d\d:\d\dZ +never$/);
   assertEquals(rows.length, 3);
   assertEquals(rows.join("").includes("eyJ"), false, "the token itself is kept nowhere");
 
@@ -64,6 +64,10 @@ siteTest("--json prints objects", async (site) => {
   const issued = JSON.parse(await site.ok("token", "issue", "--name", "Ada", "--direct", "--json"));
   assertMatch(issued.token, /^eyJ/);
   assertEquals([issued.name, issued.direct, issued.publish], ["Ada", true, []]);
+  assertEquals([issued.monitor, issued.admin], [undefined, undefined]);
+  const watching = JSON.parse(await site.ok("token", "issue", "--name", "Bob", "--monitor", "--json"));
+  assertEquals([watching.monitor, watching.admin], [true, undefined]);
+  assertEquals(JSON.parse(await site.ok("token", "revoke", watching.id, "--json")).id, watching.id);
   assertEquals(JSON.parse(await site.ok("token", "revoke", issued.id, "--json")).id, issued.id);
   const { acceptedUntilMs, endEarly } = JSON.parse(await site.ok("token", "rotate", "--json"));
   assert(Math.abs(acceptedUntilMs - Date.now()) < 60_000, "there is nothing left to accept");

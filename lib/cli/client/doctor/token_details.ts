@@ -44,7 +44,7 @@ export function describeToken({ name, notBefore, expires, grants }: TokenDetails
 }
 
 /** Describes grants: `may publish on jobs.*, subscribe to chat.>; may not respond, send direct messages`. */
-function describeGrants({ publish, subscribe, respond, direct }: GrantLists): string {
+function describeGrants({ publish, subscribe, respond, direct, monitor, admin }: GrantLists): string {
   const all: [string, string, readonly string[]][] = [
     ["publish", " on ", publish],
     ["subscribe", " to ", subscribe],
@@ -55,6 +55,8 @@ function describeGrants({ publish, subscribe, respond, direct }: GrantLists): st
   );
   const mayNot = all.filter(([, , list]) => list.length === 0).map(([verb]) => verb);
   (direct ? may : mayNot).push("send direct messages");
+  if (admin) may.push("monitor and administer the server");
+  else if (monitor) may.push("monitor the server");
   return [
     ...(may.length > 0 ? [`may ${may.join(", ")}`] : []),
     ...(mayNot.length > 0 ? [`may not ${mayNot.join(", ")}`] : []),
