@@ -5,7 +5,7 @@
  */
 
 import * as v from "valibot";
-import { SCHEMAS } from "../wire/control.ts";
+import { nameProblem } from "../wire/control.ts";
 import { type GrantLists, grantsProblem } from "./grants.ts";
 
 /** The issuer of every token. No other use of a key may share it, or its signatures could pass for tokens. */
@@ -18,7 +18,7 @@ export const AUDIENCE = "parley";
 export const REQUIRED_CLAIMS: string[] = ["sub", "jti", "iat", "nbf", "exp", "grants"];
 
 /** The rule for names is that of HELLO. */
-const name = SCHEMAS.HELLO.entries.name.wrapped;
+const name = v.pipe(v.string(), v.check((text) => nameProblem(text) === undefined));
 const patterns = v.pipe(v.array(v.string()), v.check((list) => grantsProblem(list) === undefined));
 const seconds = v.pipe(v.number(), v.minValue(0), v.maxValue(8.64e12));
 const schema = v.object({

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Opened } from "../wire/control.ts";
+import type { Opened } from "../wire/client_control.ts";
 import { covers, isPattern } from "../wire/names.ts";
 import { MAX_NAMES } from "./limits.ts";
 import type { MessageQueue } from "./queue.ts";

@@ -11,7 +11,7 @@ import { LINGER_MS } from "../limits.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { Connection, type Receiver } from "../net/connection.ts";
 import type { Socket } from "../net/socket.ts";
-import { type Hello, PROTOCOL, type Welcome } from "../wire/control.ts";
+import { type Hello, PROTOCOL, type Welcome } from "../wire/client_control.ts";
 import { type Header, INBOX, Type } from "../wire/header.ts";
 import {
   byeError,

@@ -8,7 +8,7 @@ import { dial } from "../net/dial.ts";
 import type { Socket } from "../net/socket.ts";
 import { dialTls } from "../net/tls/dial.ts";
 import { ParleyError } from "../errors.ts";
-import { decodeControl, encodeControl, PROTOCOL } from "../wire/control.ts";
+import { CLIENT_SHAPES, decodeShape, encodeControl, PROTOCOL } from "../wire/client_control.ts";
 import { Type } from "../wire/header.ts";
 import { type Address, addressesOf, formatTarget, isLoopback } from "./address.ts";
 import { badArgument } from "./checks.ts";
@@ -154,6 +154,6 @@ export class Connector {
 /** Rejects a HELLO that the server would reject: both use the same schema. */
 function checkHello(hello: { name?: string; token?: string }): void {
   const frame = encodeControl({ type: Type.HELLO }, { protocol: PROTOCOL, ...hello });
-  const decoded = decodeControl("HELLO", frame, 0, frame.length);
+  const decoded = decodeShape("HELLO", CLIENT_SHAPES.HELLO, frame, 0, frame.length);
   if ("problem" in decoded) throw new ParleyError("bad_argument", decoded.problem.replace(/^HELLO /, ""));
 }

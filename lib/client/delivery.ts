@@ -6,7 +6,7 @@
 
 import { ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
-import type { Opened } from "../wire/control.ts";
+import type { Opened } from "../wire/client_control.ts";
 import { type Header, INBOX, MESSAGE_HEADERS, Type, u32 } from "../wire/header.ts";
 import { decodeMessageHeaders } from "../wire/message_headers.ts";
 import { deliveriesBefore, firstSequence } from "../wire/sequences.ts";

@@ -9,7 +9,7 @@
  */
 
 import { ParleyError } from "../errors.ts";
-import type { Opened } from "../wire/control.ts";
+import type { Opened } from "../wire/client_control.ts";
 import type { Batch, BatchOwner } from "./batch.ts";
 import { Batches } from "./batches.ts";
 import type { EncodedMessage } from "./frame_writer.ts";

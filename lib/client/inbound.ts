@@ -6,9 +6,10 @@
 
 import { type ErrorCode, ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
-import { type ControlName, decodeControl, type Welcome } from "../wire/control.ts";
+import { CLIENT_SHAPES, type ClientControlName, decodeShape, type Welcome } from "../wire/client_control.ts";
 import { type Header, readHeader, Type, u32 } from "../wire/header.ts";
 import { type FrameHandler, Scanner } from "../wire/scanner.ts";
+import type { Shape } from "../wire/shape.ts";
 import { MAX_FRAME_BYTES, RUN_BYTES } from "./limits.ts";
 import { canBeginServer, describePeer } from "./peer_detection.ts";
 import type { Trace } from "./options.ts";
@@ -43,9 +44,7 @@ export interface ConnectionEvents {
 }
 
 /** What each control payload decodes to. */
-type Payloads = {
-  [N in ControlName]: Extract<ReturnType<typeof decodeControl<N>>, { readonly value: unknown }>["value"];
-};
+type Payloads = { [N in ClientControlName]: ReturnType<(typeof CLIENT_SHAPES)[N]> };
 
 const SLOW_ADVICE = "; iterate subscriptions without long pauses";
 
@@ -129,14 +128,14 @@ export class Inbound implements FrameHandler {
   }
 
   /** Reads a control payload. A malformed one ends the connection. */
-  decode<N extends ControlName>(
+  decode<N extends ClientControlName>(
     type: N,
     bytes: Uint8Array,
     from: number,
     to: number,
   ): Payloads[N] | undefined {
-    const decoded = decodeControl(type, bytes, from, to);
-    if ("value" in decoded) return decoded.value as Payloads[N];
+    const decoded = decodeShape(type, CLIENT_SHAPES[type] as Shape<Payloads[N]>, bytes, from, to);
+    if ("value" in decoded) return decoded.value;
     this.#events.violated("bad_payload", `broke the protocol: ${decoded.problem}`);
     return undefined;
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Opened } from "../wire/control.ts";
+import type { Opened } from "../wire/client_control.ts";
 import type { Missing } from "./events.ts";
 import type { StartingPoint } from "./options.ts";
 

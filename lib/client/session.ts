@@ -5,7 +5,7 @@
  */
 
 import type { ParleyError } from "../errors.ts";
-import type { Opened, Welcome } from "../wire/control.ts";
+import type { Opened, Welcome } from "../wire/client_control.ts";
 import { INBOX, Type } from "../wire/header.ts";
 import { isPattern } from "../wire/names.ts";
 import { ChannelLimit } from "./channel_limit.ts";

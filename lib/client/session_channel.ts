@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Opened } from "../wire/control.ts";
+import type { Opened } from "../wire/client_control.ts";
 import type { Origin } from "./message.ts";
 import type { MessageQueue } from "./queue.ts";
 import type { ClientSubscription } from "./subscription.ts";

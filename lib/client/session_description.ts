@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Welcome } from "../wire/control.ts";
+import type { Welcome } from "../wire/client_control.ts";
 
 /** The session connected last, as its WELCOME describes it. */
 export abstract class SessionDescription {

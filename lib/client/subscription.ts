@@ -5,7 +5,7 @@
  */
 
 import { ParleyError } from "../errors.ts";
-import type { Member, Opened } from "../wire/control.ts";
+import type { Member, Opened } from "../wire/client_control.ts";
 import { overlaps } from "../wire/names.ts";
 import type { StoredChannel, Subscription } from "./api.ts";
 import { callSafely } from "./callback.ts";
