@@ -28,12 +28,12 @@ export class ActiveSession implements Peer, FrameHandler {
   /** The identity that the client's token proved, if the server asks for tokens. */
   readonly identity: Identity | undefined;
   readonly outbox: Outbox;
+  readonly permissions: Permissions;
   isEnded = false;
 
   readonly #context: SessionContext;
   readonly #transport: Transport;
   readonly #flow: FlowControl;
-  readonly #permissions: Permissions;
   // Made when first needed: most of many sessions are idle, and each should cost little.
   #subscriptions: Subscriptions | undefined;
   #stored: StoredSession | undefined;
@@ -48,7 +48,7 @@ export class ActiveSession implements Peer, FrameHandler {
     this.number = context.router.nextNumber();
     this.name = client.name ?? `guest-${this.number}`;
     this.identity = client.identity;
-    this.#permissions = client.permissions;
+    this.permissions = client.permissions;
   }
 
   get requestTurn(): Turn {
@@ -71,6 +71,16 @@ export class ActiveSession implements Peer, FrameHandler {
     this.#context.budget.spend(Work.CONTROL);
     const frame = encodeError(code, message, id, channel);
     this.outbox.send(frame, 0, frame.length);
+  }
+
+  /** How long until the session's rate allows another message from elsewhere than its connection, in milliseconds. */
+  rateWaitMs(): number {
+    return this.#flow.rateWaitMs();
+  }
+
+  /** Counts a message from elsewhere than its connection against its rate. */
+  spend(bytes: number): void {
+    this.#flow.spend(1, bytes);
   }
 
   /** The session has ended: other sessions can no longer reach it. */
@@ -134,7 +144,7 @@ export class ActiveSession implements Peer, FrameHandler {
     this.#context.budget.spend(Work.FRAME);
     if (!this.#flow.hasRoom()) return false;
     const number = channel - INBOX;
-    if (!this.#permissions.mayDirect && number !== this.number) {
+    if (!this.permissions.mayDirect && number !== this.number) {
       this.refuse("forbidden", "this session's token does not allow to write to others' inboxes", 0, channel);
       return true;
     }
@@ -210,7 +220,7 @@ export class ActiveSession implements Peer, FrameHandler {
       this,
       router.channels,
       limits.channels,
-      this.#permissions,
+      this.permissions,
       budget,
       this.#stored,
     );

@@ -112,6 +112,11 @@ export class FlowControl {
     return this.pauseUnless(false);
   }
 
+  /** How long until the rate allows more, in milliseconds: for what does not come through the connection. */
+  rateWaitMs(): number {
+    return Math.min(this.#rate?.waitMs() ?? 0, MAX_WAIT_MS);
+  }
+
   /** What `mayHandle` allowed has been handled: counts it against the rate. */
   spend(messages: number, bytes: number): void {
     this.#rate?.spend(messages, bytes);

@@ -122,6 +122,11 @@ export class Commits {
     this.#schedule();
   }
 
+  /** The message of `channel` that was appended last is stored under `key`, which a later one must not be. */
+  addKey(channel: StoredChannel, key: string): void {
+    channel.tail!.addKey(key);
+  }
+
   /** The state of `consumer` goes with the next commit. */
   changed(consumer: Stateful): void {
     this.#others.consumers.add(consumer);
@@ -217,7 +222,7 @@ export class Commits {
       consumers,
       deletedChannels: others.deletedChannels,
       deletedConsumers: others.deletedConsumers,
-      keys: [],
+      keys: parts.flatMap(({ channel, tail }) => tail.storedKeys(channel)),
       trims: [...trims.values()],
       epoch: others.epoch,
       firstSession: others.firstSession,

@@ -113,6 +113,11 @@ export class StoredChannels implements StoredContext {
     return this.#byName.get(name);
   }
 
+  /** How the channel of that name is stored, or will be. */
+  storageNamed(name: string): StoragePolicy["storage"] | undefined {
+    return (this.#byName.get(name)?.policy ?? policyOf(this.#policies, name))?.storage;
+  }
+
   /** Whether there may be a consumer of that name, on `channel`. */
   mayConsume(channel: StoredChannel, key: string): boolean {
     return channel.consumers.has(key) || this.#consumers.size < MAX_CONSUMERS;

@@ -5,6 +5,7 @@
  */
 
 import { MAX_STORED_RUN_BYTES } from "../../limits.ts";
+import type { StoredKey } from "./log.ts";
 
 /** A publisher as the tail needs it. */
 export interface Settler {
@@ -49,6 +50,8 @@ export interface PendingRun {
 const SIZES = [1024, 16 * 1024, MAX_STORED_RUN_BYTES];
 const MAX_FREE = 64;
 
+const NO_KEYS: readonly StoredKey[] = [];
+
 /** Buffers of runs, used again. They are shared, so that a log may write them in another thread without a copy. */
 export class RunBuffers {
   readonly #free: Uint8Array[][] = SIZES.map(() => []);
@@ -70,6 +73,8 @@ export class RunBuffers {
 export class Tail {
   runs: PendingRun[] = [];
   entries: Entry[] = [];
+  /** Keys under which messages are stored, if there are any: each with the place of its message, 1 for the first. */
+  keys: { readonly key: string; readonly place: number }[] | undefined;
   /** How many messages it has, and bytes. */
   count = 0;
   size = 0;
@@ -100,6 +105,17 @@ export class Tail {
     if (id === 0 && last?.publisher === publisher && last.id === 0 && last.producer === producer) {
       last.count += count;
     } else this.entries.push({ publisher, producer, id, count });
+  }
+
+  /** The last message is stored under `key`. */
+  addKey(key: string): void {
+    (this.keys ??= []).push({ key, place: this.count });
+  }
+
+  /** What is stored under keys, if `channel` has nothing of this tail yet. */
+  storedKeys({ number, last }: { readonly number: number; readonly last: number }): readonly StoredKey[] {
+    if (this.keys === undefined) return NO_KEYS;
+    return this.keys.map(({ key, place }) => ({ channel: number, key, sequence: last + place }));
   }
 
   /** All of it is stored, or will never be: the buffers are used again. */
