@@ -50,8 +50,6 @@ export interface PendingRun {
 const SIZES = [1024, 16 * 1024, MAX_STORED_RUN_BYTES];
 const MAX_FREE = 64;
 
-const NO_KEYS: readonly StoredKey[] = [];
-
 /** Buffers of runs, used again. They are shared, so that a log may write them in another thread without a copy. */
 export class RunBuffers {
   readonly #free: Uint8Array[][] = SIZES.map(() => []);
@@ -114,8 +112,7 @@ export class Tail {
 
   /** What is stored under keys, if `channel` has nothing of this tail yet. */
   storedKeys({ number, last }: { readonly number: number; readonly last: number }): readonly StoredKey[] {
-    if (this.keys === undefined) return NO_KEYS;
-    return this.keys.map(({ key, place }) => ({ channel: number, key, sequence: last + place }));
+    return this.keys?.map(({ key, place }) => ({ channel: number, key, sequence: last + place })) ?? [];
   }
 
   /** All of it is stored, or will never be: the buffers are used again. */
