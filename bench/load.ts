@@ -34,11 +34,14 @@ async function run(job: Job): Promise<Result> {
   const broker = protocol(job.protocol);
   switch (job.workload.kind) {
     case "stream":
+    case "web-socket":
       return stream(broker, job as Job<Stream>);
     case "tls":
       return await tlsStream(broker, job as Job<Stream>);
     case "echo":
     case "request":
+    case "web-socket-echo":
+    case "http":
       return loop(broker, job as Job<Loop>);
     case "idle":
       return await idle(broker, job as Job<Idle>);

@@ -25,7 +25,7 @@ export interface Options {
 /** All servers that can be measured. */
 export const SERVERS: readonly string[] = [
   ...["parley", "nats", "redis", "mosquitto", "ceiling"],
-  ...["jetstream", "jetstream-always", "redis-always", "redis-everysec", "mosquitto-qos1"],
+  ...["node-http", "jetstream", "jetstream-always", "redis-always", "redis-everysec", "mosquitto-qos1"],
 ];
 const QUICK_SERVERS = ["parley", "nats", "redis", "jetstream", "redis-always"];
 const MAX_ROUNDS = 100;

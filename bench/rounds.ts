@@ -9,7 +9,7 @@ import { type Broker, text, type TlsFiles } from "./brokers/broker.ts";
 import type { Job, Result } from "./load/job.ts";
 import type { Progress } from "./progress.ts";
 import type { Processes, RunningServer } from "./servers.ts";
-import { STORED_KINDS, type Workload } from "./workloads.ts";
+import { entranceOf, STORED_KINDS, type Workload } from "./workloads.ts";
 
 /** A server to measure. */
 export interface Contender {
@@ -123,6 +123,7 @@ class Servers {
     const server = await this.#processes.start(contender.broker, {
       tls: this.#tls,
       isStored: this.#isStored,
+      entrance: entranceOf(this.#workload.kind),
     });
     this.#running.set(contender, server);
     return server;

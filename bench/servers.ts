@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Broker, text, type TlsFiles } from "./brokers/broker.ts";
+import { type Broker, type Entrance, text, type TlsFiles } from "./brokers/broker.ts";
 import { family } from "./process_stats.ts";
 
 /** How long a server may take to start. */
@@ -52,16 +52,16 @@ export class Processes {
   }
 
   /**
-   * Starts `broker` on a free port and waits until it accepts a connection. Its files are in `dir`, or in a directory that
+   * Starts `broker`, its `entrance` on a free port, and waits until it accepts a connection there. Its files are in `dir`, or in a directory that
    * is removed when it has ended if it stores messages.
    */
   async start(
     broker: Broker,
-    options: { tls?: TlsFiles; isStored?: boolean; dir?: string } = {},
+    options: { tls?: TlsFiles; isStored?: boolean; dir?: string; entrance?: Entrance } = {},
   ): Promise<RunningServer> {
     const port = freePort();
     const dir = options.dir ?? this.newDir(broker.name);
-    const [program, ...args] = await broker.command({ port, ...options, dir });
+    const [program, ...args] = await broker.command({ port, entrance: "tcp", ...options, dir });
     const started = performance.now();
     const child = this.spawn(program, args);
     const allOutput = collectOutput(child);

@@ -101,13 +101,10 @@ export class RawSocket {
 
   /** Receives until `isComplete`, waiting at most `ANSWER_SECONDS` for each part, and returns all bytes. */
   await(isComplete: (answer: Uint8Array) => boolean): Uint8Array {
-    const timeout = new Uint8Array(16); // a struct timeval
-    timeout[0] = ANSWER_SECONDS;
-    libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVTIMEO, timeout, timeout.length);
     let answer = new Uint8Array(0);
     const part = new Uint8Array(64 * 1024);
     while (!isComplete(answer)) {
-      const count = libc.recv(this.fd, part, BigInt(part.length), 0);
+      const count = this.receiveSome(part);
       if (count === 0) throw new Error("the server closed the connection");
       if (count < 0) throw new Error(`the server did not answer within ${ANSWER_SECONDS} s`);
       const longer = new Uint8Array(answer.length + count);
@@ -116,6 +113,14 @@ export class RawSocket {
       answer = longer;
     }
     return answer;
+  }
+
+  /** Receives as `receive` does, but waits at most `ANSWER_SECONDS` for something to arrive. */
+  protected receiveSome(into: Uint8Array): number {
+    const timeout = new Uint8Array(16); // a struct timeval
+    timeout[0] = ANSWER_SECONDS;
+    libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVTIMEO, timeout, timeout.length);
+    return libc.recv(this.fd, into, BigInt(into.length), 0);
   }
 
   /** Closes with a reset, which does not keep the port busy for a minute as an orderly close does. */

@@ -4,11 +4,16 @@
  * @module
  */
 
+import type { Entrance } from "./brokers/broker.ts";
+
 /** The kind of a workload; see `bench/load/` for each. */
 export type Kind =
   | "stream"
   | "tls"
+  | "web-socket"
   | "echo"
+  | "web-socket-echo"
+  | "http"
   | "request"
   | "idle"
   | "connect"
@@ -39,7 +44,7 @@ interface Common {
 
 /** Publishers send as fast as the window allows, subscribers receive. Result: messages delivered per second. */
 export interface Stream extends Common {
-  readonly kind: "stream" | "tls";
+  readonly kind: "stream" | "tls" | "web-socket";
   readonly payloadBytes: number;
   readonly publishers: number;
   readonly subscribers: number;
@@ -53,10 +58,11 @@ export interface Stream extends Common {
 
 /**
  * Each connection sends a request, waits for the answer, and sends the next one. Result: answers per second, and
- * response times. `echo`: the server answers. `request`: one more connection answers, through the server.
+ * response times. `echo`: the server answers. `request`: one more connection answers, through the server. `http`: each
+ * request publishes a message.
  */
 export interface Loop extends Common {
-  readonly kind: "echo" | "request";
+  readonly kind: "echo" | "request" | "web-socket-echo" | "http";
   readonly payloadBytes: number;
   readonly connections: number;
   /** Servers whose 99th percentile of response times Parley must not exceed. */
@@ -252,6 +258,29 @@ export const WORKLOADS: readonly Workload[] = [
     p99NoHigherThan: ["nats"],
   },
   { id: "tls128", title: "128 B, 1 → 1, TLS", ...ONE_TO_ONE, ...MEDIUM, kind: "tls", goals: { nats: 3 } },
+  {
+    id: "ws128",
+    title: "128 B, 1 → 1, WebSocket",
+    ...ONE_TO_ONE,
+    ...MEDIUM,
+    kind: "web-socket",
+    goals: { nats: 1 },
+  },
+  {
+    id: "wsecho500",
+    title: "64 B echo, 500 connections, WebSocket",
+    kind: "web-socket-echo",
+    payloadBytes: 64,
+    connections: 500,
+    goals: { nats: 1 },
+  },
+  {
+    id: "http50",
+    title: "HTTP: 128 B published, 50 connections, one at a time each",
+    kind: "http",
+    payloadBytes: 128,
+    connections: 50,
+  },
   { id: "idle10k", title: "memory of an idle session", kind: "idle", sessions: 10_000, atMost: 12 * KiB },
   { id: "connect", title: "connect and handshake", kind: "connect", atOnce: 32, goals: { nats: 1 } },
   { id: "start", title: "start to listening", kind: "start", atMost: 150 },
@@ -353,6 +382,12 @@ export const WORKLOADS: readonly Workload[] = [
     p99AtMost: 10,
   },
 ];
+
+/** How the clients of a workload reach the server. */
+export function entranceOf(kind: Kind): Entrance {
+  if (kind === "http") return "http";
+  return kind === "web-socket" || kind === "web-socket-echo" ? "web-socket" : "tcp";
+}
 
 /** The unit of a result of `kind`, and whether more is better. */
 export function unitOf(kind: Kind): { unit: string; moreIsBetter: boolean } {

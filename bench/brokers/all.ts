@@ -5,6 +5,7 @@
  */
 
 import type { Broker } from "./broker.ts";
+import { bareHttp } from "./http.ts";
 import { mosquitto } from "./mosquitto.ts";
 import { nats } from "./nats.ts";
 import { parley } from "./parley.ts";
@@ -16,7 +17,7 @@ import { redisAlways, redisEverysec } from "./stored/redis.ts";
 
 /** The servers that Parley is compared with, in the order of the tables. */
 export const OTHERS: readonly Broker[] = [
-  ...[nats, redis, mosquitto],
+  ...[nats, redis, mosquitto, bareHttp],
   ...[jetstream, jetstreamAlways, redisAlways, redisEverysec, mosquittoStored],
 ];
 

@@ -17,10 +17,20 @@ export interface TlsFiles {
   readonly key: string;
 }
 
+/** Where a server takes WebSockets. */
+export interface WebSocketEndpoint {
+  readonly path: string;
+  readonly protocol?: string;
+}
+
+/** How clients reach a server. `web-socket` and `http` are on a port of their own. */
+export type Entrance = "tcp" | "web-socket" | "http";
+
 /** Where and how to start a server. */
 export interface StartOptions {
-  /** A free port of 127.0.0.1. */
+  /** A free port of 127.0.0.1, for the entrance. */
   readonly port: number;
+  readonly entrance: Entrance;
   /** A directory of its own, removed afterwards. */
   readonly dir: string;
   readonly tls?: TlsFiles;
@@ -47,8 +57,12 @@ export interface Broker {
    * write files to `options.dir`.
    */
   command(options: StartOptions): Promise<string[]>;
+  /** Where it takes WebSockets, if it does. */
+  readonly webSocket?: WebSocketEndpoint;
   /** The state of one client connection. */
   newClient(): ProtocolClient;
+  /** The state of one connection that publishes by HTTP. */
+  newHttpClient?(port: number): ProtocolClient;
   /** The state of one connection that stores messages, or reads what is stored. */
   newStoredClient?(): StoredClient;
 }

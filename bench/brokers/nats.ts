@@ -25,15 +25,30 @@ const TOKEN_DIGITS = 8;
 export const nats: Broker = {
   name: "nats",
   title: "NATS",
-  supports: ["stream", "echo", "request", "idle", "connect", "start", "tls", "library", "library-request"],
+  supports: [
+    ...[
+      "stream",
+      "echo",
+      "request",
+      "idle",
+      "connect",
+      "start",
+      "tls",
+      "library",
+      "library-request",
+    ] as const,
+    ...["web-socket", "web-socket-echo"] as const,
+  ],
+  webSocket: { path: "/" },
   async version() {
     return (await output("nats-server", "--version"))?.match(/v?(\d[\w.-]*)/)?.[1];
   },
-  async command({ port, dir, tls }) {
+  async command({ port, dir, tls, entrance }) {
     const config = `${dir}/nats.conf`;
     await Deno.writeTextFile(
       config,
-      `listen: "127.0.0.1:${port}"
+      `listen: "127.0.0.1:${entrance === "web-socket" ? -1 : port}"
+${entrance === "web-socket" ? `websocket { listen: "127.0.0.1:${port}", no_tls: true }` : ""}
 no_system_account: true
 max_connections: 65536
 logfile: "/dev/null"

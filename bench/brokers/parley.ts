@@ -16,6 +16,7 @@ import {
   type Responder,
   text,
 } from "./broker.ts";
+import { HttpClient } from "./http.ts";
 import { ParleyStoredClient } from "./stored/parley.ts";
 import { STORED_KINDS } from "../workloads.ts";
 
@@ -47,6 +48,7 @@ export function parley(name: string, title: string, command: readonly string[] =
       "tls",
       "library",
       "library-request",
+      ...["web-socket", "web-socket-echo", "http"] as const,
       ...STORED_KINDS,
     ],
     durability: "fsync before the receipt",
@@ -54,9 +56,11 @@ export function parley(name: string, title: string, command: readonly string[] =
       const printed = await output(command[0], ...command.slice(1), "--version");
       return printed?.trim().split("\n").at(-1);
     },
-    async command({ port, dir, tls, isStored }) {
+    async command({ port, dir, tls, isStored, entrance }) {
       // At `info` every connection logs two lines, which no other server here does.
-      const args = ["--host", "127.0.0.1", "--port", String(port), "--log-level", "warn"];
+      const args = ["--host", "127.0.0.1", "--log-level", "warn"];
+      if (entrance === "tcp") args.push("--port", String(port));
+      else args.push("--port", "0", "--web", String(port));
       if (tls !== undefined) args.push("--tls", "--tls-cert", tls.cert, "--tls-key", tls.key);
       // Other builds may lack an option, or have it under another name: only what their help lists is passed.
       const help = await output(command[0], ...command.slice(1), "--help") ?? "";
@@ -72,6 +76,8 @@ export function parley(name: string, title: string, command: readonly string[] =
       return [...command, ...args];
     },
     newClient: () => new ParleyClient(),
+    webSocket: { path: "/parley", protocol: "parley.1" },
+    newHttpClient: (port) => new HttpClient(port, "/publish/bench.00"),
     newStoredClient: () => new ParleyStoredClient(),
   };
 }

@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { Broker, ProtocolClient } from "../brokers/broker.ts";
+import type { Broker, Entrance, ProtocolClient } from "../brokers/broker.ts";
 import { RawSocket } from "../sockets.ts";
+import { WebSocketSocket } from "../web_socket.ts";
 
 /** A connection that has completed the handshake. */
 export interface Session {
@@ -13,10 +14,12 @@ export interface Session {
   readonly client: ProtocolClient;
 }
 
-/** Connects to `port` and completes the handshake. */
-export function handshake(broker: Broker, port: number): Session {
-  const socket = RawSocket.connect(port);
-  const client = broker.newClient();
+/** Connects to `port` by `entrance` and completes the handshake. */
+export function handshake(broker: Broker, port: number, entrance: Entrance = "tcp"): Session {
+  const socket = entrance === "web-socket"
+    ? WebSocketSocket.connect(port, broker.webSocket)
+    : RawSocket.connect(port);
+  const client = entrance === "http" ? broker.newHttpClient!(port) : broker.newClient();
   socket.execute(client.hello());
   return { socket, client };
 }

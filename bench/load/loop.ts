@@ -15,10 +15,10 @@ import {
 } from "../brokers/broker.ts";
 import { Meter } from "../process_stats.ts";
 import { Poller, type RawSocket } from "../sockets.ts";
-import type { Loop } from "../workloads.ts";
+import { entranceOf, type Loop } from "../workloads.ts";
 import { Histogram } from "./histogram.ts";
 import type { Job, Result } from "./job.ts";
-import { handshake, payloadOf } from "./handshake.ts";
+import { handshake, payloadOf, type Session } from "./handshake.ts";
 
 const CHANNEL = channelName(0);
 /** Without an answer for this long, the measurement fails. */
@@ -42,7 +42,7 @@ export function loop(broker: Broker, { workload, port, pid, seconds, warmUpSecon
   const requesters = Array.from({ length: workload.connections }, () => {
     return workload.kind === "request"
       ? openRequester(broker, port, workload)
-      : openEcho(broker, port, workload.payloadBytes);
+      : openEcho(handshake(broker, port, entranceOf(workload.kind)), workload.payloadBytes);
   });
   const closedLoop = new ClosedLoop(requesters, responder);
   closedLoop.run(warmUpSeconds);
@@ -60,8 +60,7 @@ export function loop(broker: Broker, { workload, port, pid, seconds, warmUpSecon
 }
 
 /** A connection for echoes by the server itself. */
-export function openEcho(broker: Broker, port: number, payloadBytes: number): Requester {
-  const { socket, client } = handshake(broker, port);
+export function openEcho({ socket, client }: Session, payloadBytes: number): Requester {
   const open = client.openEcho!();
   if (open !== undefined) socket.execute(open);
   return {

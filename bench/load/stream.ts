@@ -13,7 +13,8 @@ import { Meter } from "../process_stats.ts";
 import { Poller, type RawSocket } from "../sockets.ts";
 import type { Stream } from "../workloads.ts";
 import type { Job, Result } from "./job.ts";
-import { handshake, payloadOf } from "./handshake.ts";
+import { entranceOf } from "../workloads.ts";
+import { handshake, payloadOf, type Session } from "./handshake.ts";
 
 /** Without a byte for this long, the missing messages count as lost. */
 const LOST_MS = 2000;
@@ -39,11 +40,11 @@ export function stream(broker: Broker, { workload, port, pid, seconds, warmUpSec
     { length: workload.publishers * workload.channels },
     (_, index) => channelName(index),
   );
-  const subscribers = Array.from({ length: workload.subscribers }, () => subscribe(broker, port, channels));
+  const connect = () => handshake(broker, port, entranceOf(workload.kind));
+  const subscribers = Array.from({ length: workload.subscribers }, () => subscribe(connect(), channels));
   const publishers = Array.from({ length: workload.publishers }, (_, index) => {
     return publish(
-      broker,
-      port,
+      connect(),
       workload,
       channels.slice(index * workload.channels, (index + 1) * workload.channels),
     );
@@ -61,8 +62,7 @@ export function stream(broker: Broker, { workload, port, pid, seconds, warmUpSec
   return { value: delivered / elapsed, serverCores, generatorCores };
 }
 
-function subscribe(broker: Broker, port: number, channels: readonly string[]): RawSocket {
-  const { socket, client } = handshake(broker, port);
+function subscribe({ socket, client }: Session, channels: readonly string[]): RawSocket {
   for (const channel of channels) {
     const open = client.open(channel, true);
     if (open !== undefined) socket.execute(open);
@@ -70,8 +70,7 @@ function subscribe(broker: Broker, port: number, channels: readonly string[]): R
   return socket;
 }
 
-function publish(broker: Broker, port: number, workload: Stream, channels: readonly string[]): Publisher {
-  const { socket, client } = handshake(broker, port);
+function publish({ socket, client }: Session, workload: Stream, channels: readonly string[]): Publisher {
   const payload = payloadOf(workload);
   for (const channel of channels) {
     const open = client.open(channel, false);

@@ -8,6 +8,7 @@ import type { Broker } from "../../brokers/broker.ts";
 import { Meter } from "../../process_stats.ts";
 import type { StoreEcho } from "../../workloads.ts";
 import type { Job, Result } from "../job.ts";
+import { handshake } from "../handshake.ts";
 import { ClosedLoop, openEcho } from "../loop.ts";
 import { channelNames, prepare, Producer } from "./producer.ts";
 
@@ -26,7 +27,7 @@ export function storeEcho(broker: Broker, job: Job<StoreEcho>): Result {
   const producer = new Producer(broker, port, channels, { payload: PAYLOAD, burst: BURST, window: WINDOW });
   const requesters = Array.from(
     { length: workload.connections },
-    () => openEcho(broker, port, workload.payloadBytes),
+    () => openEcho(handshake(broker, port), workload.payloadBytes),
   );
   const start = performance.now();
   const loop = new ClosedLoop(requesters, undefined, {
