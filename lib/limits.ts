@@ -197,6 +197,21 @@ export const ACCEPT_BACKOFF_MS = 20;
 /** The longest such wait; see {@linkcode ACCEPT_BACKOFF_MS}. */
 export const MAX_ACCEPT_BACKOFF_MS = 1_000;
 
+/** Where a server has its WebSocket. */
+export const WEB_SOCKET_PATH = "/parley";
+
+/** The largest message of a WebSocket that a client sends: enough for its cost to be next to nothing for each frame. */
+export const WEB_SOCKET_MESSAGE_BYTES = 64 * KiB;
+
+/** What a WebSocket may hold before a client hands it no more: a fast network never waits, and little is in flight. */
+export const WEB_SOCKET_BUFFERED_BYTES = 1 * MiB;
+
+/** How often a client asks a WebSocket that holds so much whether it has room. Browsers do not wait for less. */
+export const WEB_SOCKET_POLL_MS = 4;
+
+/** What a client over a WebSocket keeps of what the program does not take: as much as a server keeps by default. */
+export const WEB_SOCKET_UNREAD_BYTES = 16 * MiB;
+
 /** How often deadlines of several seconds (heartbeat, requests) are checked. */
 export const SWEEP_MS = 1_000;
 

@@ -1,41 +1,28 @@
 /**
- * The server that a client connects to: checks `url`, or `hostname` and `port`, and decides whether to use TLS.
+ * The server that a client connects to: checks `url`, or `hostname` and `port`, and decides whether to use TLS; and the
+ * network of Deno, Node and Bun.
  *
  * @module
  */
 
 import { DEFAULT_PORT } from "../limits.ts";
-import type { Target } from "../net/dial.ts";
+import type { Transport } from "../net/basic_connection.ts";
+import { dial, type Target } from "../net/dial.ts";
+import { SocketTransport } from "../net/socket_transport.ts";
+import { dialTls } from "../net/tls/dial.ts";
+import { dialWebSocket } from "../net/web_socket_dial.ts";
 import { parseJoinUrl } from "../wire/join_url.ts";
 import { badArgument, show } from "./checks.ts";
-import type { ConnectOptions } from "./options.ts";
+import type { Address, AddressOptions, Network, OpenOptions } from "./network.ts";
+import { urlsOf, webSocketAddress } from "./web_address.ts";
 
 const EXAMPLE = `parley://127.0.0.1:${DEFAULT_PORT}`;
 
-/** A server, and what is needed to connect to it. */
-export interface Address extends Target {
-  readonly tls: boolean;
-  /** The authority to trust in addition to the system's, PEM. */
-  readonly ca: string | undefined;
-  readonly token: string | undefined;
-}
-
-/** The options that name a server. */
-type AddressOptions = Pick<ConnectOptions, "hostname" | "port" | "tls" | "ca" | "token">;
-
-/**
- * The servers that `options` name, at least one; see {@linkcode addressOf}.
- *
- * @throws {ParleyError} `bad_argument`
- */
-export function addressesOf(options: AddressOptions & Pick<ConnectOptions, "url">): Address[] {
-  const { url } = options;
-  if (url === undefined || typeof url === "string") return [addressOf({ ...options, url })];
-  if (!Array.isArray(url) || url.length === 0) {
-    throw badArgument("url must be a URL, or a list of at least one");
-  }
-  return url.map((each) => addressOf({ ...options, url: each }));
-}
+/** TCP, TLS and WebSocket. */
+export const NETWORK: Network = {
+  addressesOf: (options) => urlsOf(options).map((url) => addressOf({ ...options, url })),
+  open,
+};
 
 /**
  * The server that `options` name. `ca` and `token` take precedence over those of a join URL.
@@ -50,17 +37,21 @@ export function addressesOf(options: AddressOptions & Pick<ConnectOptions, "url"
  * const { hostname, port, tls } = addressOf({ url: "parleys://[::1]:7000" });
  * assertEquals([hostname, port, tls], ["::1", 7000, true]);
  * assertEquals(addressOf({ hostname: "hub.local" }).port, 7253);
+ * assertEquals(addressOf({ url: "wss://hub.local" }).webSocket, "wss://hub.local/parley");
  * ```
  */
-export function addressOf(
-  options: AddressOptions & { readonly url?: string },
-): Address {
+export function addressOf(options: AddressOptions & { readonly url?: string }): Address {
   const { url, hostname = "127.0.0.1", port = DEFAULT_PORT, tls = false, ca } = options;
   const token = typeof options.token === "string" ? options.token : undefined;
-  if (url === undefined) return { ...checked(hostname, port), tls: tls || ca !== undefined, ca, token };
+  const webSocket = undefined;
+  if (url === undefined) {
+    return { ...checked(hostname, port), tls: tls || ca !== undefined, ca, token, webSocket };
+  }
   if (options.hostname !== undefined || options.port !== undefined) {
     throw badArgument("give either url, or hostname and port, not both");
   }
+  const address = webSocketAddress(url, options);
+  if (address !== undefined) return address;
   const parsed = parseJoinUrl(url);
   // The text is not quoted: it may hold a token.
   if ("problem" in parsed) throw badArgument(`the server's URL: ${parsed.problem}`);
@@ -70,6 +61,7 @@ export function addressOf(
     tls: joinUrl.tls || tls || ca !== undefined,
     ca: ca ?? joinUrl.ca,
     token: token ?? joinUrl.token,
+    webSocket,
   };
 }
 
@@ -79,6 +71,25 @@ function checked(hostname: string, port: number): Target {
     throw badArgument(`port must be a whole number from 1 to 65535, not ${show(port)}`);
   }
   return { hostname, port };
+}
+
+async function open(address: Address, options: OpenOptions): Promise<Transport> {
+  const { tls, ca, webSocket } = address;
+  const { withinMs, signal, stepDone } = options;
+  const onConnected = () => stepDone?.("tcp");
+  if (webSocket !== undefined) {
+    const transport = await dialWebSocket(webSocket, { withinMs, signal, make: options.webSocket });
+    onConnected();
+    if (tls) stepDone?.("tls");
+    return transport;
+  }
+  const caCerts = ca === undefined ? [] : [ca];
+  const socket = tls
+    ? await dialTls(address, { caCerts, withinMs, signal, onConnected })
+    : await dial(address, withinMs, signal);
+  if (tls) stepDone?.("tls");
+  else onConnected();
+  return new SocketTransport(socket);
 }
 
 export { formatTarget, isLoopback } from "../net/dial.ts";

@@ -64,6 +64,7 @@ export const OPTIONS = {
     onEvent: isFunction,
     onError: isFunction,
     trace: isFunction,
+    webSocket: isFunction,
   },
 } as const;
 

@@ -8,9 +8,8 @@
 import { Deadline } from "../deadline.ts";
 import { type EndReason, type ErrorCode, ParleyError } from "../errors.ts";
 import { LINGER_MS } from "../limits.ts";
-import { BufferPool } from "../net/buffers.ts";
-import { Connection, type Receiver } from "../net/connection.ts";
-import type { Socket } from "../net/socket.ts";
+import type { BasicConnection, Transport } from "../net/basic_connection.ts";
+import type { Receiver } from "../net/connection.ts";
 import { type Hello, PROTOCOL, type Welcome } from "../wire/client_control.ts";
 import { type Header, INBOX, Type } from "../wire/header.ts";
 import {
@@ -23,7 +22,7 @@ import {
 import { Confirmations } from "./confirmations.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { type ChannelEvents, type ConnectionEvents, Inbound } from "./inbound.ts";
+import { type ChannelEvents, type ConnectionEvents, Inbound, SLOW_ADVICE } from "./inbound.ts";
 import { CLOSE_MS, NO_SLOW_CONSUMER_TIMEOUT_MS } from "./limits.ts";
 import { Outbound } from "./outbound.ts";
 import { Timer } from "./waiting.ts";
@@ -43,7 +42,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
   readonly confirmations: Confirmations;
 
   readonly #server: string;
-  readonly #connection: Connection;
+  readonly #connection: BasicConnection;
   readonly #writer: FrameWriter;
   #heartbeat: Heartbeat | undefined;
   /** Set while `greet` waits for the WELCOME. */
@@ -63,10 +62,10 @@ export class ClientConnection implements Receiver, ConnectionEvents {
   /** Why the connection ended. The first error counts; those that follow from it do not. */
   #error: ParleyError | undefined;
 
-  /** Takes over `socket`. Nothing is read before `greet`. */
-  constructor(socket: Socket, options: ClientConnectionOptions) {
+  /** Takes over `transport`. Nothing is read before `greet`. */
+  constructor(transport: Transport, options: ClientConnectionOptions) {
     this.#server = options.server;
-    this.#connection = new Connection(socket, new BufferPool(), limitsOf(options), () => this);
+    this.#connection = transport.connect(this, limitsOf(options));
     const { outbox } = this.#connection;
     this.#writer = new FrameWriter(outbox, options.trace);
     this.calls = new PendingCalls(this.#writer, this);
@@ -209,6 +208,12 @@ export class ClientConnection implements Receiver, ConnectionEvents {
 
   /** See `Receiver.onSlowConsumer`. Nothing to do, see {@linkcode NO_SLOW_CONSUMER_TIMEOUT_MS}. */
   onSlowConsumer(): void {}
+
+  /** See `Receiver.overflowed`. */
+  overflowed(): void {
+    const problem = `sends more than this program takes, and a WebSocket cannot be held back${SLOW_ADVICE}`;
+    this.violated("slow_consumer", problem);
+  }
 
   /** See `Receiver.ended`. */
   ended(reason: EndReason): void {

@@ -7,8 +7,12 @@
 import type { Client } from "./api.ts";
 import { badArgument, checkOptions } from "./checks.ts";
 import { ReconnectingClient } from "./client.ts";
-import { Connector, type ConnectStep, type Dialer } from "./connector.ts";
+import { NETWORK } from "./address.ts";
+import { Connector } from "./connector.ts";
+import type { ConnectStep, Network } from "./network.ts";
 import type { ConnectOptions } from "./options.ts";
+import type { Socket } from "../net/socket.ts";
+import { SocketTransport } from "../net/socket_transport.ts";
 
 /**
  * Connects to a server and waits for its welcome. If the connection breaks later, the client reconnects; see
@@ -54,7 +58,7 @@ import type { ConnectOptions } from "./options.ts";
  * ```
  */
 export function connect(options: ConnectOptions = {}): Promise<Client> {
-  return connectInSteps(options);
+  return connectBy(NETWORK, options);
 }
 
 /**
@@ -66,21 +70,26 @@ export function connectInSteps(
   options: ConnectOptions,
   stepDone?: (step: ConnectStep) => void,
 ): Promise<ReconnectingClient> {
-  return start(options, stepDone);
+  return connectBy(NETWORK, options, stepDone);
 }
+
+/** Opens the connection under a session in another way than by an address. */
+export type Dialer = (signal: AbortSignal) => Socket | Promise<Socket>;
 
 /**
  * As {@linkcode connect}, over connections that `dialer` opens: for a server that is its own client. What `options` say
  * of an address is only named in errors.
  */
 export function connectOver(dialer: Dialer, options: ConnectOptions): Promise<ReconnectingClient> {
-  return start(options, undefined, dialer);
+  const open: Network["open"] = async (_, { signal }) => new SocketTransport(await dialer(signal));
+  return connectBy({ ...NETWORK, open }, options);
 }
 
-async function start(
+/** As {@linkcode connect}, by `network`. */
+export async function connectBy(
+  network: Network,
   options: ConnectOptions,
   stepDone?: (step: ConnectStep) => void,
-  dialer?: Dialer,
 ): Promise<ReconnectingClient> {
   checkOptions("connect", options);
   const { reconnect } = options;
@@ -88,7 +97,7 @@ async function start(
   else if (reconnect !== undefined && typeof reconnect !== "boolean") {
     throw badArgument("reconnect must be true, false or an object");
   }
-  const client = new ReconnectingClient(new Connector(options, stepDone, dialer), options);
+  const client = new ReconnectingClient(new Connector(options, network, stepDone), options);
   await client.start(options.signal);
   return client;
 }

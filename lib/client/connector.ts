@@ -4,46 +4,38 @@
  * @module
  */
 
-import { dial } from "../net/dial.ts";
-import type { Socket } from "../net/socket.ts";
-import { dialTls } from "../net/tls/dial.ts";
 import { ParleyError } from "../errors.ts";
 import { CLIENT_SHAPES, decodeShape, encodeControl, PROTOCOL } from "../wire/client_control.ts";
 import { Type } from "../wire/header.ts";
-import { type Address, addressesOf, formatTarget, isLoopback } from "./address.ts";
+import { formatTarget, isLoopback } from "../net/dial.ts";
 import { badArgument } from "./checks.ts";
 import { ClientConnection } from "./client_connection.ts";
 import type { SharedDelivery } from "./delivery.ts";
 import { CONNECT_MS, PENDING_BYTES } from "./limits.ts";
+import type { Address, ConnectStep, Network } from "./network.ts";
 import type { ConnectOptions } from "./options.ts";
 import { Session, type SessionEvents } from "./session.ts";
 import { Wait } from "./waiting.ts";
-
-/** A part of connecting: the TCP connection, or the TLS handshake. The greeting follows. */
-export type ConnectStep = "tcp" | "tls";
-
-/** Opens the connection under a session in another way than by an address. */
-export type Dialer = (signal: AbortSignal) => Socket | Promise<Socket>;
 
 /** Connects, as often as asked, with the same options. */
 export class Connector {
   readonly #options: ConnectOptions;
   readonly #stepDone: ((step: ConnectStep) => void) | undefined;
-  readonly #dialer: Dialer | undefined;
+  readonly #network: Network;
   readonly #addresses: readonly Address[];
   /** The address to try first. */
   #next = 0;
 
   /**
+   * @param network what servers are reached by
    * @param stepDone called when a step has succeeded
-   * @param dialer opens connections; without it they are opened to the addresses that `options` name
    * @throws {ParleyError} `bad_argument`
    */
-  constructor(options: ConnectOptions, stepDone?: (step: ConnectStep) => void, dialer?: Dialer) {
+  constructor(options: ConnectOptions, network: Network, stepDone?: (step: ConnectStep) => void) {
     this.#options = options;
     this.#stepDone = stepDone;
-    this.#dialer = dialer;
-    this.#addresses = addressesOf(options);
+    this.#network = network;
+    this.#addresses = network.addressesOf(options);
     const { token, name } = options;
     checkHello({ name, token: typeof token === "string" ? token : undefined });
     for (const address of this.#addresses) this.#checkToken(address, token !== undefined);
@@ -93,11 +85,12 @@ export class Connector {
     shared: SharedDelivery,
     events: SessionEvents,
   ): Promise<Session> {
-    const { pendingBytes = PENDING_BYTES, name, trace, timeoutMs } = this.#options;
+    const { pendingBytes = PENDING_BYTES, name, trace, timeoutMs, webSocket } = this.#options;
     const wait = new Wait("connecting", { signal, timeoutMs }, CONNECT_MS);
     const token = await this.#token(address, wait);
-    const socket = await (this.#dialer?.(signal) ?? this.#dial(address, wait, signal));
-    const connection = new ClientConnection(socket, {
+    const opening = { withinMs: wait.leftMs, signal, webSocket, stepDone: this.#stepDone };
+    const transport = await this.#network.open(address, opening);
+    const connection = new ClientConnection(transport, {
       server: formatTarget(address),
       pendingBytes,
       isRenewed: this.#options.reconnect !== false,
@@ -106,7 +99,7 @@ export class Connector {
     const aborted = () => connection.abandon();
     signal.addEventListener("abort", aborted);
     if (signal.aborted) {
-      socket.close();
+      transport.close();
       signal.throwIfAborted();
     }
     try {
@@ -121,17 +114,6 @@ export class Connector {
     } finally {
       signal.removeEventListener("abort", aborted);
     }
-  }
-
-  async #dial(address: Address, wait: Wait, signal: AbortSignal): Promise<Socket> {
-    const caCerts = address.ca === undefined ? [] : [address.ca];
-    const onConnected = () => this.#stepDone?.("tcp");
-    const socket = address.tls
-      ? await dialTls(address, { caCerts, withinMs: wait.leftMs, signal, onConnected })
-      : await dial(address, wait.leftMs, signal);
-    if (address.tls) this.#stepDone?.("tls");
-    else onConnected();
-    return socket;
   }
 
   async #token(address: Address, wait: Wait): Promise<string | undefined> {

@@ -6,7 +6,7 @@
 
 import { ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
-import type { Outbox } from "../net/outbox.ts";
+import type { BasicOutbox } from "../net/basic_connection.ts";
 import { Kind, MESSAGE_HEADERS, putHeader, readHeader } from "../wire/header.ts";
 import { encodeMessageHeaders, type MessageHeaders } from "../wire/message_headers.ts";
 import { badArgument } from "./checks.ts";
@@ -31,13 +31,13 @@ export class FrameWriter {
   /** The largest payload of a message, in bytes. */
   maxPayload = Infinity;
 
-  readonly #outbox: Outbox;
+  readonly #outbox: BasicOutbox;
   readonly #trace: Trace | undefined;
   readonly #scratch = new Uint8Array(SCRATCH_BYTES);
   readonly #scratchText = this.#scratch.subarray(HEADER_BYTES);
 
   /** Writes into `outbox`, and shows each frame to `trace`. */
-  constructor(outbox: Outbox, trace: Trace | undefined) {
+  constructor(outbox: BasicOutbox, trace: Trace | undefined) {
     this.#outbox = outbox;
     this.#trace = trace;
   }

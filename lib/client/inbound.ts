@@ -46,7 +46,8 @@ export interface ConnectionEvents {
 /** What each control payload decodes to. */
 type Payloads = { [N in ClientControlName]: ReturnType<(typeof CLIENT_SHAPES)[N]> };
 
-const SLOW_ADVICE = "; iterate subscriptions without long pauses";
+/** What a program can do against `slow_consumer`. */
+export const SLOW_ADVICE = "; iterate subscriptions without long pauses";
 
 /** The incoming frames of one connection. */
 export class Inbound implements FrameHandler {

@@ -5,6 +5,7 @@
  */
 
 import type { ParleyError } from "../errors.ts";
+import type { WebSocketLike } from "../net/web_socket_outbox.ts";
 import type { Header } from "../wire/header.ts";
 import type { ClientEvent } from "./events.ts";
 import type { ReplyOptions, Request } from "./message_types.ts";
@@ -128,8 +129,9 @@ export type Trace = (way: "in" | "out", header: Header, payload: Uint8Array, ses
 /** Where to connect to, and as which session. `signal` and `timeoutMs` (5,000 by default) are those of one attempt. */
 export interface ConnectOptions extends WaitOptions {
   /**
-   * `parley://host:port`, `parleys://host:port` for TLS, or a server's join link; instead of `hostname` and `port`.
-   * Several are tried in order, and one after the other when the connection breaks.
+   * `parley://host:port`, `parleys://host:port` for TLS, or a server's join link; instead of `hostname` and `port`. Or
+   * `ws://host:port` and `wss://host:port` for a server with `--web`, whose WebSocket is at `/parley`: the only ones in
+   * a browser, where the page's own server is the default. Several are tried in order, and one after the other when the connection breaks.
    */
   readonly url?: string | readonly string[];
   /** Name or address of the server; 127.0.0.1 by default. */
@@ -164,4 +166,9 @@ export interface ConnectOptions extends WaitOptions {
   readonly onError?: (error: ParleyError) => void;
   /** Sees every frame in both directions. */
   readonly trace?: Trace;
+  /**
+   * Makes the WebSocket for a `ws://` or `wss://` URL; the runtime's own by default. For a runtime without one (Node 20),
+   * or one that needs a certificate authority: `(url, subprotocol) => new WebSocket(url, subprotocol, { ca })` with `ws`.
+   */
+  readonly webSocket?: (url: string, subprotocol: string) => WebSocketLike;
 }

@@ -5,7 +5,7 @@
  */
 
 import { ParleyError } from "../errors.ts";
-import type { Outbox } from "../net/outbox.ts";
+import type { BasicOutbox } from "../net/basic_connection.ts";
 import { Type } from "../wire/header.ts";
 import type { ClientConnectionOptions } from "./connection_types.ts";
 import type { EncodedMessage, FrameWriter } from "./frame_writer.ts";
@@ -20,7 +20,7 @@ export class Outbound {
   /** Whether replies or acknowledgements were sent, which only a PING confirms. */
   hasReplied = false;
 
-  readonly #outbox: Outbox;
+  readonly #outbox: BasicOutbox;
   readonly #writer: FrameWriter;
   readonly #maxPending: number;
   readonly #isRenewed: boolean;
@@ -34,7 +34,7 @@ export class Outbound {
    * @param onWait is called before a caller waits for room
    */
   constructor(
-    outbox: Outbox,
+    outbox: BasicOutbox,
     writer: FrameWriter,
     { pendingBytes, isRenewed }: Pick<ClientConnectionOptions, "pendingBytes" | "isRenewed">,
     onWait: () => void,

@@ -33,6 +33,8 @@ export interface Receiver {
   writeFailed?(): boolean;
   /** The peer has read too little of what waits for it, or more waits for it than for others while memory is short. */
   onSlowConsumer(cause: SlowConsumerCause): void;
+  /** Too much has come that `receive` does not take, on a connection that cannot hold its peer back. */
+  overflowed?(): void;
   /** The connection ends. Called once, before anything is torn down; `receive` is not called again. */
   ended(reason: EndReason): void;
 }

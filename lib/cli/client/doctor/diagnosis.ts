@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type Address, addressesOf, formatTarget } from "../../../client/address.ts";
+import { formatTarget, NETWORK } from "../../../client/address.ts";
+import type { Address } from "../../../client/network.ts";
 import type { ReconnectingClient } from "../../../client/client.ts";
 import { Connector } from "../../../client/connector.ts";
 import type { ConnectOptions } from "../../../client/options.ts";
@@ -67,7 +68,7 @@ export async function* diagnose(
   const timeoutMs = connect.timeoutMs ?? STEP_MS;
   const problem = optionsProblem(connect);
   if (problem !== undefined) return yield failed("address", problem);
-  const [address] = addressesOf(connect);
+  const [address] = NETWORK.addressesOf(connect);
   yield ok("address", describeAddress(address, origin), {
     host: address.hostname,
     port: address.port,
@@ -111,7 +112,7 @@ export async function* diagnose(
 /** What is wrong with the options before anything is connected: a broken link, a token that would not be encrypted. */
 function optionsProblem(options: ConnectOptions): ParleyError | undefined {
   try {
-    new Connector(options);
+    new Connector(options, NETWORK);
   } catch (error) {
     if (error instanceof ParleyError) return error;
     throw error;

@@ -8,7 +8,7 @@
  */
 
 import type { DetailedPeerCertificate } from "node:tls";
-import type { Address } from "../../../client/address.ts";
+import type { Address } from "../../../client/network.ts";
 
 /** What a certificate says. Its texts are the server's: make them visible before they are shown. */
 export interface CertificateDetails {
