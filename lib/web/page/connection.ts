@@ -1,0 +1,208 @@
+/**
+ * The page's connection to its server: opens it, asks for a token if the server does, watches `$stats`, and begins anew
+ * when it is over.
+ *
+ * @module
+ */
+
+import type { Client } from "../../client/api.ts";
+import type { ClientEvent } from "../../client/events.ts";
+import type { ConnectOptions } from "../../client/options.ts";
+import { ApplicationError, ParleyError } from "../../errors.ts";
+import { type AdminRequests, type ServerStats, STATS, type StatsRequests } from "../../wire/stats.ts";
+import { NO_SAMPLES, withHistory, withStats } from "./samples.ts";
+import type { Store } from "./store.ts";
+
+/** `connect` of the client library, or what stands in for it. */
+export type Connect = (options: ConnectOptions) => Promise<Client>;
+
+/** The channels that the server answers, with what is asked and replied. */
+type ServerRequests = StatsRequests & AdminRequests;
+
+/** Where a token is kept if the user asks for it: until the tab is closed. */
+const TOKEN_KEY = "parley.token";
+
+/** Waits between attempts to connect, in milliseconds: the first, and the longest. */
+const RETRY_MS = 500;
+const MAX_RETRY_MS = 5_000;
+
+/** How long an answer of the server may take, in milliseconds. */
+const ANSWER_MS = 15_000;
+
+/** Connects the page, and keeps it connected. */
+export class Connection {
+  readonly #connect: Connect;
+  readonly #url: string;
+  readonly #store: Store;
+  #client: Client | undefined;
+  #token: string | undefined;
+
+  /** @param url where the server takes WebSockets */
+  constructor(connect: Connect, url: string, store: Store) {
+    this.#connect = connect;
+    this.#url = url;
+    this.#store = store;
+  }
+
+  /** The client, while there is one. */
+  get client(): Client {
+    if (this.#client === undefined) throw new ParleyError("interrupted", "not connected; wait a moment");
+    return this.#client;
+  }
+
+  /** Connects with the token that this tab keeps, if there is one. */
+  start(): void {
+    this.#token = sessionStorage.getItem(TOKEN_KEY) ?? undefined;
+    this.#open();
+  }
+
+  /** Connects with a token. `isKept` keeps it until the tab is closed, or it turns out to be wrong. */
+  useToken(token: string, isKept: boolean): void {
+    this.#token = token;
+    sessionStorage.removeItem(TOKEN_KEY);
+    if (isKept) sessionStorage.setItem(TOKEN_KEY, token);
+    this.#open();
+  }
+
+  /** Forgets the token, and asks for another one. */
+  async forgetToken(): Promise<void> {
+    this.#token = undefined;
+    sessionStorage.removeItem(TOKEN_KEY);
+    const client = this.#client;
+    this.#client = undefined;
+    this.#ask(undefined);
+    await client?.close().catch(() => {});
+  }
+
+  /**
+   * Asks the server.
+   *
+   * @throws {ParleyError | ApplicationError} the server's refusal, or `interrupted` while there is no connection
+   */
+  async ask<K extends keyof ServerRequests>(
+    channel: K,
+    ask: ServerRequests[K]["ask"],
+  ): Promise<ServerRequests[K]["reply"]> {
+    const reply = await this.client.request(channel, { json: ask }, { timeoutMs: ANSWER_MS });
+    return reply.json();
+  }
+
+  async #open(): Promise<void> {
+    const token = this.#token;
+    this.#store.set({ connection: { phase: "connecting" }, hasToken: token !== undefined });
+    for (let wait = RETRY_MS;; wait = Math.min(MAX_RETRY_MS, 2 * wait)) {
+      try {
+        await this.#opened(
+          await this.#connect({
+            url: this.#url,
+            token,
+            name: token === undefined ? "dashboard" : undefined,
+            onEvent: (event) => this.#changed(event),
+            onError: () => {}, // what is published here is flushed, and fails there
+          }),
+        );
+        return;
+      } catch (error) {
+        if (this.#token !== token) return; // another attempt is under way
+        if (isUnauthorized(error)) return this.#rejected(error);
+        this.#interrupted(error);
+        await new Promise((resolve) => setTimeout(resolve, wait));
+      }
+    }
+  }
+
+  #opened(client: Client): void {
+    this.#client = client;
+    const { sessionId, name } = client;
+    this.#store.set({ connection: { phase: "connected", sessionId, name } });
+    client.closed.then((error) => {
+      if (this.#client !== client) return;
+      this.#client = undefined;
+      if (isUnauthorized(error)) return this.#rejected(error);
+      this.#interrupted(error);
+      setTimeout(() => this.#open(), RETRY_MS);
+    });
+    this.#watch(client);
+  }
+
+  /** Reads `$stats` for as long as the client lives. */
+  async #watch(client: Client): Promise<void> {
+    await Promise.all([this.#readHistory(), this.#readRights()]);
+    try {
+      const subscription = await client.subscribe(STATS);
+      this.#store.set({ lookProblem: undefined });
+      for await (const message of subscription) this.#measured(message.json<ServerStats>());
+    } catch (error) {
+      if (this.#client === client && client.isConnected) this.#store.set({ lookProblem: problemOf(error) });
+    }
+  }
+
+  #measured(stats: ServerStats): void {
+    const { state } = this.#store;
+    this.#store.set({ stats, samples: withStats(state.samples, state.stats, stats) });
+  }
+
+  async #readHistory(): Promise<void> {
+    try {
+      const history = await this.ask("$stats.history", {});
+      this.#store.set({ samples: withHistory(this.#store.state.samples, history) });
+    } catch {
+      // Without a history the charts begin now. Whether it may look is found out by what follows.
+    }
+  }
+
+  /** Finds out whether the session may change things, by what does nothing: no session has the number 0. */
+  async #readRights(): Promise<void> {
+    try {
+      await this.ask("$admin.disconnect", { session: 0 });
+      this.#store.set({ mayChange: true });
+    } catch (error) {
+      if (error instanceof ApplicationError) this.#store.set({ mayChange: error.code !== "forbidden" });
+      else if (error instanceof ParleyError && error.code === "forbidden") {
+        this.#store.set({ mayChange: false });
+      }
+    }
+  }
+
+  #changed(event: ClientEvent): void {
+    const client = this.#client;
+    if (event.type === "interrupted" && !client?.isConnected) {
+      this.#interrupted(event.error);
+    } else if (event.type === "resumed" && client?.isConnected) {
+      const { sessionId, name } = client;
+      this.#store.set({ connection: { phase: "connected", sessionId, name } });
+      this.#readHistory();
+      this.#readRights();
+    }
+  }
+
+  #interrupted(error: unknown): void {
+    const { connection } = this.#store.state;
+    const since = connection.phase === "interrupted" ? connection.since : new Date();
+    this.#store.set({ connection: { phase: "interrupted", reason: problemOf(error), since } });
+  }
+
+  #rejected(error: unknown): void {
+    sessionStorage.removeItem(TOKEN_KEY);
+    this.#ask(this.#token === undefined ? undefined : problemOf(error));
+  }
+
+  #ask(problem: string | undefined): void {
+    this.#store.set({
+      connection: { phase: "token", problem },
+      stats: undefined,
+      samples: NO_SAMPLES,
+      mayChange: undefined,
+      lookProblem: undefined,
+    });
+  }
+}
+
+/** What to tell of an error. */
+export function problemOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error ?? "the connection is over");
+}
+
+function isUnauthorized(error: unknown): boolean {
+  return error instanceof ParleyError && error.code === "unauthorized";
+}

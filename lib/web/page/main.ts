@@ -1,0 +1,12 @@
+/**
+ * Where the page begins.
+ *
+ * @module
+ */
+
+/// <reference lib="dom" />
+
+import { connect } from "../../client/mod.ts";
+import { start } from "./start.ts";
+
+start(connect, document.querySelector("#app")!);

@@ -1,0 +1,84 @@
+/**
+ * Asks the server again and again, while somebody looks.
+ *
+ * @module
+ */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { StatsRequests } from "../../wire/stats.ts";
+import type { App } from "./app.ts";
+import { problemOf } from "./connection.ts";
+import { useStore } from "./store.ts";
+
+/** What came of asking. */
+export interface Asked<T> {
+  /** The last reply; undefined until there is one. */
+  readonly reply: T | undefined;
+  /** Why the last attempt failed; undefined if it did not. */
+  readonly problem: string | undefined;
+  /** Asks now. */
+  refresh(): void;
+}
+
+/**
+ * Asks on `channel`, at once and then every `everyMs` milliseconds, while the page is visible and connected. The reply
+ * to an earlier question is dropped when `ask` changes; until the next one comes, the last reply stays.
+ *
+ * @param ask undefined to ask nothing
+ */
+export function usePoll<K extends keyof StatsRequests>(
+  app: App,
+  channel: K,
+  ask: StatsRequests[K]["ask"] | undefined,
+  everyMs: number,
+): Asked<StatsRequests[K]["reply"]> {
+  type Reply = StatsRequests[K]["reply"];
+  const isConnected = useStore(app.store, (state) => state.connection.phase === "connected");
+  const [asked, setAsked] = useState<{ reply?: Reply; problem?: string }>({});
+  const refresh = useRef(() => {});
+  const key = JSON.stringify(ask);
+  useEffect(() => {
+    if (ask === undefined || !isConnected) return;
+    let isOver = false;
+    let isAsking = false;
+    let isAskedAgain = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const now = async () => {
+      clearTimeout(timer);
+      if (isOver || document.visibilityState === "hidden") return;
+      if (isAsking) {
+        isAskedAgain = true; // what is on its way may be older than what made this necessary
+        return;
+      }
+      isAsking = true;
+      try {
+        const reply = await app.connection.ask(channel, ask) as Reply;
+        if (!isOver) setAsked({ reply });
+      } catch (error) {
+        if (!isOver) setAsked((last) => ({ ...last, problem: problemOf(error) }));
+      }
+      isAsking = false;
+      timer = setTimeout(now, isAskedAgain ? 0 : everyMs);
+      isAskedAgain = false;
+    };
+    refresh.current = now;
+    document.addEventListener("visibilitychange", now);
+    now();
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", now);
+    };
+  }, [channel, key, everyMs, isConnected]);
+  return { reply: asked.reply, problem: asked.problem, refresh: () => refresh.current() };
+}
+
+/** A value that follows `value` once that has not changed for a moment: what is typed is not asked letter by letter. */
+export function useSettled<T>(value: T, ms = 250): T {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(() => value), ms);
+    return () => clearTimeout(timer);
+  }, [value, ms]);
+  return settled;
+}
