@@ -77,6 +77,11 @@ export const MAX_RECEIVED_REQUESTS = 16_384;
 /** Requests of all sessions together that wait for their reply; some 150 bytes each. */
 export const MAX_REQUESTS = 1_048_576;
 
+/** Requests of one session to the server itself, such as `$stats.now`, that may be under way. */
+export const MAX_SERVER_REQUESTS = 16;
+/** What such a request may hold, in bytes: some names and numbers. */
+export const MAX_SERVER_ASK_BYTES = 4 * KiB;
+
 /**
  * Work in one turn of the event loop, in units of about 50 ns: one for each outbox, tree node or entry that is touched.
  * Beyond it sessions wait for the next turn, so no session makes the others wait much longer than 5 ms.

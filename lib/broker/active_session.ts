@@ -15,10 +15,12 @@ import type { Identity, Permissions } from "./authenticator.ts";
 import type { SessionContext } from "./context.ts";
 import type { FlowControl } from "./flow_control.ts";
 import type { AcceptedClient } from "./handshake.ts";
+import { type OpenChannel, publishProblem, receiptProblem } from "./open_channel.ts";
+import type { Refusal } from "./open_rules.ts";
 import type { Outbox, Peer, Transport, Turn } from "./peer.ts";
 import { PendingRequests } from "./pending_requests.ts";
 import type { StoredSession } from "./stored/stored_session.ts";
-import { type OpenChannel, Subscriptions } from "./subscriptions.ts";
+import { Subscriptions } from "./subscriptions.ts";
 import { Work } from "./work_budget.ts";
 
 /** A session from its WELCOME to its end. */
@@ -136,7 +138,7 @@ export class ActiveSession implements Peer, FrameHandler {
       return to;
     }
     if (!this.#flow.hasRoom()) return from;
-    this.#refuseUse(open, 0, channel);
+    this.#refuse(publishProblem(open, channel), 0, channel);
     return to;
   }
 
@@ -229,11 +231,15 @@ export class ActiveSession implements Peer, FrameHandler {
   #request(bytes: Uint8Array, from: number, to: number, id: number, channel: number): boolean {
     const open = this.#subscriptions?.get(channel);
     if (open === undefined || !open.mayPublish) {
-      this.#refuseUse(open, id, channel);
+      this.#refuse(publishProblem(open, channel), id, channel);
       return true;
     }
     if (open.isEcho) {
       this.#context.echo.reply(this, bytes, from, to);
+      return true;
+    }
+    if (open.isServerOwn) {
+      this.#context.serverChannels.request(open.channel, this, bytes, from, to);
       return true;
     }
     return this.#context.router.requests.request(open.channel, this, id, bytes, from, to, this.#flow.resume);
@@ -258,11 +264,8 @@ export class ActiveSession implements Peer, FrameHandler {
     return true;
   }
 
-  /** Refuses to use a channel that is not open, or not for this session to publish on. */
-  #refuseUse(open: OpenChannel | undefined, id: number, channel: number): void {
-    if (open === undefined) {
-      this.refuse("not_open", `channel ${channel} is not open; OPEN it first`, id, channel);
-    } else this.refuse("forbidden", `not permitted to publish on ${open.channel.name}`, id, channel);
+  #refuse({ code, message }: Refusal, id: number, channel: number): void {
+    this.refuse(code, message, id, channel);
   }
 
   /** Stores a message that wants a receipt. */
@@ -270,7 +273,7 @@ export class ActiveSession implements Peer, FrameHandler {
     const open = this.#subscriptions?.get(channel);
     const stored = this.#stored;
     if (open?.publisher === undefined || stored === undefined || !open.channel.stored?.isDurable) {
-      this.#refuseReceipt(Type.MESSAGE, id, channel);
+      this.#refuse(receiptProblem(Type.MESSAGE, open, channel), id, channel);
       return true;
     }
     return stored.hasRoomForReceipt() && open.publisher.append(bytes, from, to, 1, id, this.#flow.resume);
@@ -278,21 +281,10 @@ export class ActiveSession implements Peer, FrameHandler {
 
   /** Handles ACK, NAK or RENEW. */
   #acknowledge(bytes: Uint8Array, from: number, to: number, channel: number): void {
-    const stored = this.#subscriptions?.get(channel)?.channel.stored;
-    if (!stored?.isDurable) return this.#refuseReceipt(bytes[from], 0, channel);
-    this.#stored?.acknowledge(stored, bytes, from, to);
-  }
-
-  /** Refuses a receipt, or an acknowledgement, on a channel that is not durable. */
-  #refuseReceipt(type: number, id: number, channel: number): void {
     const open = this.#subscriptions?.get(channel);
-    const needsPublish = type === Type.MESSAGE;
-    if (channel < INBOX && (open === undefined || (needsPublish && !open.mayPublish))) {
-      return this.#refuseUse(open, id, channel);
-    }
-    const where = open?.channel.name ?? "an inbox";
-    const what = needsPublish ? "MESSAGE with a receipt" : typeName(type);
-    this.refuse("not_durable", `${what} needs a durable channel, and ${where} is not one`, id, channel);
+    const stored = open?.channel.stored;
+    if (!stored?.isDurable) return this.#refuse(receiptProblem(bytes[from], open, channel), 0, channel);
+    this.#stored?.acknowledge(stored, bytes, from, to);
   }
 
   /** Decodes a control payload. If it is malformed, answers `bad_payload` and returns nothing. */

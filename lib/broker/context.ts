@@ -11,6 +11,7 @@ import type { Echo } from "./echo.ts";
 import type { Peer } from "./peer.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import type { Router } from "./router.ts";
+import type { ServerChannels } from "./server_channels.ts";
 import type { StoredSession } from "./stored/stored_session.ts";
 import type { WorkBudget } from "./work_budget.ts";
 
@@ -18,6 +19,8 @@ import type { WorkBudget } from "./work_budget.ts";
 export interface SessionContext {
   readonly router: Router;
   readonly echo: Echo;
+  /** The server's own channels besides `$echo`. */
+  readonly serverChannels: ServerChannels;
   readonly budget: WorkBudget;
   readonly limits: Readonly<Limits>;
   /**

@@ -7,8 +7,10 @@
 import type { ErrorCode } from "../errors.ts";
 import type { Open } from "../wire/control.ts";
 import { channelProblem, ECHO, isPattern, isServerOwn, overlaps } from "../wire/names.ts";
-import type { Permissions } from "./authenticator.ts";
+import { STATS } from "../wire/stats.ts";
+import { type Permissions, REMOTE_PERMISSIONS } from "./authenticator.ts";
 import type { Subscription } from "./peer.ts";
+import { grantFor, SERVER_CHANNELS } from "./server_channels.ts";
 
 /** Why an OPEN is refused. */
 export interface Refusal {
@@ -29,12 +31,34 @@ export function openProblem(open: Open): Refusal | undefined {
   const { channel } = open;
   const problem = channelProblem(channel);
   if (problem !== undefined) return refusal("bad_channel", problem);
-  if (isServerOwn(channel) && channel !== ECHO) {
-    return refusal("forbidden", `${channel} is the server's own; sessions may open ${ECHO} only`);
-  }
+  const server = isServerOwn(channel) ? serverOwnProblem(open) : undefined;
+  if (server !== undefined) return server;
   const combination = combinationProblem(open);
   if (combination !== undefined) return refusal("bad_payload", combination);
   return isPattern(channel) ? patternProblem(open) : undefined;
+}
+
+/** Why `open`, of a channel of the server's own, is refused, if it is, whatever the session may do. */
+function serverOwnProblem({ channel, subscribe, respond, presence, group }: Open): Refusal | undefined {
+  if (channel === ECHO) return undefined;
+  if (isPattern(channel)) {
+    return refusal("forbidden", `${channel} is a pattern, and the server's own channels are opened by name`);
+  }
+  const grant = grantFor(channel);
+  if (grant === undefined) {
+    const known = [ECHO, ...SERVER_CHANNELS].join(", ");
+    return refusal(
+      "forbidden",
+      `${channel} would be the server's own, and it has no such channel; it has ${known}`,
+    );
+  }
+  if (respond) return refusal("forbidden", `only the server responds on ${channel}`);
+  if (!subscribe) return undefined;
+  if (channel !== STATS) {
+    return refusal("forbidden", `the server sends nothing on ${channel} by itself; send it a REQUEST`);
+  }
+  if (group === undefined && !presence) return undefined;
+  return refusal("bad_payload", `OPEN "${presence ? "presence" : "group"}" has no place on ${channel}`);
 }
 
 /**
@@ -46,6 +70,8 @@ export function permissionProblem(open: Open, permissions: Permissions): Refusal
   if (channel === ECHO) {
     return respond ? refusal("forbidden", `only the server responds on ${ECHO}`) : undefined;
   }
+  const grant = grantFor(channel);
+  if (grant !== undefined) return grantProblem(channel, grant, permissions);
   const what = isPattern(channel) ? "all of " : "";
   if (subscribe && !permissions.maySubscribe(channel)) return notAllowed(`subscribe to ${what}${channel}`);
   if (respond && !permissions.mayRespond(channel)) return notAllowed(`respond on ${what}${channel}`);
@@ -53,6 +79,20 @@ export function permissionProblem(open: Open, permissions: Permissions): Refusal
   return isForPublishing && !permissions.mayPublish(channel)
     ? notAllowed(`publish on ${channel}`)
     : undefined;
+}
+
+function grantProblem(
+  channel: string,
+  grant: "monitor" | "admin",
+  permissions: Permissions,
+): Refusal | undefined {
+  if (grant === "admin" ? permissions.mayAdmin : permissions.mayMonitor) return undefined;
+  return permissions === REMOTE_PERMISSIONS
+    ? refusal(
+      "forbidden",
+      `${channel} is only for clients on the server's own machine: it asks for no tokens`,
+    )
+    : refusal("forbidden", `this session's token lacks the grant "${grant}", which ${channel} needs`);
 }
 
 /** The refusal of what a token does not allow. */

@@ -8,9 +8,11 @@ import { MAX_LISTED_MEMBERS, MAX_TOLD_NUMBERS } from "../limits.ts";
 import { encodeControl, type Open } from "../wire/control.ts";
 import { Type } from "../wire/header.ts";
 import { channelProblem, ECHO, isPattern, overlaps } from "../wire/names.ts";
+import { STATS } from "../wire/stats.ts";
 import type { Permissions } from "./authenticator.ts";
 import type { Channel } from "./channel.ts";
 import type { Channels } from "./channels.ts";
+import type { OpenChannel } from "./open_channel.ts";
 import type { Peer, Subscription } from "./peer.ts";
 import {
   isShared,
@@ -21,26 +23,12 @@ import {
   permissionProblem,
   type Refusal,
 } from "./open_rules.ts";
+import { grantFor } from "./server_channels.ts";
 import type { StoredSession } from "./stored/stored_session.ts";
-import type { StoredPublisher } from "./stored/stored_publisher.ts";
 import { Work, type WorkBudget } from "./work_budget.ts";
 
 /** A session finds the last 64 channels that it used without a map: this masks their numbers. */
 const RECENT_MASK = 63;
-
-/** A channel that the session has open by name. */
-export interface OpenChannel {
-  /** That of the channel, kept here too: reading it there makes a run on one of many channels 5% slower. */
-  readonly number: number;
-  readonly channel: Channel;
-  /** Whether it is `$echo`, which the server answers itself. */
-  readonly isEcho: boolean;
-  readonly mayPublish: boolean;
-  /** Whether what the session publishes here goes to the router, as on most channels. */
-  readonly isRouted: boolean;
-  /** Where it goes if the channel is stored. */
-  readonly publisher: StoredPublisher | undefined;
-}
 
 /** Handles the OPEN and LEAVE frames of one session, and answers them. */
 export class Subscriptions {
@@ -162,7 +150,9 @@ export class Subscriptions {
 
   #openName(open: Open, id: number): boolean {
     const isEcho = open.channel === ECHO;
-    const mayPublish = isEcho || this.#permissions.mayPublish(open.channel);
+    const isServerOwn = grantFor(open.channel) !== undefined;
+    const mayPublish = isEcho ||
+      (isServerOwn ? open.channel !== STATS : this.#permissions.mayPublish(open.channel));
     const problem = permissionProblem(open, this.#permissions);
     if (problem !== undefined) return this.#refuse(problem, id);
     const known = this.#channels.find(open.channel);
@@ -182,9 +172,9 @@ export class Subscriptions {
     }
     if (opened === undefined) {
       const publisher = stored && mayPublish ? this.#stored!.publisher(stored) : undefined;
-      const isRouted = mayPublish && !isEcho && stored === undefined;
+      const isRouted = mayPublish && !isEcho && !isServerOwn && stored === undefined;
       const { number } = channel;
-      this.#opened.set(number, { number, channel, isEcho, mayPublish, isRouted, publisher });
+      this.#opened.set(number, { number, channel, isEcho, isServerOwn, mayPublish, isRouted, publisher });
     }
     // On $echo each session is alone: there is no other to receive from, nor to see.
     if (!isEcho) this.#subscribe(channel, open, before, subscription);

@@ -18,30 +18,21 @@ import { type CertificateDetails, Renewal } from "../certificates/renewal.ts";
 import type { SessionContext } from "../broker/context.ts";
 import { Echo } from "../broker/echo.ts";
 import { Router } from "../broker/router.ts";
-import { Session } from "../broker/session.ts";
+import { ServerChannels } from "../broker/server_channels.ts";
 import type { StoredChannels } from "../broker/stored/stored_channels.ts";
 import { WorkBudget } from "../broker/work_budget.ts";
-import {
-  DEADLINE_CONFIRM_MS,
-  type Limits,
-  MAX_REJECTED_CONNECTIONS,
-  RENEWAL_CHECK_MS,
-  SWEEP_MS,
-  WORK_PER_TURN,
-} from "../limits.ts";
+import { DEADLINE_CONFIRM_MS, type Limits, RENEWAL_CHECK_MS, SWEEP_MS, WORK_PER_TURN } from "../limits.ts";
 import { failure, type Log, loggable } from "../logging/log.ts";
-import type { BufferPool } from "../net/buffers.ts";
-import { Connection } from "../net/connection.ts";
 import { type Accepted, Listener } from "../net/listener.ts";
-import { ConnectionLimiter } from "../net/connection_limiter.ts";
 import { TlsListener } from "../net/tls/listener.ts";
 import type { ServeOptions, Server } from "./api.ts";
 import { openAuthService } from "./auth.ts";
+import { Connections } from "./connections.ts";
 import { listenAll } from "./listeners.ts";
+import { Monitoring } from "./monitoring.ts";
 import { closingIfItFails, type OpenedStore, openStored, settledWithin } from "./stored.ts";
-import { checkOptions, DEFAULT_HOSTNAME, insecurityOf, isLocalPeer, randomSessionId } from "./options.ts";
+import { checkOptions, DEFAULT_HOSTNAME, insecurityOf, randomSessionId } from "./options.ts";
 import { SocketPoll } from "../net/poll.ts";
-import { PendingTotal } from "../net/pending_total.ts";
 import { TlsHandshakes } from "./tls_handshakes.ts";
 import { ReadScheduler } from "../net/read_scheduler.ts";
 import { VERSION } from "../version.ts";
@@ -98,7 +89,6 @@ interface Parts extends ServeOptions {
 class Assembly implements Server {
   readonly #log: Log;
   readonly #limits: Readonly<Limits>;
-  readonly #pool: BufferPool;
   readonly #poll = new SocketPoll();
   readonly #scheduler = new ReadScheduler(undefined, this.#poll.after);
   readonly #context: SessionContext;
@@ -109,14 +99,11 @@ class Assembly implements Server {
   readonly #timers: readonly ReturnType<typeof setInterval>[];
   #lateSweep: ReturnType<typeof setTimeout> | undefined;
   #tickedAt = performance.now();
-  readonly #sessions = new Set<Session>();
-  readonly #connections = new Set<Connection>();
-  readonly #limiter: ConnectionLimiter;
+  readonly #connections: Connections;
+  readonly #monitoring: Monitoring;
   readonly #stored: StoredChannels | undefined;
   readonly #control: { close(): Promise<void> } | undefined;
   #handshakes: TlsHandshakes | undefined;
-  /** Connections that are only still there to be told that there is no place. */
-  #rejectedConnections = 0;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -136,8 +123,6 @@ class Assembly implements Server {
     this.#limits = limits;
     this.#authService = authService;
     this.authority = certificate?.authority;
-    this.#pool = new PendingTotal(limits.pendingTotalBytes, this.#connections).pool;
-    this.#limiter = new ConnectionLimiter(limits.connections, limits.connectionsPerAddress);
     const now = () => performance.now();
     const budget = new WorkBudget(
       (error) => this.#log.error("internal error", { error: loggable(error) }),
@@ -147,11 +132,15 @@ class Assembly implements Server {
     const stored = opened?.makeChannels(budget, now);
     this.#stored = stored;
     const router = new Router(limits, now, budget, firstSessionId, stored);
+    const uuid = () => crypto.randomUUID();
+    this.#monitoring = new Monitoring({ log, uuid });
+    const { channels } = router;
     this.#context = {
       router,
       newStoredSession: stored &&
         ((peer, subject, resume) => opened!.newSession(peer, stored, subject, resume)),
       echo: new Echo(),
+      serverChannels: new ServerChannels({ channels, budget, limits, answers: this.#monitoring }),
       budget,
       now,
       time: () => new Date().toISOString(),
@@ -159,8 +148,9 @@ class Assembly implements Server {
       limits,
       log,
       server: { name: "parley", version: VERSION },
-      uuid: () => crypto.randomUUID(),
+      uuid,
     };
+    this.#connections = new Connections(this.#context, this.#scheduler);
     this.#listeners = listenAll(hostname, port, this.#opener(certificate));
     this.#control = this.#stored && opened?.control?.(this.#stored);
     this.#renewal = source && certificate && new Renewal(source, certificate, {
@@ -200,7 +190,7 @@ class Assembly implements Server {
   }
 
   get sessions(): number {
-    return this.#sessions.size;
+    return this.#connections.sessions.size;
   }
 
   async reload(): Promise<void> {
@@ -228,54 +218,32 @@ class Assembly implements Server {
         reason: error instanceof Error ? error.message : String(error),
       });
     };
-    const events = { accepted: (accepted: Accepted) => this.#accepted(accepted), acceptFailed };
+    const events = { accepted: (accepted: Accepted) => this.#connections.accept(accepted), acceptFailed };
     if (certificate === undefined) return (hostname, port) => new Listener(hostname, port, events);
     const handshakes = new TlsHandshakes(this.#limits, this.#log, this.#context.now, events);
     this.#handshakes = handshakes;
     const { certificate: cert, key } = certificate;
     return (hostname, port) =>
-      new TlsListener(hostname, port, { cert, key }, this.#limits.handshakeMs, handshakes, this.#pool);
-  }
-
-  #accepted({ socket, address, port, agoMs }: Accepted): void {
-    const full = this.#limiter.acquire(address);
-    if (full !== undefined && this.#rejectedConnections >= MAX_REJECTED_CONNECTIONS) {
-      socket.close();
-      return;
-    }
-    let session!: Session;
-    const connection = new Connection(socket, this.#pool, this.#limits, (transport) => {
-      session = new Session(
-        this.#context,
-        transport,
-        { address, port, agoMs, isLocal: isLocalPeer(address) },
-        () => this.#sessions.delete(session),
+      new TlsListener(
+        hostname,
+        port,
+        { cert, key },
+        this.#limits.handshakeMs,
+        handshakes,
+        this.#connections.pool,
       );
-      return session;
-    }, this.#scheduler);
-    this.#sessions.add(session);
-    if (full !== undefined) {
-      this.#rejectedConnections++;
-      session.reject(`${full}; try again later`);
-    }
-    this.#connections.add(connection);
-    connection.closed.then(() => {
-      this.#connections.delete(connection);
-      if (full === undefined) this.#limiter.release(address);
-      else this.#rejectedConnections--;
-    });
-    connection.start();
   }
 
   async #drain(): Promise<void> {
-    this.#log.info("draining", { sessions: this.#sessions.size, withinMs: this.#limits.drainMs });
+    this.#log.info("draining", { sessions: this.sessions, withinMs: this.#limits.drainMs });
     for (const listener of this.#listeners) listener.close();
     for (const timer of this.#timers) clearInterval(timer);
     clearTimeout(this.#lateSweep);
     await this.#storeWhatCame();
-    for (const session of this.#sessions) session.shutDown();
+    for (const session of this.#connections.sessions) session.shutDown();
     await Promise.all([
-      ...[...this.#listeners, ...this.#connections].map(({ closed }) => closed),
+      ...this.#listeners.map(({ closed }) => closed),
+      this.#connections.closed,
       this.#authService?.close(this.#limits.drainMs),
     ]);
     await this.#poll.close();
@@ -287,7 +255,7 @@ class Assembly implements Server {
   /** Takes nothing more, and waits for at most the drain time until what was taken is stored, so that receipts go out. */
   async #storeWhatCame(): Promise<void> {
     if (this.#stored === undefined) return;
-    for (const session of this.#sessions) session.stopReceiving();
+    for (const session of this.#connections.sessions) session.stopReceiving();
     await settledWithin(this.#stored, this.#limits.drainMs);
   }
 
@@ -302,9 +270,9 @@ class Assembly implements Server {
   /** Deadlines, and what other processes did to the tokens. */
   #sweep(): void {
     this.#authService?.refresh();
-    for (const session of this.#sessions) session.tick();
-    for (const connection of this.#connections) connection.tick();
+    this.#connections.tick();
     this.#context.router.sweep();
+    this.#context.serverChannels.tick();
     this.#handshakes?.sweep();
   }
 

@@ -176,7 +176,7 @@ Deno.test("an OPEN that makes no sense is refused", () => {
   const { sessions: [ada], router } = new TestBroker({ sessions: 1 });
   const refused = [
     ada.open("a..b"),
-    ada.open("$stats"),
+    ada.open("$sys"),
     ada.open("$echo", { respond: true }),
     ada.open("a.*", { subscribe: false }),
     ada.open("a.*", { presence: true }),

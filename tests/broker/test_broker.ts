@@ -8,9 +8,10 @@ import { setImmediate } from "node:timers";
 import { ALL_PERMISSIONS } from "../../lib/broker/authenticator.ts";
 import type { Channel } from "../../lib/broker/channel.ts";
 import { Router } from "../../lib/broker/router.ts";
+import { type ServerAnswers, ServerChannels } from "../../lib/broker/server_channels.ts";
 import { Subscriptions } from "../../lib/broker/subscriptions.ts";
 import { WorkBudget } from "../../lib/broker/work_budget.ts";
-import { DEFAULT_LIMITS, HEADER_BYTES, WORK_PER_TURN } from "../../lib/limits.ts";
+import { DEFAULT_LIMITS, HEADER_BYTES, type Limits, WORK_PER_TURN } from "../../lib/limits.ts";
 import type { Open } from "../../lib/wire/control.ts";
 import { encodeFrame, INBOX, Type, u32 } from "../../lib/wire/header.ts";
 import { concat } from "../harness/raw_client.ts";
@@ -21,6 +22,25 @@ export function newBudget(perTurn: number = WORK_PER_TURN): WorkBudget {
   return new WorkBudget((error) => {
     throw error;
   }, perTurn);
+}
+
+/** Answers every request to the server with what it asks and where, and fails those to `$stats.config`. */
+const ECHOES: ServerAnswers = {
+  answer: (channel, ask) =>
+    channel === "$stats.config"
+      ? Promise.reject(new Error("a bug"))
+      : Promise.resolve(JSON.stringify({ channel, ask })),
+  failed: () => "the-reference",
+};
+
+/** The server's own channels of a router. */
+export function newServerChannels(
+  { channels }: Router,
+  budget: WorkBudget,
+  limits: Pick<Limits, "payloadBytes">,
+  answers: ServerAnswers = ECHOES,
+): ServerChannels {
+  return new ServerChannels({ channels, budget, limits, answers });
 }
 
 /** Resolves in the next turn, once the budget is whole again and what waited before has had its chance. */

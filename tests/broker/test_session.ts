@@ -10,6 +10,7 @@ import type { SessionContext } from "../../lib/broker/context.ts";
 import { Echo } from "../../lib/broker/echo.ts";
 import type { Transport } from "../../lib/broker/peer.ts";
 import { Router } from "../../lib/broker/router.ts";
+import type { ServerAnswers } from "../../lib/broker/server_channels.ts";
 import { Session } from "../../lib/broker/session.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../lib/limits.ts";
 import { encodeControl, PROTOCOL } from "../../lib/wire/control.ts";
@@ -17,18 +18,25 @@ import { encodeFrame, Type } from "../../lib/wire/header.ts";
 import { concat } from "../harness/raw_client.ts";
 import { RecordedLog } from "../harness/recorded_log.ts";
 import { FakePeer } from "./fake_peer.ts";
-import { newBudget } from "./test_broker.ts";
+import { newBudget, newServerChannels } from "./test_broker.ts";
 
 /** What the sessions of a test share; session numbers begin at 17. */
 export function newContext(
-  options: { limits?: Partial<Limits>; perTurn?: number; authenticator?: Authenticator } = {},
+  options: {
+    limits?: Partial<Limits>;
+    perTurn?: number;
+    authenticator?: Authenticator;
+    answers?: ServerAnswers;
+  } = {},
 ): SessionContext & { recorded: RecordedLog } {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const budget = newBudget(options.perTurn);
   const recorded = new RecordedLog();
   let uuids = 0;
+  const router = new Router(limits, () => 0, budget, 17);
   return {
-    router: new Router(limits, () => 0, budget, 17),
+    router,
+    serverChannels: newServerChannels(router, budget, limits, options.answers),
     echo: new Echo(),
     budget,
     limits,

@@ -16,7 +16,7 @@ import { ConnectionLimiter } from "../../lib/net/connection_limiter.ts";
 import { ReadScheduler } from "../../lib/net/read_scheduler.ts";
 import { encodeControl, PROTOCOL } from "../../lib/wire/control.ts";
 import { encodeFrame, readHeader, Type } from "../../lib/wire/header.ts";
-import { turnOfLoop } from "../broker/test_broker.ts";
+import { newServerChannels, turnOfLoop } from "../broker/test_broker.ts";
 import { within } from "../harness/deadline.ts";
 import { concat } from "../harness/raw_client.ts";
 import { RecordedLog } from "../harness/recorded_log.ts";
@@ -48,6 +48,7 @@ class FakeServer {
   readonly #router = new Router(LIMITS, () => performance.now(), this.#budget);
   readonly #context = {
     router: this.#router,
+    serverChannels: newServerChannels(this.#router, this.#budget, LIMITS),
     echo: new Echo(),
     budget: this.#budget,
     now: () => performance.now(),

@@ -166,10 +166,21 @@ Deno.test("names and patterns against the grammar are bad_channel", async () => 
   for (const channel of ["x".repeat(128), "A-z_0.-._", "*", ">", "*.*.>", "*.b"]) await ada.open(channel);
 });
 
-Deno.test("the server's own names are forbidden, but for $echo", async () => {
+Deno.test("names of the server's own that it does not have are forbidden, and patterns of them", async () => {
   await using server = await serve();
   using ada = await RawClient.greet(server);
-  for (const channel of ["$stats", "$echo.more", "$echo.>", "$stats.*", "$ECHO"]) {
+  for (
+    const channel of [
+      "$sys",
+      "$stats.more",
+      "$echo.more",
+      "$echo.>",
+      "$stats.*",
+      "$stats.>",
+      "$admin",
+      "$ECHO",
+    ]
+  ) {
     await ada.send(ada.frame(Type.OPEN, { id: 3 }, { channel, subscribe: true }));
     assertEquals((await ada.refused("forbidden")).id, 3);
   }

@@ -22,6 +22,7 @@ import { Expectations, type Finding } from "./invariants.ts";
 import { type Reading, SimulatedClient } from "./simulated_client.ts";
 import { SimulatedSocket } from "./simulated_socket.ts";
 import { VirtualClock } from "./virtual_clock.ts";
+import { newServerChannels } from "../../broker/test_broker.ts";
 
 /** Small, so that a short schedule reaches each of them. */
 export const MODEL_LIMITS: Limits = {
@@ -80,6 +81,7 @@ export class Model implements Disposable {
     globalThis.addEventListener("unhandledrejection", this.#onUncaught);
     this.#context = {
       router: this.#router,
+      serverChannels: newServerChannels(this.#router, this.#budget, MODEL_LIMITS),
       echo: new Echo(),
       budget: this.#budget,
       now: () => this.#clock.now,

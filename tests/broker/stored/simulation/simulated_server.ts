@@ -18,6 +18,7 @@ import type { Random } from "../../../harness/seeded.ts";
 import { NOTHING } from "../../../store/commits.ts";
 import { Disk, FaultyLog } from "./faulty_log.ts";
 import type { Records } from "./records.ts";
+import { newServerChannels } from "../../test_broker.ts";
 
 /** Small, so that a short schedule reaches it. */
 const WORK_PER_TURN = 3_000;
@@ -83,8 +84,10 @@ export class SimulatedServer {
       log,
     });
     const first = this.durable.state.firstSession;
+    const router = new Router(LIMITS, now, budget, first, this.#stored);
     this.context = {
-      router: new Router(LIMITS, now, budget, first, this.#stored),
+      router,
+      serverChannels: newServerChannels(router, budget, LIMITS),
       newStoredSession: (peer, subject, resume) => new StoredSession(peer, this.#stored, subject, resume),
       echo: new Echo(),
       budget,
