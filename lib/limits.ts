@@ -217,6 +217,27 @@ export const WEB_SOCKET_POLL_MS = 4;
 /** What a client over a WebSocket keeps of what the program does not take: as much as a server keeps by default. */
 export const WEB_SOCKET_UNREAD_BYTES = 16 * MiB;
 
+/** What a connection to the web server reads at once: a request, and no more than that while it is idle. */
+export const MIN_HTTP_READ_BYTES = 4 * KiB;
+
+/** The largest such read, for bodies and WebSockets that send without a pause. */
+export const MAX_HTTP_READ_BYTES = 64 * KiB;
+
+/** The head of a request: a token (8 KiB), and what browsers send besides. */
+export const MAX_HTTP_HEAD_BYTES = 16 * KiB;
+
+/** Requests of one connection that may wait for the one before: browsers send none, and each holds memory. */
+export const MAX_PIPELINED_REQUESTS = 16;
+
+/** How long a connection to the web server may be idle between two requests, in seconds. */
+export const HTTP_IDLE_SECONDS = 15;
+
+/** How long the body of a request may take, in seconds: 1 MiB on a bad mobile network. */
+export const HTTP_BODY_SECONDS = 30;
+
+/** How long a peer may take nothing of a response, in seconds. Event streams have deadlines of their own as well. */
+export const HTTP_WRITE_SECONDS = 30;
+
 /** How often deadlines of several seconds (heartbeat, requests) are checked. */
 export const SWEEP_MS = 1_000;
 

@@ -71,6 +71,8 @@ const PLACEHOLDERS: Record<Option["kind"], string> = {
   string: "TEXT",
   word: "TEXT",
   host: "NAME",
+  listen: "PORT",
+  origin: "URL",
   path: "FILE",
   pattern: "PATTERN",
   choice: "WORD",

@@ -17,8 +17,9 @@ export type Value = string | number | boolean;
 /**
  * A row of a table. Sizes are in bytes and may be written `64KiB`. A time is written as seconds or with a unit, `500ms`,
  * `1.5s`, `5m`, `1h`, `1d`; the value of kind `ms` is in milliseconds, that of kind `seconds` in whole seconds. A `word`
- * has no white space within, a `pattern` names channels, and a `host` is a name or an address without a port, an IPv6 address with or without
- * brackets.
+ * has no white space within, a `pattern` names channels, a `host` is a name or an address without a port, an IPv6 address
+ * with or without brackets, a `listen` is a port with or without such a host before it, and an `origin` is a scheme and a
+ * host, as browsers write it.
  */
 export type Option =
   & {
@@ -42,7 +43,7 @@ export type Option =
     readonly placeholder?: string;
   }
   & (
-    | { readonly kind: "string" | "word" | "host" | "path" | "pattern" | "boolean" }
+    | { readonly kind: "string" | "word" | "host" | "listen" | "origin" | "path" | "pattern" | "boolean" }
     | { readonly kind: "choice"; readonly choices: readonly string[] }
     | {
       readonly kind: "integer" | "decimal" | "bytes" | "seconds" | "ms";
@@ -139,6 +140,10 @@ export function parseValue(option: Option, raw: unknown): Value | undefined {
       return /\s/.test(text) ? undefined : text;
     case "host":
       return parseHost(text);
+    case "listen":
+      return parseListen(text) === undefined ? undefined : text;
+    case "origin":
+      return originOf(text);
     case "choice":
       return option.choices.find((choice) => choice === text);
     case "boolean":
@@ -160,6 +165,23 @@ function parseHost(text: string): string | undefined {
   const host = bracketed ?? text;
   const colons = host.split(":").length - 1; // an IPv6 address has at least two
   return /[\s/[\]]/.test(host) || colons === 1 ? undefined : host;
+}
+
+/** The parts of `7254`, `0.0.0.0:7254` or `[::]:7254`; undefined if `text` is not of that form. */
+export function parseListen(text: string): { host: string | undefined; port: number } | undefined {
+  const [, before, digits] = /^(?:(.+):)?(\d{1,5})$/.exec(text) ?? [];
+  const isBare = before !== undefined && before.includes(":") && !before.startsWith("[");
+  const host = before === undefined ? undefined : parseHost(before);
+  const isWrong = digits === undefined || Number(digits) > 65535 || isBare || (before !== undefined && !host);
+  return isWrong ? undefined : { host, port: Number(digits) };
+}
+
+/** An origin as browsers write it: `https://app.example:8443`; undefined if `text` is none, or has more than that. */
+export function originOf(text: unknown): string | undefined {
+  const url = typeof text === "string" ? URL.parse(text) : null;
+  const isWeb = url?.protocol === "http:" || url?.protocol === "https:";
+  if (url === null || !isWeb || url.hostname.includes("*")) return undefined;
+  return url.href === `${url.origin}/` ? url.origin : undefined;
 }
 
 /** The value of an option that is not set. */
@@ -195,6 +217,10 @@ export function describeAllowed(option: Option): string {
       return "one word, without white space";
     case "host":
       return "a name or an address, without a port";
+    case "listen":
+      return "a port, or an address and a port such as 0.0.0.0:7254";
+    case "origin":
+      return "the origin of a page, such as https://app.example";
     default:
       return option.kind === "path" ? "a path" : "text that is not empty";
   }

@@ -91,6 +91,17 @@ export const SERVER_OPTIONS = {
     default: MAX_HISTORY_BYTES,
     help: "what the history of all channels together may take in memory",
   },
+  "web": {
+    kind: "listen",
+    placeholder: "[HOST:]PORT",
+    help: "serve HTTP there: health, and a page for browsers; HTTPS if TLS is on",
+  },
+  "web-origin": {
+    kind: "origin",
+    repeatable: true,
+    placeholder: "URL",
+    help: "let the pages of another origin use it",
+  },
   "log-level": {
     kind: "choice",
     choices: LOG_LEVELS,
@@ -256,6 +267,12 @@ export const SERVER: Program<typeof SERVER_OPTIONS> = {
     problem: ({ maxPendingTotal = Infinity, maxPending }) =>
       maxPendingTotal < maxPending
         ? `max-pending-total must be at least max-pending, ${maxPending} bytes, not ${maxPendingTotal}`
+        : undefined,
+  }, {
+    options: ["web-origin", "web"],
+    problem: ({ webOrigin, web }) =>
+      webOrigin.length > 0 && web === undefined
+        ? "web-origin needs web, the port on which pages reach the server"
         : undefined,
   }, {
     options: ["stored", "durable", "history"],

@@ -45,6 +45,8 @@ export interface ServeOptions {
    * have the same.
    */
   store?: string;
+  /** Serves health and more over HTTP, over HTTPS if `tls` is on. Default: nothing listens. */
+  web?: WebServerOptions;
   /** Where to log. Default: LogTape's logger `parley`, silent unless your program configures it. */
   log?: Log;
 }
@@ -80,6 +82,16 @@ export interface CertificateFiles {
   readonly keyFile?: string;
 }
 
+/** Where and for whom a server answers HTTP. */
+export interface WebServerOptions {
+  /** The address to listen on. Default: that of the server. One that is not loopback needs `auth` and `tls`, too. */
+  readonly hostname?: string;
+  /** The port to listen on, 0 to 65535; 0 takes a free one. */
+  readonly port: number;
+  /** Pages of other origins that may use it, such as `https://app.example`. Default: only its own. */
+  readonly origins?: readonly string[];
+}
+
 /** A running server. Disposing of it is closing it. */
 export interface Server extends AsyncDisposable {
   /** The address it listens on; the first one if there are several. */
@@ -88,6 +100,8 @@ export interface Server extends AsyncDisposable {
   readonly port: number;
   /** What clients connect to: `parley://127.0.0.1:7253`, or `parleys://` with TLS. */
   readonly url: string;
+  /** Where it answers HTTP: `http://127.0.0.1:7254`, or `https://` with TLS; `undefined` without the option `web`. */
+  readonly webUrl: string | undefined;
   /** How many clients are connected, greeted or not. */
   readonly sessions: number;
   /** The authority clients must trust, PEM, if the certificate was made here. */

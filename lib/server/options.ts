@@ -6,13 +6,14 @@
 
 import type { StoragePolicy } from "../broker/stored/policy.ts";
 import { contradictions, LIMIT_RANGES } from "../config/limit_ranges.ts";
+import { originOf } from "../config/option.ts";
 import { nearest } from "../config/sources.ts";
 import { FULL, STORAGES, STORED_RANGES, storedContradiction } from "../config/stored_channels.ts";
 import { ParleyError } from "../errors.ts";
 import { DEFAULT_LIMITS, HISTORY_MESSAGES, type Limits, MAX_NUMBER } from "../limits.ts";
 import { isLoopback } from "../net/dial.ts";
 import { channelProblem } from "../wire/names.ts";
-import type { CertificateFiles, ServeOptions, StoredChannelOptions } from "./api.ts";
+import type { CertificateFiles, ServeOptions, StoredChannelOptions, WebServerOptions } from "./api.ts";
 
 /** The address that a server listens on unless it is told another. */
 export const DEFAULT_HOSTNAME = "127.0.0.1";
@@ -37,6 +38,7 @@ const OPTION_RULES: Readonly<Record<keyof ServeOptions, Rule>> = {
   limits: object,
   stored: ["an array of { channels, storage, ... }", Array.isArray],
   store: text,
+  web: object,
   log: object,
 };
 
@@ -50,6 +52,15 @@ const STORED_RULES: Readonly<Record<keyof StoredChannelOptions, Rule>> = {
   maxBytes: wholeNumber(...STORED_RANGES.maxBytes),
   maxMessages: wholeNumber(...STORED_RANGES.maxMessages),
   full: oneOf(FULL),
+};
+
+const WEB_RULES: Readonly<Record<keyof WebServerOptions, Rule>> = {
+  hostname: text,
+  port: wholeNumber(0, 65_535),
+  origins: [
+    "an array of origins such as https://app.example",
+    (value) => Array.isArray(value) && value.every((origin) => originOf(origin) === origin),
+  ],
 };
 
 const FILE_RULES: Readonly<Record<keyof CertificateFiles, Rule>> = { certificateFile: text, keyFile: text };
@@ -71,6 +82,10 @@ export function checkOptions(options: ServeOptions): Limits {
   if (typeof tls === "object") {
     checkObject("tls", "option", tls, FILE_RULES);
     if (tls.certificateFile === undefined) throw badArgument("tls.certificateFile is missing");
+  }
+  if (options.web !== undefined) {
+    checkObject("web", "option", options.web, WEB_RULES);
+    if (options.web.port === undefined) throw badArgument("web.port is missing");
   }
   storagePolicies(options);
   checkSecurity(options);
@@ -126,11 +141,16 @@ export function isPublicAddress(hostname: string): boolean {
   return !isLoopback(hostname);
 }
 
+/** The address of a server, or that of its web server, by which other machines can connect, if there is one. */
+function publicAddress({ hostname = DEFAULT_HOSTNAME, web }: ServeOptions): string | undefined {
+  return [hostname, web?.hostname ?? hostname].find(isPublicAddress);
+}
+
 /** The same rule as that of the program: see `lib/cli/server/security.ts`. */
-function checkSecurity(
-  { hostname = DEFAULT_HOSTNAME, auth = false, tls = false, insecure }: ServeOptions,
-): void {
-  if (insecure || !isPublicAddress(hostname)) return;
+function checkSecurity(options: ServeOptions): void {
+  const { auth = false, tls = false, insecure } = options;
+  const hostname = publicAddress(options);
+  if (insecure || hostname === undefined) return;
   const missing = [...(auth ? [] : ["auth: true"]), ...(tls === false ? ["tls: true"] : [])];
   if (missing.length === 0) return;
   throw badArgument(
@@ -140,10 +160,9 @@ function checkSecurity(
 }
 
 /** What it means that a server with these options is insecure; `undefined` if it is not. */
-export function insecurityOf(
-  { hostname = DEFAULT_HOSTNAME, auth = false, tls = false }: ServeOptions,
-): string | undefined {
-  return !isPublicAddress(hostname) || auth && tls !== false
+export function insecurityOf(options: ServeOptions): string | undefined {
+  const { auth = false, tls = false } = options;
+  return publicAddress(options) === undefined || auth && tls !== false
     ? undefined
     : describeInsecurity(auth, tls !== false);
 }

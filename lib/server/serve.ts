@@ -23,19 +23,18 @@ import type { StoredChannels } from "../broker/stored/stored_channels.ts";
 import { WorkBudget } from "../broker/work_budget.ts";
 import { DEADLINE_CONFIRM_MS, type Limits, RENEWAL_CHECK_MS, SWEEP_MS, WORK_PER_TURN } from "../limits.ts";
 import { failure, type Log, loggable } from "../logging/log.ts";
-import { type Accepted, Listener } from "../net/listener.ts";
-import { TlsListener } from "../net/tls/listener.ts";
 import type { ServeOptions, Server } from "./api.ts";
 import { openAuthService } from "./auth.ts";
 import { Connections } from "./connections.ts";
-import { listenAll } from "./listeners.ts";
+import { Entrance } from "./entrance.ts";
 import { Monitoring } from "./monitoring.ts";
 import { closingIfItFails, type OpenedStore, openStored, settledWithin } from "./stored.ts";
+import { type OpenedWeb, openWeb } from "./web.ts";
 import { checkOptions, DEFAULT_HOSTNAME, insecurityOf, randomSessionId } from "./options.ts";
 import { SocketPoll } from "../net/poll.ts";
-import { TlsHandshakes } from "./tls_handshakes.ts";
 import { ReadScheduler } from "../net/read_scheduler.ts";
 import { VERSION } from "../version.ts";
+import type { WebHost } from "../web/web_server.ts";
 
 /**
  * Starts a server in this program.
@@ -59,9 +58,16 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const authService = options.auth ? await openAuthService(options, limits, log) : undefined;
   const source = certificateSource(options);
   const certificate = source && await inspect(await source.read());
-  const opened = await openStored(options, limits, log);
-  const parts = { ...options, log, limits, authService, source, certificate, opened };
-  const server = await closingIfItFails(opened, () => new Assembly(parts));
+  const openedWeb = await openWeb(options, limits, log, certificate);
+  let server: Server;
+  try {
+    const opened = await openStored(options, limits, log);
+    const parts = { ...options, log, limits, authService, source, certificate, opened, openedWeb };
+    server = await closingIfItFails(opened, () => new Assembly(parts));
+  } catch (error) {
+    await openedWeb?.close();
+    throw error;
+  }
   const insecurity = insecurityOf(options);
   if (insecurity !== undefined) log.warn(insecurity);
   return server;
@@ -83,6 +89,7 @@ interface Parts extends ServeOptions {
   readonly source: CertificateSource | undefined;
   readonly certificate: InspectedCertificate | undefined;
   readonly opened: OpenedStore | undefined;
+  readonly openedWeb: OpenedWeb | undefined;
 }
 
 /** The parts of a server and what they say to each other. */
@@ -92,7 +99,8 @@ class Assembly implements Server {
   readonly #poll = new SocketPoll();
   readonly #scheduler = new ReadScheduler(undefined, this.#poll.after);
   readonly #context: SessionContext;
-  readonly #listeners: readonly [Listener | TlsListener, ...(Listener | TlsListener)[]];
+  readonly #entrance: Entrance;
+  readonly #web: OpenedWeb | undefined;
   readonly authority: string | undefined;
   readonly #authService: AuthService | undefined;
   readonly #renewal: Renewal | undefined;
@@ -103,7 +111,6 @@ class Assembly implements Server {
   readonly #monitoring: Monitoring;
   readonly #stored: StoredChannels | undefined;
   readonly #control: { close(): Promise<void> } | undefined;
-  #handshakes: TlsHandshakes | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -117,6 +124,7 @@ class Assembly implements Server {
       authService,
       source,
       certificate,
+      openedWeb,
     }: Parts,
   ) {
     this.#log = log;
@@ -151,7 +159,9 @@ class Assembly implements Server {
       uuid,
     };
     this.#connections = new Connections(this.#context, this.#scheduler);
-    this.#listeners = listenAll(hostname, port, this.#opener(certificate));
+    const { pool } = this.#connections;
+    const accept: WebHost["accept"] = (connection) => this.#connections.accept(connection);
+    this.#entrance = new Entrance({ hostname, port, certificate, limits, log, pool, accepted: accept });
     this.#control = this.#stored && opened?.control?.(this.#stored);
     this.#renewal = source && certificate && new Renewal(source, certificate, {
       renewed: (pair, details) => this.#renewed(pair, details),
@@ -163,30 +173,34 @@ class Assembly implements Server {
       setInterval(() => this.#tick(), SWEEP_MS),
       setInterval(() => this.#renewal?.check(), RENEWAL_CHECK_MS),
     ];
+    const { addresses } = this.#entrance;
     this.#log.info("listening", {
       hostname: this.hostname,
       port: this.port,
       url: this.url,
-      addresses: this.#listeners.length > 1
-        ? this.#listeners.map(({ address }) => address.hostname)
-        : undefined,
+      addresses: addresses.length > 1 ? addresses : undefined,
     });
     // Of a certificate made here there is nothing to say that is not as expected.
     if (this.#renewal && this.authority === undefined) this.#log.info("certificate", this.#renewal.details);
     this.#renewal?.warn();
+    this.#web = openedWeb;
+    openedWeb?.serve({ accept, storeProblem: () => undefined });
   }
 
   get hostname(): string {
-    return this.#listeners[0].address.hostname;
+    return this.#entrance.address.hostname;
   }
 
   get port(): number {
-    return this.#listeners[0].address.port;
+    return this.#entrance.address.port;
   }
 
   get url(): string {
-    const host = this.hostname.includes(":") ? `[${this.hostname}]` : this.hostname;
-    return `${this.#renewal === undefined ? "parley" : "parleys"}://${host}:${this.port}`;
+    return `${this.#renewal === undefined ? "parley" : "parleys"}://${this.#entrance.target}`;
+  }
+
+  get webUrl(): string | undefined {
+    return this.#web?.url;
   }
 
   get sessions(): number {
@@ -206,44 +220,17 @@ class Assembly implements Server {
     return this.close();
   }
 
-  /** Returns what opens a listener on one address. */
-  #opener(
-    certificate: SourcedCertificate | undefined,
-  ): (hostname: string, port: number) => Listener | TlsListener {
-    const acceptFailed = (error: unknown, waitMs: number) => {
-      this.#log.error("cannot accept connections; trying again", {
-        waitMs,
-        connections: this.#connections.size,
-        // Not the error itself: its stack is made when it is read, and without descriptors Deno 2.9.6 dies of that.
-        reason: error instanceof Error ? error.message : String(error),
-      });
-    };
-    const events = { accepted: (accepted: Accepted) => this.#connections.accept(accepted), acceptFailed };
-    if (certificate === undefined) return (hostname, port) => new Listener(hostname, port, events);
-    const handshakes = new TlsHandshakes(this.#limits, this.#log, this.#context.now, events);
-    this.#handshakes = handshakes;
-    const { certificate: cert, key } = certificate;
-    return (hostname, port) =>
-      new TlsListener(
-        hostname,
-        port,
-        { cert, key },
-        this.#limits.handshakeMs,
-        handshakes,
-        this.#connections.pool,
-      );
-  }
-
   async #drain(): Promise<void> {
     this.#log.info("draining", { sessions: this.sessions, withinMs: this.#limits.drainMs });
-    for (const listener of this.#listeners) listener.close();
+    this.#web?.drain();
+    this.#entrance.close();
     for (const timer of this.#timers) clearInterval(timer);
     clearTimeout(this.#lateSweep);
     await this.#storeWhatCame();
     for (const session of this.#connections.sessions) session.shutDown();
     await Promise.all([
-      ...this.#listeners.map(({ closed }) => closed),
-      this.#connections.closed,
+      this.#entrance.closed,
+      this.#connections.closed.then(() => this.#web?.close()),
       this.#authService?.close(this.#limits.drainMs),
     ]);
     await this.#poll.close();
@@ -273,13 +260,13 @@ class Assembly implements Server {
     this.#connections.tick();
     this.#context.router.sweep();
     this.#context.serverChannels.tick();
-    this.#handshakes?.sweep();
+    this.#entrance.sweep();
+    this.#web?.sweep();
   }
 
-  #renewed({ certificate, key }: SourcedCertificate, details: CertificateDetails): void {
-    for (const listener of this.#listeners) {
-      if (listener instanceof TlsListener) listener.renew({ cert: certificate, key });
-    }
+  #renewed(certificate: SourcedCertificate, details: CertificateDetails): void {
+    this.#entrance.renew(certificate);
+    this.#web?.renew(certificate);
     this.#log.info("certificate renewed; sessions go on", details);
   }
 }

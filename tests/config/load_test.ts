@@ -63,6 +63,8 @@ Deno.test("an option that is not set has its default", () => {
     store: undefined,
     storeBytes: 10 * 2 ** 30,
     historyBytes: 64 * 2 ** 20,
+    web: undefined,
+    webOrigin: [],
     logLevel: "info",
     logFormat: "json",
     logFile: undefined,

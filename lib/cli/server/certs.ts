@@ -53,7 +53,7 @@ export async function certsCommand(configSources: ConfigSources): Promise<number
   checkClock(Date.now());
   const storage = new FolderStorage(server?.path ?? values.out);
   const { certificate, made } = await ensureCertificate(storage, {
-    hosts: host.length > 0 ? host : hostsOf("0.0.0.0"),
+    hosts: host.length > 0 ? host : hostsOf({ host: "0.0.0.0" }),
     days,
     renew,
     nowMs: Date.now(),

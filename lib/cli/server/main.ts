@@ -12,6 +12,7 @@ import { ParleyError } from "../../errors.ts";
 import { setUpLogging } from "../../logging/setup.ts";
 import type { Log } from "../../logging/log.ts";
 import type { ServeOptions, Server } from "../../server/api.ts";
+import { parseListen } from "../../config/option.ts";
 import { SERVER, type ServerConfig } from "../../config/server_options.ts";
 import { VERSION } from "../../version.ts";
 import { Exit } from "../failures.ts";
@@ -155,10 +156,11 @@ function serveOptions(values: ServerConfig): ServeOptions {
     state: values.state,
     tls: isGiven ? { certificateFile: tlsCert, keyFile: tlsKey } : tls,
     certs: values.certs,
-    hosts: tls && !isGiven ? hostsOf(values.host) : undefined,
+    hosts: tls && !isGiven ? hostsOf(values) : undefined,
     insecure: values.insecure,
     stored: storedOptions(values),
     store: values.store,
+    web: webOptions(values),
     limits: {
       payloadBytes: values.maxPayload,
       pendingBytes: values.maxPending,
@@ -178,6 +180,11 @@ function serveOptions(values: ServerConfig): ServeOptions {
       historyBytes: values.historyBytes,
     },
   };
+}
+
+function webOptions({ web, webOrigin }: ServerConfig): ServeOptions["web"] {
+  const listen = web === undefined ? undefined : parseListen(web);
+  return listen && { hostname: listen.host, port: listen.port, origins: webOrigin };
 }
 
 /** A quarter of the memory that this process may use, but at least `least`; nothing if that cannot be found out. */

@@ -8,6 +8,7 @@ import { parseHost } from "../../certificates/hosts.ts";
 import { ParleyError } from "../../errors.ts";
 import { MAX_HOSTS } from "../../limits.ts";
 import type { Log } from "../../logging/log.ts";
+import { parseListen } from "../../config/option.ts";
 import type { ServerConfig } from "../../config/server_options.ts";
 import { describeInsecurity, isPublicAddress } from "../../server/options.ts";
 
@@ -20,17 +21,29 @@ export interface Security {
 }
 
 /** The options that determine it. */
-type SecurityConfig = Pick<ServerConfig, "host" | "auth" | "tls" | "tlsCert" | "insecure">;
+type SecurityConfig =
+  & Pick<ServerConfig, "host" | "auth" | "tls" | "tlsCert" | "insecure">
+  & Partial<Pick<ServerConfig, "web">>;
 
 /** Determines the protection from the options and the address the server listens on. */
 export function securityOf(config: SecurityConfig): Security {
-  const isPublic = isPublicAddress(config.host);
+  const isPublic = publicHost(config) !== undefined;
   const isRequired = isPublic && !config.insecure;
   return {
     auth: config.auth || isRequired,
     tls: config.tls || config.tlsCert !== undefined || isRequired,
     isPublic,
   };
+}
+
+/** The address that other machines can reach, of the server or of its web server, if there is one. */
+function publicHost({ host, web }: Pick<SecurityConfig, "host" | "web">): string | undefined {
+  return [host, webHost({ host, web })].find(isPublicAddress);
+}
+
+/** The address that HTTP is served on; that of the server unless given. */
+function webHost({ host, web }: Pick<SecurityConfig, "host" | "web">): string {
+  return (web === undefined ? undefined : parseListen(web)?.host) ?? host;
 }
 
 /** Whether other machines can connect without token or TLS. */
@@ -56,7 +69,7 @@ export function explainSecurity(
 ): string {
   const security = securityOf(config);
   const reason = (isSet: boolean) =>
-    isSet ? "as set" : `because other machines can reach ${JSON.stringify(config.host)}`;
+    isSet ? "as set" : `because other machines can reach ${JSON.stringify(publicHost(config))}`;
   const off = security.isPublic ? "off, because of --insecure" : "off";
   const isGiven = config.tlsCert !== undefined;
   const certificate = isGiven ? `from ${config.tlsCert}` : `generated in ${config.certs}`;
@@ -89,12 +102,13 @@ export function checkClock(nowMs: number): void {
 const MIN_CLOCK_MS = Date.UTC(2026, 0, 1);
 
 /** The names and addresses that clients may use for a server on `host`; at most as many as a certificate holds. */
-export function hostsOf(host: string): string[] {
+export function hostsOf(config: Pick<SecurityConfig, "host" | "web">): string[] {
   const loopback = ["localhost", "127.0.0.1", "::1"];
-  if (!isAnyAddress(host)) return [...new Set([host, ...loopback])];
+  const hosts = [config.host, webHost(config)];
+  if (!hosts.some(isAnyAddress)) return [...new Set([...hosts, ...loopback])];
   const addresses = interfaces().map(({ address }) => address);
   // Drop hostnames that a certificate cannot hold: that of a container, such as 3f9a1b2c4d5e, may be one.
-  return [...new Set([hostname(), ...loopback, ...addresses])].filter(isHost).slice(0, MAX_HOSTS);
+  return [...new Set([...hosts, hostname(), ...loopback, ...addresses])].filter(isHost).slice(0, MAX_HOSTS);
 }
 
 /** The address at which other machines most likely reach a server on `host`. */

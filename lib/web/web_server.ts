@@ -1,0 +1,239 @@
+/**
+ * The web server: from a connection to the handler of a request.
+ *
+ * It listens nowhere itself. The server hands it connections, from listeners like its own, so that TLS, the certificate's
+ * renewal and the limits of handshakes are the same.
+ *
+ * @module
+ */
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { HTTP_IDLE_SECONDS, type Limits, MAX_HTTP_HEAD_BYTES, SWEEP_MS } from "../limits.ts";
+import { failure, type Log } from "../logging/log.ts";
+import type { Accepted } from "../net/listener.ts";
+import { refuse, WebConnections } from "./connections.ts";
+import type { Exchange, Readiness, Route, WebServices } from "./exchange.ts";
+import { Origins, type ServedAs } from "./origins.ts";
+import { HttpProblem, sendProblem } from "./problem.ts";
+import { findRoute, routesOf } from "./routes.ts";
+import { tokenOf } from "./token.ts";
+import type { SocketStream } from "./socket_stream.ts";
+
+/** What a web server is made from. */
+export interface WebOptions extends ServedAs {
+  readonly needsTokens: boolean;
+  readonly limits: Readonly<Limits>;
+  readonly version: string;
+  readonly log: Log;
+}
+
+/** What a started server hands to its web server. */
+export interface WebHost {
+  accept(connection: Accepted): void;
+  /** Why the store cannot be written, if it cannot. */
+  storeProblem(): string | undefined;
+}
+
+/** See the module's comment. */
+export class WebServer {
+  readonly #log: Log;
+  readonly #needsTokens: boolean;
+  readonly #origins: Origins;
+  readonly #connections: WebConnections;
+  readonly #http: Server;
+  readonly #routes: readonly Route[];
+  readonly #draining = new AbortController();
+  readonly #closers: (() => Promise<void>)[] = [];
+  readonly #timer: ReturnType<typeof setInterval>;
+  #host: WebHost | undefined;
+
+  constructor(options: WebOptions) {
+    const { limits, log, needsTokens, version } = options;
+    this.#log = log;
+    this.#needsTokens = needsTokens;
+    this.#origins = new Origins(options);
+    this.#connections = new WebConnections(limits);
+    const services: WebServices = {
+      accept: (connection) => this.#host!.accept(connection),
+      readiness: () => this.#readiness(),
+      needsTokens,
+      limits,
+      version,
+      log,
+      draining: this.#draining.signal,
+      whenClosed: (close) => this.#closers.push(close),
+    };
+    this.#routes = routesOf(services);
+    // Deadlines are those of `connections.ts`: those of Node work with listeners of its own only.
+    this.#http = createServer({
+      maxHeaderSize: MAX_HTTP_HEAD_BYTES,
+      keepAliveTimeout: HTTP_IDLE_SECONDS * 1000, // said in a header
+      headersTimeout: 0,
+      requestTimeout: 0,
+    });
+    // Deno would end every connection after its first response, because this server has no listener of its own.
+    Object.defineProperty(this.#http, "listening", { get: () => true });
+    this.#http.on("request", (request, response) => this.#answer(request, response));
+    this.#http.on("checkContinue", (request, response) => this.#answer(request, response));
+    this.#http.on("upgrade", (request, stream) => this.#upgrade(request, stream as unknown as SocketStream));
+    this.#http.on(
+      "clientError",
+      (error, stream) => this.#misunderstood(error, stream as unknown as SocketStream),
+    );
+    this.#timer = setInterval(() => this.#connections.sweep(), SWEEP_MS);
+  }
+
+  /** Takes a connection of one of its listeners. */
+  accepted(accepted: Accepted): void {
+    const stream = this.#connections.accept(accepted);
+    if (stream !== undefined) this.#http.emit("connection", stream);
+  }
+
+  /** The server has started. */
+  serve(host: WebHost): void {
+    this.#host = host;
+  }
+
+  /** No new work: the server is not ready from now on, event streams end, and connections end after their response. */
+  drain(): void {
+    if (this.#draining.signal.aborted) return;
+    this.#draining.abort();
+    this.#connections.drain();
+  }
+
+  /** Waits for what is under way until `deadline` resolves, and ends what is left. */
+  async close(deadline: Promise<void>): Promise<void> {
+    this.drain();
+    await Promise.race([this.#connections.ended(), deadline]);
+    clearInterval(this.#timer);
+    await this.#connections.close();
+    await Promise.all(this.#closers.map((close) => close()));
+  }
+
+  #readiness(): Readiness {
+    if (this.#draining.signal.aborted) return { status: "draining", reason: "the server is stopping" };
+    if (this.#host === undefined) return { status: "starting", reason: "the server is starting" };
+    const problem = this.#host.storeProblem();
+    if (problem !== undefined) return { status: "failing", reason: problem };
+    return { status: "ready" };
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const stream = request.socket as unknown as SocketStream;
+    if (!this.#connections.began(stream, request, response)) return;
+    response.on("error", () => {}); // the peer is gone, and nobody is left to be told
+    request.on("error", () => {});
+    try {
+      await this.#route(request, response, stream);
+    } catch (error) {
+      this.#failed(error, request, response);
+    }
+  }
+
+  async #route(request: IncomingMessage, response: ServerResponse, stream: SocketStream): Promise<void> {
+    secure(response);
+    const url = urlOf(request);
+    const { method = "GET" } = request;
+    const isPage = this.#routes.some(({ path, access }) => access === "page" && path === url.pathname);
+    const origin = this.#origins.check(request, isPage);
+    if (origin !== undefined) allow(response, origin);
+    if (method === "OPTIONS") {
+      response.writeHead(204, { "content-length": 0 }).end();
+      return;
+    }
+    const route = findRoute(this.#routes, method, url.pathname);
+    const token = route.access === "token" ? this.#tokenFor(request) : undefined;
+    const exchange: Exchange = { request, response, url, address: stream.remoteAddress, token };
+    await route.handler(exchange);
+  }
+
+  /** The token of a request for data, which must have one if the server needs tokens. */
+  #tokenFor({ headers }: IncomingMessage): string | undefined {
+    const readiness = this.#readiness();
+    if (readiness.status === "starting" || readiness.status === "draining") {
+      throw new HttpProblem(503, {
+        code: readiness.status === "draining" ? "shutting_down" : "starting",
+        detail: `${readiness.reason}; try again later`,
+        headers: { "retry-after": "1" },
+      });
+    }
+    return tokenOf(headers.authorization, this.#needsTokens);
+  }
+
+  #failed(error: unknown, request: IncomingMessage, response: ServerResponse): void {
+    if (error instanceof HttpProblem) {
+      sendProblem(response, error.status, error.details);
+      return;
+    }
+    const id = crypto.randomUUID();
+    this.#log.error("internal error", {
+      id,
+      request: `${request.method} ${pathOf(request)}`,
+      ...failure(error),
+    });
+    sendProblem(response, 500, {
+      code: "internal",
+      detail: `a fault of the server; its log has more under ${id}`,
+    });
+  }
+
+  #upgrade(request: IncomingMessage, stream: SocketStream): void {
+    stream.on("error", () => {});
+    try {
+      urlOf(request);
+      this.#origins.check(request, false);
+      refuse(stream, 404, { code: "not_found", detail: "there is no WebSocket here" });
+    } catch (error) {
+      if (error instanceof HttpProblem) refuse(stream, error.status, error.details);
+      else stream.destroy();
+    }
+  }
+
+  #misunderstood(error: Error & { code?: string }, stream: SocketStream): void {
+    if (error.code === "HPE_HEADER_OVERFLOW") {
+      const detail = `the head of a request may have at most ${MAX_HTTP_HEAD_BYTES} bytes`;
+      refuse(stream, 431, { code: "too_large", detail });
+    } else if (error.code?.startsWith("HPE_")) {
+      refuse(stream, 400, { code: "bad_request", detail: "what came is no request of HTTP/1.1" });
+    } else {
+      stream.destroy();
+    }
+  }
+}
+
+/** What every response says to a browser. */
+function secure(response: ServerResponse): void {
+  response.setHeader(
+    "content-security-policy",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+      "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  );
+  response.setHeader("x-content-type-options", "nosniff");
+  response.setHeader("referrer-policy", "no-referrer");
+  response.setHeader("cross-origin-opener-policy", "same-origin");
+  response.setHeader("cross-origin-resource-policy", "same-origin");
+}
+
+/** Lets a page of `origin` read the response. */
+function allow(response: ServerResponse, origin: string): void {
+  response.setHeader("access-control-allow-origin", origin);
+  response.setHeader("access-control-allow-methods", "GET, HEAD, POST, PUT, DELETE, OPTIONS");
+  response.setHeader(
+    "access-control-allow-headers",
+    "authorization, content-type, last-event-id, idempotency-key, parley-headers",
+  );
+  response.setHeader("access-control-max-age", "600");
+  response.setHeader("cross-origin-resource-policy", "cross-origin");
+  response.setHeader("vary", "origin");
+}
+
+function pathOf({ url = "/" }: IncomingMessage): string {
+  return url.replace(/\?.*/s, "").slice(0, 200);
+}
+
+/** @throws {HttpProblem} 400 if it is no path */
+function urlOf({ url = "/" }: IncomingMessage): URL {
+  const parsed = url.startsWith("/") ? URL.parse(`http://localhost${url}`) : null;
+  if (parsed !== null) return parsed;
+  throw new HttpProblem(400, { code: "bad_request", detail: "the target of a request must be a path" });
+}
