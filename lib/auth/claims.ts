@@ -18,9 +18,12 @@ export const AUDIENCE = "parley";
 export const REQUIRED_CLAIMS: string[] = ["sub", "jti", "iat", "nbf", "exp", "grants"];
 
 /** The rule for names is that of HELLO. */
-const name = v.pipe(v.string(), v.check((text) => nameProblem(text) === undefined));
-const patterns = v.pipe(v.array(v.string()), v.check((list) => grantsProblem(list) === undefined));
-const seconds = v.pipe(v.number(), v.minValue(0), v.maxValue(8.64e12));
+export const name = v.pipe(v.string(), v.check((text) => nameProblem(text) === undefined));
+/** The rule for a list of granted channels and patterns. */
+export const patterns = v.pipe(v.array(v.string()), v.check((list) => grantsProblem(list) === undefined));
+/** The rule for a time, in seconds since 1970. */
+export const seconds = v.pipe(v.number(), v.minValue(0), v.maxValue(8.64e12));
+
 const schema = v.object({
   sub: name,
   jti: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),

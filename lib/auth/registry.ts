@@ -194,5 +194,8 @@ function only(tokens: TokenFile["tokens"], prefix: string): IssuedToken {
   const what = found.length === 0
     ? `no token has an id that begins with ${JSON.stringify(prefix)}`
     : `${found.length} tokens have an id that begins with ${JSON.stringify(prefix)}; give more of it`;
-  throw new ParleyError("bad_argument", `${what}; "parley-server token list" shows them`);
+  throw new ParleyError(
+    "bad_argument",
+    `${what}; "parley-server token list" shows them, and --external revokes one of your own backend`,
+  );
 }

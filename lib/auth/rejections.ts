@@ -7,6 +7,8 @@
  * @module
  */
 
+import { errors } from "jose";
+
 /** The kinds of rejection that a client can distinguish. */
 export type RejectionReason = "missing" | "not valid here" | "expired" | "not yet valid" | "revoked";
 
@@ -44,6 +46,29 @@ export function notYetValid(fromMs: number, nowMs: number): Rejection {
 /** The token was revoked at `atMs`, in milliseconds since 1970. */
 export function revoked(atMs: number): Rejection {
   return rejection("revoked", "ask for a new one", `it was revoked at ${timeText(atMs)}`);
+}
+
+/**
+ * Translates an error of jose, which looked at a token at `nowMs`. The signature was valid only if the error is about
+ * claims, so only those are specific.
+ *
+ * @param algorithms what the token may be signed with, for the log
+ */
+export function explainFailure(error: unknown, nowMs: number, algorithms: string): Rejection {
+  if (error instanceof errors.JWKSNoMatchingKey) {
+    return notValid("its signing key is not accepted: rotated out, or another server's");
+  }
+  if (error instanceof errors.JWTExpired) return expired(Number(error.payload.exp) * 1000, nowMs);
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    const { claim, reason, payload } = error;
+    if (claim === "nbf" && reason === "check_failed") return notYetValid(Number(payload.nbf) * 1000, nowMs);
+    return notValid(`its ${claim} is ${reason === "missing" ? "missing" : "invalid"}`);
+  }
+  if (error instanceof errors.JWSSignatureVerificationFailed) return notValid("its signature is wrong");
+  if (error instanceof errors.JOSEAlgNotAllowed) return notValid(`it is not signed with ${algorithms}`);
+  if (error instanceof errors.JOSEError) return notValid("it is not a JWT, or not one of this kind");
+  // No other error is known. An unknown one must not accept the token.
+  return notValid(`verifying it failed with ${error instanceof Error ? error.name : typeof error}`);
 }
 
 function rejection(reason: RejectionReason, hint: string, detail: string): Rejection {

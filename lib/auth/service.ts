@@ -5,6 +5,7 @@
  */
 
 import { TokenAuthenticator } from "./token_authenticator.ts";
+import type { ExternalTokens } from "./external_tokens.ts";
 import { Keys } from "./keys.ts";
 import { Registry } from "./registry.ts";
 import type { Storage } from "../state/storage.ts";
@@ -28,6 +29,7 @@ export interface AuthServiceEvents {
 export class AuthService {
   readonly authenticator: TokenAuthenticator;
   readonly #tokens: Tokens;
+  readonly #external: ExternalTokens | undefined;
   readonly #events: AuthServiceEvents;
   readonly #abort = new AbortController();
   #running: Promise<void> = Promise.resolve();
@@ -40,15 +42,19 @@ export class AuthService {
   /** The delayed rejections: each timer, with the function that ends the delay. */
   readonly #delays = new Map<ReturnType<typeof setTimeout>, () => void>();
 
-  /** `maxDelayMs` bounds how long a rejection is delayed, see {@linkcode TokenAuthenticator}. */
-  constructor(storage: Storage, events: AuthServiceEvents, maxDelayMs?: number) {
+  /**
+   * `maxDelayMs` bounds how long a rejection is delayed, see {@linkcode TokenAuthenticator}. `external` verifies tokens of
+   * another issuer.
+   */
+  constructor(storage: Storage, events: AuthServiceEvents, maxDelayMs?: number, external?: ExternalTokens) {
     const keys = new Keys(storage, Date.now);
     const registry = new Registry(storage, Date.now);
     this.#tokens = new Tokens({ keys, registry, now: Date.now, uuid: () => crypto.randomUUID() });
+    this.#external = external;
     this.#events = events;
     // The time since a failed attempt must not depend on the time of day, which can be set.
     this.authenticator = new TokenAuthenticator(
-      this.#tokens,
+      external?.beside(this.#tokens) ?? this.#tokens,
       () => performance.now(),
       (ms) => this.#delay(ms),
       maxDelayMs,
@@ -57,7 +63,12 @@ export class AuthService {
 
   /** Reads keys and tokens for the first time. Rejects if that fails. */
   async open(): Promise<void> {
-    await this.#tokens.refresh();
+    await Promise.all([this.#tokens.refresh(), this.#external?.open()]);
+  }
+
+  /** As {@linkcode AuthService.refresh}, and fetches the keys of another issuer now. Never rejects. */
+  async reload(): Promise<void> {
+    await Promise.all([this.refresh(), this.#external?.fetchKeys()]);
   }
 
   /**
@@ -83,6 +94,7 @@ export class AuthService {
     }
     this.#delays.clear();
     const timer = setTimeout(() => this.#abort.abort(), withinMs);
+    await this.#external?.close();
     try {
       await (this.#next ?? this.#running);
       await this.#writing;
@@ -96,7 +108,7 @@ export class AuthService {
 
   async #refresh(): Promise<void> {
     try {
-      await this.#tokens.refresh();
+      await allDone([this.#tokens.refresh(), this.#external?.refresh()]);
       if (this.#isReadFailing) this.#events.readAgain();
       this.#isReadFailing = false;
     } catch (error) {
@@ -127,5 +139,12 @@ export class AuthService {
       }, ms);
       this.#delays.set(timer, resolve);
     });
+  }
+}
+
+/** Waits for all; rejects with the first reason if any of them has rejected. */
+async function allDone(promises: readonly (Promise<unknown> | undefined)[]): Promise<void> {
+  for (const result of await Promise.allSettled(promises)) {
+    if (result.status === "rejected") throw result.reason;
   }
 }

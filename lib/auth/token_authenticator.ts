@@ -10,7 +10,7 @@ import {
   MAX_PENALTY_MS,
   MAX_REMEMBERED_ADDRESSES,
 } from "../limits.ts";
-import type { Decision, Identity, Tokens } from "./tokens.ts";
+import type { Decision, Identity } from "./tokens.ts";
 import type { Rejection } from "./rejections.ts";
 
 /** The recent wrong tokens of one address. */
@@ -19,9 +19,17 @@ interface Failures {
   lastMs: number;
 }
 
-/** Verifies tokens by {@linkcode Tokens}. The more wrong tokens an address sent, the later it gets its rejection. */
+/** What knows the tokens: those of this server, or of another issuer, too. */
+export interface TokenVerifier {
+  /** Decides on the token of a HELLO. */
+  verify(token: string | undefined): Promise<Decision>;
+  /** Says why an accepted session may not stay, or returns undefined. Cheap. */
+  check(identity: Identity): Rejection | undefined;
+}
+
+/** Verifies tokens by a {@linkcode TokenVerifier}. The more wrong tokens an address sent, the later it gets its rejection. */
 export class TokenAuthenticator {
-  readonly #tokens: Tokens;
+  readonly #tokens: TokenVerifier;
   readonly #now: () => number;
   readonly #delay: (ms: number) => Promise<void>;
   readonly #maxDelayMs: number;
@@ -33,7 +41,7 @@ export class TokenAuthenticator {
    * must be less than the handshake time, or the connection is closed before it is sent the rejection.
    */
   constructor(
-    tokens: Tokens,
+    tokens: TokenVerifier,
     now: () => number,
     delay: (ms: number) => Promise<void>,
     maxDelayMs: number = MAX_PENALTY_MS,
@@ -58,7 +66,7 @@ export class TokenAuthenticator {
     return decision;
   }
 
-  /** Says why an accepted session may not stay, or returns undefined; see {@linkcode Tokens.check}. */
+  /** Says why an accepted session may not stay, or returns undefined; see `Tokens.check`. */
   check(identity: Identity): Rejection | undefined {
     return this.#tokens.check(identity);
   }

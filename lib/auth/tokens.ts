@@ -18,7 +18,7 @@ import { ParleyError } from "../errors.ts";
 import { AUDIENCE, isName, ISSUER, readClaims, REQUIRED_CLAIMS } from "./claims.ts";
 import { type GrantLists, Grants, grantsProblem } from "./grants.ts";
 import { ALGORITHM, type Keys } from "./keys.ts";
-import { expired, missing, notValid, notYetValid, type Rejection, revoked } from "./rejections.ts";
+import { expired, explainFailure, missing, notValid, type Rejection, revoked } from "./rejections.ts";
 import type { IssuedToken, Registry } from "./registry.ts";
 
 /** What a token is to be issued for. */
@@ -31,22 +31,26 @@ export interface TokenRequest extends GrantLists {
 
 /** The holder of a valid token. */
 export interface Identity {
-  /** The token's id, for the log and {@linkcode Tokens.check}. */
+  /** The token's id, for the log and {@linkcode Tokens.check}; empty if it has none. */
   readonly id: string;
   /** The session's name. */
   readonly name: string;
+  /** Whose its producers and consumers are: the name, unless another program than the server issued the token. */
+  readonly subject: string;
   readonly grants: Grants;
   /** When the session must end, in milliseconds since 1970. */
   readonly expiresAtMs: number;
   /** The id of the key that signed the token. */
   readonly key: string;
+  /** Who issued it, unless this server did. */
+  readonly issuer?: string;
 }
 
 /** The result of verifying a token. */
 export type Decision = { readonly accepted: Identity } | { readonly rejected: Rejection };
 
 /** Three parts in base64url. jose alone would also accept white space. */
-const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+export const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /**
  * Issues and verifies tokens.
@@ -143,7 +147,7 @@ export class Tokens {
       }, this.#checks()));
     } catch (error) {
       if (error instanceof ParleyError) throw error; // from the files, not about the token
-      return { rejected: this.#explain(error) };
+      return { rejected: explainFailure(error, this.#now(), ALGORITHM) };
     }
     return await this.#authorize(payload, key);
   }
@@ -246,31 +250,12 @@ export class Tokens {
     const { sub: name, jti: id, exp, grants } = read.claims;
     // Another process may have just issued it. Only holders of a valid signature can cause this read.
     if (this.#registry.find(id) === undefined) await this.#registry.refresh();
-    const identity = { id, name, grants: new Grants(grants), expiresAtMs: exp * 1000, key };
+    const identity = { id, name, subject: name, grants: new Grants(grants), expiresAtMs: exp * 1000, key };
     // Checks the expiry exactly: jose allows it the tolerance that is meant for `nbf` alone.
     const rejected = this.check(identity);
     if (rejected !== undefined) return { rejected };
     this.#registry.recordUse(id);
     return { accepted: identity };
-  }
-
-  /** Translates jose's error. The signature was valid only if the error is about claims, so only those are specific. */
-  #explain(error: unknown): Rejection {
-    const now = this.#now();
-    if (error instanceof errors.JWKSNoMatchingKey) {
-      return notValid("its signing key is not accepted: rotated out, or another server's");
-    }
-    if (error instanceof errors.JWTExpired) return expired(Number(error.payload.exp) * 1000, now);
-    if (error instanceof errors.JWTClaimValidationFailed) {
-      const { claim, reason, payload } = error;
-      if (claim === "nbf" && reason === "check_failed") return notYetValid(Number(payload.nbf) * 1000, now);
-      return notValid(`its ${claim} is ${reason === "missing" ? "missing" : "invalid"}`);
-    }
-    if (error instanceof errors.JWSSignatureVerificationFailed) return notValid("its signature is wrong");
-    if (error instanceof errors.JOSEAlgNotAllowed) return notValid(`it is not signed with ${ALGORITHM}`);
-    if (error instanceof errors.JOSEError) return notValid("it is not a JWT, or not one of this kind");
-    // No other error is known. An unknown one must not accept the token.
-    return notValid(`verifying it failed with ${error instanceof Error ? error.name : typeof error}`);
   }
 }
 

@@ -217,7 +217,7 @@ export class ActiveSession implements Peer, FrameHandler {
 
   #openSubscriptions(): Subscriptions {
     const { router, limits, budget, newStoredSession } = this.#context;
-    this.#stored ??= newStoredSession?.(this, this.identity?.name ?? "", this.#flow.resume);
+    this.#stored ??= newStoredSession?.(this, this.identity?.subject ?? "", this.#flow.resume);
     return this.#subscriptions ??= new Subscriptions(
       this,
       router.channels,

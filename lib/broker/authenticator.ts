@@ -22,10 +22,14 @@ export interface Permissions {
 
 /** The identity that a valid token proves. */
 export interface Identity {
-  /** The token's id, for the log. */
+  /** The token's id, for the log; empty if it has none. */
   readonly id: string;
   /** The session's name. */
   readonly name: string;
+  /** Whose the session's producers and consumers are: the name, or something else if another program issued the token. */
+  readonly subject: string;
+  /** Who issued the token, for the log, unless the server did. */
+  readonly issuer?: string;
   readonly grants: Permissions;
 }
 

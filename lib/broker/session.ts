@@ -184,14 +184,14 @@ export class Session implements FrameHandler {
     this.#active = active;
     this.#scanner.greeted(active.number);
     router.join(active);
-    const { number, name } = active;
+    const { number, name, identity } = active;
     this.#send(
       encodeControl(
         { type: Type.WELCOME },
         welcome({ uuid: this.uuid, number, name }, server, limits, time()),
       ),
     );
-    this.#log.info("greeted", { number, name, token: client.identity?.id });
+    this.#log.info("greeted", { number, name, token: identity?.id, issuer: identity?.issuer });
   }
 
   #send(frame: Uint8Array): void {

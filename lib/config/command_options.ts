@@ -92,6 +92,12 @@ export const TOKEN_OPTIONS = {
     only: ["flag"],
     help: "how long tokens of the old key stay valid after rotate",
   },
+  "external": {
+    kind: "boolean",
+    default: false,
+    only: ["flag"],
+    help: "revoke: the whole id (jti) of a token of your own backend, see --auth-keys of the server",
+  },
   "json": { kind: "boolean", default: false, only: ["flag"], help: "print one JSON object per line" },
   "help": SERVER_OPTIONS.help,
 } as const satisfies Options;

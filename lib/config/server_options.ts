@@ -22,6 +22,7 @@ import {
   REQUEST_MS,
   SLOW_CONSUMER_TIMEOUT_MS,
 } from "../limits.ts";
+import { EXTERNAL_TOKEN_OPTIONS, externalTokensProblem } from "./external_tokens.ts";
 import { LIMIT_RANGES } from "./limit_ranges.ts";
 import type { Options, Program, Values } from "./option.ts";
 import { STORED_ENTRY, storedContradiction } from "./stored_channels.ts";
@@ -122,6 +123,7 @@ export const SERVER_OPTIONS = {
     default: false,
     help: "require a token; implied by any address but loopback",
   },
+  ...EXTERNAL_TOKEN_OPTIONS,
   "tls": { kind: "boolean", default: false, help: "encrypt; implied by any address but loopback" },
   "tls-cert": { kind: "path", help: "certificate chain in PEM, instead of a generated one" },
   "tls-key": { kind: "path", help: "its private key in PEM; default: in the file of the certificate" },
@@ -250,6 +252,14 @@ export const SERVER: Program<typeof SERVER_OPTIONS> = {
     .map((name) => `PARLEY_${name}`),
   takesOperands: false,
   crossChecks: [{
+    options: ["auth-keys", "auth-issuer", "auth-audience"],
+    problem: ({ authKeys: keys, authIssuer: issuer, authAudience: audience }) =>
+      externalTokensProblem({ keys, issuer, audience }, {
+        keys: "auth-keys",
+        issuer: "auth-issuer",
+        audience: "auth-audience",
+      }),
+  }, {
     options: ["tls-cert", "tls-key"],
     problem: ({ tlsCert, tlsKey }) =>
       tlsKey !== undefined && tlsCert === undefined

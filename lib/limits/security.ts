@@ -28,6 +28,39 @@ export const FORGET_EXPIRED_SECONDS = 30 * DAY_SECONDS;
 /** How often the last uses of tokens are written: exact enough to find unused tokens, and few writes to flash memory. */
 export const WRITE_USES_MS = 10_000;
 
+/** How far ahead a token of another issuer may expire, unless configured: it should be renewed with the user's login. */
+export const EXTERNAL_TOKEN_SECONDS = DAY_SECONDS;
+
+/** The most that can be configured for that. So long the ids of revoked ones have to be remembered. */
+export const MAX_EXTERNAL_TOKEN_SECONDS = 30 * DAY_SECONDS;
+
+/** The longest id (`jti`) of such a token, in characters. Those of Keycloak have 43. */
+export const MAX_EXTERNAL_ID_LENGTH = 256;
+
+/** Remembered ids of revoked tokens of another issuer; some 3 MiB. More than that asks for a new key there. */
+export const MAX_REVOKED_IDS = 10_000;
+
+/** The longest issuer and audience, in characters. Most are URLs. */
+export const MAX_ISSUER_LENGTH = 256;
+
+/** The public keys of another issuer in one file or answer, in bytes. A key has some 500. */
+export const MAX_KEY_SET_BYTES = 64 * KiB;
+
+/** Keys of another issuer in one file or answer: each that is no longer used is one more that could have leaked. */
+export const MAX_EXTERNAL_KEYS = 64;
+
+/** Keys tried for a token that names none: each costs a signature check. */
+export const MAX_KEYS_TRIED = 4;
+
+/** How long fetching keys may take: less than the handshake, in which a token may have to wait for it. */
+export const KEY_FETCH_MS = 3_000;
+
+/** Time between two fetches of keys from one URL, whatever key ids clients send, and until a failed one is repeated. */
+export const KEY_COOLDOWN_MS = 10_000;
+
+/** How often keys are fetched anyway: a key that its issuer has withdrawn is accepted for at most this long. */
+export const KEY_REFETCH_MS = 300_000;
+
 /** The validity of an authority. Replacing it means changing every client, so it must outlast them. */
 export const AUTHORITY_DAYS = 3650;
 

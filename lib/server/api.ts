@@ -19,8 +19,11 @@ export interface ServeOptions {
   hostname?: string;
   /** The port to listen on, 0 to 65535; 0, the default, takes a free one. */
   port?: number;
-  /** Whether clients need a token. Default: any client may connect and do everything. */
-  auth?: boolean;
+  /**
+   * Whether clients need a token: one of this server, or, if it says whose, also one of another issuer. Default: any
+   * client may connect and do everything.
+   */
+  auth?: boolean | ExternalIssuerOptions;
   /** The folder of keys and tokens. Default: `parley-state`. Used with `auth` only. */
   state?: string;
   /** Encrypts: `true` with a certificate made here, or with one in PEM files. Default: plain TCP. */
@@ -74,6 +77,24 @@ export interface StoredChannelOptions {
   readonly full?: "drop-old" | "refuse";
 }
 
+/**
+ * An issuer of tokens besides the server, such as the backend of a web application: JWTs with an expiry, and with the
+ * grants in a claim `parley`, `{ publish?, subscribe?, respond?, direct?, monitor?, admin? }`.
+ */
+export interface ExternalIssuerOptions {
+  /**
+   * Where its public keys are, for EdDSA (Ed25519), ES256 or RS256: paths of files and `https:` URLs, each with a JWK set
+   * or PEM. `http:` is for URLs on this machine only.
+   */
+  readonly keys: string | readonly string[];
+  /** The `iss` that its tokens must have, 1 to 256 characters. */
+  readonly issuer: string;
+  /** The `aud` that they must be for, 1 to 256 characters. */
+  readonly audience: string;
+  /** How far ahead they may expire, in seconds, 60 to 2,592,000 (30 days). Default: 86,400, a day. */
+  readonly maxLifetimeSeconds?: number;
+}
+
 /** A certificate that the operator or another program maintains. */
 export interface CertificateFiles {
   /** Path of the certificate chain, PEM. */
@@ -106,7 +127,10 @@ export interface Server extends AsyncDisposable {
   readonly sessions: number;
   /** The authority clients must trust, PEM, if the certificate was made here. */
   readonly authority: string | undefined;
-  /** Looks at once whether certificate or tokens have changed, which it does by itself once a minute or second. */
+  /**
+   * Looks at once whether certificate, tokens or keys of another issuer have changed, which it does by itself from time
+   * to time.
+   */
   reload(): Promise<void>;
   /** Stops accepting, says BYE to all, and resolves once everything is written, or after the drain time. */
   close(): Promise<void>;

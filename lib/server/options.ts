@@ -5,6 +5,7 @@
  */
 
 import type { StoragePolicy } from "../broker/stored/policy.ts";
+import { EXTERNAL_TOKEN_OPTIONS, externalTokensProblem } from "../config/external_tokens.ts";
 import { contradictions, LIMIT_RANGES } from "../config/limit_ranges.ts";
 import { originOf } from "../config/option.ts";
 import { nearest } from "../config/sources.ts";
@@ -13,7 +14,13 @@ import { ParleyError } from "../errors.ts";
 import { DEFAULT_LIMITS, HISTORY_MESSAGES, type Limits, MAX_NUMBER } from "../limits.ts";
 import { isLoopback } from "../net/dial.ts";
 import { channelProblem } from "../wire/names.ts";
-import type { CertificateFiles, ServeOptions, StoredChannelOptions, WebServerOptions } from "./api.ts";
+import type {
+  CertificateFiles,
+  ExternalIssuerOptions,
+  ServeOptions,
+  StoredChannelOptions,
+  WebServerOptions,
+} from "./api.ts";
 
 /** The address that a server listens on unless it is told another. */
 export const DEFAULT_HOSTNAME = "127.0.0.1";
@@ -28,7 +35,10 @@ const object: Rule = ["an object", (value) => typeof value === "object" && value
 const OPTION_RULES: Readonly<Record<keyof ServeOptions, Rule>> = {
   hostname: text,
   port: wholeNumber(0, 65_535),
-  auth: flag,
+  auth: [
+    "true, false or { keys, issuer, audience, ... }",
+    (value) => flag[1](value) || object[1](value),
+  ],
   state: text,
   tls: ["true, false or { certificateFile, keyFile }", (value) => flag[1](value) || object[1](value)],
   certs: text,
@@ -65,6 +75,16 @@ const WEB_RULES: Readonly<Record<keyof WebServerOptions, Rule>> = {
 
 const FILE_RULES: Readonly<Record<keyof CertificateFiles, Rule>> = { certificateFile: text, keyFile: text };
 
+const ISSUER_RULES: Readonly<Record<keyof ExternalIssuerOptions, Rule>> = {
+  keys: [
+    "a file or URL, or an array of them",
+    (value) => text[1](value) || (Array.isArray(value) && value.length > 0 && value.every(text[1])),
+  ],
+  issuer: text,
+  audience: text,
+  maxLifetimeSeconds: wholeNumber(...EXTERNAL_TOKEN_OPTIONS["auth-max-lifetime"].range),
+};
+
 const LIMIT_RULES = Object.fromEntries(
   Object.entries(LIMIT_RANGES).map(([name, [min, max]]) => [name, wholeNumber(min, max)]),
 );
@@ -77,7 +97,7 @@ const LIMIT_RULES = Object.fromEntries(
  */
 export function checkOptions(options: ServeOptions): Limits {
   checkObject("serve()", "option", options, OPTION_RULES);
-  const { limits = {}, tls } = options;
+  const { limits = {}, tls, auth } = options;
   checkObject("limits", "limit", limits, LIMIT_RULES);
   if (typeof tls === "object") {
     checkObject("tls", "option", tls, FILE_RULES);
@@ -87,6 +107,7 @@ export function checkOptions(options: ServeOptions): Limits {
     checkObject("web", "option", options.web, WEB_RULES);
     if (options.web.port === undefined) throw badArgument("web.port is missing");
   }
+  if (typeof auth === "object") checkIssuer(auth);
   storagePolicies(options);
   checkSecurity(options);
   const given = Object.entries(limits).filter(([, value]) => value !== undefined);
@@ -146,6 +167,15 @@ function publicAddress({ hostname = DEFAULT_HOSTNAME, web }: ServeOptions): stri
   return [hostname, web?.hostname ?? hostname].find(isPublicAddress);
 }
 
+function checkIssuer(auth: ExternalIssuerOptions): void {
+  checkObject("auth", "option", auth, ISSUER_RULES);
+  if (auth.keys === undefined) throw badArgument("auth.keys is missing");
+  const names = { keys: "auth.keys", issuer: "auth.issuer", audience: "auth.audience" };
+  const { issuer, audience } = auth;
+  const problem = externalTokensProblem({ keys: [auth.keys].flat(), issuer, audience }, names);
+  if (problem !== undefined) throw badArgument(problem);
+}
+
 /** The same rule as that of the program: see `lib/cli/server/security.ts`. */
 function checkSecurity(options: ServeOptions): void {
   const { auth = false, tls = false, insecure } = options;
@@ -164,7 +194,7 @@ export function insecurityOf(options: ServeOptions): string | undefined {
   const { auth = false, tls = false } = options;
   return publicAddress(options) === undefined || auth && tls !== false
     ? undefined
-    : describeInsecurity(auth, tls !== false);
+    : describeInsecurity(auth !== false, tls !== false);
 }
 
 /** What it means that other machines can connect without `auth` or without `tls`. */

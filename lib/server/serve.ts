@@ -208,7 +208,7 @@ class Assembly implements Server {
   }
 
   async reload(): Promise<void> {
-    await Promise.all([this.#authService?.refresh(), this.#renewal?.check({ repeat: true })]);
+    await Promise.all([this.#authService?.reload(), this.#renewal?.check({ repeat: true })]);
   }
 
   close(): Promise<void> {

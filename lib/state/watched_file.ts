@@ -8,7 +8,7 @@ import type { Storage } from "./storage.ts";
 
 /** Keeps the parsed content of a file, and reads it again only after it has changed. */
 export class WatchedFile<T> {
-  readonly #storage: Storage;
+  readonly #storage: Pick<Storage, "read" | "stamp">;
   readonly #name: string;
   readonly #parse: (text: string | undefined) => T | Promise<T>;
   #stamp: string | undefined;
@@ -17,7 +17,7 @@ export class WatchedFile<T> {
 
   /** @param initial the value until the file is first read */
   constructor(
-    storage: Storage,
+    storage: Pick<Storage, "read" | "stamp">,
     name: string,
     initial: T,
     parse: (text: string | undefined) => T | Promise<T>,

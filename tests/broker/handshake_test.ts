@@ -7,7 +7,12 @@ import { Handshake } from "../../lib/broker/handshake.ts";
 import { encodeControl, PROTOCOL } from "../../lib/wire/control.ts";
 import { Type } from "../../lib/wire/header.ts";
 
-const IDENTITY: Identity = { id: "5f0c", name: "Ada", grants: { ...ALL_PERMISSIONS, mayDirect: false } };
+const IDENTITY: Identity = {
+  id: "5f0c",
+  name: "Ada",
+  subject: "Ada",
+  grants: { ...ALL_PERMISSIONS, mayDirect: false },
+};
 
 function unexpected(what: unknown): never {
   throw new Error(`unexpected: ${what}`);

@@ -52,7 +52,12 @@ export function newContext(
 
 /** Accepts every client as Ada, with these permissions. */
 export function acceptWith(permissions: Partial<Permissions>): Authenticator {
-  const accepted = { id: "5f0c", name: "Ada", grants: { ...ALL_PERMISSIONS, ...permissions } };
+  const accepted = {
+    id: "5f0c",
+    name: "Ada",
+    subject: "Ada",
+    grants: { ...ALL_PERMISSIONS, ...permissions },
+  };
   return { verify: () => Promise.resolve({ accepted }), check: () => undefined };
 }
 

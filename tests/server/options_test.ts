@@ -183,7 +183,7 @@ Deno.test("a value of the wrong type is rejected before anything is done with it
     [{ port: NaN }, "port must be a whole number from 0 to 65535, not NaN"],
     [{ port: "7253" }, 'port must be a whole number from 0 to 65535, not "7253"'],
     [{ hostname: "" }, 'hostname must be text that is not empty, not ""'],
-    [{ auth: "no" }, 'auth must be true or false, not "no"'],
+    [{ auth: "no" }, 'auth must be true, false or { keys, issuer, audience, ... }, not "no"'],
     [{ insecure: 1 }, "insecure must be true or false, not 1"],
     [{ tls: "yes" }, 'tls must be true, false or { certificateFile, keyFile }, not "yes"'],
     [{ tls: { keyFile: "key.pem" } }, "tls.certificateFile is missing"],

@@ -100,7 +100,7 @@ export class DirectAccess {
         payload,
       );
       // A name has no "/", and a key must have none: it would be another subject's key.
-      const subject = session.identity?.name ?? "";
+      const subject = session.identity?.subject ?? "";
       const full = key === undefined ? undefined : keyOf({ name: encodeURIComponent(key), subject });
       const isWanted = () => !signal.aborted && !session.isEnded;
       const place = await this.#publisher.publish(stored, frame, full, isWanted);

@@ -8,14 +8,14 @@ import { describeCertificate } from "../../certificates/certificates.ts";
 import { FILES } from "../../certificates/folder.ts";
 import { LINK_OPTIONS, type TOKEN_OPTIONS } from "../../config/command_options.ts";
 import { type ConfigSources, loadConfig, type Loaded } from "../../config/load.ts";
-import { SERVER, type ServerConfig } from "../../config/server_options.ts";
+import { SERVER } from "../../config/server_options.ts";
 import { ParleyError } from "../../errors.ts";
 import { FolderStorage } from "../../state/folder.ts";
 import { formatJoinUrl } from "../../wire/join_url.ts";
-import { addressForOthers, securityOf } from "./security.ts";
+import { addressForOthers, type SecurityConfig, securityOf } from "./security.ts";
 
 /** The options that determine a link. */
-export type LinkConfig = Pick<ServerConfig, "host" | "auth" | "tls" | "tlsCert" | "insecure">;
+export type LinkConfig = SecurityConfig;
 
 /**
  * The join link of a server with these options.

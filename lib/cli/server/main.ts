@@ -149,10 +149,16 @@ function serveOptions(values: ServerConfig): ServeOptions {
   const { tlsCert, tlsKey } = values;
   const { auth, tls } = securityOf(values);
   const isGiven = tlsCert !== undefined;
+  const issuer = values.authKeys.length > 0 && {
+    keys: values.authKeys,
+    issuer: values.authIssuer!,
+    audience: values.authAudience!,
+    maxLifetimeSeconds: values.authMaxLifetime,
+  };
   return {
     hostname: values.host,
     port: values.port,
-    auth,
+    auth: issuer || auth,
     state: values.state,
     tls: isGiven ? { certificateFile: tlsCert, keyFile: tlsKey } : tls,
     certs: values.certs,

@@ -10,6 +10,7 @@ import { MAX_HOSTS } from "../../limits.ts";
 import type { Log } from "../../logging/log.ts";
 import { parseListen } from "../../config/option.ts";
 import type { ServerConfig } from "../../config/server_options.ts";
+import { visible } from "../terminal.ts";
 import { describeInsecurity, isPublicAddress } from "../../server/options.ts";
 
 /** The protection of a server. */
@@ -21,8 +22,8 @@ export interface Security {
 }
 
 /** The options that determine it. */
-type SecurityConfig =
-  & Pick<ServerConfig, "host" | "auth" | "tls" | "tlsCert" | "insecure">
+export type SecurityConfig =
+  & Pick<ServerConfig, "host" | "auth" | "authKeys" | "tls" | "tlsCert" | "insecure">
   & Partial<Pick<ServerConfig, "web">>;
 
 /** Determines the protection from the options and the address the server listens on. */
@@ -30,7 +31,7 @@ export function securityOf(config: SecurityConfig): Security {
   const isPublic = publicHost(config) !== undefined;
   const isRequired = isPublic && !config.insecure;
   return {
-    auth: config.auth || isRequired,
+    auth: config.auth || config.authKeys.length > 0 || isRequired,
     tls: config.tls || config.tlsCert !== undefined || isRequired,
     isPublic,
   };
@@ -65,17 +66,25 @@ export function describeSecurity(security: Security): string {
 
 /** Explains the protection and its reasons in a few lines, for `parley-server config`. */
 export function explainSecurity(
-  config: SecurityConfig & Pick<ServerConfig, "state" | "certs">,
+  config: SecurityConfig & Pick<ServerConfig, "state" | "certs" | "authIssuer" | "authAudience">,
 ): string {
   const security = securityOf(config);
   const reason = (isSet: boolean) =>
     isSet ? "as set" : `because other machines can reach ${JSON.stringify(publicHost(config))}`;
   const off = security.isPublic ? "off, because of --insecure" : "off";
   const isGiven = config.tlsCert !== undefined;
+  const { authKeys, authIssuer, authAudience } = config;
+  const isImplied = !config.auth && authKeys.length > 0;
+  const why = isImplied ? "because of --auth-keys" : reason(config.auth);
   const certificate = isGiven ? `from ${config.tlsCert}` : `generated in ${config.certs}`;
   return [
     "in effect:",
-    `  tokens  ${security.auth ? `required, ${reason(config.auth)}; stored in ${config.state}` : off}`,
+    `  tokens  ${security.auth ? `required, ${why}; stored in ${config.state}` : off}`,
+    ...authKeys.length === 0 ? [] : [
+      `          also those of ${visible(authIssuer!)} for ${visible(authAudience!)}; keys from ${
+        authKeys.map(visible).join(", ")
+      }`,
+    ],
     `  TLS     ${security.tls ? `on, ${reason(config.tls || isGiven)}; certificate ${certificate}` : off}`,
     `  result  ${describeSecurity(security)}`,
   ].join("\n");

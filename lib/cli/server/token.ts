@@ -9,6 +9,7 @@ import { FolderStorage } from "../../state/folder.ts";
 import { grantsProblem } from "../../auth/grants.ts";
 import { Keys } from "../../auth/keys.ts";
 import { type ListedToken, Registry } from "../../auth/registry.ts";
+import { Revocations } from "../../auth/revocations.ts";
 import type { Storage } from "../../state/storage.ts";
 import { Tokens } from "../../auth/tokens.ts";
 import { type ConfigSources, loadConfig, type Loaded } from "../../config/load.ts";
@@ -32,6 +33,7 @@ const USAGE =
                                                      print a new token, or a join link
        parley-server token list                      list the issued tokens: id, grants and validity
        parley-server token revoke ID                 revoke a token; its sessions end within seconds
+       parley-server token revoke --external JTI     revoke a token of your own backend (--auth-keys) by its id
        parley-server token rotate [--overlap 30d]    sign tokens with a new key from now on
 
 A token is shown once and not stored: its owner sets it as PARLEY_TOKEN. With --link its owner gets address,
@@ -67,7 +69,7 @@ const COMMANDS: Readonly<Record<string, { operands: number; options: readonly st
     ],
   },
   list: { operands: 0, options: [] },
-  revoke: { operands: 1, options: [] },
+  revoke: { operands: 1, options: ["external"] },
   rotate: { operands: 0, options: ["overlap"] },
 };
 const COMMON_OPTIONS = ["state", "json", "help"];
@@ -105,29 +107,29 @@ export async function tokenCommand(sources: ConfigSources): Promise<number> {
   }
   const state = server?.path ?? values.state;
   const hasState = exists(state);
-  if (!hasState && command !== "issue") {
+  const isNew = !hasState && (command === "issue" || values.external);
+  if (!hasState && !isNew) {
     if (command === "list") {
       printError(`no tokens: there is no state folder ${state}; ${STATE_HINT}`);
       return Exit.DONE;
     }
     throw new ParleyError("bad_argument", `there is no state folder ${state}; ${STATE_HINT}`);
   }
+  if (isNew) {
+    printError(`parley-server: ${state} is a new state folder; start the server with the same --state`);
+  }
   const store = openTokens(new FolderStorage(state));
   switch (command) {
     case "issue":
       checkClock(Date.now());
-      if (!hasState) {
-        printError(
-          `parley-server: ${state} is a new state folder; start the server with the same --state`,
-        );
-      }
       await issue(store, values, values.link ? await linkSource(loaded, sources) : undefined);
       break;
     case "list":
       await list(store, state, values.json);
       break;
     case "revoke":
-      await revoke(store, operand, values.json);
+      if (values.external) await revokeExternal(state, operand, values.json);
+      else await revoke(store, operand, values.json);
       break;
     default:
       checkClock(Date.now());
@@ -210,6 +212,12 @@ async function revoke({ tokens }: TokenStore, prefix: string, asJson: boolean): 
   const revoked = await tokens.revoke(prefix);
   if (asJson) console.log(visibleJson(revoked));
   else printError(`revoked ${revoked.id} of ${visible(revoked.name)}; its sessions end within seconds`);
+}
+
+async function revokeExternal(state: string, id: string, asJson: boolean): Promise<void> {
+  const revokedAtMs = await new Revocations(new FolderStorage(state), Date.now).add(id);
+  if (asJson) console.log(visibleJson({ id, revokedAtMs }));
+  else printError(`revoked ${visible(id)} of your own backend; its sessions end within seconds`);
 }
 
 async function rotate({ tokens, registry }: TokenStore, { overlap, json }: TokenValues): Promise<void> {
