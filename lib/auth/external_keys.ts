@@ -99,13 +99,12 @@ async function readJwk(
   at: number,
 ): Promise<ExternalKey | ParleyError> {
   const { x, y, n, e } = jwk; // nothing else can have a say
-  let key: CryptoKey;
   try {
-    key = await importJWK({ kty, crv, x, y, n, e }, algorithms[0]) as CryptoKey;
+    const key = await importJWK({ kty, crv, x, y, n, e }, algorithms[0]) as CryptoKey;
+    return weakness(key) ?? await externalKey(key, jwk.kid, algorithms);
   } catch {
     return problem(`has a key that is damaged: keys[${at}], of type ${kty}`);
   }
-  return weakness(key) ?? await externalKey(key, jwk.kid, algorithms);
 }
 
 const PEM_BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----/g;
@@ -135,9 +134,13 @@ async function readSpki(pem: string): Promise<ExternalKey> {
     }
     const weak = weakness(key);
     if (weak !== undefined) throw weak;
-    return await externalKey(key, undefined, algorithms);
+    return await externalKey(key, undefined, algorithms).catch(() => Promise.reject(damaged()));
   }
-  throw problem("has a PUBLIC KEY that is damaged, or none for EdDSA (Ed25519), ES256 or RS256");
+  throw damaged();
+}
+
+function damaged(): ParleyError {
+  return problem("has a PUBLIC KEY that is damaged, or none for EdDSA (Ed25519), ES256 or RS256");
 }
 
 function weakness(key: CryptoKey): ParleyError | undefined {
@@ -147,6 +150,7 @@ function weakness(key: CryptoKey): ParleyError | undefined {
     : undefined;
 }
 
+/** Rejects if the key is damaged: Deno imports a point that is not on its curve, and notices when it exports it. */
 async function externalKey(
   key: CryptoKey,
   kid: string | undefined,

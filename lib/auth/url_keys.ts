@@ -14,8 +14,10 @@ export interface UrlKeysParts {
   readonly events: KeySourceEvents;
   /** A monotonic clock in milliseconds. */
   readonly now: () => number;
-  /** How keys are fetched; that of the runtime unless a test gives another. */
+  /** How keys are fetched. Default: as the runtime does. */
   readonly fetch?: typeof fetch;
+  /** How long that may take, in milliseconds. Default: three seconds. */
+  readonly withinMs?: number;
 }
 
 /**
@@ -32,18 +34,20 @@ export class UrlKeys implements KeySource {
   readonly #reports: KeyReports;
   readonly #now: () => number;
   readonly #fetch: typeof fetch;
+  readonly #withinMs: number;
   readonly #closing = new AbortController();
   #keys: readonly ExternalKey[] = [];
   #isFailing = false;
   #fetchedAtMs = -Infinity;
   #fetching: Promise<void> | undefined;
 
-  constructor(url: URL, { events, now, fetch = globalThis.fetch }: UrlKeysParts) {
+  constructor(url: URL, { events, now, fetch = globalThis.fetch, withinMs = KEY_FETCH_MS }: UrlKeysParts) {
     this.from = url.href;
     this.#url = url;
     this.#reports = new KeyReports(url.href, events);
     this.#now = now;
     this.#fetch = fetch;
+    this.#withinMs = withinMs;
   }
 
   get keys(): readonly ExternalKey[] {
@@ -94,7 +98,7 @@ export class UrlKeys implements KeySource {
 
   async #get(): Promise<string> {
     const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), KEY_FETCH_MS);
+    const timer = setTimeout(() => late.abort(), this.#withinMs);
     try {
       const response = await this.#fetch(this.#url, {
         signal: AbortSignal.any([late.signal, this.#closing.signal]),
@@ -111,7 +115,9 @@ export class UrlKeys implements KeySource {
       return await readBounded(response.body, this.from);
     } catch (error) {
       if (error instanceof ParleyError) throw error;
-      if (late.signal.aborted) throw notFetched(this.from, `no whole answer within ${KEY_FETCH_MS / 1000} s`);
+      if (late.signal.aborted) {
+        throw notFetched(this.from, `no whole answer within ${this.#withinMs / 1000} s`);
+      }
       throw notFetched(this.from, error instanceof Error ? error.message : String(error));
     } finally {
       clearTimeout(timer);
