@@ -31,7 +31,8 @@ export interface IssuerKey {
 
 /** Makes a key pair for `alg`, with the key id `kid`. */
 export async function makeIssuerKey(alg: string, kid: string = `key-${alg}`): Promise<IssuerKey> {
-  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
+  const pair = await generateKeyPair(alg, { extractable: true });
+  const [privateKey, publicKey] = [pair.privateKey as CryptoKey, pair.publicKey as CryptoKey];
   return { alg, privateKey, publicKey, jwk: { ...await exportJWK(publicKey), kid, use: "sig" } };
 }
 
