@@ -100,7 +100,7 @@ async function readJwk(
 ): Promise<ExternalKey | ParleyError> {
   const { x, y, n, e } = jwk; // nothing else can have a say
   try {
-    const key = await importJWK({ kty, crv, x, y, n, e }, algorithms[0]) as CryptoKey;
+    const key = await (importJWK({ kty, crv, x, y, n, e }, algorithms[0]) as Promise<CryptoKey>);
     return weakness(key) ?? await externalKey(key, jwk.kid, algorithms);
   } catch {
     return problem(`has a key that is damaged: keys[${at}], of type ${kty}`);

@@ -77,7 +77,7 @@ export async function openWeb(
     hosts: [...hosts, ...certificate?.description.hosts ?? []],
     isSecure,
     origins: web.origins ?? [],
-    needsTokens: auth,
+    needsTokens: auth !== false,
     limits,
     version: VERSION,
     log,
