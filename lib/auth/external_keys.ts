@@ -100,7 +100,8 @@ async function readJwk(
 ): Promise<ExternalKey | ParleyError> {
   const { x, y, n, e } = jwk; // nothing else can have a say
   try {
-    const key = await (importJWK({ kty, crv, x, y, n, e }, algorithms[0]) as Promise<CryptoKey>);
+    const imported: unknown = await importJWK({ kty, crv, x, y, n, e }, algorithms[0]);
+    const key = imported as CryptoKey; // only symmetric keys are anything else
     return weakness(key) ?? await externalKey(key, jwk.kid, algorithms);
   } catch {
     return problem(`has a key that is damaged: keys[${at}], of type ${kty}`);
