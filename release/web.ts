@@ -20,14 +20,18 @@ export const STATIC = "lib/web/static";
 /** Style sheets, in the order in which they are joined. */
 const STYLES = ["base", "layout", "parts", "uplot"];
 
-/** The bundler could not run, for example because it could not be downloaded. */
+/** The bundler of Deno, esbuild, is not here, and cannot be downloaded. */
 export class NoBundler extends Error {}
+
+/** What `deno bundle` says then. */
+const NOT_DOWNLOADED = /esbuild|error sending request|dns error|registry\.npmjs/i;
 
 /**
  * Builds the files of the dashboard, by name.
  *
  * @param root the checkout
- * @throws {NoBundler} if `deno bundle` fails, with what it printed
+ * @throws {NoBundler} with what `deno bundle` printed
+ * @throws {Error} the same, if the sources are wrong
  */
 export async function buildWeb(root: string): Promise<Map<string, string>> {
   const read = (name: string) => Deno.readTextFile(join(root, PAGE, name));
@@ -61,7 +65,11 @@ async function bundle(root: string): Promise<string> {
       stdout: "null",
       stderr: "piped",
     }).output();
-    if (!success) throw new NoBundler(`deno ${args.join(" ")}: ${new TextDecoder().decode(stderr).trim()}`);
+    if (!success) {
+      const text = new TextDecoder().decode(stderr).trim();
+      const Kind = NOT_DOWNLOADED.test(text) ? NoBundler : Error;
+      throw new Kind(`deno ${args.join(" ")}: ${text}`);
+    }
     return await Deno.readTextFile(file);
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -29,19 +29,43 @@ const MAX_RETRY_MS = 5_000;
 /** How long an answer of the server may take, in milliseconds. */
 const ANSWER_MS = 15_000;
 
+/** The token that this tab keeps. A browser that is told to keep nothing refuses, and then nothing is kept. */
+const kept = {
+  get(): string | null {
+    try {
+      return sessionStorage.getItem(TOKEN_KEY);
+    } catch {
+      return null;
+    }
+  },
+  set(token: string | undefined): void {
+    try {
+      if (token === undefined) sessionStorage.removeItem(TOKEN_KEY);
+      else sessionStorage.setItem(TOKEN_KEY, token);
+    } catch {
+      // It has to be given again in the next tab.
+    }
+  },
+};
+
 /** Connects the page, and keeps it connected. */
 export class Connection {
   readonly #connect: Connect;
   readonly #url: string;
   readonly #store: Store;
+  readonly #refused: (error: ParleyError) => void;
   #client: Client | undefined;
   #token: string | undefined;
 
-  /** @param url where the server takes WebSockets */
-  constructor(connect: Connect, url: string, store: Store) {
+  /**
+   * @param url where the server takes WebSockets
+   * @param refused called when the server refuses what no call waits for
+   */
+  constructor(connect: Connect, url: string, store: Store, refused: (error: ParleyError) => void) {
     this.#connect = connect;
     this.#url = url;
     this.#store = store;
+    this.#refused = refused;
   }
 
   /** The client, while there is one. */
@@ -52,22 +76,21 @@ export class Connection {
 
   /** Connects with the token that this tab keeps, if there is one. */
   start(): void {
-    this.#token = sessionStorage.getItem(TOKEN_KEY) ?? undefined;
+    this.#token = kept.get() ?? undefined;
     this.#open();
   }
 
   /** Connects with a token. `isKept` keeps it until the tab is closed, or it turns out to be wrong. */
   useToken(token: string, isKept: boolean): void {
     this.#token = token;
-    sessionStorage.removeItem(TOKEN_KEY);
-    if (isKept) sessionStorage.setItem(TOKEN_KEY, token);
+    kept.set(isKept ? token : undefined);
     this.#open();
   }
 
   /** Forgets the token, and asks for another one. */
   async forgetToken(): Promise<void> {
     this.#token = undefined;
-    sessionStorage.removeItem(TOKEN_KEY);
+    kept.set(undefined);
     const client = this.#client;
     this.#client = undefined;
     this.#ask(undefined);
@@ -98,7 +121,7 @@ export class Connection {
             token,
             name: token === undefined ? "dashboard" : undefined,
             onEvent: (event) => this.#changed(event),
-            onError: () => {}, // what is published here is flushed, and fails there
+            onError: this.#refused,
           }),
         );
         return;
@@ -183,7 +206,7 @@ export class Connection {
   }
 
   #rejected(error: unknown): void {
-    sessionStorage.removeItem(TOKEN_KEY);
+    kept.set(undefined);
     this.#ask(this.#token === undefined ? undefined : problemOf(error));
   }
 

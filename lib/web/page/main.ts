@@ -6,7 +6,7 @@
 
 /// <reference lib="dom" />
 
-import { connect } from "../../client/mod.ts";
+import { connect } from "../../client/browser.ts";
 import { start } from "./start.ts";
 
 start(connect, document.querySelector("#app")!);

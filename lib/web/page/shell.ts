@@ -162,7 +162,7 @@ function stateOf(connection: ConnectionState): VNode {
 function Navigation({ shown }: { shown: string }): VNode {
   const list = useRef<HTMLElement>(null);
   useEffect(() => {
-    list.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    list.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   }, [shown]);
   return html`
     <nav class="views" aria-label="Views" ref=${list}>

@@ -29,7 +29,8 @@ export function start(connect: Connect, place: Element): void {
   });
   const url = new URL("/parley", location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  const connection = new Connection(connect, url.href, store);
-  render(html`<${Shell} app=${new App(store, connection)} />`, place);
+  const connection = new Connection(connect, url.href, store, (error) => app.tell(error.message, true));
+  const app = new App(store, connection);
+  render(html`<${Shell} app=${app} />`, place);
   connection.start();
 }

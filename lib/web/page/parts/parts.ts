@@ -9,6 +9,7 @@ import type { App } from "../app.ts";
 import { formatCount, formatDuration } from "../format.ts";
 import { type ComponentChild, html, type VNode } from "../html.ts";
 import { useStore } from "../store.ts";
+import { visible } from "../text.ts";
 
 /** The head of a view: its title, what it is for, and what it is searched by. */
 export function Head(
@@ -77,6 +78,13 @@ export function Tag(
   { kind, children, title }: { kind?: "warn" | "bad"; children: ComponentChild; title?: string },
 ): VNode {
   return html`<span class=${kind === undefined ? "tag" : `tag ${kind}`} title=${title}>${children}</span>`;
+}
+
+/** A session, with the way to it. */
+export function SessionName({ name, session }: { name: string; session: number }): VNode {
+  return html`<span>${
+    visible(name)
+  }</span> <a href=${`#/sessions/${session}`} title="Show this session">${session}</a>`;
 }
 
 /** A command, with a button that copies it. */

@@ -9,10 +9,9 @@ import type { SessionEntry, SlowDiagnosis } from "../../../wire/stats.ts";
 import type { App } from "../app.ts";
 import { formatBytes, formatCount, formatDuration } from "../format.ts";
 import { html, type VNode } from "../html.ts";
-import { Field, Head, Problem, Section } from "../parts/parts.ts";
+import { Field, Head, Problem, Section, SessionName } from "../parts/parts.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { usePoll } from "../poll.ts";
-import { visible } from "../text.ts";
 import { Open, SessionState } from "./sessions.ts";
 import { Why } from "./why.ts";
 
@@ -69,7 +68,7 @@ const SLOWEST: readonly Column<SessionEntry>[] = [
   {
     label: "Session",
     isName: true,
-    cell: ({ name, session }) => html`${visible(name)} <span class="muted">${session}</span>`,
+    cell: ({ name, session }) => html`<${SessionName} name=${name} session=${session} />`,
   },
   { label: "Address", cell: ({ address, port }) => `${address}:${port}` },
   { label: "Waiting", isNumber: true, cell: ({ pendingBytes }) => formatBytes(pendingBytes) },
@@ -82,15 +81,19 @@ const SLOWEST: readonly Column<SessionEntry>[] = [
 
 function WAITING(reply: SlowDiagnosis): Column<Waiting>[] {
   const names = new Map(reply.slowest.map(({ session, name }) => [session, name]));
-  const nameOf = (session: number) =>
-    session === 0 ? "the store" : visible(`${names.get(session) ?? "session"} ${session}`);
+  const waitedFor = (session: number) =>
+    session === 0
+      ? html`<span key=${0}>the store</span>`
+      : html`<span key=${session}><${SessionName} name=${
+        names.get(session) ?? "session"
+      } session=${session} /></span>`;
   return [
     {
       label: "Publisher",
       isName: true,
-      cell: ({ name, session }) => html`${visible(name)} <span class="muted">${session}</span>`,
+      cell: ({ name, session }) => html`<${SessionName} name=${name} session=${session} />`,
     },
-    { label: "Waits for", cell: (row) => row.for.map(nameOf).join(", ") || "–" },
+    { label: "Waits for", cell: (row) => row.for.length === 0 ? "–" : row.for.map(waitedFor) },
     { label: "For", isNumber: true, cell: ({ seconds }) => formatDuration(seconds) },
   ];
 }

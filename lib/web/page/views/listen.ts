@@ -95,13 +95,14 @@ export function Listen({ app, channel }: { app: App; channel: string }): VNode {
         <button type="button" disabled=${shown.count === 0} onClick=${clear}>Clear</button>
       </div>
       <${Problem} text=${problem} />
-      <p class="muted" role="status">${subscribed !== undefined
-        ? `Subscribed to ${subscribed}. ${shown.count === 0 ? "Nothing has come yet." : ""}`
-        : "Not subscribed."}
-        ${shown.count > 0 &&
-          ` ${countOf(shown.count, "message")} so far${
+      <p class="muted"><span role="status">${subscribed === undefined
+        ? "Not subscribed."
+        : `Subscribed to ${subscribed}.`}</span>
+        ${" "}${shown.count > 0
+          ? `${countOf(shown.count, "message")} so far${
             shown.count > KEPT ? `; the last ${formatCount(KEPT)} are shown` : ""
-          }.`}</p>
+          }.`
+          : subscribed !== undefined && "Nothing has come yet."}</p>
     </form>
     <${MessageList} messages=${shown
       .messages} form=${form} hasChannel label="Messages received, newest first" />

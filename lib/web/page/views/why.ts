@@ -8,7 +8,7 @@ import type { ConsumerEntry, Receiver } from "../../../wire/stats.ts";
 import type { App } from "../app.ts";
 import { countOf, formatBytes } from "../format.ts";
 import { html, type VNode } from "../html.ts";
-import { Problem } from "../parts/parts.ts";
+import { Problem, SessionName } from "../parts/parts.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { usePoll } from "../poll.ts";
 import { visible } from "../text.ts";
@@ -22,10 +22,10 @@ export function Why({ app, channel }: { app: App; channel: string }): VNode {
   if (reply === undefined) return html`<${Problem} text=${problem} />`;
   const last = Math.max(0, ...reply.consumers.map(({ position, lag }) => position + lag));
   return html`
-    <div class="why" aria-live="polite">
+    <div class="why">
       <${Problem} text=${problem} />
       <h3>The next message on <code>${visible(reply.channel)}</code></h3>
-      ${reply.findings.length > 0 && html`<ul class="findings">
+      ${reply.findings.length > 0 && html`<ul class="findings" aria-live="polite">
         ${reply.findings.map((finding) => html`<li key=${finding}>${visible(finding)}</li>`)}</ul>`}
       <h4>Goes to ${countOf(reply.receiverCount, "session")}${reply.storage !== undefined &&
         `, and is stored (${reply.storage})`}</h4>
@@ -56,7 +56,7 @@ const RECEIVERS: readonly Column<Receiver>[] = [
   {
     label: "Session",
     isName: true,
-    cell: ({ name, session }) => html`${visible(name)} <span class="muted">${session}</span>`,
+    cell: ({ name, session }) => html`<${SessionName} name=${name} session=${session} />`,
   },
   { label: "By", cell: ({ by }) => by },
   {
