@@ -16,6 +16,7 @@ import { Grants } from "./grants.ts";
 import type { KeySource } from "./key_source.ts";
 import { expired, explainFailure, notValid, type Rejection, revoked } from "./rejections.ts";
 import type { Revocations } from "./revocations.ts";
+import type { ExternalVerifier } from "./service.ts";
 import type { TokenVerifier } from "./token_authenticator.ts";
 import type { Decision, Identity } from "./tokens.ts";
 import { type OtherTokens, TwoIssuers } from "./two_issuers.ts";
@@ -34,7 +35,7 @@ export interface ExternalIssuer {
 const NO_ID = "";
 
 /** Verifies the tokens of one other issuer. */
-export class ExternalTokens implements OtherTokens {
+export class ExternalTokens implements OtherTokens, ExternalVerifier {
   readonly #issuer: ExternalIssuer;
   readonly #sources: readonly KeySource[];
   readonly #revocations: Revocations;

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { TokenAuthenticator } from "./token_authenticator.ts";
-import type { ExternalTokens } from "./external_tokens.ts";
+import { TokenAuthenticator, type TokenVerifier } from "./token_authenticator.ts";
 import { Keys } from "./keys.ts";
 import { Registry } from "./registry.ts";
 import type { Storage } from "../state/storage.ts";
@@ -25,11 +24,25 @@ export interface AuthServiceEvents {
   notWritten(tokens: number, error: unknown): void;
 }
 
+/** What an {@linkcode AuthService} needs of tokens of another issuer; see `ExternalTokens`. */
+export interface ExternalVerifier {
+  /** Verifies these tokens, and by `own` those of this server. */
+  beside(own: TokenVerifier): TokenVerifier;
+  /** Reads what it needs for the first time. */
+  open(): Promise<void>;
+  /** Reads what has changed. Called about once a second. */
+  refresh(): Promise<void>;
+  /** Reads and fetches all keys now. Never rejects. */
+  fetchKeys(): Promise<void>;
+  /** Ends what is under way. */
+  close(): Promise<void>;
+}
+
 /** Verifies the tokens of one server's clients. */
 export class AuthService {
   readonly authenticator: TokenAuthenticator;
   readonly #tokens: Tokens;
-  readonly #external: ExternalTokens | undefined;
+  readonly #external: ExternalVerifier | undefined;
   readonly #events: AuthServiceEvents;
   readonly #abort = new AbortController();
   #running: Promise<void> = Promise.resolve();
@@ -46,7 +59,7 @@ export class AuthService {
    * `maxDelayMs` bounds how long a rejection is delayed, see {@linkcode TokenAuthenticator}. `external` verifies tokens of
    * another issuer.
    */
-  constructor(storage: Storage, events: AuthServiceEvents, maxDelayMs?: number, external?: ExternalTokens) {
+  constructor(storage: Storage, events: AuthServiceEvents, maxDelayMs?: number, external?: ExternalVerifier) {
     const keys = new Keys(storage, Date.now);
     const registry = new Registry(storage, Date.now);
     this.#tokens = new Tokens({ keys, registry, now: Date.now, uuid: () => crypto.randomUUID() });
