@@ -9,6 +9,7 @@
 
 export * from "./limits/security.ts";
 export * from "./limits/stored.ts";
+export * from "./limits/gateway.ts";
 import { MAX_HISTORY_BYTES, MAX_STORE_BYTES } from "./limits/stored.ts";
 
 const KiB = 1024;

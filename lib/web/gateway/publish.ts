@@ -1,0 +1,61 @@
+/**
+ * `POST /publish/CHANNEL`: the body is a message.
+ *
+ * @module
+ */
+
+import type { ReconnectingClient } from "../../client/client.ts";
+import { ParleyError } from "../../errors.ts";
+import { GATEWAY_PUBLISH_MS } from "../../limits.ts";
+import { Kind, MESSAGE_HEADERS } from "../../wire/header.ts";
+import { encodeMessageHeaders } from "../../wire/message_headers.ts";
+import type { Exchange } from "../exchange.ts";
+import { type Content, readContent, sendJson } from "./content.ts";
+import type { GatewayContext } from "./context.ts";
+import { channelIn, goneSignal, idempotencyKey, queryOf } from "./parameters.ts";
+
+/** Publishes the body of a request. On a stored channel the answer comes when it is stored, and says where. */
+export async function publish(exchange: Exchange, context: GatewayContext): Promise<void> {
+  const { request, response, url } = exchange;
+  const channel = channelIn(url);
+  queryOf(url, []);
+  const key = idempotencyKey(request);
+  const content = await readContent(exchange, context.limits.payloadBytes);
+  const signal = goneSignal(response);
+  await context.clients.use(exchange, async (client) => {
+    if (context.stored?.storage(channel) !== undefined) {
+      const message = { channel, ...encode(content), key };
+      const { sequence, epoch, isReplayed } = await context.stored.publish(client.sessionId, message, signal);
+      if (isReplayed) response.setHeader("idempotency-replayed", "true");
+      return sendJson(response, `${JSON.stringify({ sequence, epoch })}\n`);
+    }
+    await publishPlain(client, channel, content, key, signal);
+    response.writeHead(202, { "content-length": 0 }).end();
+  });
+}
+
+async function publishPlain(
+  client: ReconnectingClient,
+  channel: string,
+  { payload, kind, headers }: Content,
+  key: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (key !== undefined) {
+    const text = `${channel} is not durable, so Idempotency-Key has no effect there; leave it out`;
+    throw new ParleyError("not_durable", text);
+  }
+  await client.publish(channel, payload, { kind, headers, signal, timeoutMs: GATEWAY_PUBLISH_MS });
+}
+
+const KIND_BITS = { bytes: Kind.BYTES, text: Kind.TEXT, json: Kind.JSON } as const;
+
+/** The flags and the payload of a message's frame. */
+function encode({ kind, payload, headers }: Content): { flags: number; payload: Uint8Array } {
+  if (headers === undefined) return { flags: KIND_BITS[kind], payload };
+  const block = encodeMessageHeaders(headers);
+  const joined = new Uint8Array(block.length + payload.length);
+  joined.set(block);
+  joined.set(payload, block.length);
+  return { flags: KIND_BITS[kind] | MESSAGE_HEADERS, payload: joined };
+}
