@@ -184,7 +184,11 @@ class Assembly implements Server {
     if (this.#renewal && this.authority === undefined) this.#log.info("certificate", this.#renewal.details);
     this.#renewal?.warn();
     this.#web = openedWeb;
-    openedWeb?.serve({ accept, storeProblem: () => undefined });
+    openedWeb?.serve({
+      accept,
+      storeProblem: () => undefined,
+      stored: stored && opened?.makeAccess?.(router, stored),
+    });
   }
 
   get hostname(): string {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { DirectAccess } from "../broker/stored/direct_access.ts";
 import type { StoredChannels } from "../broker/stored/stored_channels.ts";
 import type { StoragePolicy } from "../broker/stored/policy.ts";
 import type { StorageOptions } from "../broker/stored/storage.ts";
@@ -27,6 +28,8 @@ export interface OpenedStore {
   readonly control: ((channels: StoredChannels) => { close(): Promise<void> }) | undefined;
   /** Makes the stored channels; `now` is a clock in milliseconds that never goes back. */
   makeChannels(budget: WorkBudget, now: () => number): StoredChannels;
+  /** What the web server does on them, if there is one. */
+  readonly makeAccess: ((router: Router, channels: StoredChannels) => DirectAccess) | undefined;
   /** Makes what one session does on them; see `SessionContext.newStoredSession`. */
   newSession(...parts: ConstructorParameters<typeof StoredSession>): StoredSession;
 }
@@ -50,12 +53,14 @@ export async function openStored(
   const history = needs("history")
     ? { log: (await import("../store/memory_log.ts")).openMemoryLog(), maxBytes: limits.historyBytes }
     : undefined;
+  const access = options.web && await import("../broker/stored/direct_access.ts");
   return {
     durable,
     history,
     control,
     makeChannels: (budget, now) =>
       new StoredChannels({ policies, durable, history, budget, now, time: Date.now, log }),
+    makeAccess: access && ((router, channels) => new access.DirectAccess(router, channels, limits)),
     newSession: (...parts) => new StoredSession(...parts),
   };
 }

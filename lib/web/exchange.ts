@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../logging/log.ts";
 import type { Accepted } from "../net/listener.ts";
+import type { StoredAccess } from "./stored_access.ts";
 
 /** One request and its response. */
 export interface Exchange {
@@ -36,6 +37,8 @@ export type Readiness =
 export interface WebServices {
   /** Takes a connection, as the listeners of the server do. There is a session for it from then on. */
   accept(connection: Accepted): void;
+  /** The server's stored channels, if it has any. */
+  stored(): StoredAccess | undefined;
   readiness(): Readiness;
   /** Whether every request for data needs a token. */
   readonly needsTokens: boolean;

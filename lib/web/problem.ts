@@ -16,6 +16,8 @@ export interface ProblemDetails {
   readonly headers?: Readonly<Record<string, string>>;
   /** Whether the connection ends with the response, because what is left of the request will not be read. */
   readonly closes?: boolean;
+  /** Further members of the body. */
+  readonly members?: Readonly<Record<string, unknown>>;
 }
 
 /** A reason why a request is not answered as it was meant. Handlers throw it. */
@@ -81,8 +83,9 @@ export function titleOf(status: number): string {
  * });
  * ```
  */
-export function problemBody(status: number, { code, detail }: ProblemDetails): string {
-  return `${JSON.stringify({ type: "about:blank", title: titleOf(status), status, detail, code })}\n`;
+export function problemBody(status: number, { code, detail, members }: ProblemDetails): string {
+  const problem = { type: "about:blank", title: titleOf(status), status, detail, code, ...members };
+  return `${JSON.stringify(problem)}\n`;
 }
 
 /** Answers a request with a problem. If a part of the response is sent already, the connection ends instead. */

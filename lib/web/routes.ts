@@ -4,6 +4,7 @@
  * @module
  */
 
+import { gatewayRoutes } from "./gateway/gateway.ts";
 import { healthRoutes } from "./health.ts";
 import { staticRoutes } from "./static_files.ts";
 import type { Route, WebServices } from "./exchange.ts";
@@ -13,6 +14,7 @@ import { HttpProblem } from "./problem.ts";
 export function routesOf(services: WebServices): readonly Route[] {
   return [
     ...healthRoutes(services),
+    ...gatewayRoutes(services),
     ...staticRoutes(),
   ];
 }

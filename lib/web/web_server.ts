@@ -16,6 +16,7 @@ import type { Exchange, Readiness, Route, WebServices } from "./exchange.ts";
 import { Origins, type ServedAs } from "./origins.ts";
 import { HttpProblem, sendProblem } from "./problem.ts";
 import { findRoute, routesOf } from "./routes.ts";
+import type { StoredAccess } from "./stored_access.ts";
 import { tokenOf } from "./token.ts";
 import type { SocketStream } from "./socket_stream.ts";
 
@@ -30,6 +31,8 @@ export interface WebOptions extends ServedAs {
 /** What a started server hands to its web server. */
 export interface WebHost {
   accept(connection: Accepted): void;
+  /** Its stored channels, if it has any. */
+  readonly stored: StoredAccess | undefined;
   /** Why the store cannot be written, if it cannot. */
   storeProblem(): string | undefined;
 }
@@ -55,6 +58,7 @@ export class WebServer {
     this.#connections = new WebConnections(limits);
     const services: WebServices = {
       accept: (connection) => this.#host!.accept(connection),
+      stored: () => this.#host?.stored,
       readiness: () => this.#readiness(),
       needsTokens,
       limits,

@@ -21,10 +21,10 @@ type GatewayHandler = (exchange: Exchange, context: GatewayContext) => Promise<v
 
 /** The rows of the table of routes, and what they share. */
 export function gatewayRoutes(services: WebServices): readonly Route[] {
-  const { stored, limits, draining } = services;
+  const { limits, draining } = services;
   const clients = new Clients((address) => dial(services, address), () => performance.now());
   services.whenClosed(() => clients.close());
-  const context = { clients, stored, limits, draining };
+  const context = { clients, stored: () => services.stored(), limits, draining };
   const route = (method: Route["method"], path: string, handler: GatewayHandler): Route => (
     { method, path, handler: answering(handler, context), access: "token" }
   );

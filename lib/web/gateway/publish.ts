@@ -23,9 +23,10 @@ export async function publish(exchange: Exchange, context: GatewayContext): Prom
   const content = await readContent(exchange, context.limits.payloadBytes);
   const signal = goneSignal(response);
   await context.clients.use(exchange, async (client) => {
-    if (context.stored?.storage(channel) !== undefined) {
+    const stored = context.stored();
+    if (stored?.storage(channel) !== undefined) {
       const message = { channel, ...encode(content), key };
-      const { sequence, epoch, isReplayed } = await context.stored.publish(client.sessionId, message, signal);
+      const { sequence, epoch, isReplayed } = await stored.publish(client.sessionId, message, signal);
       if (isReplayed) response.setHeader("idempotency-replayed", "true");
       return sendJson(response, `${JSON.stringify({ sequence, epoch })}\n`);
     }

@@ -20,7 +20,7 @@ import { encodeEnvelope } from "./envelope.ts";
 import type { GatewayContext } from "./context.ts";
 import { badRequest, channelIn, numberIn, queryOf } from "./parameters.ts";
 import { parseFrom } from "./starting_point.ts";
-import type { ReadFrom, StoredAccess, StoredPart } from "./stored_access.ts";
+import type { ReadFrom, StoredAccess, StoredPart } from "../stored_access.ts";
 
 /** Answers with some messages of a stored channel, and where the next ones begin. */
 export async function storedMessages(exchange: Exchange, context: GatewayContext): Promise<void> {
@@ -30,7 +30,7 @@ export async function storedMessages(exchange: Exchange, context: GatewayContext
   const range = { least: 1, most: MAX_GATEWAY_MESSAGES, standard: GATEWAY_MESSAGES };
   const count = Math.floor(numberIn("count", countText, range));
   const from = readFrom(fromText);
-  const { stored } = context;
+  const stored = context.stored();
   if (stored?.storage(channel) === undefined) {
     throw new HttpProblem(404, { code: "not_found", detail: `${channel} is not a stored channel` });
   }
