@@ -120,7 +120,7 @@ gatewayTest("a reader whose first message never came goes on where it began", as
   assertEquals(await reader.data(1), ["while it was away"]);
 });
 
-gatewayTest("a stream that cannot be is refused with a status", async ({ server, http, client }) => {
+gatewayTest("a stream that cannot be is refused with a status", async ({ http, client }) => {
   await client.publish("d.a", "1");
   const refused = async (path: string, ...args: string[]) => problem(await http(path, ...args)).slice(0, 2);
   assertEquals(await refused("/subscribe/a..b"), [400, "bad_channel"]);
