@@ -14,7 +14,7 @@ export type * from "./events.ts";
 export type * from "./message_types.ts";
 export type * from "./options.ts";
 export { ApplicationError, type EndReason, type ErrorCode, type LocalCode, ParleyError } from "../errors.ts";
-export type { WebSocketLike } from "../net/web_socket_outbox.ts";
+export type { WebSocketLike } from "../net/web_socket_like.ts";
 export type { Header } from "../wire/header.ts";
 export type { MessageHeaders } from "../wire/message_headers.ts";
 

@@ -49,7 +49,7 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
   readonly #further = new Set<ReconnectingSession>();
   readonly #publisher: Publisher;
   readonly #requester: Requester;
-  readonly #ended = Promise.withResolvers<ParleyError | undefined>();
+  #ended!: (error: ParleyError | undefined) => void;
   #closing: Promise<void> | undefined;
 
   /** A client that is not connected yet. */
@@ -59,7 +59,7 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
     this.#connector = connector;
     this.#onEvent = onEvent;
     this.#reconnect = reconnect === true ? {} : reconnect === false ? undefined : reconnect;
-    this.closed = this.#ended.promise;
+    this.closed = new Promise((resolve) => this.#ended = resolve);
     this.backlog = {
       bytes: 0,
       drained: () => {
@@ -253,7 +253,7 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
         this.inbox.end(error);
         this.#publisher.abandon(error);
         for (const further of this.#further) further.close("the client is over").catch(() => {});
-        line.socketClosed.then(() => this.#ended.resolve(error));
+        line.socketClosed.then(() => this.#ended(error));
         this.#event({ type: "closed", error });
       },
       event: (event) => this.#event(event),

@@ -65,6 +65,7 @@ export function connect(options: ConnectOptions = {}): Promise<Client> {
  * As {@linkcode connect}, and says how far it came: for a program that explains why it does not connect.
  *
  * @param stepDone called when a step has succeeded
+ * @internal
  */
 export function connectInSteps(
   options: ConnectOptions,
@@ -73,19 +74,29 @@ export function connectInSteps(
   return connectBy(NETWORK, options, stepDone);
 }
 
-/** Opens the connection under a session in another way than by an address. */
+/**
+ * Opens the connection under a session in another way than by an address.
+ *
+ * @internal
+ */
 export type Dialer = (signal: AbortSignal) => Socket | Promise<Socket>;
 
 /**
  * As {@linkcode connect}, over connections that `dialer` opens: for a server that is its own client. What `options` say
  * of an address is only named in errors.
+ *
+ * @internal
  */
 export function connectOver(dialer: Dialer, options: ConnectOptions): Promise<ReconnectingClient> {
   const open: Network["open"] = async (_, { signal }) => new SocketTransport(await dialer(signal));
   return connectBy({ ...NETWORK, open }, options);
 }
 
-/** As {@linkcode connect}, by `network`. */
+/**
+ * As {@linkcode connect}, by `network`.
+ *
+ * @internal
+ */
 export async function connectBy(
   network: Network,
   options: ConnectOptions,

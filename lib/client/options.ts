@@ -5,7 +5,7 @@
  */
 
 import type { ParleyError } from "../errors.ts";
-import type { WebSocketLike } from "../net/web_socket_outbox.ts";
+import type { WebSocketLike } from "../net/web_socket_like.ts";
 import type { Header } from "../wire/header.ts";
 import type { ClientEvent } from "./events.ts";
 import type { ReplyOptions, Request } from "./message_types.ts";

@@ -50,7 +50,7 @@ export class ReconnectingSession implements SessionEvents {
   readonly #options: ReconnectOptions | undefined;
   readonly #events: ReconnectingEvents;
   /** Those that wait for a connection. */
-  readonly #waiters = new Set<PromiseWithResolvers<Session>>();
+  readonly #waiters = new Set<Pick<PromiseWithResolvers<Session>, "resolve" | "reject">>();
   readonly #stop = new AbortController();
   #isOver = false;
   #endError: ParleyError | undefined;
@@ -95,9 +95,10 @@ export class ReconnectingSession implements SessionEvents {
   async session(wait: Wait): Promise<Session> {
     if (this.endError !== undefined) throw this.endError;
     if (this.current !== undefined) return this.current;
-    const waiter = Promise.withResolvers<Session>();
+    let waiter!: Pick<PromiseWithResolvers<Session>, "resolve" | "reject">; // not Promise.withResolvers, which Node 20 does not have
+    const connected = new Promise<Session>((resolve, reject) => waiter = { resolve, reject });
     this.#waiters.add(waiter);
-    return await wait.for(waiter.promise, () => this.#waiters.delete(waiter));
+    return await wait.for(connected, () => this.#waiters.delete(waiter));
   }
 
   /**

@@ -47,7 +47,11 @@ export class Renewal {
 
   /** Subscribes to everything again. If a part of it is stored, the promise says what is missing. */
   renew(session: Session): Promise<Missing[]> | undefined {
-    const byChannel = Map.groupBy(this.#subscriptions, ({ channel }) => channel);
+    const byChannel = new Map<string, ClientSubscription[]>();
+    for (const subscription of this.#subscriptions) {
+      const { channel } = subscription;
+      byChannel.set(channel, [...byChannel.get(channel) ?? [], subscription]);
+    }
     const renewals: Promise<Missing[]>[] = [];
     let isStored = false;
     for (const [name, subscriptions] of byChannel) {

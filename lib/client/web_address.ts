@@ -25,9 +25,14 @@ export function urlsOf({ url }: AddressOptions): readonly (string | undefined)[]
  * @throws {ParleyError} `bad_argument`
  */
 export function webSocketAddress(text: string, options: AddressOptions): Address | undefined {
-  const url = URL.parse(text.trim());
-  const tls = url?.protocol === "wss:";
-  if (url === null || !tls && url.protocol !== "ws:") return undefined;
+  let url: URL;
+  try {
+    url = new URL(text.trim());
+  } catch {
+    return undefined;
+  }
+  const tls = url.protocol === "wss:";
+  if (!tls && url.protocol !== "ws:") return undefined;
   // The URL is not quoted, and never sent with a query: it may hold a token, and servers and proxies log URLs.
   if (url.search || url.hash || url.username || url.password) {
     throw badArgument(`a WebSocket's URL is ${EXAMPLE} and nothing else; give a token with the option token`);

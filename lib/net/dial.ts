@@ -40,8 +40,8 @@ export async function dial(
   signal?.throwIfAborted();
   const giveUp = new AbortController();
   const connecting = open(target, giveUp.signal);
-  const { promise: late, resolve } = Promise.withResolvers<"late">();
-  const aborted = () => resolve("late");
+  let aborted!: () => void;
+  const late = new Promise<"late">((resolve) => aborted = () => resolve("late"));
   const deadline = new Deadline(withinMs, aborted);
   signal?.addEventListener("abort", aborted);
   try {

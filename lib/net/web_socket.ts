@@ -13,7 +13,8 @@ import type { EndReason } from "../errors.ts";
 import { LINGER_MS, WEB_SOCKET_UNREAD_BYTES } from "../limits.ts";
 import type { BasicConnection } from "./basic_connection.ts";
 import type { ConnectionLimits, Receiver } from "./connection.ts";
-import { type WebSocketLike, WebSocketOutbox } from "./web_socket_outbox.ts";
+import type { WebSocketLike } from "./web_socket_like.ts";
+import { WebSocketOutbox } from "./web_socket_outbox.ts";
 
 /** Bytes that were received, and not taken. */
 const NOTHING = new Uint8Array(0);

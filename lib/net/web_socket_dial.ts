@@ -8,7 +8,7 @@ import { Deadline } from "../deadline.ts";
 import { ParleyError } from "../errors.ts";
 import type { Transport } from "./basic_connection.ts";
 import { WebSocketConnection } from "./web_socket.ts";
-import type { WebSocketLike } from "./web_socket_outbox.ts";
+import type { WebSocketLike } from "./web_socket_like.ts";
 
 /** The subprotocol of Parley/1: the binary messages of the WebSocket, joined, are its stream of bytes. */
 export const SUBPROTOCOL = "parley.1";

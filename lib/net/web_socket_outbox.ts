@@ -9,28 +9,7 @@
 
 import { WEB_SOCKET_BUFFERED_BYTES, WEB_SOCKET_MESSAGE_BYTES, WEB_SOCKET_POLL_MS } from "../limits.ts";
 import type { BasicOutbox } from "./basic_connection.ts";
-
-/** The part of the standard `WebSocket` that Parley uses. */
-export interface WebSocketLike {
-  /** How messages are handed on. */
-  binaryType: string;
-  /** The subprotocol that the server has chosen. */
-  readonly protocol: string;
-  /** Bytes given to `send` that have not left yet. */
-  readonly bufferedAmount: number;
-  /** Called when it is open. */
-  onopen: ((event: never) => void) | null;
-  /** Called with each message. */
-  onmessage: ((event: never) => void) | null;
-  /** Called before `onclose` if it failed. */
-  onerror: ((event: never) => void) | null;
-  /** Called when it is closed. */
-  onclose: ((event: never) => void) | null;
-  /** Sends a message. */
-  send(bytes: Uint8Array<ArrayBuffer>): void;
-  /** Sends what it holds, then closes. */
-  close(): void;
-}
+import type { WebSocketLike } from "./web_socket_like.ts";
 
 /** The size of the first buffer; it grows. */
 const FIRST_BYTES = 4096;

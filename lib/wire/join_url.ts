@@ -108,8 +108,11 @@ export function parseJoinUrl(text: string): { readonly joinUrl: JoinUrl } | { re
 
 /** A host as one connects to it: the parser leaves those of schemes it does not know as they were written. */
 function readHost(hostname: string): string | undefined {
-  const url = URL.parse(`http://${hostname}/`);
-  return url === null ? undefined : url.hostname.replace(/^\[(.*)\]$/, "$1");
+  try {
+    return new URL(`http://${hostname}/`).hostname.replace(/^\[(.*)\]$/, "$1");
+  } catch {
+    return undefined;
+  }
 }
 
 /** The body of a PEM certificate, the first one there, is base64 already; a link wants the URL's alphabet. */

@@ -1,0 +1,228 @@
+/**
+ * The package as its users get it: packed, installed in an empty folder, and used by Node, Bun and TypeScript.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { serve, type Server } from "../../lib/mod.ts";
+import { VERSION } from "../../lib/version.ts";
+import { TYPESCRIPT } from "../../release/declarations.ts";
+import { buildPackage, type Built } from "../../release/npm.ts";
+import { Gateway } from "../client/web_socket_gateway.ts";
+import { Relay } from "../client/relay.ts";
+import { makeFolder } from "../harness/folder.ts";
+import { MAY_RUN } from "../harness/permissions.ts";
+import { type Ended, Program, ROOT } from "../harness/program.ts";
+
+/** What a page may load, in bytes, compressed with gzip. */
+const MAX_BROWSER_BYTES = 30 * 1024;
+
+let built: Promise<Built> | undefined;
+
+/** Builds the package once for all tests. */
+function build(): Promise<Built> {
+  return built ??= buildPackage();
+}
+
+async function run(cwd: string, ...command: string[]): Promise<Ended> {
+  await using program = new Program(command.slice(1), { program: [command[0]], cwd });
+  await program.endInput();
+  return await program.ended(60_000);
+}
+
+/** An empty folder in which the package is installed, without a network. */
+async function project(): Promise<{ readonly path: string } & Disposable> {
+  const { tarball } = await build();
+  const folder = makeFolder();
+  await Deno.writeTextFile(
+    `${folder.path}/package.json`,
+    '{"name": "project", "private": true, "type": "module"}',
+  );
+  const { code, stderr } = await run(
+    folder.path,
+    "npm",
+    "install",
+    "--offline",
+    "--no-audit",
+    "--no-fund",
+    tarball,
+  );
+  assertEquals(code, 0, stderr);
+  await Deno.copyFile(`${ROOT}tests/npm/consumer.mjs`, `${folder.path}/consumer.mjs`);
+  return folder;
+}
+
+/** Runs `consumer.mjs`, which must see a server do all that it asks; calls `interrupt` each time it is to be cut off. */
+async function use(runtime: string[], options: object, interrupt?: () => void): Promise<void> {
+  using folder = await project();
+  const interruptions = interrupt === undefined ? 0 : 2;
+  const lines: unknown[] = [];
+  const input = JSON.stringify({ ...options, interruptions });
+  await using program = new Program(["consumer.mjs", input], {
+    program: runtime,
+    cwd: folder.path,
+    onOutputLine: (line) => {
+      lines.push(JSON.parse(line));
+      if (line.startsWith('{"interrupt"')) interrupt?.();
+    },
+  });
+  const { code, stderr } = await program.ended();
+  assertEquals({ code, stderr: stderr.replace(/^.*ExperimentalWarning[^]*?\n\(.*\n/m, "") }, {
+    code: 0,
+    stderr: "",
+  });
+  assertEquals(lines, [
+    { name: "Ada" },
+    { text: "hello", lang: "en", own: true },
+    { reply: "QUIET" },
+    { failed: "empty" },
+    { refused: "no_responders" },
+    { large: 1_000_000 },
+    ...Array.from({ length: interruptions }, (_, i) => [{ interrupt: i }, { text: `after ${i}` }]).flat(),
+    { closed: true },
+  ]);
+}
+
+/** The runtimes that are here, and the flag that gives them a WebSocket. */
+const RUNTIMES = MAY_RUN ? [runtime("node", 20), runtime("bun", 1)] : [];
+
+function runtime(name: string, least: number): { name: string; version: number; isUsable: boolean } {
+  let version = 0;
+  try {
+    const { stdout } = new Deno.Command(name, { args: ["--version"], stderr: "null" }).outputSync();
+    version = parseInt(new TextDecoder().decode(stdout).replace(/^v/, ""));
+  } catch {
+    // It is not here.
+  }
+  return { name, version, isUsable: version >= least };
+}
+
+for (const { name, version, isUsable } of RUNTIMES) {
+  const usingTest = (by: string, fn: () => Promise<void>) =>
+    Deno.test({
+      name: `${name} uses the package over ${by}${isUsable ? "" : ` (skipped: there is no ${name})`}`,
+      ignore: !isUsable,
+      fn,
+    });
+
+  usingTest("TCP, through broken connections", async () => {
+    await using server = await serve({ port: 0 });
+    await using relay = new Relay(server.port);
+    await use([name], { port: relay.port }, () => {
+      relay.cut();
+      relay.resume();
+    });
+  });
+
+  usingTest("TLS", async () => {
+    using state = makeFolder();
+    await using server: Server = await serve({ port: 0, tls: true, certs: state.path });
+    const ca = await Deno.readTextFile(`${state.path}/ca.pem`);
+    await use([name], { url: `parleys://127.0.0.1:${server.port}`, ca });
+  });
+
+  usingTest("WebSocket, through broken connections", async () => {
+    await using server = await serve({ port: 0 });
+    await using gateway = new Gateway(server.port);
+    // Node 20 has one behind a flag; without it the option `webSocket` gives one.
+    const flags = name === "node" && version < 22 ? ["--experimental-websocket"] : [];
+    await use([name, ...flags], { url: gateway.url }, () => gateway.each((socket) => socket.close()));
+  });
+}
+
+function packageTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ignore: !MAY_RUN, fn });
+}
+
+packageTest("Node without a WebSocket says what to do", async () => {
+  using folder = await project();
+  const source = 'import { connect } from "@parley/client"; await connect({ url: "ws://127.0.0.1:1" });';
+  await Deno.writeTextFile(`${folder.path}/main.mjs`, `delete globalThis.WebSocket; ${source}`);
+  const { stderr } = await run(folder.path, "node", "main.mjs");
+  assertMatch(
+    stderr,
+    /ParleyError: this runtime has no WebSocket; connect over TCP .*, or give one with the option/,
+  );
+});
+
+packageTest(
+  "a strict TypeScript project compiles with the declarations of the package, for Node and for bundlers",
+  async () => {
+    using folder = await project();
+    await Deno.writeTextFile(`${folder.path}/main.ts`, PROGRAM);
+    for (const module of ["nodenext", "esnext"]) {
+      const compilerOptions = {
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: false,
+        target: "es2022",
+        module,
+        moduleResolution: module === "esnext" ? "bundler" : module,
+        types: [],
+        noEmit: true,
+      };
+      await Deno.writeTextFile(
+        `${folder.path}/tsconfig.json`,
+        JSON.stringify({ compilerOptions, files: ["main.ts"] }),
+      );
+      // The compiler is the one that made the declarations, from Deno's cache.
+      const config = ["--no-config", "--lock", `${ROOT}${TYPESCRIPT.lock}`, "--frozen", "-A"];
+      const tsc = [Deno.execPath(), "run", "--quiet", ...config, `${TYPESCRIPT.specifier}/tsc`];
+      const { code, stdout, stderr } = await run(folder.path, ...tsc, "--project", ".");
+      assertEquals({ module, code, stdout, stderr }, { module, code: 0, stdout: "", stderr: "" });
+    }
+  },
+);
+
+packageTest(
+  "what a browser loads is small, has all that it needs, and nothing of other runtimes",
+  async () => {
+    const { folder, browserGzipBytes } = await build();
+    const code = await Deno.readTextFile(`${folder}parley.js`);
+    assert(browserGzipBytes <= MAX_BROWSER_BYTES, `${browserGzipBytes} bytes`);
+    assertEquals(code.match(/\bDeno\b|node:|\bimport\b|BEGIN CERTIFICATE/g), null);
+  },
+);
+
+packageTest(
+  "the package has a licence, no dependency and no script, and is the same whenever it is built",
+  async () => {
+    const { folder, tarball } = await build();
+    const manifest = JSON.parse(await Deno.readTextFile(`${folder}package.json`));
+    assertEquals([manifest.name, manifest.version, manifest.license], ["@parley/client", VERSION, "MIT"]);
+    assertEquals([manifest.dependencies, manifest.scripts], [undefined, undefined]);
+    assert((await Deno.readTextFile(`${folder}LICENSE`)).includes("MIT"));
+    const first = await Deno.readFile(tarball);
+    assertEquals(await Deno.readFile((await buildPackage()).tarball), first);
+  },
+);
+
+/** What a project may do with the declarations, and what it may not. */
+const PROGRAM = `
+import { ApplicationError, type Client, connect, type ConnectOptions, type Message, ParleyError } from "@parley/client";
+
+const options: ConnectOptions = {
+  url: ["wss://hub.example", "parleys://hub.example"],
+  onEvent: (event) => event.type === "resumed" && event.missing.map(({ channel }) => channel),
+};
+const client: Client = await connect(options);
+await using lobby = await client.subscribe("chat.lobby", { from: { sequence: 7 }, presence: true });
+for await (const message of lobby) {
+  const text: string = message.text();
+  console.log(text, message.json<{ a: number }>().a, message.sequence?.toFixed());
+}
+await using orders = await client.subscribe("orders", { consumer: "billing" });
+const first: IteratorResult<Message, undefined> = await orders.next();
+first.value?.ack();
+try {
+  await client.request("x", { json: 1 }, { timeoutMs: 5, headers: { a: "b" } });
+} catch (error) {
+  if (error instanceof ApplicationError) console.log(error.data);
+  if (error instanceof ParleyError && error.code === "no_reply") console.log(error.fatal);
+}
+// @ts-expect-error: it is not an option
+await connect({ nonsense: 1 });
+// @ts-expect-error: a number is no payload
+await client.publish("chat.lobby", 5);
+`;
