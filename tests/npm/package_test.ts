@@ -14,6 +14,7 @@ import { Relay } from "../client/relay.ts";
 import { makeFolder } from "../harness/folder.ts";
 import { MAY_RUN } from "../harness/permissions.ts";
 import { type Ended, Program, ROOT } from "../harness/program.ts";
+import { CONSUMER, TYPED_PROJECT } from "./programs.ts";
 
 /** What a page may load, in bytes, compressed with gzip. */
 const MAX_BROWSER_BYTES = 30 * 1024;
@@ -31,37 +32,35 @@ async function run(cwd: string, ...command: string[]): Promise<Ended> {
   return await program.ended(60_000);
 }
 
-/** An empty folder in which the package is installed, without a network. */
-async function project(): Promise<{ readonly path: string } & Disposable> {
-  const { tarball } = await build();
-  const folder = makeFolder();
-  await Deno.writeTextFile(
-    `${folder.path}/package.json`,
-    '{"name": "project", "private": true, "type": "module"}',
-  );
-  const { code, stderr } = await run(
-    folder.path,
-    "npm",
-    "install",
-    "--offline",
-    "--no-audit",
-    "--no-fund",
-    tarball,
-  );
-  assertEquals(code, 0, stderr);
-  await Deno.copyFile(`${ROOT}tests/npm/consumer.mjs`, `${folder.path}/consumer.mjs`);
-  return folder;
+let installed: Promise<string> | undefined;
+
+/** The path of an empty folder in which the package is installed, without a network. Made once for all tests. */
+function project(): Promise<string> {
+  return installed ??= install();
 }
 
-/** Runs `consumer.mjs`, which must see a server do all that it asks; calls `interrupt` each time it is to be cut off. */
+async function install(): Promise<string> {
+  const { tarball } = await build();
+  const folder = makeFolder();
+  addEventListener("unload", () => folder[Symbol.dispose]());
+  const manifest = { name: "project", private: true, type: "module" };
+  await Deno.writeTextFile(`${folder.path}/package.json`, JSON.stringify(manifest));
+  const npm = ["npm", "install", "--offline", "--no-audit", "--no-fund", tarball];
+  const { code, stderr } = await run(folder.path, ...npm);
+  assertEquals(code, 0, stderr);
+  await Deno.writeTextFile(`${folder.path}/consumer.mjs`, CONSUMER);
+  return folder.path;
+}
+
+/** Runs `CONSUMER`, which must see a server do all that it asks; calls `interrupt` each time it is to be cut off. */
 async function use(runtime: string[], options: object, interrupt?: () => void): Promise<void> {
-  using folder = await project();
+  const folder = await project();
   const interruptions = interrupt === undefined ? 0 : 2;
   const lines: unknown[] = [];
   const input = JSON.stringify({ ...options, interruptions });
   await using program = new Program(["consumer.mjs", input], {
     program: runtime,
-    cwd: folder.path,
+    cwd: folder,
     onOutputLine: (line) => {
       lines.push(JSON.parse(line));
       if (line.startsWith('{"interrupt"')) interrupt?.();
@@ -136,44 +135,35 @@ function packageTest(name: string, fn: () => Promise<void>): void {
 }
 
 packageTest("Node without a WebSocket says what to do", async () => {
-  using folder = await project();
+  const folder = await project();
   const source = 'import { connect } from "@parley/client"; await connect({ url: "ws://127.0.0.1:1" });';
-  await Deno.writeTextFile(`${folder.path}/main.mjs`, `delete globalThis.WebSocket; ${source}`);
-  const { stderr } = await run(folder.path, "node", "main.mjs");
+  await Deno.writeTextFile(`${folder}/main.mjs`, `delete globalThis.WebSocket; ${source}`);
+  const { stderr } = await run(folder, "node", "main.mjs");
   assertMatch(
     stderr,
     /ParleyError: this runtime has no WebSocket; connect over TCP .*, or give one with the option/,
   );
 });
 
-packageTest(
-  "a strict TypeScript project compiles with the declarations of the package, for Node and for bundlers",
-  async () => {
-    using folder = await project();
-    await Deno.writeTextFile(`${folder.path}/main.ts`, PROGRAM);
-    for (const module of ["nodenext", "esnext"]) {
-      const compilerOptions = {
-        strict: true,
-        exactOptionalPropertyTypes: true,
-        skipLibCheck: false,
-        target: "es2022",
-        module,
-        moduleResolution: module === "esnext" ? "bundler" : module,
-        types: [],
-        noEmit: true,
-      };
-      await Deno.writeTextFile(
-        `${folder.path}/tsconfig.json`,
-        JSON.stringify({ compilerOptions, files: ["main.ts"] }),
-      );
-      // The compiler is the one that made the declarations, from Deno's cache.
-      const config = ["--no-config", "--lock", `${ROOT}${TYPESCRIPT.lock}`, "--frozen", "-A"];
-      const tsc = [Deno.execPath(), "run", "--quiet", ...config, `${TYPESCRIPT.specifier}/tsc`];
-      const { code, stdout, stderr } = await run(folder.path, ...tsc, "--project", ".");
-      assertEquals({ module, code, stdout, stderr }, { module, code: 0, stdout: "", stderr: "" });
-    }
-  },
-);
+packageTest("a strict TypeScript project compiles with the declarations of the package", async () => {
+  const folder = await project();
+  await Deno.writeTextFile(`${folder}/main.ts`, TYPED_PROJECT);
+  const compilerOptions = {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    target: "es2022",
+    module: "nodenext",
+    types: [],
+    noEmit: true,
+  };
+  const config = JSON.stringify({ compilerOptions, files: ["main.ts"] });
+  await Deno.writeTextFile(`${folder}/tsconfig.json`, config);
+  // The compiler is the one that made the declarations, from Deno's cache.
+  const compiler = ["--no-config", "--lock", `${ROOT}${TYPESCRIPT.lock}`, "--frozen", "-A"];
+  const tsc = [Deno.execPath(), "run", "--quiet", ...compiler, `${TYPESCRIPT.specifier}/tsc`];
+  assertEquals(await run(folder, ...tsc, "--project", "."), { code: 0, stdout: "", stderr: "" });
+});
 
 packageTest(
   "what a browser loads is small, has all that it needs, and nothing of other runtimes",
@@ -197,32 +187,3 @@ packageTest(
     assertEquals(await Deno.readFile((await buildPackage()).tarball), first);
   },
 );
-
-/** What a project may do with the declarations, and what it may not. */
-const PROGRAM = `
-import { ApplicationError, type Client, connect, type ConnectOptions, type Message, ParleyError } from "@parley/client";
-
-const options: ConnectOptions = {
-  url: ["wss://hub.example", "parleys://hub.example"],
-  onEvent: (event) => event.type === "resumed" && event.missing.map(({ channel }) => channel),
-};
-const client: Client = await connect(options);
-await using lobby = await client.subscribe("chat.lobby", { from: { sequence: 7 }, presence: true });
-for await (const message of lobby) {
-  const text: string = message.text();
-  console.log(text, message.json<{ a: number }>().a, message.sequence?.toFixed());
-}
-await using orders = await client.subscribe("orders", { consumer: "billing" });
-const first: IteratorResult<Message, undefined> = await orders.next();
-first.value?.ack();
-try {
-  await client.request("x", { json: 1 }, { timeoutMs: 5, headers: { a: "b" } });
-} catch (error) {
-  if (error instanceof ApplicationError) console.log(error.data);
-  if (error instanceof ParleyError && error.code === "no_reply") console.log(error.fatal);
-}
-// @ts-expect-error: it is not an option
-await connect({ nonsense: 1 });
-// @ts-expect-error: a number is no payload
-await client.publish("chat.lobby", 5);
-`;

@@ -1,4 +1,11 @@
-// A program that uses the package: node consumer.mjs '{"url": "...", ...}'. It prints what it saw, one JSON line each.
+/**
+ * Programs that use the package, as text: they are not modules of this checkout.
+ *
+ * @module
+ */
+
+/** Run as `main.mjs '{"url": "...", ...}'`. It prints what it sees, as one line of JSON each. */
+export const CONSUMER = `
 import { ApplicationError, connect, ParleyError } from "@parley/client";
 
 const { interruptions = 0, ...options } = JSON.parse(process.argv[2]);
@@ -33,11 +40,42 @@ say({ large: (await client.request("$echo", new Uint8Array(1_000_000))).payload.
 
 for (let i = 0; i < interruptions; i++) {
   const back = new Promise((resolve) => resumed.push(resolve));
+  await client.flush(); // or the message may be lost, and close would say so
   say({ interrupt: i }); // the test breaks the connection now
   await back;
-  await client.publish("chat.lobby", `after ${i}`);
+  await client.publish("chat.lobby", \`after \${i}\`);
   say({ text: (await lobby.next()).value.text() });
 }
 await responder.stop();
 await client.close();
 say({ closed: (await client.closed) === undefined });
+`;
+
+/** What a project may do with the declarations, and what it may not. */
+export const TYPED_PROJECT = `
+import { ApplicationError, type Client, connect, type ConnectOptions, type Message, ParleyError } from "@parley/client";
+
+const options: ConnectOptions = {
+  url: ["wss://hub.example", "parleys://hub.example"],
+  onEvent: (event) => event.type === "resumed" && event.missing.map(({ channel }) => channel),
+};
+const client: Client = await connect(options);
+await using lobby = await client.subscribe("chat.lobby", { from: { sequence: 7 }, presence: true });
+for await (const message of lobby) {
+  const text: string = message.text();
+  console.log(text, message.json<{ a: number }>().a, message.sequence?.toFixed());
+}
+await using orders = await client.subscribe("orders", { consumer: "billing" });
+const first: IteratorResult<Message, undefined> = await orders.next();
+first.value?.ack();
+try {
+  await client.request("x", { json: 1 }, { timeoutMs: 5, headers: { a: "b" } });
+} catch (error) {
+  if (error instanceof ApplicationError) console.log(error.data);
+  if (error instanceof ParleyError && error.code === "no_reply") console.log(error.fatal);
+}
+// @ts-expect-error: it is not an option
+await connect({ nonsense: 1 });
+// @ts-expect-error: a number is no payload
+await client.publish("chat.lobby", 5);
+`;
