@@ -8,7 +8,7 @@
 import type { Client } from "../../client/api.ts";
 import type { ClientEvent } from "../../client/events.ts";
 import type { ConnectOptions } from "../../client/options.ts";
-import { ApplicationError, ParleyError } from "../../errors.ts";
+import { type ApplicationError, ParleyError } from "../../errors.ts";
 import { type AdminRequests, type ServerStats, STATS, type StatsRequests } from "../../wire/stats.ts";
 import { NO_SAMPLES, withHistory, withStats } from "./samples.ts";
 import type { Store } from "./store.ts";
@@ -25,6 +25,9 @@ const TOKEN_KEY = "parley.token";
 /** Waits between attempts to connect, in milliseconds: the first, and the longest. */
 const RETRY_MS = 500;
 const MAX_RETRY_MS = 5_000;
+
+/** Codes that say nothing about what was asked. */
+const UNKNOWN: readonly string[] = ["interrupted", "disconnected", "closed", "timed_out"];
 
 /** How long an answer of the server may take, in milliseconds. */
 const ANSWER_MS = 15_000;
@@ -180,10 +183,9 @@ export class Connection {
       await this.ask("$admin.disconnect", { session: 0 });
       this.#store.set({ mayChange: true });
     } catch (error) {
-      if (error instanceof ApplicationError) this.#store.set({ mayChange: error.code !== "forbidden" });
-      else if (error instanceof ParleyError && error.code === "forbidden") {
-        this.#store.set({ mayChange: false });
-      }
+      const { code } = error as ParleyError | ApplicationError;
+      if (UNKNOWN.includes(code)) return; // it is asked again once there is a connection
+      this.#store.set({ mayChange: code !== "forbidden" });
     }
   }
 

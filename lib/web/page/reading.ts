@@ -12,7 +12,8 @@ import type { StartingPoint } from "../../client/options.ts";
 /** What to read. */
 export interface Reading {
   readonly channel: string;
-  readonly from: StartingPoint;
+  /** `"end"`: so far from the end that `limit` messages follow. */
+  readonly from: StartingPoint | "end";
   /** At most so many messages that match. */
   readonly limit: number;
   /** At most so many messages are looked at. */
@@ -45,7 +46,8 @@ const PATIENCE_MS = 5_000;
  * @throws {ParleyError} as `Client.subscribe`; the reason of the signal
  */
 export async function readStored(client: Client, reading: Reading): Promise<ReadMessages> {
-  const { channel, from, limit, mostScanned, matches, signal, progress } = reading;
+  const { channel, limit, mostScanned, matches, signal, progress } = reading;
+  const from = reading.from === "end" ? await beforeEnd(client, channel, limit, signal) : reading.from;
   const subscription = await client.subscribe(channel, { from, signal });
   const { first = 1, last = 0 } = subscription.stored ?? {};
   const messages: Message[] = [];
@@ -68,6 +70,19 @@ export async function readStored(client: Client, reading: Reading): Promise<Read
   } finally {
     await subscription.end().catch(() => {});
   }
+}
+
+/** The sequence with which the last `count` messages begin. */
+async function beforeEnd(
+  client: Client,
+  channel: string,
+  count: number,
+  signal: AbortSignal,
+): Promise<StartingPoint> {
+  const subscription = await client.subscribe(channel, { from: "last", signal });
+  const { stored } = subscription;
+  await subscription.end();
+  return stored === undefined ? "all" : Math.max(1, stored.first, stored.last - count + 1);
 }
 
 /** Waits for `promise`, but not for long: then it is undefined. */

@@ -117,7 +117,8 @@ function withRow(samples: Samples, time: number, row: Row): Samples {
   const last = samples.times.at(-1);
   if (last !== undefined && time <= last) return samples;
   const rows: [number, Row][] = [[time, row]];
-  if (last !== undefined && time - last > GAP_SECONDS) rows.unshift([last + 1, EMPTY]);
+  const isGap = last !== undefined && samples.columns.sessions.at(-1) === null;
+  if (last !== undefined && time - last > GAP_SECONDS && !isGap) rows.unshift([last + 1, EMPTY]);
   const oldest = samples.times.findIndex((each) => each >= time - KEPT_SECONDS);
   const from = oldest === -1 ? samples.times.length : oldest;
   const columns = COLUMNS.map((column) => [

@@ -17,14 +17,18 @@ export function Dialog({ app }: { app: App }): VNode | null {
     if (question !== undefined && !dialog.current!.open) dialog.current!.showModal();
   }, [question]);
   if (question === undefined) return null;
+  const answer = (isYes: boolean) => {
+    dialog.current?.close(); // gives the focus back to what had it
+    question.answer(isYes);
+  };
   return html`
     <dialog ref=${dialog} aria-labelledby="question" aria-describedby="question-text"
-      onCancel=${() => question.answer(false)}>
+      onCancel=${() => answer(false)}>
       <h2 id="question">${question.title}</h2>
       <p id="question-text">${question.text}</p>
       <div class="buttons">
-        <button type="button" onClick=${() => question.answer(false)}>Cancel</button>
-        <button type="button" class="danger solid" onClick=${() => question.answer(true)}>${question
+        <button type="button" onClick=${() => answer(false)}>Cancel</button>
+        <button type="button" class="danger solid" onClick=${() => answer(true)}>${question
           .button}</button>
       </div>
     </dialog>

@@ -45,6 +45,18 @@ export function Problem({ text }: { text: string | undefined }): VNode | null {
   return html`<p class="problem" role="alert">${text}</p>`;
 }
 
+/** What stands in the place of a reply: why there is none, or that it is on its way. */
+export function Pending(
+  { app, problem, reply }: { app: App; problem: string | undefined; reply: unknown },
+): VNode | null {
+  const isConnected = useStore(app.store, (state) => state.connection.phase === "connected");
+  if (problem !== undefined && isConnected) return html`<${Problem} text=${problem} />`;
+  if (reply !== undefined) return null;
+  return html`<p class="muted">${
+    isConnected ? "Asking the server …" : "Not connected. This is shown as soon as there is a connection."
+  }</p>`;
+}
+
 /** A field with its label above. */
 export function Field(
   { label, children, isWide }: { label: string; children: ComponentChild; isWide?: boolean },
@@ -69,8 +81,9 @@ export function Search(
 /** Since when something is, as how long ago. */
 export function Since({ time }: { time: string }): VNode {
   const seconds = (Date.now() - Date.parse(time)) / 1000;
+  const text = formatDuration(seconds);
   return html`<time datetime=${time} title=${new Date(time).toLocaleString("en-GB")}>
-    ${formatDuration(seconds)}</time>`;
+    ${Number.parseInt(text) < 10 ? text : text.split(" ").slice(0, 2).join(" ")}</time>`;
 }
 
 /** A short word that stands out; its meaning never hangs on its colour alone. */

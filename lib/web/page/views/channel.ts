@@ -9,7 +9,7 @@ import type { ChannelEntry, ConsumerEntry, StoredEntry } from "../../../wire/sta
 import type { App } from "../app.ts";
 import { formatBytes, formatCount, formatRate } from "../format.ts";
 import { html, type VNode } from "../html.ts";
-import { Command, Head, OnlyLooks, Problem, Section } from "../parts/parts.ts";
+import { Command, Head, OnlyLooks, Pending, Section } from "../parts/parts.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { usePoll } from "../poll.ts";
 import { groupsOf } from "./channels.ts";
@@ -35,7 +35,7 @@ export function Channel({ app, channel }: { app: App; channel: string }): VNode 
       <a class="button" href=${`#/workbench/${name}`}>Workbench</a>
       ${entry?.stored !== undefined && html`<a class="button" href=${`#/messages/${name}`}>Messages</a>`}
     <//>
-    <${Problem} text=${problem} />
+    <${Pending} app=${app} problem=${problem} reply=${reply} />
     ${reply !== undefined && entry === undefined && html`
       <div class="empty">
         <p>No session has this channel open, and it is not stored. It is there as soon as it is used:</p>

@@ -9,7 +9,7 @@ import type { ChannelEntry } from "../../../wire/stats.ts";
 import type { App } from "../app.ts";
 import { countOf, formatBytes, formatCompact, formatCount, formatRate } from "../format.ts";
 import { html, type VNode } from "../html.ts";
-import { Command, Head, MOST_ROWS, PAGE_ROWS, Pager, Problem, Search, Tag } from "../parts/parts.ts";
+import { Command, Head, MOST_ROWS, PAGE_ROWS, Pager, Pending, Search, Tag } from "../parts/parts.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { usePoll, useSettled } from "../poll.ts";
 
@@ -31,7 +31,7 @@ export function Channels({ app }: { app: App }): VNode {
     <${Head} title="Channels" about="Those that a session has open, and those that are stored.">
       <${Search} label="Search" value=${search} onChange=${searched} placeholder="part of a name" />
     <//>
-    <${Problem} text=${problem} />
+    <${Pending} app=${app} problem=${problem} reply=${reply} />
     ${reply !== undefined && html`
       <${Pager} page=${page} count=${reply.count} of="channels" onPage=${setPage} />
       <${Table} caption="Channels" columns=${COLUMNS} sort=${sort} onSort=${setSort}

@@ -8,7 +8,7 @@ import { useState } from "preact/hooks";
 import type { ConfigEntry } from "../../../wire/stats.ts";
 import type { App } from "../app.ts";
 import { html, type VNode } from "../html.ts";
-import { Command, Head, Problem, Search } from "../parts/parts.ts";
+import { Command, Head, Pending, Search } from "../parts/parts.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { usePoll } from "../poll.ts";
 import { visible } from "../text.ts";
@@ -28,7 +28,7 @@ export function Configuration({ app }: { app: App }): VNode {
     <${Head} title="Configuration" about="What is in effect, and where it came from. Secrets are not shown.">
       <${Search} label="Search" value=${search} onChange=${setSearch} placeholder="option, value or source" />
     <//>
-    <${Problem} text=${problem} />
+    <${Pending} app=${app} problem=${problem} reply=${reply} />
     ${reply !== undefined && html`
       <${Table} caption="Options" columns=${COLUMNS} rows=${rows}
         keyOf=${({ option }: ConfigEntry) => option} empty=${html`

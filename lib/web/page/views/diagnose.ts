@@ -9,7 +9,7 @@ import type { SessionEntry, SlowDiagnosis } from "../../../wire/stats.ts";
 import type { App } from "../app.ts";
 import { formatBytes, formatCount, formatDuration } from "../format.ts";
 import { html, type VNode } from "../html.ts";
-import { Field, Head, Problem, Section, SessionName } from "../parts/parts.ts";
+import { Field, Head, Pending, Section, SessionName } from "../parts/parts.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { usePoll } from "../poll.ts";
 import { Open, SessionState } from "./sessions.ts";
@@ -39,7 +39,7 @@ export function Diagnose({ app, channel: given = "" }: { app: App; channel?: str
       </form>
       ${given !== "" && html`<${Why} app=${app} channel=${given} />`}
     <//>
-    <${Problem} text=${problem} />
+    <${Pending} app=${app} problem=${problem} reply=${reply} />
     ${reply !== undefined && html`
       <${Section} title="Slowest subscribers" about="Sessions for which bytes wait, most first.">
         <${Table} caption="Slowest subscribers" columns=${SLOWEST} rows=${slow}

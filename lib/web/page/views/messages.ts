@@ -5,7 +5,6 @@
  */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { StartingPoint } from "../../../client/options.ts";
 import type { ChannelEntry } from "../../../wire/stats.ts";
 import type { App } from "../app.ts";
 import { problemOf } from "../connection.ts";
@@ -14,7 +13,8 @@ import { html, type VNode } from "../html.ts";
 import { type Form, FormChoice, type ListedMessage, MessageList, textOf } from "../parts/message.ts";
 import { Command, Field, Head, Problem } from "../parts/parts.ts";
 import { usePoll } from "../poll.ts";
-import { type ReadMessages, readStored } from "../reading.ts";
+import { type Reading, type ReadMessages, readStored } from "../reading.ts";
+import { useStore } from "../store.ts";
 
 const EVERY_MS = 5_000;
 
@@ -38,7 +38,7 @@ export function Messages({ app, channel: given = "" }: { app: App; channel?: str
   const reading = useRef<AbortController | undefined>(undefined);
   useEffect(() => () => reading.current?.abort(), []);
 
-  const show = async (from: StartingPoint) => {
+  const show = async (from: Reading["from"]) => {
     reading.current?.abort();
     const abort = reading.current = new AbortController();
     const wanted = filter.toLowerCase();
@@ -66,16 +66,14 @@ export function Messages({ app, channel: given = "" }: { app: App; channel?: str
   };
   const start = (event?: Event) => {
     event?.preventDefault();
-    const entry = stored.find((each) => each.channel === channel)?.stored;
     if (by === "time") show(new Date(time));
     else if (by === "sequence") show(Math.max(1, Number(sequence)));
-    else if (by === "first" || entry === undefined) show("all");
-    else show(Math.max(1, entry.first, entry.last - PAGE + 1));
+    else show(by === "first" ? "all" : "end");
   };
-  const isKnown = stored.some((each) => each.channel === channel);
+  const isConnected = useStore(app.store, (state) => state.connection.phase === "connected");
   useEffect(() => {
-    if (given !== "" && isKnown) start();
-  }, [given, isKnown]);
+    if (given !== "" && isConnected && read === undefined) start();
+  }, [given, isConnected]);
 
   return html`
     <${Head} title="Messages"

@@ -9,7 +9,7 @@ import type { RefusalEntry } from "../../../wire/stats.ts";
 import type { App } from "../app.ts";
 import { formatCount, formatTime } from "../format.ts";
 import { html, type VNode } from "../html.ts";
-import { Command, Head, Problem, Search, Tag } from "../parts/parts.ts";
+import { Command, Head, Pending, Search, Tag } from "../parts/parts.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { usePoll } from "../poll.ts";
 import { useStore } from "../store.ts";
@@ -33,7 +33,7 @@ export function Refusals({ app }: { app: App }): VNode {
     <${Head} title="Refusals" about="The last errors that the server sent, newest first.">
       <${Search} label="Search" value=${search} onChange=${setSearch} placeholder="code, name or channel" />
     <//>
-    <${Problem} text=${problem} />
+    <${Pending} app=${app} problem=${problem} reply=${reply} />
     ${counts.length > 0 && html`<p class="counts"><span class="muted">Since the start:</span>
       ${
       counts.map(([code, count]) =>

@@ -17,7 +17,7 @@ import {
   OnlyLooks,
   PAGE_ROWS,
   Pager,
-  Problem,
+  Pending,
   Search,
   Since,
   Tag,
@@ -66,7 +66,7 @@ export function Sessions({ app, search: first = "" }: { app: App; search?: strin
       <${Search} label="Search" value=${search} onChange=${searched} placeholder="name, address or number" />
     <//>
     <${OnlyLooks} app=${app} />
-    <${Problem} text=${problem} />
+    <${Pending} app=${app} problem=${problem} reply=${reply} />
     ${reply !== undefined && html`
       <${Pager} page=${page} count=${reply.count} of="sessions" onPage=${setPage} />
       <${Table} caption="Sessions" columns=${columns} sort=${sort} onSort=${setSort}

@@ -8,7 +8,7 @@ import type { ChannelEntry } from "../../../wire/stats.ts";
 import type { App } from "../app.ts";
 import { formatCount } from "../format.ts";
 import { html, type VNode } from "../html.ts";
-import { Command, Head, Problem, Tag } from "../parts/parts.ts";
+import { Command, Head, Pending, Tag } from "../parts/parts.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { usePoll } from "../poll.ts";
 import { consumerKey, consumerName, type ConsumerRow, setAsideLink } from "./consumers.ts";
@@ -31,7 +31,7 @@ export function SetAside(
   return html`
     <${Head} title="Set aside"
       about="Messages that a consumer could not deal with. They stay stored, and are not delivered again until you say so." />
-    <${Problem} text=${problem} />
+    <${Pending} app=${app} problem=${problem} reply=${reply} />
     ${reply !== undefined && html`
       <${Table} caption="Consumers with messages set aside" columns=${COLUMNS} rows=${rows}
         keyOf=${consumerKey}

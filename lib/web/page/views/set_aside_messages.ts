@@ -12,7 +12,7 @@ import { problemOf } from "../connection.ts";
 import { countOf, formatCount } from "../format.ts";
 import { html, type VNode } from "../html.ts";
 import { Content, textOf } from "../parts/message.ts";
-import { ChangeButton, Head, OnlyLooks, Problem, Search, Since } from "../parts/parts.ts";
+import { ChangeButton, Head, OnlyLooks, Pending, Search, Since } from "../parts/parts.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { usePoll } from "../poll.ts";
 import { readStored } from "../reading.ts";
@@ -90,7 +90,7 @@ export function SetAsideMessages({ app, of }: { app: App; of: ConsumerAsk }): VN
     <//>
     <p><a href="#/set-aside">All consumers</a></p>
     <${OnlyLooks} app=${app} />
-    <${Problem} text=${problem} />
+    <${Pending} app=${app} problem=${problem} reply=${reply} />
     ${reply !== undefined && html`
       <p class="muted" role="status">${countOf(
         reply.count,

@@ -8,7 +8,7 @@ import type { ConsumerEntry, Receiver } from "../../../wire/stats.ts";
 import type { App } from "../app.ts";
 import { countOf, formatBytes } from "../format.ts";
 import { html, type VNode } from "../html.ts";
-import { Problem, SessionName } from "../parts/parts.ts";
+import { Pending, SessionName } from "../parts/parts.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { usePoll } from "../poll.ts";
 import { visible } from "../text.ts";
@@ -19,11 +19,11 @@ const EVERY_MS = 2_000;
 /** The diagnosis of one channel. */
 export function Why({ app, channel }: { app: App; channel: string }): VNode {
   const { reply, problem, refresh } = usePoll(app, "$stats.why", { channel }, EVERY_MS);
-  if (reply === undefined) return html`<${Problem} text=${problem} />`;
+  if (reply === undefined) return html`<${Pending} app=${app} problem=${problem} reply=${reply} />`;
   const last = Math.max(0, ...reply.consumers.map(({ position, lag }) => position + lag));
   return html`
     <div class="why">
-      <${Problem} text=${problem} />
+      <${Pending} app=${app} problem=${problem} reply=${reply} />
       <h3>The next message on <code>${visible(reply.channel)}</code></h3>
       ${reply.findings.length > 0 && html`<ul class="findings" aria-live="polite">
         ${reply.findings.map((finding) => html`<li key=${finding}>${visible(finding)}</li>`)}</ul>`}
