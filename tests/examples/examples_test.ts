@@ -4,8 +4,8 @@
  * @module
  */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
-import { connect, serve } from "@parley/parley";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { connect, ParleyError, serve } from "@parley/parley";
 import { makeFolder } from "../harness/folder.ts";
 import { HAS_PYTHON, MAY_RUN } from "../harness/permissions.ts";
 import { parley, processTest, Program } from "../harness/program.ts";
@@ -230,4 +230,55 @@ async function until(attempt: () => Promise<boolean>): Promise<void> {
     assert(tries < 200, "not ready in time");
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+processTest(
+  "web backend: whoever has logged in gets a token that Parley accepts, and no one else",
+  async () => {
+    const port = freePort();
+    const origin = `http://localhost:${port}`;
+    await using backend = start("web_backend.ts", [], "", { ORIGIN: origin });
+    await backend.stdout.until(/open http:/);
+    using state = makeFolder();
+    const keys = `http://127.0.0.1:${port}/.well-known/jwks.json`;
+    const auth = { keys, issuer: origin, audience: "parley.example" };
+    await using server = await serve({ port: 0, auth, state: state.path });
+    const post = async (path: string, headers: Record<string, string>, body?: URLSearchParams) => {
+      const url = `http://127.0.0.1:${port}${path}`;
+      const response = await fetch(url, { method: "POST", headers, body, redirect: "manual" });
+      return { response, status: response.status, text: await response.text() };
+    };
+    const form = (password: string) => new URLSearchParams({ user: "ada", password });
+    const refused = await Promise.all([
+      post("/token", { origin }),
+      post("/token", { origin, cookie: "session=guessed" }),
+      post("/login", { origin }, form("wrong")),
+      post("/login", { origin: "https://evil.example" }, form("lovelace")),
+      post("/login", { origin }, form("lovelace".repeat(1000))),
+    ]);
+    assertEquals(refused.map(({ status }) => status), [401, 401, 401, 403, 413]);
+    const login = await post("/login", { origin }, form("lovelace"));
+    const setCookie = login.response.headers.get("set-cookie")!;
+    assertMatch(setCookie, /^session=[^;]+; HttpOnly; SameSite=Strict; Path=\//);
+    const [cookie] = setCookie.split(";");
+    await using client = await connect({
+      url: server.url,
+      token: async () => (await post("/token", { origin, cookie })).text,
+    });
+    assertEquals(client.name, "ada");
+    await using lobby = await client.subscribe("chat.lobby");
+    await client.publish("chat.lobby", "hello");
+    assertEquals((await lobby.next()).value?.text(), "hello");
+    await assertRejects(() => client.subscribe("jobs.>"), ParleyError, "does not allow");
+    const page = await fetch(`http://127.0.0.1:${port}/`);
+    assertMatch(page.headers.get("content-security-policy")!, /default-src 'none'; script-src 'self'/);
+    assertMatch(await page.text(), /<script type="module" src="\/page.js">/);
+    backend.kill("SIGTERM");
+  },
+);
+
+/** A port that was free a moment ago, for a program that has to be told one. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return (listener.addr as Deno.NetAddr).port;
 }
