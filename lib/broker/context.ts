@@ -50,6 +50,8 @@ export interface Remote {
   readonly isLocal?: boolean;
   /** How long ago it connected, in milliseconds. A TLS handshake has taken a part of the time for a HELLO. */
   readonly agoMs?: number;
+  /** What it came over; `tcp` unless given. */
+  readonly transport?: "tcp" | "tls" | "websocket" | "http";
 }
 
 /** The longest run, in bytes: it must fit an empty outbox, and be no more than a tenth of what a second may bring. */

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { EndReason, ErrorCode } from "../errors.ts";
+import { type EndReason, type ErrorCode, isErrorCode, type ParleyError } from "../errors.ts";
 import { type Limits, LINGER_MS } from "../limits.ts";
 import { type Log, loggable } from "../logging/log.ts";
 import { encodeControl, encodeError, type Welcome } from "../wire/control.ts";
@@ -155,6 +155,11 @@ export class Session implements FrameHandler {
         `${pendingBytes} bytes`;
     // Less than the full drain time, because the backlog of a slow consumer holds memory.
     this.#fail("slow_consumer", message, 0, 0, undefined, LINGER_MS);
+  }
+
+  /** What came is nothing that the connection may carry, such as a text message of a WebSocket. */
+  readFailed({ code, message }: ParleyError): void {
+    this.#fail(isErrorCode(code) ? code : "bad_frame", message);
   }
 
   /** The connection ends, for whatever reason. */

@@ -9,7 +9,7 @@
  */
 
 import { Deadline } from "../deadline.ts";
-import type { EndReason } from "../errors.ts";
+import { type EndReason, ParleyError } from "../errors.ts";
 import { LINGER_BYTES, LINGER_MS } from "../limits.ts";
 import type { BufferPool } from "./buffers.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
@@ -35,6 +35,8 @@ export interface Receiver {
   onSlowConsumer(cause: SlowConsumerCause): void;
   /** Too much has come that `receive` does not take, on a connection that cannot hold its peer back. */
   overflowed?(): void;
+  /** What came is nothing that this kind of connection may carry: `read` of the socket failed with a `ParleyError`. */
+  readFailed?(error: ParleyError): void;
   /** The connection ends. Called once, before anything is torn down; `receive` is not called again. */
   ended(reason: EndReason): void;
 }
@@ -249,9 +251,11 @@ export class Connection implements OutboxOwner, Reader {
     }
   };
 
-  readonly #broken = () => {
+  readonly #broken = (error: unknown) => {
     this.#reading = false;
+    if (this.#state === "open" && error instanceof ParleyError) this.#receiver.readFailed?.(error);
     if (this.#state === "closed") this.#release();
+    else if (this.#state === "finishing" && error instanceof ParleyError) this.read(); // until the peer has ended, too
     else this.destroy("reset");
   };
 

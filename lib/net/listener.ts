@@ -7,6 +7,9 @@
 import { ACCEPT_BACKOFF_MS, MAX_ACCEPT_BACKOFF_MS } from "../limits.ts";
 import type { Socket } from "./socket.ts";
 
+/** What a client connects over: `http` is a request that the web server makes a session for. */
+export type TransportName = "tcp" | "tls" | "websocket" | "http";
+
 /** An accepted connection and the address of its peer. */
 export interface Accepted {
   readonly socket: Socket;
@@ -16,6 +19,8 @@ export interface Accepted {
   readonly port: number;
   /** How long ago it connected, in milliseconds; 0 unless given. */
   readonly agoMs?: number;
+  /** What it came over; `tcp` unless given. */
+  readonly transport?: TransportName;
 }
 
 /** What a listener reports to its owner. */

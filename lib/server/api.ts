@@ -48,7 +48,10 @@ export interface ServeOptions {
    * have the same.
    */
   store?: string;
-  /** Serves health and more over HTTP, over HTTPS if `tls` is on. Default: nothing listens. */
+  /**
+   * Serves health, WebSockets and more over HTTP, over HTTPS if `tls` is on. Default: nothing listens. Needs
+   * `--allow-env=WS_NO_BUFFER_UTIL,WS_NO_UTF_8_VALIDATE`: the library for WebSockets looks at these two.
+   */
   web?: WebServerOptions;
   /** Where to log. Default: LogTape's logger `parley`, silent unless your program configures it. */
   log?: Log;

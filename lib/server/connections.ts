@@ -47,13 +47,13 @@ export class Connections {
   }
 
   /** Begins a session on a connection that a client has made. */
-  accept({ socket, address, port, agoMs }: Accepted): void {
+  accept({ socket, address, port, agoMs, transport: over }: Accepted): void {
     const full = this.#limiter.acquire(address);
     if (full !== undefined && this.#rejected >= MAX_REJECTED_CONNECTIONS) {
       socket.close();
       return;
     }
-    const remote = { address, port, agoMs, isLocal: isLocalPeer(address) };
+    const remote = { address, port, agoMs, isLocal: isLocalPeer(address), transport: over };
     let session!: Session;
     const connection = new Connection(socket, this.pool, this.#context.limits, (transport) => {
       session = new Session(this.#context, transport, remote, () => this.sessions.delete(session));

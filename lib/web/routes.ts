@@ -7,6 +7,7 @@
 import { gatewayRoutes } from "./gateway/gateway.ts";
 import { healthRoutes } from "./health.ts";
 import { staticRoutes } from "./static_files.ts";
+import { webSocketRoute } from "./web_sockets.ts";
 import type { Route, WebServices } from "./exchange.ts";
 import { HttpProblem } from "./problem.ts";
 
@@ -15,6 +16,7 @@ export function routesOf(services: WebServices): readonly Route[] {
   return [
     ...healthRoutes(services),
     ...gatewayRoutes(services),
+    webSocketRoute(),
     ...staticRoutes(),
   ];
 }
@@ -30,9 +32,7 @@ export function findRoute(routes: readonly Route[], method: string, path: string
     const paths = [...new Set(routes.filter(({ access }) => access !== "page").map(({ path }) => path))];
     throw new HttpProblem(404, {
       code: "not_found",
-      detail: `there is no ${JSON.stringify(path.slice(0, 200))} here; there are ${
-        [...paths, "/parley"].join(", ")
-      }`,
+      detail: `there is no ${JSON.stringify(path.slice(0, 200))} here; there are ${paths.join(", ")}`,
     });
   }
   const wanted = method === "HEAD" ? "GET" : method;

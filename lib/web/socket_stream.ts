@@ -67,6 +67,12 @@ export class SocketStream extends Duplex {
     return this;
   }
 
+  /** Closes the connection of a peer that sends nothing more. */
+  closeNow(): void {
+    this.#close(false);
+    this.destroy();
+  }
+
   override _read(): void {
     if (this.#reading !== undefined || this.#sawEnd) return;
     const bytes = new Uint8Array(this.#readBytes);
@@ -141,6 +147,7 @@ export class SocketStream extends Duplex {
    * there is something to be read makes TCP reset the connection, and the peer would not see the response.
    */
   async #linger(): Promise<void> {
+    if (this.#isClosed) return;
     const deadline = setTimeout(() => this.#close(true), LINGER_MS);
     try {
       const bytes = new Uint8Array(MIN_HTTP_READ_BYTES);

@@ -18,6 +18,7 @@ import { HttpProblem, sendProblem } from "./problem.ts";
 import { findRoute, routesOf } from "./routes.ts";
 import type { StoredAccess } from "./stored_access.ts";
 import { tokenOf } from "./token.ts";
+import { WebSockets } from "./web_sockets.ts";
 import type { SocketStream } from "./socket_stream.ts";
 
 /** What a web server is made from. */
@@ -45,6 +46,7 @@ export class WebServer {
   readonly #connections: WebConnections;
   readonly #http: Server;
   readonly #routes: readonly Route[];
+  readonly #webSockets: WebSockets;
   readonly #draining = new AbortController();
   readonly #closers: (() => Promise<void>)[] = [];
   readonly #timer: ReturnType<typeof setInterval>;
@@ -68,6 +70,7 @@ export class WebServer {
       whenClosed: (close) => this.#closers.push(close),
     };
     this.#routes = routesOf(services);
+    this.#webSockets = new WebSockets(services);
     // Deadlines are those of `connections.ts`: those of Node work with listeners of its own only.
     this.#http = createServer({
       maxHeaderSize: MAX_HTTP_HEAD_BYTES,
@@ -79,7 +82,10 @@ export class WebServer {
     Object.defineProperty(this.#http, "listening", { get: () => true });
     this.#http.on("request", (request, response) => this.#answer(request, response));
     this.#http.on("checkContinue", (request, response) => this.#answer(request, response));
-    this.#http.on("upgrade", (request, stream) => this.#upgrade(request, stream as unknown as SocketStream));
+    this.#http.on(
+      "upgrade",
+      (request, stream, head) => this.#upgrade(request, stream as unknown as SocketStream, head),
+    );
     this.#http.on(
       "clientError",
       (error, stream) => this.#misunderstood(error, stream as unknown as SocketStream),
@@ -153,15 +159,19 @@ export class WebServer {
 
   /** The token of a request for data, which must have one if the server needs tokens. */
   #tokenFor({ headers }: IncomingMessage): string | undefined {
-    const readiness = this.#readiness();
-    if (readiness.status === "starting" || readiness.status === "draining") {
-      throw new HttpProblem(503, {
-        code: readiness.status === "draining" ? "shutting_down" : "starting",
-        detail: `${readiness.reason}; try again later`,
-        headers: { "retry-after": "1" },
-      });
-    }
+    this.#checkReady();
     return tokenOf(headers.authorization, this.#needsTokens);
+  }
+
+  /** @throws {HttpProblem} 503 if there can be no session */
+  #checkReady(): void {
+    const readiness = this.#readiness();
+    if (readiness.status !== "starting" && readiness.status !== "draining") return;
+    throw new HttpProblem(503, {
+      code: readiness.status === "draining" ? "shutting_down" : "starting",
+      detail: `${readiness.reason}; try again later`,
+      headers: { "retry-after": "1" },
+    });
   }
 
   #failed(error: unknown, request: IncomingMessage, response: ServerResponse): void {
@@ -181,15 +191,18 @@ export class WebServer {
     });
   }
 
-  #upgrade(request: IncomingMessage, stream: SocketStream): void {
-    stream.on("error", () => {});
+  #upgrade(request: IncomingMessage, stream: SocketStream, head: Uint8Array): void {
+    stream.on("error", () => {}); // the session on it hears of it as well
     try {
-      urlOf(request);
+      const url = urlOf(request);
       this.#origins.check(request, false);
-      refuse(stream, 404, { code: "not_found", detail: "there is no WebSocket here" });
+      this.#checkReady();
+      this.#webSockets.open(request, url, stream, head);
+      this.#connections.upgraded(stream);
     } catch (error) {
-      if (error instanceof HttpProblem) refuse(stream, error.status, error.details);
-      else stream.destroy();
+      if (!(error instanceof HttpProblem)) this.#log.error("internal error", failure(error));
+      const { status, details } = error instanceof HttpProblem ? error : FAULT;
+      refuse(stream, status, details);
     }
   }
 
@@ -204,6 +217,8 @@ export class WebServer {
     }
   }
 }
+
+const FAULT = new HttpProblem(500, { code: "internal", detail: "a fault of the server; its log has more" });
 
 /** What every response says to a browser. */
 function secure(response: ServerResponse): void {

@@ -130,7 +130,10 @@ export class TlsListener {
       this.#handshakes.delete(abort);
     }
     if (connection === undefined || failure !== undefined) this.#events.refused(address, failure!, isSilent);
-    else this.#events.accepted({ socket: connection, address, port, agoMs: performance.now() - start });
+    else {
+      const agoMs = performance.now() - start;
+      this.#events.accepted({ socket: connection, address, port, agoMs, transport: "tls" });
+    }
   }
 
   #track(ended: Promise<void>): void {

@@ -1,0 +1,81 @@
+/**
+ * `/parley`: connections of Parley over WebSocket.
+ *
+ * @module
+ */
+
+import type { IncomingMessage } from "node:http";
+// @ts-types="./ws.d.ts"
+import { WebSocketServer } from "ws";
+import { WEB_SOCKET_MESSAGE_BYTES, WEB_SOCKET_PATH } from "../limits.ts";
+import type { Route, WebServices } from "./exchange.ts";
+import { HttpProblem } from "./problem.ts";
+import type { SocketStream } from "./socket_stream.ts";
+import { WebSocketStream } from "./web_socket.ts";
+
+/** The one subprotocol that the server speaks. */
+const SUBPROTOCOL = "parley.1";
+
+/** Makes sessions of requests for a WebSocket. */
+export class WebSockets {
+  readonly #services: Pick<WebServices, "accept">;
+  readonly #server = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    // It would take memory and time for each client, and what is sent in a run is compressed badly one by one.
+    perMessageDeflate: false,
+    maxPayload: WEB_SOCKET_MESSAGE_BYTES,
+    handleProtocols: () => SUBPROTOCOL,
+  });
+
+  constructor(services: Pick<WebServices, "accept">) {
+    this.#services = services;
+  }
+
+  /**
+   * Makes a WebSocket of a connection, and a session on it.
+   *
+   * @throws {HttpProblem} if the request is not one for `/parley` with the subprotocol
+   */
+  open(request: IncomingMessage, url: URL, stream: SocketStream, head: Uint8Array): void {
+    if (url.pathname !== WEB_SOCKET_PATH) {
+      throw new HttpProblem(404, { code: "not_found", detail: `the WebSocket is at ${WEB_SOCKET_PATH}` });
+    }
+    const { "sec-websocket-protocol": offered = "", upgrade } = request.headers;
+    if (upgrade?.toLowerCase() !== "websocket") throw upgradeNeeded();
+    if (!offered.split(",").some((name) => name.trim() === SUBPROTOCOL)) {
+      throw new HttpProblem(400, {
+        code: "unsupported_protocol",
+        detail: `the subprotocol must be ${SUBPROTOCOL}: new WebSocket(url, "${SUBPROTOCOL}")`,
+      });
+    }
+    this.#server.handleUpgrade(request, stream, head, (ws) => {
+      this.#services.accept({
+        socket: new WebSocketStream(ws, stream),
+        address: stream.remoteAddress,
+        port: stream.remotePort,
+        transport: "websocket",
+      });
+    });
+  }
+}
+
+/** What a request for `/parley` that is not one for a WebSocket is told. */
+export function webSocketRoute(): Route {
+  return {
+    method: "GET",
+    path: WEB_SOCKET_PATH,
+    access: "public",
+    handler: () => Promise.reject(upgradeNeeded()),
+  };
+}
+
+function upgradeNeeded(): HttpProblem {
+  return new HttpProblem(426, {
+    code: "upgrade_required",
+    detail:
+      `${WEB_SOCKET_PATH} is a WebSocket with subprotocol ${SUBPROTOCOL}; curl is served by the other paths`,
+    headers: { upgrade: "websocket" },
+    closes: true,
+  });
+}
