@@ -4,10 +4,11 @@
  * A fence marked `console` holds commands (`$ ...`, with `&` at the end: left running) and what they print together. A
  * fence marked `console server` starts a server that the later ones talk to. Numbers, times, UUIDs, tokens and links may
  * differ; in a later command, a link or the beginning of a UUID stands for the one that was printed last. A line that
- * ends in "Ctrl-C ends" is shown on terminals only.
+ * ends in "Ctrl-C ends" is shown on terminals only. `curl` is the real one; 7254 stands for the port of the web server.
  */
 
 import { assertEquals } from "@std/assert";
+import { HAS_CURL } from "../harness/curl.ts";
 import { MAY_RUN } from "../harness/permissions.ts";
 import { Program, type ProgramOptions } from "../harness/program.ts";
 
@@ -47,6 +48,7 @@ function masked(line: string): string {
 
 /** `deno task NAME ARGS` as the task's own command line, so that nothing stands between us and its signals. */
 function commandLine(command: string, tasks: Record<string, { command: string }>): string {
+  if (command.startsWith("curl ")) return `exec ${command.replace("curl", "curl -q -sS")}`;
   const [, name, args] = /^deno task (\S+)(.*)$/.exec(command) ?? [];
   if (name === undefined) throw new Error(`not a task: ${command}`);
   return `exec ${tasks[name].command.replace(/^deno /, '"$DENO" ')}${args}`;
@@ -54,7 +56,7 @@ function commandLine(command: string, tasks: Record<string, { command: string }>
 
 Deno.test({
   name: "the transcripts of README.md are what one really sees",
-  ignore: !MAY_RUN,
+  ignore: !MAY_RUN || !HAS_CURL,
   fn: () => run(),
 });
 
@@ -73,10 +75,11 @@ async function play(state: string): Promise<void> {
   const folders = { PARLEY_STATE: `${state}/state`, PARLEY_CERTS: `${state}/certs` };
   let env: Record<string, string> = { DENO: Deno.execPath(), PARLEY_LOG_FORMAT: "pretty", ...folders };
   /** What was printed last, for commands that repeat it. */
-  const last = { link: "", uuid: "" };
+  const last = { link: "", uuid: "", webPort: "0" };
   const start = (command: string) => {
     const options: ProgramOptions = { env, program: ["sh", "-c"] };
-    const real = command.replace(LINK, () => last.link).replace(/ [0-9a-f]{8}$/, () => ` ${last.uuid}`);
+    const real = command.replace(LINK, () => last.link).replace(/ [0-9a-f]{8}$/, () => ` ${last.uuid}`)
+      .replace("7254", last.webPort);
     return new Program([commandLine(real, tasks)], options);
   };
   await using programs = new AsyncDisposableStack();
@@ -84,6 +87,7 @@ async function play(state: string): Promise<void> {
     const printed: string[] = [];
     if (isServer) {
       env = { ...env, PARLEY_PORT: "0" };
+      last.webPort = "0";
       const server = programs.use(start(commands[0]));
       const links = output.filter((text) => text.match(LINK)?.[0] === text);
       const [logged] = await server.stderr.until(
@@ -95,6 +99,7 @@ async function play(state: string): Promise<void> {
         printed.splice(output.indexOf(links[0]), 0, last.link);
       }
       env = { ...env, PARLEY_PORT: /port=(\d+)/.exec(logged)![1] };
+      last.webPort = /web url=\S+:(\d+)/.exec(logged)?.[1] ?? "0";
     } else {
       printed.push(...await playTogether(commands, start));
       last.uuid = /[0-9a-f]{8}-[0-9a-f-]{27}/.exec(printed.join("\n"))?.[0] ?? last.uuid;
@@ -114,7 +119,7 @@ async function playTogether(commands: string[], start: (command: string) => Prog
       continue;
     }
     // The program beside it may not have subscribed yet. Then nothing is received (`publish`) or answered (exit code 5).
-    const listener = command.includes(" publish ") ? beside.at(-1) : undefined;
+    const listener = /\Wpublish\W/.test(command) ? beside.at(-1) : undefined;
     for (let isHeard = false; !isHeard;) {
       await using program = start(command);
       await program.endInput();
