@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { ParleyError } from "../../errors.ts";
 import { MAX_KEY_CHARACTERS } from "../../limits.ts";
 
@@ -76,13 +76,13 @@ export function idempotencyKey({ headers }: IncomingMessage): string | undefined
   throw badRequest(`Idempotency-Key must be 1 to ${MAX_KEY_CHARACTERS} visible ASCII characters`);
 }
 
-/** Aborted once the client has gone, or the response is complete. */
-export function goneSignal(response: {
-  once(event: "close", listener: () => void): unknown;
-  readonly closed: boolean;
-}): AbortSignal {
+/** Aborted if the client goes before it has the whole response. */
+export function goneSignal(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
-  response.once("close", () => controller.abort());
-  if (response.closed) controller.abort();
+  const closed = () => {
+    if (!response.writableFinished) controller.abort(); // which costs as much as all else that is done for a small request
+  };
+  if (response.closed) closed();
+  else response.once("close", closed);
   return controller.signal;
 }
