@@ -41,47 +41,46 @@ function issueToken(user: string): Promise<string> {
     .sign(privateKey);
 }
 
-const PAGE =
-  `<!doctype html><meta charset="utf-8"><title>Chat</title><script type="module" src="/page.js"></script>
-<form method="post" action="/login" hidden>
+const LOGIN = `<!doctype html><meta charset="utf-8"><title>Log in</title>
+<form method="post" action="/login">
   <label>Name <input name="user" autocomplete="username"></label>
   <label>Password <input name="password" type="password" autocomplete="current-password"></label>
   <button>Log in</button>
-</form>
-<form id="chat" hidden><input id="text" aria-label="Message"> <button>Send</button></form>
-<ul id="messages"></ul>`;
+</form>`;
+
+const CHAT =
+  `<!doctype html><meta charset="utf-8"><title>Chat</title><script type="module" src="/page.js"></script>
+<ul id="messages"></ul>
+<form><input name="text" aria-label="Message"> <button disabled>Send</button></form>
+<form method="post" action="/logout"><button>Log out</button></form>`;
 
 const SCRIPT = `import { connect } from "/parley.js";
 
 /** Asked at the start, and again whenever the session with Parley has ended, as it does when its token expires. */
 async function token() {
   const response = await fetch("/token", { method: "POST" });
-  if (!response.ok) throw new Error("please log in");
+  if (!response.ok) location.reload(); // to log in again
   return await response.text();
 }
 
-const [login, chat] = document.forms;
-try {
-  const client = await connect({ url: ${JSON.stringify(WEB_SOCKET)}, token });
-  chat.hidden = false;
-  const names = new Map(); // of sessions: the server vouches for them, because they are in the tokens
-  const lobby = await client.subscribe("chat.lobby", {
-    presence: ({ name, sessionId }) => names.set(sessionId, name),
-  });
-  for (const [sessionId, name] of lobby.members) names.set(sessionId, name);
-  chat.onsubmit = (event) => {
-    event.preventDefault();
-    client.publish("chat.lobby", chat.text.value);
-    chat.reset();
-  };
-  for await (const message of lobby) {
-    const line = document.createElement("li");
-    line.textContent = names.get(message.sender) + ": " + message.text();
-    document.getElementById("messages").append(line);
-  }
-} catch (error) {
-  login.hidden = false;
-  console.info(error.message);
+const client = await connect({ url: ${JSON.stringify(WEB_SOCKET)}, token });
+const names = new Map(); // of sessions: the server vouches for them, because they are in the tokens
+const lobby = await client.subscribe("chat.lobby", {
+  presence: ({ name, sessionId }) => names.set(sessionId, name),
+});
+for (const [sessionId, name] of lobby.members) names.set(sessionId, name);
+
+const [form] = document.forms;
+form.onsubmit = (event) => {
+  event.preventDefault();
+  client.publish("chat.lobby", form.text.value);
+  form.reset();
+};
+form.querySelector("button").disabled = false;
+for await (const message of lobby) {
+  const line = document.createElement("li");
+  line.textContent = names.get(message.sender) + ": " + message.text();
+  document.getElementById("messages").append(line);
 }`;
 
 const CSP =
@@ -92,9 +91,14 @@ function text(body: string, type = "text/plain", status = 200): Response {
   return new Response(body, { status, headers: { ...headers, "content-security-policy": CSP } });
 }
 
-/** The user whose session the request's cookie names. */
+/** The id of the session that the request's cookie names. */
+function sessionIdOf(request: Request): string {
+  return /(?:^|; )session=([\w-]+)/.exec(request.headers.get("cookie") ?? "")?.[1] ?? "";
+}
+
+/** The user of that session. */
 function userOf(request: Request): string | undefined {
-  const [, id = ""] = /(?:^|; )session=([\w-]+)/.exec(request.headers.get("cookie") ?? "") ?? [];
+  const id = sessionIdOf(request);
   const session = sessions.get(id);
   if (session === undefined || session.untilMs > Date.now()) return session?.user;
   sessions.delete(id);
@@ -120,7 +124,7 @@ async function respond(request: Request): Promise<Response> {
   if (request.method === "POST" && request.headers.get("origin") !== ORIGIN) return text("", undefined, 403);
   switch (`${request.method} ${new URL(request.url).pathname}`) {
     case "GET /":
-      return text(PAGE, "text/html");
+      return text(userOf(request) === undefined ? LOGIN : CHAT, "text/html");
     case "GET /page.js":
       return text(SCRIPT, "text/javascript");
     case "GET /parley.js":
@@ -129,6 +133,9 @@ async function respond(request: Request): Promise<Response> {
       return Response.json(keySet);
     case "POST /login":
       return await logIn(request);
+    case "POST /logout":
+      sessions.delete(sessionIdOf(request)); // the token that the page has ends within five minutes
+      return new Response(null, { status: 303, headers: { location: "/" } });
     case "POST /token": {
       const user = userOf(request);
       return user === undefined ? text("log in first", undefined, 401) : text(await issueToken(user));

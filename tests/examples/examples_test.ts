@@ -8,7 +8,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { connect, ParleyError, serve } from "@parley/parley";
 import { makeFolder } from "../harness/folder.ts";
 import { HAS_PYTHON, MAY_RUN } from "../harness/permissions.ts";
-import { parley, processTest, Program } from "../harness/program.ts";
+import { freePort, parley, processTest, Program } from "../harness/program.ts";
 import { openTokenDesk } from "../harness/token_desk.ts";
 
 const RUN = [Deno.execPath(), "run", "--quiet", "--no-check", "--no-prompt", "--allow-net", "--allow-env"];
@@ -270,15 +270,11 @@ processTest(
     await client.publish("chat.lobby", "hello");
     assertEquals((await lobby.next()).value?.text(), "hello");
     await assertRejects(() => client.subscribe("jobs.>"), ParleyError, "does not allow");
-    const page = await fetch(`http://127.0.0.1:${port}/`);
+    const page = await fetch(`http://127.0.0.1:${port}/`, { headers: { cookie } });
     assertMatch(page.headers.get("content-security-policy")!, /default-src 'none'; script-src 'self'/);
     assertMatch(await page.text(), /<script type="module" src="\/page.js">/);
+    assertEquals((await post("/logout", { origin, cookie })).status, 303);
+    assertEquals((await post("/token", { origin, cookie })).status, 401);
     backend.kill("SIGTERM");
   },
 );
-
-/** A port that was free a moment ago, for a program that has to be told one. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return (listener.addr as Deno.NetAddr).port;
-}

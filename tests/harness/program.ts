@@ -240,3 +240,9 @@ export const LOGGED: readonly string[] = ["--log-level", "info", "--log-format",
 export function processTest(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, ignore: !MAY_RUN, fn });
 }
+
+/** A port of this machine that was free a moment ago, for a program that has to be told one. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return (listener.addr as Deno.NetAddr).port;
+}
