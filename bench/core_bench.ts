@@ -100,6 +100,7 @@ const nullOutbox: Peer["outbox"] = {
   hasRoom: () => true,
   whenRoom: nothing,
   pending: 0,
+  taken: 0,
   hasRoomForAnswer: () => true,
   whenRoomForAnswer: nothing,
   answered: nothing,
@@ -114,6 +115,7 @@ function peer(number: number): Peer {
     name: `bench-${number}`,
     outbox: nullOutbox,
     pendingRequests: new PendingRequests(),
+    messagesOut: 0,
     isEnded: false,
     requestTurn: { last: 0 },
     knows: () => true,
@@ -143,12 +145,13 @@ function fanOut(subscribers: number, group?: string) {
 }
 
 const run = chunkOf(16, 1);
+const messages = run.length / (16 + 16);
 for (const subscribers of [1, 10, 1000]) {
   const { router, channel, publisher } = fanOut(subscribers);
   Deno.bench({
     name: `publish one run to ${subscribers}`,
     group: "router",
-    fn: () => void router.publish(channel, publisher, run, 0, run.length, nothing),
+    fn: () => void router.publish(channel, publisher, run, 0, run.length, messages, nothing),
   });
 }
 
@@ -160,7 +163,7 @@ for (const members of [1, 10, 1000]) {
     // The budget is never whole again within an iteration, so a run to several members is passed on in pieces.
     fn() {
       for (let at = 0; at < run.length;) {
-        at = router.publish(channel, publisher, run, at, run.length, nothing);
+        at = router.publish(channel, publisher, run, at, run.length, messages, nothing);
       }
     },
   });

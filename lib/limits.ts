@@ -83,6 +83,9 @@ export const MAX_SERVER_REQUESTS = 16;
 /** What such a request may hold, in bytes: some names and numbers. */
 export const MAX_SERVER_ASK_BYTES = 4 * KiB;
 
+/** ERROR frames of which a server remembers what they said, to show the last ones. */
+export const REMEMBERED_REFUSALS = 100;
+
 /**
  * Work in one turn of the event loop, in units of about 50 ns: one for each outbox, tree node or entry that is touched.
  * Beyond it sessions wait for the next turn, so no session makes the others wait much longer than 5 ms.

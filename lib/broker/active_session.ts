@@ -6,111 +6,46 @@
  * @module
  */
 
-import type { ErrorCode } from "../errors.ts";
-import { HEADER_BYTES } from "../limits.ts";
-import { type ControlName, decodeControl, encodeError } from "../wire/control.ts";
-import { INBOX, Type, typeName, u16, u32 } from "../wire/header.ts";
+import { type ControlName, decodeControl } from "../wire/control.ts";
+import { countFrames, INBOX, RULES, Type, typeName, u16, u32 } from "../wire/header.ts";
 import type { FrameHandler } from "../wire/scanner.ts";
-import type { Identity, Permissions } from "./authenticator.ts";
-import type { SessionContext } from "./context.ts";
-import type { FlowControl } from "./flow_control.ts";
-import type { AcceptedClient } from "./handshake.ts";
 import { type OpenChannel, publishProblem, receiptProblem } from "./open_channel.ts";
 import type { Refusal } from "./open_rules.ts";
-import type { Outbox, Peer, Transport, Turn } from "./peer.ts";
-import { PendingRequests } from "./pending_requests.ts";
-import type { StoredSession } from "./stored/stored_session.ts";
-import { Subscriptions } from "./subscriptions.ts";
+import { SessionPeer } from "./session_peer.ts";
 import { Work } from "./work_budget.ts";
 
 /** A session from its WELCOME to its end. */
-export class ActiveSession implements Peer, FrameHandler {
-  readonly number: number;
-  readonly name: string;
-  /** The identity that the client's token proved, if the server asks for tokens. */
-  readonly identity: Identity | undefined;
-  readonly outbox: Outbox;
-  readonly permissions: Permissions;
-  isEnded = false;
-
-  readonly #context: SessionContext;
-  readonly #transport: Transport;
-  readonly #flow: FlowControl;
-  // Made when first needed: most of many sessions are idle, and each should cost little.
-  #subscriptions: Subscriptions | undefined;
-  #stored: StoredSession | undefined;
-  #pendingRequests: PendingRequests<Peer> | undefined;
-  #requestTurn: Turn | undefined;
-
-  constructor(context: SessionContext, transport: Transport, flow: FlowControl, client: AcceptedClient) {
-    this.#context = context;
-    this.#transport = transport;
-    this.#flow = flow;
-    this.outbox = transport.outbox;
-    this.number = context.router.nextNumber();
-    this.name = client.name ?? `guest-${this.number}`;
-    this.identity = client.identity;
-    this.permissions = client.permissions;
-  }
-
-  get requestTurn(): Turn {
-    return this.#requestTurn ??= { last: 0 };
-  }
-
-  get pendingRequests(): PendingRequests<Peer> {
-    return this.#pendingRequests ??= new PendingRequests<Peer>();
-  }
-
-  knows(number: number): boolean {
-    return this.#subscriptions?.knows(number) === true;
-  }
-
-  told(number: number): void {
-    this.#openSubscriptions().told(number);
-  }
-
-  refuse(code: ErrorCode, message: string, id: number, channel: number): void {
-    this.#context.budget.spend(Work.CONTROL);
-    const frame = encodeError(code, message, id, channel);
-    this.outbox.send(frame, 0, frame.length);
-  }
-
-  /** How long until the session's rate allows another message from elsewhere than its connection, in milliseconds. */
-  rateWaitMs(): number {
-    return this.#flow.rateWaitMs();
-  }
-
-  /** Counts a message from elsewhere than its connection against its rate. */
-  spend(bytes: number): void {
-    this.#flow.spend(1, bytes);
-  }
-
+export class ActiveSession extends SessionPeer implements FrameHandler {
   /** The session has ended: other sessions can no longer reach it. */
   end(): void {
     this.isEnded = true;
-    this.#context.router.leave(this);
-    this.#stored?.end();
-    this.#subscriptions?.leaveAll();
+    this.context.router.leave(this);
+    this.stored?.end();
+    this.subscriptions?.leaveAll();
   }
 
   run(bytes: Uint8Array, from: number, to: number, count: number, channel: number): number {
-    if (this.isEnded || !this.#flow.mayHandle()) return from;
-    const open = this.#subscriptions?.get(channel);
+    if (this.isEnded || !this.flow.mayHandle()) return from;
+    const open = this.subscriptions?.get(channel);
     // The way of most runs, short enough to be compiled as one piece.
     const taken = open?.isRouted === true
-      ? this.#context.router.publish(open.channel, this, bytes, from, to, this.#flow.resume)
+      ? this.context.router.publish(open.channel, this, bytes, from, to, count, this.flow.resume)
       : this.#publishElsewhere(open, bytes, from, to, count, channel);
-    if (taken !== to) return this.#takeInPart(bytes, from, taken);
-    this.#flow.spend(count, to - from);
+    if (taken !== to) return this.#takeInPart(open, bytes, from, taken);
+    this.messagesIn += count;
+    this.flow.spend(count, to - from);
     return to;
   }
 
   /** A part of a run was taken, or nothing: the session is paused until the rest can be. */
-  #takeInPart(bytes: Uint8Array, from: number, taken: number): number {
-    this.#flow.pauseUnless(false);
+  #takeInPart(open: OpenChannel | undefined, bytes: Uint8Array, from: number, taken: number): number {
+    if (taken === from && open?.isRouted) this.flow.holdBack(open.channel);
+    this.flow.pauseUnless(false);
     if (taken > from) {
-      this.#flow.resume(); // the budget is spent
-      this.#flow.spend(countMessages(bytes, from, taken), taken - from);
+      this.flow.resume(); // the budget is spent
+      const count = countFrames(bytes, from, taken);
+      this.messagesIn += count;
+      this.flow.spend(count, taken - from);
     }
     return taken;
   }
@@ -125,53 +60,61 @@ export class ActiveSession implements Peer, FrameHandler {
     channel: number,
   ): number {
     if (open?.publisher !== undefined) {
-      this.#context.budget.spend(Work.RUN);
-      if (!this.#flow.hasRoom()) return from;
-      return open.publisher.append(bytes, from, to, count, 0, this.#flow.resume) ? to : from;
+      this.context.budget.spend(Work.RUN);
+      if (!this.flow.hasRoom()) return from;
+      if (open.publisher.append(bytes, from, to, count, 0, this.flow.resume)) return to;
+      this.flow.holdBack(open.channel);
+      return from;
     }
-    if (channel >= INBOX) return this.#direct(bytes, from, to, channel) ? to : from;
+    if (channel >= INBOX) return this.#direct(bytes, from, to, count, channel) ? to : from;
     if (open?.isEcho) {
-      if (!this.#flow.hasRoom(to - from)) return from;
-      this.#context.budget.spend(Work.FRAME);
+      if (!this.flow.hasRoom(to - from)) return from;
+      this.context.budget.spend(Work.FRAME);
       this.outbox.send(bytes, from, to);
       this.outbox.answered(to - from);
+      this.messagesOut += count;
       return to;
     }
-    if (!this.#flow.hasRoom()) return from;
+    if (!this.flow.hasRoom()) return from;
     this.#refuse(publishProblem(open, channel), 0, channel);
     return to;
   }
 
-  #direct(bytes: Uint8Array, from: number, to: number, channel: number): boolean {
-    this.#context.budget.spend(Work.FRAME);
-    if (!this.#flow.hasRoom()) return false;
+  #direct(bytes: Uint8Array, from: number, to: number, count: number, channel: number): boolean {
+    this.context.budget.spend(Work.FRAME);
+    if (!this.flow.hasRoom()) return false;
     const number = channel - INBOX;
     if (!this.permissions.mayDirect && number !== this.number) {
       this.refuse("forbidden", "this session's token does not allow to write to others' inboxes", 0, channel);
       return true;
     }
-    return this.#context.router.direct(number, this, bytes, from, to, this.#flow.resume);
+    const { router } = this.context;
+    if (router.direct(number, this, bytes, from, to, count, this.flow.resume)) return true;
+    this.flow.holdBack(router.find(number)!);
+    return false;
   }
 
   frame(bytes: Uint8Array, from: number, to: number): boolean {
     if (this.isEnded) return false;
     // Most of these are answered: a session that does not read its answers is paused. A REPLY is not, and must not wait
     // until the responder has read the requests behind it.
-    if (bytes[from] !== Type.REPLY && !this.#flow.hasRoom(to - from)) return false;
-    if (!this.#flow.mayHandle()) return false;
-    this.#context.budget.spend(Work.FRAME);
+    if (bytes[from] !== Type.REPLY && !this.flow.hasRoom(to - from)) return false;
+    if (!this.flow.mayHandle()) return false;
+    this.context.budget.spend(Work.FRAME);
     const pending = this.outbox.pending;
-    const isTaken = this.#flow.pauseUnless(this.#handle(bytes, from, to));
+    const isMessage = RULES[bytes[from]]?.payload === "content";
+    const isTaken = this.flow.pauseUnless(this.#handle(bytes, from, to));
     this.outbox.answered(this.outbox.pending - pending);
     if (!isTaken) return false;
-    this.#flow.spend(1, to - from);
+    if (isMessage) this.messagesIn++;
+    this.flow.spend(1, to - from);
     return true;
   }
 
   skip(bytes: number): boolean {
-    if (this.isEnded || !this.#flow.mayHandle()) return false;
-    this.#context.budget.spend(1);
-    this.#flow.spend(1, bytes);
+    if (this.isEnded || !this.flow.mayHandle()) return false;
+    this.context.budget.spend(1);
+    this.flow.spend(1, bytes);
     return true;
   }
 
@@ -182,21 +125,21 @@ export class ActiveSession implements Peer, FrameHandler {
     const channel = u32(bytes, from + 8);
     switch (type) {
       case Type.PING:
-        this.#context.echo.pong(this.outbox, bytes, from, to);
+        this.context.echo.pong(this.outbox, bytes, from, to);
         return true;
       case Type.PONG:
         return true;
       case Type.BYE:
-        if (this.#stored?.waitsForReceipts()) return false; // they come before the end
-        if (this.#decode("BYE", bytes, from, to, 0) !== undefined) this.#transport.finish("bye");
+        if (this.stored?.waitsForReceipts()) return false; // they come before the end
+        if (this.#decode("BYE", bytes, from, to, 0) !== undefined) this.transport.finish("bye");
         return true;
       case Type.OPEN: {
         const open = this.#decode("OPEN", bytes, from, to, id);
-        return open === undefined || this.#openSubscriptions().open(open, id);
+        return open === undefined || this.openSubscriptions().open(open, id);
       }
       case Type.LEAVE: {
         const leave = this.#decode("LEAVE", bytes, from, to, id);
-        if (leave !== undefined) this.#openSubscriptions().leave(leave.channel, id);
+        if (leave !== undefined) this.openSubscriptions().leave(leave.channel, id);
         return true;
       }
       case Type.REQUEST:
@@ -215,42 +158,35 @@ export class ActiveSession implements Peer, FrameHandler {
     }
   }
 
-  #openSubscriptions(): Subscriptions {
-    const { router, limits, budget, newStoredSession } = this.#context;
-    this.#stored ??= newStoredSession?.(this, this.identity?.subject ?? "", this.#flow.resume);
-    return this.#subscriptions ??= new Subscriptions(
-      this,
-      router.channels,
-      limits.channels,
-      this.permissions,
-      budget,
-      this.#stored,
-    );
-  }
-
   #request(bytes: Uint8Array, from: number, to: number, id: number, channel: number): boolean {
-    const open = this.#subscriptions?.get(channel);
+    const open = this.subscriptions?.get(channel);
+    const { router } = this.context;
     if (open === undefined || !open.mayPublish) {
+      router.counters.requestRefused();
       this.#refuse(publishProblem(open, channel), id, channel);
       return true;
     }
     if (open.isEcho) {
-      this.#context.echo.reply(this, bytes, from, to);
+      this.messagesOut++;
+      this.context.echo.reply(this, bytes, from, to);
       return true;
     }
     if (open.isServerOwn) {
-      this.#context.serverChannels.request(open.channel, this, bytes, from, to);
+      this.messagesIn--; // looking at the counters must not change them
+      this.context.serverChannels.request(open.channel, this, bytes, from, to);
       return true;
     }
-    return this.#context.router.requests.request(open.channel, this, id, bytes, from, to, this.#flow.resume);
+    const isTaken = router.requests.request(open.channel, this, id, bytes, from, to, this.flow.resume);
+    if (!isTaken) this.flow.holdBack(open.channel);
+    return isTaken;
   }
 
   #reply(bytes: Uint8Array, from: number, to: number, id: number, channel: number): boolean {
-    const { router } = this.#context;
+    const { router } = this.context;
     const number = channel - INBOX;
     const requester = router.find(number);
     if (requester !== undefined && router.requests.reply(requester, this, id, bytes, from, to)) return true;
-    if (!this.#flow.hasRoom()) return false;
+    if (!this.flow.hasRoom()) return false;
     if (requester === undefined) {
       this.refuse("no_such_session", `session ${number}, which asked, is gone`, id, channel);
     } else {
@@ -270,21 +206,25 @@ export class ActiveSession implements Peer, FrameHandler {
 
   /** Stores a message that wants a receipt. */
   #store(bytes: Uint8Array, from: number, to: number, id: number, channel: number): boolean {
-    const open = this.#subscriptions?.get(channel);
-    const stored = this.#stored;
+    const open = this.subscriptions?.get(channel);
+    const stored = this.stored;
     if (open?.publisher === undefined || stored === undefined || !open.channel.stored?.isDurable) {
       this.#refuse(receiptProblem(Type.MESSAGE, open, channel), id, channel);
       return true;
     }
-    return stored.hasRoomForReceipt() && open.publisher.append(bytes, from, to, 1, id, this.#flow.resume);
+    if (stored.hasRoomForReceipt() && open.publisher.append(bytes, from, to, 1, id, this.flow.resume)) {
+      return true;
+    }
+    this.flow.holdBack(open.channel);
+    return false;
   }
 
   /** Handles ACK, NAK or RENEW. */
   #acknowledge(bytes: Uint8Array, from: number, to: number, channel: number): void {
-    const open = this.#subscriptions?.get(channel);
+    const open = this.subscriptions?.get(channel);
     const stored = open?.channel.stored;
     if (!stored?.isDurable) return this.#refuse(receiptProblem(bytes[from], open, channel), 0, channel);
-    this.#stored?.acknowledge(stored, bytes, from, to);
+    this.stored?.acknowledge(stored, bytes, from, to);
   }
 
   /** Decodes a control payload. If it is malformed, answers `bad_payload` and returns nothing. */
@@ -295,16 +235,10 @@ export class ActiveSession implements Peer, FrameHandler {
     to: number,
     id: number,
   ) {
-    this.#context.budget.spend(2 * Work.CONTROL); // with the answer
+    this.context.budget.spend(2 * Work.CONTROL); // with the answer
     const decoded = decodeControl(name, bytes, from, to);
     if ("value" in decoded) return decoded.value;
     this.refuse("bad_payload", decoded.problem, id, 0);
     return undefined;
   }
-}
-
-function countMessages(bytes: Uint8Array, from: number, to: number): number {
-  let count = 0;
-  for (let at = from; at < to; at += HEADER_BYTES + u32(bytes, at + 4)) count++;
-  return count;
 }

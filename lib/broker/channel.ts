@@ -6,6 +6,7 @@
 
 import { encodeControl } from "../wire/control.ts";
 import { Type } from "../wire/header.ts";
+import { ChannelCounts } from "./counters.ts";
 import type { PatternNode, Patterns } from "./patterns.ts";
 import type { Peer, Subscription } from "./peer.ts";
 import type { Presence } from "./presence.ts";
@@ -30,6 +31,8 @@ const NEVER = -1;
 export class Channel {
   readonly name: string;
   readonly number: number;
+  /** What was sent on it. */
+  readonly counts: ChannelCounts;
   /** How many sessions have it open. */
   opened = 0;
   /** How many sessions receive messages by subscribing to the name. */
@@ -59,14 +62,19 @@ export class Channel {
   #madeAt = NEVER;
   #nodes: readonly PatternNode[] | undefined;
 
-  /** @param announcedAt what `rest` returned when the channel was last given up, or 0 */
+  /**
+   * @param announcedAt what `rest` returned when the channel was last given up, or 0
+   * @param counts those from before it was given up
+   */
   constructor(
     name: string,
     number: number,
     source: RouteSource,
     announcedAt: number = 0,
     stored?: StoredChannel,
+    counts?: ChannelCounts,
   ) {
+    this.counts = stored?.counts ?? counts ?? new ChannelCounts();
     this.#announcedAt = announcedAt;
     this.stored = stored;
     this.name = name;
@@ -78,6 +86,11 @@ export class Channel {
   /** The subscription by name of `peer`, if it has one. */
   subscription(peer: Peer): Subscription | undefined {
     return this.#subscribers?.get(peer);
+  }
+
+  /** The subscriptions by this name. */
+  *subscriptions(): Iterable<Subscription> {
+    yield* this.#subscribers?.values() ?? [];
   }
 
   /** The first `most` sessions that are subscribed by name. */

@@ -7,12 +7,21 @@
 import { ParleyError } from "../errors.ts";
 import { CHANNELS_PER_SWEEP, MAX_IDLE_CHANNELS, MAX_NUMBER, MAX_SHARED_ROUTES } from "../limits.ts";
 import { Channel } from "./channel.ts";
+import type { ChannelCounts } from "./counters.ts";
 import { type PatternNode, Patterns } from "./patterns.ts";
 import type { Peer, Subscription } from "./peer.ts";
 import { Presence } from "./presence.ts";
 import { type Route, Routes } from "./route.ts";
 import type { StoredChannels } from "./stored/stored_channels.ts";
 import type { WorkBudget } from "./work_budget.ts";
+
+/** What is kept of a channel that no session has open. */
+export interface IdleChannel {
+  readonly number: number;
+  readonly announcedAt: number;
+  /** What was sent on it, if anything was. */
+  readonly counts: ChannelCounts | undefined;
+}
 
 /** All channels and pattern subscriptions of one server. */
 export class Channels {
@@ -23,7 +32,7 @@ export class Channels {
   readonly #budget: WorkBudget;
   readonly #byName = new Map<string, Channel>();
   /** Channels that no session has open, longest first: they keep their numbers for as long as possible. */
-  readonly #idle = new Map<string, { readonly number: number; readonly announcedAt: number }>();
+  readonly #idle = new Map<string, IdleChannel>();
   /** Routes of channels that no session is subscribed to by name, by the patterns that cover them. */
   readonly #shared = new Map<string, { route: Route; madeAt: number }>();
   #sweeping: Iterator<Channel> | undefined;
@@ -45,7 +54,8 @@ export class Channels {
       const idle = this.#idle.get(name);
       const known = this.stored?.find(name)?.number ?? idle?.number;
       const number = known ?? this.#nextNumber();
-      channel = new Channel(name, number, this, idle?.announcedAt, this.stored?.open(name, number));
+      const stored = this.stored?.open(name, number);
+      channel = new Channel(name, number, this, idle?.announcedAt, stored, idle?.counts);
       this.#idle.delete(name);
       this.#byName.set(name, channel);
     }
@@ -58,12 +68,28 @@ export class Channels {
     return this.#byName.get(name);
   }
 
+  /** How many a session has open. */
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  /** Those that a session has open. They may change meanwhile. */
+  get all(): Iterable<Channel> {
+    return this.#byName.values();
+  }
+
+  /** Those that no session has open any more, by name. They may change meanwhile. */
+  get idle(): Iterable<readonly [name: string, IdleChannel]> {
+    return this.#idle;
+  }
+
   /** Undoes one `open`. */
   release(channel: Channel): void {
     if (--channel.opened > 0) return;
     const { name, number } = channel;
     this.#byName.delete(name);
-    this.#idle.set(name, { number, announcedAt: channel.rest() });
+    const counts = channel.counts.messagesIn > 0 ? channel.counts : undefined;
+    this.#idle.set(name, { number, announcedAt: channel.rest(), counts });
     if (channel.stored !== undefined) this.stored!.closed(channel.stored);
     if (this.#idle.size <= MAX_IDLE_CHANNELS) return;
     // Forgotten for good: if the name comes again, it gets a new number. The old one is never given to another name.

@@ -6,13 +6,18 @@
  */
 
 import { HEADER_BYTES } from "../limits.ts";
-import type { Transport } from "./peer.ts";
+import type { Channel } from "./channel.ts";
+import type { HeldBack } from "./counters.ts";
+import type { Peer, Transport } from "./peer.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
 import type { WorkBudget } from "./work_budget.ts";
 import { WorkShare } from "./work_share.ts";
 
 /** The longest wait for the rate limiter, in milliseconds: a longer timer overflows. Then the session waits again. */
 const MAX_WAIT_MS = 60_000;
+
+/** What holds a session back: a channel, one of whose receivers has no room or which is being stored, or an inbox. */
+export type HeldOn = Channel | Peer;
 
 /** Pauses and resumes the connection of one session. */
 export class FlowControl {
@@ -38,9 +43,13 @@ export class FlowControl {
   /** Ticks that found the session paused, ever. */
   #pausedTicks = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #heldBack: HeldBack;
+  #heldOn: HeldOn | undefined;
+  #heldSince = 0;
 
   /** @param rate limits what the session sends; without it only back-pressure does */
-  constructor(transport: Transport, budget: WorkBudget, rate: RateLimiter | undefined) {
+  constructor(transport: Transport, budget: WorkBudget, rate: RateLimiter | undefined, heldBack: HeldBack) {
+    this.#heldBack = heldBack;
     this.#transport = transport;
     this.#budget = budget;
     this.#share = new WorkShare(budget);
@@ -60,6 +69,28 @@ export class FlowControl {
   /** Whether the session is paused. */
   get isPaused(): boolean {
     return this.#paused;
+  }
+
+  /** What holds the session back now: it waits for others, not for its rate or its turn. */
+  get heldOn(): HeldOn | undefined {
+    return this.#heldOn;
+  }
+
+  /** For how long it has been held back, in milliseconds. */
+  get heldMs(): number {
+    return this.#heldOn === undefined ? 0 : this.#heldBack.since(this.#heldSince);
+  }
+
+  /** What the session sent waits for a receiver or for the store. It must be paused, and be resumed when that is over. */
+  holdBack(on: HeldOn): void {
+    if (this.#heldOn === undefined) this.#heldSince = this.#heldBack.begin();
+    this.#heldOn = on;
+  }
+
+  #letGo(): void {
+    if (this.#heldOn === undefined) return;
+    this.#heldOn = undefined;
+    this.#heldBack.end(this.#heldSince);
   }
 
   /**
@@ -131,10 +162,12 @@ export class FlowControl {
   /** The session has ended. */
   stop(): void {
     clearTimeout(this.#timer);
+    this.#letGo();
   }
 
   readonly #resumeNow = () => {
     this.#isResuming = false;
+    this.#letGo();
     if (this.#isStopped) return;
     this.#paused = false;
     this.#transport.resume();

@@ -32,6 +32,8 @@ export interface RejectedClient {
   readonly message: string;
   /** For the log, if that says more. */
   readonly detail?: string;
+  /** Whether it gave a token that is not valid. */
+  readonly isTokenRejected?: boolean;
 }
 
 /** Decides on the HELLO of one connection. */
@@ -93,8 +95,10 @@ export class Handshake {
   async #verify(authenticator: Authenticator, token: string | undefined): Promise<void> {
     const result = await authenticator.verify(token, this.#remote.address);
     this.#isVerifying = false;
-    if ("rejected" in result) this.#result = { code: "unauthorized", ...result.rejected };
-    else {
+    if ("rejected" in result) {
+      const isTokenRejected = token !== undefined && token !== "";
+      this.#result = { code: "unauthorized", ...result.rejected, isTokenRejected };
+    } else {
       const { name, grants } = result.accepted;
       this.#result = { name, permissions: grants, identity: result.accepted };
     }

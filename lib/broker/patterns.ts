@@ -90,10 +90,16 @@ export class Patterns {
   version = 0;
   readonly #budget: WorkBudget;
   #lastId = 0;
+  #size = 0;
   readonly #root = new PatternNode(0);
 
   constructor(budget: WorkBudget) {
     this.#budget = budget;
+  }
+
+  /** How many subscriptions there are. */
+  get size(): number {
+    return this.#size;
   }
 
   /** Adds `subscription` under its pattern, which must be valid. */
@@ -105,6 +111,7 @@ export class Patterns {
       node = next;
     }
     node.add(subscription);
+    this.#size++;
     node.changedAt = subscription.since = ++this.version;
   }
 
@@ -115,6 +122,7 @@ export class Patterns {
     for (const segment of segments) path.push(path[path.length - 1].child(segment)!);
     const node = path[path.length - 1];
     node.remove(subscription);
+    this.#size--;
     node.changedAt = ++this.version;
     for (let i = segments.length; i > 0 && path[i].isEmpty; i--) path[i - 1].removeChild(segments[i - 1]);
   }

@@ -18,6 +18,8 @@ export interface Outbox {
   whenRoom(waiter: () => void, isPatient?: boolean): void;
   /** Bytes that wait. */
   readonly pending: number;
+  /** Bytes that were written, ever. */
+  readonly taken: number;
   /** Whether another answer of `bytes` to the session's own frames may be sent: they may fill a part of it only. */
   hasRoomForAnswer(bytes: number): boolean;
   /** Calls `waiter` once there may be room for an answer, or the outbox is closed. */
@@ -52,6 +54,8 @@ export interface Peer {
   readonly outbox: Outbox;
   /** The requests it has sent and those it has yet to answer. */
   readonly pendingRequests: PendingRequests<Peer>;
+  /** How many messages it has been sent. Whoever sends it some adds them. */
+  messagesOut: number;
   /** Whether it has ended. It may still stand in routes, because a session that had much open is removed bit by bit. */
   readonly isEnded: boolean;
   /** When it was last sent a request; see `rotation.ts`. */

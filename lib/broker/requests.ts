@@ -4,8 +4,10 @@
  * @module
  */
 
+import type { ErrorCode } from "../errors.ts";
 import { HEADER_BYTES, type Limits, MAX_RECEIVED_REQUESTS, MAX_REQUESTS } from "../limits.ts";
 import type { Channel } from "./channel.ts";
+import type { RequestCounts } from "./counters.ts";
 import type { Peer } from "./peer.ts";
 import { addRequest, type PendingRequest, removeRequest } from "./pending_requests.ts";
 import type { Rotation } from "./rotation.ts";
@@ -16,6 +18,7 @@ export class Requests {
   readonly #limits: Pick<Limits, "requests" | "requestMs">;
   readonly #now: () => number;
   readonly #budget: WorkBudget;
+  readonly #counts: RequestCounts;
   /** Sessions that wait for a reply, and some that no longer do. */
   readonly #requesters = new Set<Peer>();
   /** How many requests wait for their reply. */
@@ -23,10 +26,21 @@ export class Requests {
   #isExpiring = false;
 
   /** @param now a clock in milliseconds that never goes back */
-  constructor(limits: Pick<Limits, "requests" | "requestMs">, now: () => number, budget: WorkBudget) {
+  constructor(
+    limits: Pick<Limits, "requests" | "requestMs">,
+    now: () => number,
+    budget: WorkBudget,
+    counts: RequestCounts,
+  ) {
+    this.#counts = counts;
     this.#limits = limits;
     this.#now = now;
     this.#budget = budget;
+  }
+
+  /** How many requests wait for their reply. */
+  get waiting(): number {
+    return this.#pending;
   }
 
   /** Passes a REQUEST to the responder of `channel` whose turn it is. Returns false if `waiter` will be called. */
@@ -42,8 +56,7 @@ export class Requests {
     const own = from.pendingRequests;
     if (own.find(id) !== undefined) {
       const message = `request ${id} still waits for its reply; use another id`;
-      from.refuse("id_in_use", message, id, channel.number);
-      return true;
+      return this.#refused(from, "id_in_use", message, id, channel);
     }
     if (own.sent >= this.#limits.requests || this.#pending >= MAX_REQUESTS) {
       const [count, whose] = own.sent >= this.#limits.requests
@@ -51,8 +64,7 @@ export class Requests {
         : [this.#pending, "of all sessions"];
       const message =
         `${count} requests ${whose} wait for a reply, the limit; ask again when one is answered`;
-      from.refuse("limit", message, id, channel.number);
-      return true;
+      return this.#refused(from, "limit", message, id, channel);
     }
     const { responders } = channel.route;
     const member = responders.next(from, end - start);
@@ -63,10 +75,13 @@ export class Requests {
     addRequest(request);
     this.#requesters.add(from);
     this.#pending++;
+    this.#counts.asked++;
     if (member.wants !== undefined || channel.announcements.length > 0) {
       channel.introduce(responder, member.wants);
     }
     responder.outbox.send(bytes, start, end, true);
+    responder.messagesOut++;
+    channel.counts.add(1, end - start, 1);
     return true;
   }
 
@@ -81,8 +96,7 @@ export class Requests {
   ): boolean {
     const alive = responders.members.filter(({ peer }) => !peer.isEnded);
     if (alive.length === 0) {
-      from.refuse("no_responders", `no session responds on ${channel.name}`, id, channel.number);
-      return true;
+      return this.#refused(from, "no_responders", `no session responds on ${channel.name}`, id, channel);
     }
     if (alive.some(({ peer }) => responders.accepts(peer) && !peer.outbox.hasRoom(size))) {
       // However long it takes: no session is closed as a slow consumer because of requests alone.
@@ -90,12 +104,15 @@ export class Requests {
       return false;
     }
     const most = `${MAX_RECEIVED_REQUESTS} requests to answer, the limit`;
-    from.refuse(
-      "limit",
-      `each responder on ${channel.name} has ${most}; ask again later`,
-      id,
-      channel.number,
-    );
+    const message = `each responder on ${channel.name} has ${most}; ask again later`;
+    return this.#refused(from, "limit", message, id, channel);
+  }
+
+  /** Refuses a request at once. */
+  #refused(from: Peer, code: ErrorCode, message: string, id: number, channel: Channel): true {
+    this.#counts.asked++;
+    this.#counts.refused++;
+    from.refuse(code, message, id, channel.number);
     return true;
   }
 
@@ -109,8 +126,12 @@ export class Requests {
     const request = requester.pendingRequests.find(id);
     if (request?.responder !== from) return false;
     this.#settle(request);
-    if (requester.outbox.hasRoom(end - start)) requester.outbox.send(bytes, start, end);
-    else {
+    if (requester.outbox.hasRoom(end - start)) {
+      requester.outbox.send(bytes, start, end);
+      requester.messagesOut++;
+      this.#counts.answered++;
+    } else {
+      this.#counts.refused++;
       const message = "the reply came while this session did not read; it was dropped";
       requester.refuse("no_reply", message, id, request.channel);
     }
@@ -127,6 +148,7 @@ export class Requests {
       const { requester, id, channel } = request;
       if (requester === peer) continue;
       const message = `session ${peer.number} ended before it answered; ask again`;
+      this.#counts.refused++;
       requester.refuse("responder_gone", message, id, channel);
     }
   }
@@ -155,6 +177,7 @@ export class Requests {
         const message = `session ${responder.number} did not answer within ${
           this.#limits.requestMs / 1000
         } s`;
+        this.#counts.late++;
         peer.refuse("no_reply", message, id, channel);
       }
     }

@@ -10,9 +10,10 @@
  */
 
 import { HEADER_BYTES, type Limits, MAX_NUMBER } from "../limits.ts";
-import { INBOX, u32 } from "../wire/header.ts";
+import { countFrames, INBOX, u32 } from "../wire/header.ts";
 import type { Channel } from "./channel.ts";
 import { Channels } from "./channels.ts";
+import { Counters } from "./counters.ts";
 import type { Outbox, Peer } from "./peer.ts";
 import { Requests } from "./requests.ts";
 import { EVEN_IF_FULL, type Rotation } from "./rotation.ts";
@@ -24,10 +25,14 @@ import { Work, type WorkBudget } from "./work_budget.ts";
 export class Router {
   /** The channels of this server. */
   readonly channels: Channels;
+  /** What the server counts. */
+  readonly counters: Counters;
   /** The requests between its sessions. */
   readonly requests: Requests;
   readonly #peers = new Map<number, Peer>();
   readonly #budget: WorkBudget;
+  /** How many messages `#publishToGroups` has sent. */
+  #sends = 0;
   #lastNumber: number;
 
   /**
@@ -51,7 +56,8 @@ export class Router {
       session: (number) => this.find(number),
     });
     stored?.sessionsGiven(this.#lastNumber);
-    this.requests = new Requests(limits, now, budget);
+    this.counters = new Counters(now);
+    this.requests = new Requests(limits, now, budget, this.counters.requests);
   }
 
   /** A number for a new session. It has not been given out for as long as it takes to give out all others. */
@@ -80,7 +86,7 @@ export class Router {
   }
 
   /**
-   * Passes the run `bytes[start, end)` to all sessions that are subscribed to `channel`.
+   * Passes the run `bytes[start, end)` of `count` messages to all sessions that are subscribed to `channel`.
    *
    * Costs a copy for each subscriber at most, whatever the number of messages. Only members of groups get theirs one by
    * one, and not more of them than this turn's work budget allows.
@@ -94,19 +100,26 @@ export class Router {
     bytes: Uint8Array,
     start: number,
     end: number,
+    count: number,
     waiter: () => void,
   ): number {
     const { all, groups } = channel.route;
     // Kept apart, so that the way of most runs is short enough to be compiled as one piece.
     if (groups.length > 0 || channel.announcements.length > 0) {
-      return this.#publishWithGroups(channel, from, bytes, start, end, waiter);
+      return this.#publishWithGroups(channel, from, bytes, start, end, count, waiter);
     }
     this.#budget.spend(all.length > 1 ? Work.RUN + all.length * Work.SEND : Work.RUN);
     if (!haveRoom(all, from, end - start, waiter)) return start;
+    let receivers = 0;
     for (let i = 0; i < all.length; i++) {
       const { peer, echo } = all[i];
-      if (echo || peer !== from) peer.outbox.send(bytes, start, end);
+      if (!echo && peer === from) continue;
+      peer.outbox.send(bytes, start, end);
+      peer.messagesOut += count;
+      receivers++;
     }
+    channel.counts.add(count, end - start, receivers);
+    if (receivers === 0) this.counters.unheard += count;
     return end;
   }
 
@@ -117,6 +130,7 @@ export class Router {
     bytes: Uint8Array,
     start: number,
     end: number,
+    count: number,
     waiter: () => void,
   ): number {
     const { all, groups } = channel.route;
@@ -131,8 +145,18 @@ export class Router {
       room = false;
     }
     if (!room) return start;
-    const passed = this.#publishToGroups(channel, groups, from, bytes, start, end);
-    for (const { peer, echo } of all) if (echo || peer !== from) peer.outbox.send(bytes, start, passed);
+    const passed = this.#publishToGroups(channel, groups, from, bytes, start, end, count);
+    const messages = passed === end ? count : countFrames(bytes, start, passed);
+    const sharedSends = this.#sends;
+    let receivers = 0;
+    for (const { peer, echo } of all) {
+      if (!echo && peer === from) continue;
+      peer.outbox.send(bytes, start, passed);
+      peer.messagesOut += messages;
+      receivers++;
+    }
+    channel.counts.add(messages, passed - start, receivers, sharedSends);
+    if (receivers + sharedSends === 0) this.counters.unheard += messages;
     return passed;
   }
 
@@ -150,7 +174,7 @@ export class Router {
     return true;
   }
 
-  /** Gives each message of a run to one member of each group. Returns the offset up to which it did. */
+  /** Gives each message of a run to one member of each group. Returns the offset up to which it did; sets `#sends`. */
   #publishToGroups(
     channel: Channel,
     groups: readonly Rotation[],
@@ -158,14 +182,16 @@ export class Router {
     bytes: Uint8Array,
     start: number,
     end: number,
+    count: number,
   ): number {
+    this.#sends = 0;
     let shared = 0;
     for (let i = 0; i < groups.length; i++) if (groups[i].size > 1) shared++;
     let at = shared === 0 ? end : start;
     while (at < end) {
       const next = at + HEADER_BYTES + u32(bytes, at + 4);
       for (let i = 0; i < groups.length; i++) {
-        if (groups[i].size > 1) this.#sendToNext(groups[i], channel, from, bytes, at, next);
+        if (groups[i].size > 1) this.#sendToNext(groups[i], channel, from, bytes, at, next, 1);
       }
       at = next;
       this.#budget.spend(shared * Work.SEND);
@@ -173,7 +199,9 @@ export class Router {
     }
     // A group with a single member takes all of it as one slice.
     for (let i = 0; shared < groups.length && i < groups.length; i++) {
-      if (groups[i].size === 1) this.#sendToNext(groups[i], channel, from, bytes, start, at);
+      if (groups[i].size !== 1) continue;
+      const messages = at === end ? count : countFrames(bytes, start, at);
+      this.#sendToNext(groups[i], channel, from, bytes, start, at, messages);
     }
     return at;
   }
@@ -185,21 +213,28 @@ export class Router {
     bytes: Uint8Array,
     start: number,
     end: number,
+    count: number,
   ): void {
     // Room for the whole run was there. An introduction may have taken some of it since, which must lose no message.
     const member = group.next(from, end - start) ?? group.next(from, EVEN_IF_FULL);
     if (member === undefined) return;
     if (member.wants !== undefined) channel.introduce(member.peer, member.wants);
     member.peer.outbox.send(bytes, start, end);
+    member.peer.messagesOut += count;
+    this.#sends += count;
   }
 
-  /** Passes `bytes[start, end)` to the inbox of session `number`. Returns false if `waiter` will be called. */
+  /**
+   * Passes the `count` messages `bytes[start, end)` to the inbox of session `number`. Returns false if `waiter` will be
+   * called.
+   */
   direct(
     number: number,
     from: Peer,
     bytes: Uint8Array,
     start: number,
     end: number,
+    count: number,
     waiter: () => void,
   ): boolean {
     const target = this.#peers.get(number);
@@ -209,7 +244,13 @@ export class Router {
     }
     if (!target.outbox.hasRoom(end - start)) return waitFor(target.outbox, waiter);
     target.outbox.send(bytes, start, end);
+    target.messagesOut += count;
     return true;
+  }
+
+  /** How many established sessions there are. */
+  get sessionCount(): number {
+    return this.#peers.size;
   }
 
   /** The established session of that number, if there is one. */

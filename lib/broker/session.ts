@@ -14,6 +14,7 @@ import { Type } from "../wire/header.ts";
 import { type FrameHandler, Scanner } from "../wire/scanner.ts";
 import { ActiveSession } from "./active_session.ts";
 import { maxRun, newRateLimiter, type Remote, type SessionContext } from "./context.ts";
+import type { Counters } from "./counters.ts";
 import { FlowControl } from "./flow_control.ts";
 import { type AcceptedClient, Handshake } from "./handshake.ts";
 import type { Transport } from "./peer.ts";
@@ -22,6 +23,11 @@ import type { Transport } from "./peer.ts";
 export class Session implements FrameHandler {
   /** Identifies the session in logs and tools. */
   readonly uuid: string;
+  readonly remote: Remote;
+  /** When it was established, RFC 3339; nothing before that. */
+  since = "";
+  /** Bytes that were taken from the client. */
+  bytesIn = 0;
 
   readonly #context: SessionContext;
   readonly #transport: Transport;
@@ -40,13 +46,19 @@ export class Session implements FrameHandler {
   /** @param onEnded is called once, when the session has ended */
   constructor(context: SessionContext, transport: Transport, remote: Remote, onEnded: () => void) {
     const { limits } = context;
+    this.remote = remote;
     this.#context = context;
     this.#transport = transport;
     this.#onEnded = onEnded;
     this.uuid = context.uuid();
     this.#log = context.log.with({ session: this.uuid });
     this.#scanner = new Scanner("server", limits.payloadBytes, maxRun(limits));
-    this.#flow = new FlowControl(transport, context.budget, newRateLimiter(context));
+    this.#flow = new FlowControl(
+      transport,
+      context.budget,
+      newRateLimiter(context),
+      context.router.counters.heldBack,
+    );
     const seconds = limits.handshakeMs / 1000;
     this.#handshake = new Handshake(
       context.authenticator,
@@ -60,11 +72,22 @@ export class Session implements FrameHandler {
     this.#log.info("connected", { remote: `${remote.address}:${remote.port}` });
   }
 
+  /** What other sessions see of it, once it is established. */
+  get active(): ActiveSession | undefined {
+    return this.#active;
+  }
+
+  /** Bytes that were written to the client. */
+  get bytesOut(): number {
+    return this.#transport.outbox.taken;
+  }
+
   /** Takes the whole frames of `bytes[0, end)`; see `Receiver` in `lib/net/connection.ts`. */
   receive(bytes: Uint8Array, end: number): number {
     this.#silence = 0;
     this.#flow.begin();
     const taken = this.#scanner.scan(bytes, end, this.#active ?? this);
+    this.bytesIn += taken;
     this.#flow.end();
     const { violation } = this.#scanner;
     if (violation !== undefined) {
@@ -91,6 +114,7 @@ export class Session implements FrameHandler {
   /** Called once a second: pings a silent client, and ends the session of one that stays silent. */
   tick(): void {
     if (this.#active === undefined || this.#isEnded) return;
+    this.#active.measure();
     const { identity, outbox } = this.#active;
     outbox.tick();
     const { authenticator, echo, limits } = this.#context;
@@ -126,6 +150,13 @@ export class Session implements FrameHandler {
     }
   }
 
+  /** An operator ends the session: says so, and ends once everything is written. */
+  disconnect(): void {
+    if (this.#isEnded) return;
+    this.#send(encodeControl({ type: Type.BYE }, { reason: "disconnected" }));
+    this.#transport.finish("bye");
+  }
+
   /** Rejects the client before it has sent anything: the server is full. */
   reject(message: string): void {
     this.#fail("server_full", message);
@@ -141,6 +172,7 @@ export class Session implements FrameHandler {
   /** The client has read too little of what waits for it, or too much waits for all; see `lib/net/slow_consumer.ts`. */
   onSlowConsumer(cause: "progress" | "total" = "progress"): void {
     if (this.#isEnded) return;
+    this.#counters.slowConsumers++;
     const { pendingBytes, pendingTotalBytes, slowConsumerTimeoutMs } = this.#context.limits;
     const { outbox } = this.#transport;
     this.#log.warn("slow consumer", {
@@ -169,14 +201,32 @@ export class Session implements FrameHandler {
     this.#handshake?.stop();
     this.#flow.stop();
     this.#active?.end();
+    this.#count(reason);
     this.#onEnded();
     this.#log.info("closed", { number: this.#active?.number ?? 0, reason });
+  }
+
+  get #counters(): Counters {
+    return this.#context.router.counters;
+  }
+
+  /** The session has ended: what went through it stays in the totals. */
+  #count(reason: EndReason): void {
+    const { ended } = this.#counters;
+    ended.messagesIn += this.#active?.messagesIn ?? 0;
+    ended.messagesOut += this.#active?.messagesOut ?? 0;
+    ended.bytesIn += this.bytesIn;
+    // What waits is still written, unless the connection is broken.
+    ended.bytesOut += this.bytesOut + (reason === "reset" ? 0 : this.#transport.outbox.pending);
   }
 
   #hello(bytes: Uint8Array, from: number, to: number): boolean {
     const client = this.#handshake!.decide(bytes, from, to, this.#flow.resume);
     if (client === undefined) return this.#flow.pauseUnless(false);
-    if ("code" in client) return this.#fail(client.code, client.message, 0, 0, client.detail);
+    if ("code" in client) {
+      if (client.isTokenRejected) this.#counters.rejectedTokens++;
+      return this.#fail(client.code, client.message, 0, 0, client.detail);
+    }
     this.#handshake!.stop();
     this.#handshake = undefined;
     this.#establish(client);
@@ -185,7 +235,8 @@ export class Session implements FrameHandler {
 
   #establish(client: AcceptedClient): void {
     const { router, limits, server, time } = this.#context;
-    const active = new ActiveSession(this.#context, this.#transport, this.#flow, client);
+    const active = new ActiveSession(this.#context, this.#transport, this.#flow, client, this.remote);
+    this.since = time();
     this.#active = active;
     this.#scanner.greeted(active.number);
     router.join(active);
@@ -193,7 +244,7 @@ export class Session implements FrameHandler {
     this.#send(
       encodeControl(
         { type: Type.WELCOME },
-        welcome({ uuid: this.uuid, number, name }, server, limits, time()),
+        welcome({ uuid: this.uuid, number, name }, server, limits, this.since),
       ),
     );
     this.#log.info("greeted", { number, name, token: identity?.id, issuer: identity?.issuer });
@@ -213,7 +264,9 @@ export class Session implements FrameHandler {
     withinMs?: number,
   ): false {
     if (this.#isEnded) return false;
-    this.#log.warn("refused", { number: this.#active?.number ?? 0, code, reason: detail });
+    const { number, name } = this.#active ?? { number: 0, name: "" };
+    this.#counters.refusals.add(code, detail, { number, name, remote: this.remote });
+    this.#log.warn("refused", { number, code, reason: detail });
     // A client may have been rejected because its clock or the server's is wrong.
     const time = code === "unauthorized" ? this.#context.time() : undefined;
     this.#send(encodeError(code, message, id, channel, time));

@@ -68,6 +68,17 @@ export class Subscriptions {
     this.#budget = budget;
   }
 
+  /** How many names and patterns are open. */
+  get count(): number {
+    return this.#opened.size + this.#patterns.size;
+  }
+
+  /** The names and patterns that are open. */
+  *names(): Iterable<string> {
+    for (const { channel } of this.#opened.values()) yield channel.name;
+    yield* this.#patterns.keys();
+  }
+
   /** The channel that the session has open under `number`. */
   get(number: number): OpenChannel | undefined {
     const recent = this.#recent[number & RECENT_MASK];
@@ -297,7 +308,7 @@ export class Subscriptions {
   }
 
   #mayOpenMore(id: number): boolean {
-    if (this.#opened.size + this.#patterns.size < this.#limit) return true;
+    if (this.count < this.#limit) return true;
     this.#peer.refuse("limit", `${this.#limit} channels are open, the limit; LEAVE one first`, id, 0);
     return false;
   }

@@ -91,6 +91,11 @@ export class Outbox implements Follower {
     return this.#pending;
   }
 
+  /** Bytes written, ever. */
+  get taken(): number {
+    return this.#taken;
+  }
+
   /** Whether `bytes` more may be sent. An empty outbox has room for a frame of any length. */
   hasRoom(bytes: number): boolean {
     return (!this.#isFull && (this.#pending + bytes <= this.#limit || this.#pending === 0)) || this.#isSealed;

@@ -136,6 +136,13 @@ export function u32(bytes: Uint8Array, at: number): number {
   return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
 }
 
+/** How many frames the whole frames `bytes[from, to)` are. */
+export function countFrames(bytes: Uint8Array, from: number, to: number): number {
+  let count = 0;
+  for (let at = from; at < to; at += HEADER_BYTES + u32(bytes, at + 4)) count++;
+  return count;
+}
+
 /** Writes a big-endian u32 at `at`. */
 export function putU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 24;

@@ -25,6 +25,7 @@ export class FakePeer implements Peer, Outbox {
   readonly outbox: Outbox = this;
   readonly pendingRequests = new PendingRequests<Peer>();
   readonly requestTurn: Turn = { last: 0 };
+  messagesOut = 0;
   isEnded = false;
   /** The numbers of the channels it knows: has open by name, or was told. */
   knows: (number: number) => boolean = (number) => this.#told.has(number);
@@ -77,6 +78,8 @@ export class FakePeer implements Peer, Outbox {
 
   /** How many bytes it was sent. */
   pending = 0;
+  /** It reads nothing by itself. */
+  readonly taken = 0;
   /** How many of them answered its own frames. */
   answers = 0;
 

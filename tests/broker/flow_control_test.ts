@@ -1,6 +1,7 @@
 /** Flow control: what pauses a session, and what resumes it. */
 
 import { assertEquals } from "@std/assert";
+import { HeldBack } from "../../lib/broker/counters.ts";
 import { FlowControl } from "../../lib/broker/flow_control.ts";
 import type { Transport } from "../../lib/broker/peer.ts";
 import { RateLimiter } from "../../lib/broker/rate_limiter.ts";
@@ -8,7 +9,7 @@ import { FakePeer } from "./fake_peer.ts";
 import { newBudget, turnOfLoop } from "./test_broker.ts";
 
 /** Flow control over a transport that notes what it is told. */
-function make(rate?: RateLimiter, budget = newBudget()) {
+function make(rate?: RateLimiter, budget = newBudget(), now: () => number = () => 0) {
   const calls: string[] = [];
   const outbox = new FakePeer(0);
   const resumed = Promise.withResolvers<void>();
@@ -21,7 +22,9 @@ function make(rate?: RateLimiter, budget = newBudget()) {
     },
     finish: () => {},
   };
-  return { calls, outbox, resumed: resumed.promise, budget, flow: new FlowControl(transport, budget, rate) };
+  const held = new HeldBack(now);
+  const flow = new FlowControl(transport, budget, rate, held);
+  return { calls, outbox, resumed: resumed.promise, budget, held, flow };
 }
 
 /** Allows so many messages a second, or so many bytes. */
@@ -96,7 +99,7 @@ Deno.test("sessions that wait for the next turn resume in the order in which the
   const flows = [1, 2, 3].map((number) => {
     const resume = () => void order.push(number);
     const transport = { outbox: new FakePeer(0), pause: () => {}, resume, finish: () => {} };
-    return new FlowControl(transport, budget, undefined);
+    return new FlowControl(transport, budget, undefined, new HeldBack(() => 0));
   });
   budget.spend(10);
   for (const flow of flows) flow.mayHandle();
@@ -112,4 +115,27 @@ Deno.test("a paused session is to be sent a PING now and then, if it reads", () 
   assertEquals(ticks(7), [false, false, true, false, false, true, false]);
   outbox.room = 0;
   assertEquals(ticks(3), [false, false, false]);
+});
+
+Deno.test("how long a session is held back by others is measured, and how often", async () => {
+  let now = 1000;
+  const { flow, held, resumed } = make(undefined, undefined, () => now);
+  const [one, other] = [new FakePeer(1), new FakePeer(2)];
+  flow.holdBack(one);
+  flow.holdBack(other); // it waits for another one now, and has not been resumed
+  flow.pauseUnless(false);
+  now += 250;
+  assertEquals([flow.heldOn, flow.heldMs], [other, 250]);
+  assertEquals([held.now, held.times, held.ms], [1, 1, 0]);
+  flow.resume();
+  assertEquals(held.now, 1, "it is resumed in a later turn");
+  await resumed;
+  assertEquals([flow.heldOn, flow.heldMs], [undefined, 0]);
+  assertEquals([held.now, held.times, held.ms], [0, 1, 250]);
+  flow.pauseForTurn();
+  assertEquals(held.times, 1, "waiting for its turn is another thing");
+  flow.holdBack(one);
+  now += 50;
+  flow.stop();
+  assertEquals([held.now, held.times, held.ms], [0, 2, 300], "it ended while it waited");
 });

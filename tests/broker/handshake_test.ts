@@ -100,7 +100,11 @@ Deno.test("a rejected client is told what it may know; the detail is for the log
     code: "unauthorized",
     message: rejected.message,
     detail: rejected.detail,
+    isTokenRejected: false,
   });
+  using withToken = new TestHandshake(() => Promise.resolve({ rejected }));
+  const result = await withToken.result(helloFrame({ token: "a.b.c" }));
+  assert(result !== undefined && "code" in result && result.isTokenRejected);
 });
 
 Deno.test("while a token is being verified there is no decision, and it is verified once", async () => {

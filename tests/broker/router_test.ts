@@ -25,7 +25,7 @@ Deno.test("a run is sent as one slice, which may lie anywhere in the chunk", () 
     const chunk = concat([new Uint8Array(7), run, new Uint8Array(9)]);
     const from = 7 + run.length;
     for (const session of sessions) session.slices = 0;
-    assertEquals(router.publish(channel, sessions[3], chunk, 7, from, () => {}), from);
+    assertEquals(router.publish(channel, sessions[3], chunk, 7, from, 2, () => {}), from);
     for (const { number, sent, slices } of sessions) {
       const isSubscribed = number <= subscribers;
       assertEquals([sent, slices], isSubscribed ? [["one", "two"], 1] : [[], 0]);

@@ -11,9 +11,9 @@ import { Router } from "../../lib/broker/router.ts";
 import { type ServerAnswers, ServerChannels } from "../../lib/broker/server_channels.ts";
 import { Subscriptions } from "../../lib/broker/subscriptions.ts";
 import { WorkBudget } from "../../lib/broker/work_budget.ts";
-import { DEFAULT_LIMITS, HEADER_BYTES, type Limits, WORK_PER_TURN } from "../../lib/limits.ts";
+import { DEFAULT_LIMITS, type Limits, WORK_PER_TURN } from "../../lib/limits.ts";
 import type { Open } from "../../lib/wire/control.ts";
-import { encodeFrame, INBOX, Type, u32 } from "../../lib/wire/header.ts";
+import { countFrames, encodeFrame, INBOX, Type } from "../../lib/wire/header.ts";
 import { concat } from "../harness/raw_client.ts";
 import { FakePeer } from "./fake_peer.ts";
 
@@ -128,10 +128,8 @@ export class TestBroker {
   publish(from: FakePeer, name: string, ...texts: string[]): number {
     const channel = this.channel(name);
     const run = concat(texts.map((text) => frame(Type.MESSAGE, channel.number, from, text)));
-    const end = this.router.publish(channel, from, run, 0, run.length, this.#waiter);
-    let count = 0;
-    for (let at = 0; at < end; at += HEADER_BYTES + u32(run, at + 4)) count++;
-    return count;
+    const end = this.router.publish(channel, from, run, 0, run.length, texts.length, this.#waiter);
+    return countFrames(run, 0, end);
   }
 
   /** Publishes all of `texts`, in as many turns as that takes. Returns how often it was cut. */
@@ -151,7 +149,7 @@ export class TestBroker {
   /** Sends a message to an inbox. Returns false if the sender must wait. */
   direct(from: FakePeer, to: number, text: string): boolean {
     const bytes = frame(Type.MESSAGE, (to | INBOX) >>> 0, from, text);
-    return this.router.direct(to, from, bytes, 0, bytes.length, this.#waiter);
+    return this.router.direct(to, from, bytes, 0, bytes.length, 1, this.#waiter);
   }
 
   /** Sends a request. Returns false if the requester must wait. */

@@ -18,29 +18,17 @@ import {
   type RunToStore,
   type Trim,
 } from "./log.ts";
+import { isNothing, merged, nothing, type Others, type Stateful } from "./commit_others.ts";
+import { CommitStats } from "./commit_stats.ts";
 import type { StoredChannel } from "./stored_channel.ts";
 import { type Producer, RunBuffers, type Settler, Tail } from "./tail.ts";
-
-/** What goes with a commit besides runs. */
-interface Others {
-  readonly consumers: Set<Stateful>;
-  /** By the number of the channel. */
-  readonly trims: Map<number, Trim>;
-  readonly deletedChannels: number[];
-  readonly deletedConsumers: Pick<ConsumerState, "channel" | "consumer">[];
-  epoch?: string;
-  firstSession?: number;
-}
-
-/** A consumer whose state is to be stored. */
-export interface Stateful {
-  takeState(): ConsumerState;
-}
 
 /** What commits need of their server. */
 export interface CommitEvents {
   /** The time of day, in milliseconds since 1970. */
   readonly time: () => number;
+  /** A clock in milliseconds that never goes back. */
+  readonly now: () => number;
   /** What is to be dropped of a channel that is about to have `count` messages and `bytes` more, if anything is. */
   trim(channel: StoredChannel, count: number, bytes: number): Trim | undefined;
   /** Channels lost their oldest messages. */
@@ -62,6 +50,7 @@ interface Part {
 
 /** See the module's comment. */
 export class Commits {
+  readonly stats = new CommitStats();
   readonly #log: ChannelLog;
   readonly #events: CommitEvents;
   readonly #buffers = new RunBuffers();
@@ -185,8 +174,12 @@ export class Commits {
     this.#isBusy = true;
     const parts = this.#dirty.map(partOf);
     const { commit, others } = this.#take(parts);
+    const begin = this.#events.now();
     this.#log.commit(commit).then(
-      (committed) => this.#settle(() => this.#stored(parts, commit, committed)),
+      (committed) => {
+        this.stats.committed(this.#events.now() - begin);
+        this.#settle(() => this.#stored(parts, commit, committed));
+      },
       (error) => this.#settle(() => this.#notStored(parts, others, error)),
     ).catch((error) => this.#events.broken(error));
   };
@@ -259,6 +252,7 @@ export class Commits {
   }
 
   #notStored(parts: readonly Part[], others: Others, error: unknown): void {
+    this.stats.failed();
     this.#events.failed(error);
     const gathered = this.#dirty.map(partOf);
     this.#dirty = [];
@@ -293,26 +287,4 @@ function partOf(channel: StoredChannel): Part {
     return run;
   });
   return { channel, tail, runs };
-}
-
-function nothing(): Others {
-  return { consumers: new Set(), trims: new Map(), deletedChannels: [], deletedConsumers: [] };
-}
-
-function isNothing({ consumers, trims, deletedChannels, deletedConsumers, firstSession }: Others): boolean {
-  return consumers.size + trims.size + deletedChannels.length + deletedConsumers.length === 0 &&
-    firstSession === undefined;
-}
-
-function merged(earlier: Others, later: Others): Others {
-  const trims = new Map(earlier.trims);
-  for (const [channel, trim] of later.trims) trims.set(channel, joinTrims(trims.get(channel), trim));
-  return {
-    consumers: new Set([...earlier.consumers, ...later.consumers]),
-    trims,
-    deletedChannels: [...earlier.deletedChannels, ...later.deletedChannels],
-    deletedConsumers: [...earlier.deletedConsumers, ...later.deletedConsumers],
-    epoch: later.epoch ?? earlier.epoch,
-    firstSession: later.firstSession ?? earlier.firstSession,
-  };
 }

@@ -84,7 +84,7 @@ export class Consumer implements CursorReceiver {
     const { members, backlog } = this.#account;
     let member = members.get(peer);
     if (member === undefined) {
-      member = new ConsumerMember(peer, this.#source.number, (member) => {
+      member = new ConsumerMember(peer, this.#source, (member) => {
         members.freed(member);
         this.#context.budget.later(this.#goOn);
       });

@@ -7,13 +7,11 @@
 import type { WorkBudget } from "../work_budget.ts";
 import type { ReadAheadTotal } from "./consumer_read_ahead.ts";
 import type { CursorSource } from "./cursor.ts";
+import type { DeliveredChannel } from "./delivery.ts";
 import type { ConsumerState } from "./log.ts";
 
 /** What a consumer needs of its channel. */
-export interface ConsumerSource extends CursorSource {
-  /** The channel's number. */
-  readonly number: number;
-}
+export type ConsumerSource = CursorSource & DeliveredChannel;
 
 /** What a consumer needs of its server. */
 export interface ConsumerContext {

@@ -6,7 +6,7 @@
 
 import type { Peer } from "../peer.ts";
 import { Spans } from "./consumer_spans.ts";
-import { Delivery } from "./delivery.ts";
+import { type DeliveredChannel, Delivery } from "./delivery.ts";
 
 /** See the module's comment. Times of its spans are when their messages are to be delivered again. */
 export class ConsumerMember {
@@ -23,11 +23,10 @@ export class ConsumerMember {
   readonly #wake: () => void;
 
   /**
-   * @param channel the channel's number
    * @param hasRoom is called when the session has room again. It may be called while the session is being closed, so it
    * must not deliver anything itself
    */
-  constructor(peer: Peer, channel: number, hasRoom: (member: ConsumerMember) => void) {
+  constructor(peer: Peer, channel: DeliveredChannel, hasRoom: (member: ConsumerMember) => void) {
     this.peer = peer;
     this.#delivery = new Delivery(peer, channel);
     this.#wake = () => {

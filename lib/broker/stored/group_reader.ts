@@ -9,12 +9,11 @@ import { u32 } from "../../wire/header.ts";
 import type { Peer } from "../peer.ts";
 import type { Member, Rotation } from "../rotation.ts";
 import { Cursor, type CursorReceiver, type CursorSource } from "./cursor.ts";
-import { Delivery, POSITION_BYTES } from "./delivery.ts";
+import { type DeliveredChannel, Delivery, POSITION_BYTES } from "./delivery.ts";
 import type { StoredRun } from "./log.ts";
 
 /** What a group needs of its channel. */
-export interface GroupSource extends CursorSource {
-  readonly number: number;
+export interface GroupSource extends CursorSource, DeliveredChannel {
   /** The established session of that number, if it is still there. */
   session(number: number): Peer | undefined;
   /** Tells the session of `member` the number of the channel, if it does not know it. */
@@ -74,7 +73,7 @@ export class GroupReader implements CursorReceiver {
     this.#source.introduce(member);
     let delivery = this.#deliveries.get(peer);
     if (delivery === undefined) {
-      this.#deliveries.set(peer, delivery = new Delivery(peer, this.#source.number));
+      this.#deliveries.set(peer, delivery = new Delivery(peer, this.#source));
     }
     delivery.send(bytes, from, to, sequence, count);
   }

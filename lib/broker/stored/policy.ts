@@ -28,3 +28,15 @@ export function policyOf(policies: readonly StoragePolicy[], name: string): Stor
   const segments = name.split(".");
   return policies.find(({ pattern }) => overlaps(pattern.split("."), segments));
 }
+
+/** The policy of what was stored once and is configured no longer. */
+export function keepAll(pattern: string): StoragePolicy {
+  return {
+    pattern,
+    storage: "durable",
+    maxAgeMs: Infinity,
+    maxBytes: Infinity,
+    maxMessages: Infinity,
+    full: "drop-old",
+  };
+}

@@ -8,7 +8,7 @@ import { HEADER_BYTES } from "../../limits.ts";
 import { u32 } from "../../wire/header.ts";
 import type { Peer } from "../peer.ts";
 import { Cursor, type CursorReceiver, type CursorSource } from "./cursor.ts";
-import { Delivery, POSITION_BYTES } from "./delivery.ts";
+import { type DeliveredChannel, Delivery, POSITION_BYTES } from "./delivery.ts";
 import type { StoredRun } from "./log.ts";
 
 /** Sends what its cursor gives it to one session. */
@@ -23,10 +23,10 @@ export class SessionReader implements CursorReceiver {
   readonly #wake: () => void;
 
   /** @param next the sequence to begin with, once the cursor is woken */
-  constructor(source: CursorSource, peer: Peer, channel: number, next: number) {
+  constructor(source: CursorSource & DeliveredChannel, peer: Peer, next: number) {
     this.peer = peer;
     this.cursor = new Cursor(source, next, this);
-    this.#delivery = new Delivery(peer, channel);
+    this.#delivery = new Delivery(peer, source);
     this.#wake = () => this.cursor.wake();
   }
 

@@ -7,7 +7,7 @@
 import { Commits } from "./commits.ts";
 import type { ChannelLog, Committed, Trim } from "./log.ts";
 import { SharedRoom } from "./shared_room.ts";
-import type { StoredChannel } from "./stored_channel.ts";
+import type { StoredChannel, StoredTotal } from "./stored_channel.ts";
 
 /** A log, and the most that all of its channels may take, in bytes. */
 export interface StorageOptions {
@@ -19,6 +19,8 @@ export interface StorageOptions {
 export interface StorageEvents {
   /** The time of day, in milliseconds since 1970. */
   readonly time: () => number;
+  /** A clock in milliseconds that never goes back. */
+  readonly now: () => number;
   /** The stored channel of that number. */
   find(number: number): StoredChannel | undefined;
   /**
@@ -42,23 +44,24 @@ export class Storage {
   readonly log: ChannelLog;
   readonly commits: Commits;
   /** The size of all channels. */
-  readonly total: { bytes: number } = { bytes: 0 };
+  readonly total: StoredTotal = { bytes: 0, messages: 0 };
   /** The epoch of channels that are stored for the first time. */
   epoch: string;
-  readonly #maxBytes: number;
+  readonly maxBytes: number;
   readonly #time: () => number;
   readonly #shared: SharedRoom | undefined;
   /** How many bytes channels that come with the next commit make room for: they do not make it twice. */
   #asked = 0;
 
-  constructor({ log, maxBytes }: StorageOptions, { time, find, all, failed, broken }: StorageEvents) {
+  constructor({ log, maxBytes }: StorageOptions, { time, now, find, all, failed, broken }: StorageEvents) {
     this.log = log;
     this.epoch = log.state.epoch;
-    this.#maxBytes = maxBytes;
+    this.maxBytes = maxBytes;
     this.#time = time;
     this.#shared = all && new SharedRoom(all);
     this.commits = new Commits(log, {
       time,
+      now,
       find,
       failed,
       broken,
@@ -85,11 +88,11 @@ export class Storage {
     const excess = this.#excess + bytes;
     if (excess <= 0) return undefined;
     // What makes room takes a moment, and the last message of each channel always stays.
-    const limit = this.#maxBytes * MAX_SHARED_EXCESS;
+    const limit = this.maxBytes * MAX_SHARED_EXCESS;
     if (this.#shared !== undefined && policy.full === "drop-old" && excess <= limit) return undefined;
     // Others' messages do not go for those of this channel.
     if (policy.full === "drop-old" && channel.bytes + unstoredBytes > excess) return undefined;
-    return `${this.#maxBytes} bytes are stored, the limit of the whole store`;
+    return `${this.maxBytes} bytes are stored, the limit of the whole store`;
   }
 
   /** Drops what has become too old. */
@@ -100,7 +103,7 @@ export class Storage {
 
   /** By how much the storage is over its limit, with what waits to be stored. */
   get #excess(): number {
-    return this.total.bytes + this.commits.bytes - this.#maxBytes;
+    return this.total.bytes + this.commits.bytes - this.maxBytes;
   }
 
   #trim(channel: StoredChannel, count: number, bytes: number): Trim | undefined {
@@ -120,7 +123,7 @@ export class Storage {
       return channel.bytes + bytes - excess;
     }
     if (excess > 0) {
-      for (const other of this.#shared.make(excess + this.#maxBytes * SHARED_STEP)) {
+      for (const other of this.#shared.make(excess + this.maxBytes * SHARED_STEP)) {
         this.commits.trim(this.#trimOf(other, other.first, this.#shared.keepOf(other)));
       }
     }

@@ -6,6 +6,7 @@
 
 import { encodeControl } from "../../wire/control.ts";
 import { Type } from "../../wire/header.ts";
+import { ChannelCounts } from "../counters.ts";
 import type { Peer } from "../peer.ts";
 import type { Member } from "../rotation.ts";
 import type { Announcement, Route } from "../route.ts";
@@ -52,6 +53,12 @@ export interface StoredDescription {
   readonly last: number;
 }
 
+/** The size of all channels of a log. */
+export interface StoredTotal {
+  bytes: number;
+  messages: number;
+}
+
 /** See the module's comment. */
 export class StoredChannel implements GroupSource {
   readonly name: string;
@@ -64,6 +71,8 @@ export class StoredChannel implements GroupSource {
   bytes: number;
   /** Whether the log does not know it yet: nothing was ever stored. */
   isNew: boolean;
+  /** What was stored and delivered since the server started. */
+  readonly counts: ChannelCounts = new ChannelCounts();
   readonly live = new Set<Cursor>();
   readonly producers = new Map<string, Producer>();
   readonly consumers = new Map<string, Consumer>();
@@ -73,8 +82,7 @@ export class StoredChannel implements GroupSource {
   unstoredCount = 0;
 
   readonly #context: StoredContext;
-  /** The size of all channels of its log. */
-  readonly #total: { bytes: number };
+  readonly #total: StoredTotal;
   readonly #readers = new Map<Peer, SessionReader>();
   readonly #groups = new Map<string, GroupReader>();
   /** There while a session or group reads, or something waits to be stored. */
@@ -86,7 +94,7 @@ export class StoredChannel implements GroupSource {
     policy: StoragePolicy,
     isNew: boolean,
     context: StoredContext,
-    total: { bytes: number },
+    total: StoredTotal,
   ) {
     this.name = state.name;
     this.number = state.number;
@@ -103,6 +111,11 @@ export class StoredChannel implements GroupSource {
   /** Whether it is on disk. */
   get isDurable(): boolean {
     return this.policy.storage === "durable";
+  }
+
+  /** How many messages are stored. */
+  get messages(): number {
+    return this.last - this.first + 1;
   }
 
   /** What OPENED says of it. */
@@ -129,11 +142,15 @@ export class StoredChannel implements GroupSource {
     this.last = run.first + run.count - 1;
     this.bytes += run.bytes.length;
     this.#total.bytes += run.bytes.length;
+    this.#total.messages += run.count;
+    this.counts.messagesIn += run.count;
+    this.counts.bytesIn += run.bytes.length;
     // A cursor that took only a part waits for room; it reads on by itself.
   }
 
   /** The oldest messages were dropped. */
   trimmed(first: number, bytes: number): void {
+    this.#total.messages -= first - this.first;
     this.first = first;
     this.#total.bytes += bytes - this.bytes;
     this.bytes = bytes;
@@ -147,6 +164,7 @@ export class StoredChannel implements GroupSource {
   restart(epoch: string): void {
     this.epoch = epoch;
     this.#total.bytes -= this.bytes;
+    this.#total.messages -= this.messages;
     this.first = 1;
     this.last = this.bytes = 0;
     this.isNew = true;
@@ -219,7 +237,7 @@ export class StoredChannel implements GroupSource {
       peers.add(peer);
       let reader = this.#readers.get(peer);
       if (reader === undefined) {
-        reader = new SessionReader(this, peer, this.number, this.last + 1);
+        reader = new SessionReader(this, peer, this.last + 1);
         this.#readers.set(peer, reader);
         reader.cursor.wake();
       }

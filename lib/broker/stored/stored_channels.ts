@@ -15,12 +15,13 @@ import { failure, type Log } from "../../logging/log.ts";
 import { overlaps } from "../../wire/names.ts";
 import type { Peer } from "../peer.ts";
 import type { WorkBudget } from "../work_budget.ts";
-import type { Commits, Stateful } from "./commits.ts";
+import type { Stateful } from "./commit_others.ts";
+import type { Commits } from "./commits.ts";
 import { Consumer } from "./consumer.ts";
 import type { ConsumerContext } from "./consumer_context.ts";
 import type { Cursor } from "./cursor.ts";
 import type { ChannelState, ConsumerState, StoredRun } from "./log.ts";
-import { policyOf, type StoragePolicy } from "./policy.ts";
+import { keepAll, policyOf, type StoragePolicy } from "./policy.ts";
 import { Storage, type StorageOptions } from "./storage.ts";
 import { type RoutedChannel, StoredChannel, type StoredContext } from "./stored_channel.ts";
 
@@ -62,6 +63,8 @@ export class StoredChannels implements StoredContext {
   readonly #now: () => number;
   readonly #consumerContext: Omit<ConsumerContext, "changed">;
   readonly #consumers = new Set<Consumer>();
+  /** How often a log could not be read. */
+  readFailures = 0;
   /** The highest number of a channel that was stored before. */
   readonly lastNumber: number;
   #holder: Holder | undefined;
@@ -77,6 +80,7 @@ export class StoredChannels implements StoredContext {
     this.#log = log;
     const events = {
       time,
+      now,
       find: (number: number) => this.#byNumber.get(number),
       failed: (error: unknown) => log.error("nothing was stored", failure(error)),
       broken: (error: unknown) => log.error("internal error", failure(error)),
@@ -156,6 +160,21 @@ export class StoredChannels implements StoredContext {
     return count;
   }
 
+  /** The log that durable channels have, if there are any. */
+  get durable(): Storage | undefined {
+    return this.#durable;
+  }
+
+  /** All consumers of durable channels. */
+  get consumers(): ReadonlySet<Consumer> {
+    return this.#consumers;
+  }
+
+  /** How many channels are known. */
+  get size(): number {
+    return this.#byName.size;
+  }
+
   /** All that are known. */
   get all(): Iterable<StoredChannel> {
     return this.#byName.values();
@@ -210,6 +229,7 @@ export class StoredChannels implements StoredContext {
   }
 
   readFailed(channel: StoredChannel, reader: Pick<Cursor, "wake">, error: unknown): void {
+    this.readFailures++;
     this.#log.error("cannot read a stored channel; trying again", {
       channel: channel.name,
       ...failure(error),
@@ -279,6 +299,7 @@ export class StoredChannels implements StoredContext {
     const { total } = this.storageOf(policy);
     const channel = new StoredChannel(state, policy, isNew, this, total);
     total.bytes += channel.bytes;
+    total.messages += channel.messages;
     this.#byName.set(channel.name, channel);
     this.#byNumber.set(channel.number, channel);
     return channel;
@@ -295,15 +316,4 @@ function highest(numbers: ReadonlyMap<number, unknown>): number {
 function after(ms: number, call: () => void): () => void {
   const timer = setTimeout(call, ms);
   return () => clearTimeout(timer);
-}
-
-function keepAll(pattern: string): StoragePolicy {
-  return {
-    pattern,
-    storage: "durable",
-    maxAgeMs: Infinity,
-    maxBytes: Infinity,
-    maxMessages: Infinity,
-    full: "drop-old",
-  };
 }

@@ -7,6 +7,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { ChannelCounts } from "../../../lib/broker/counters.ts";
 import { Consumer } from "../../../lib/broker/stored/consumer.ts";
 import type { ConsumerContext, ConsumerOptions } from "../../../lib/broker/stored/consumer_context.ts";
 import type { Cursor, CursorSource } from "../../../lib/broker/stored/cursor.ts";
@@ -75,6 +76,7 @@ export class ConsumerPeer extends FakePeer {
 /** A channel in memory. */
 export class FakeSource implements CursorSource {
   readonly number = CHANNEL;
+  readonly counts = new ChannelCounts();
   first = 1;
   last = 0;
   readonly live = new Set<Cursor>();

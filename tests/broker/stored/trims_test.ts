@@ -26,6 +26,7 @@ Deno.test("a trim whose commit fails is tried again together with what came for 
   const failures: unknown[] = [];
   const commits = new Commits(log as ChannelLog, {
     time: () => 0,
+    now: () => 0,
     find: () => undefined,
     trim: () => undefined,
     trimmed() {},

@@ -19,6 +19,8 @@ export interface WaitingFrame {
 export class SimulatedOutbox implements Outbox {
   /** Bytes that wait. */
   pending = 0;
+  /** Not counted. */
+  readonly taken = 0;
   readonly frames: WaitingFrame[] = [];
   readonly #limit: number;
   /** Called as each frame is sent, for what the client must note then. */
