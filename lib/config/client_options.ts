@@ -13,7 +13,7 @@ export const CLIENT_OPTIONS = {
   "url": {
     kind: "string",
     placeholder: "URL",
-    help: "the server as parley://host:port, or its join link; replaces --host and --port",
+    help: "the server as parley://host:port or ws://host:port, or its join link; replaces --host and --port",
     secret: true,
   },
   "context": {

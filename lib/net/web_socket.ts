@@ -47,6 +47,8 @@ export class WebSocketConnection implements BasicConnection {
     this.closed = new Promise((resolve) => this.#settled = resolve);
     socket.onmessage = ({ data }: MessageEvent) => this.#arrived(data);
     socket.onclose = ({ code }: CloseEvent) => {
+      // What was not taken may say why, at its end.
+      if (this.#isOpen && this.#from < this.#to) receiver.writeFailed?.();
       this.#end(CLEAN_CODES.includes(code) ? "eof" : "reset");
       this.#settle();
     };

@@ -110,6 +110,25 @@ Deno.test("a program that does not take what comes is a slow consumer, which hol
   );
 });
 
+Deno.test("what had come when the WebSocket closed is there, and the server's reason with it", async () => {
+  const server = await serve({ port: 0 });
+  await using gateway = new Gateway(server.port);
+  const client = await connect({ url: gateway.url, reconnect: false });
+  const bulk = await client.subscribe("bulk");
+  const payload = new Uint8Array(256 * 1024);
+  const count = 16; // 4 MiB: most of them are not taken from the connection before the program iterates
+  const publisher = await connect({ port: server.port });
+  for (let i = 0; i < count; i++) await publisher.publish("bulk", payload);
+  await publisher.close();
+  await server.close();
+  assertEquals((await within(client.closed, "end of the client"))?.code, "shutting_down");
+  let received = 0;
+  const error = await assertRejects(async () => {
+    for await (const _ of bulk) received++;
+  }, ParleyError);
+  assertEquals([received, error.code], [count, "shutting_down"]);
+});
+
 Deno.test("a WebSocket that cannot be opened is unreachable, and the error says what to check", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;

@@ -63,7 +63,8 @@ export const EXPLANATIONS: Readonly<Record<ErrorCode | LocalCode, Explanation>> 
       "--max-connections-per-address of the server.",
   },
   slow_consumer: {
-    meaning: "The server closed the session because it did not read its messages fast enough.",
+    meaning: "The session did not read its messages fast enough, and the server closed it; over a " +
+      "WebSocket, which cannot be held back, the client may do so.",
     cause: "The program was busy or stopped for longer than the server's --slow-consumer-timeout (5 s by " +
       "default), or the network is too slow.",
     action: "Iterate without long pauses, subscribe to less, or share the work with a group. What was not " +
@@ -183,7 +184,8 @@ export const EXPLANATIONS: Readonly<Record<ErrorCode | LocalCode, Explanation>> 
   unreachable: {
     meaning: "Nothing answered at the address.",
     cause: "No server runs there, the address or the port is wrong, a firewall blocks it, or the network " +
-      "is down.",
+      "is down. A WebSocket also needs a server with --web, a page one that allows its origin with " +
+      "--web-origin, and a browser a certificate that it trusts.",
     action: "Start the server, or correct --url, --host or --port. parley doctor shows which step fails.",
   },
   untrusted: {
