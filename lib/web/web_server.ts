@@ -7,12 +7,14 @@
  * @module
  */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import { HTTP_IDLE_SECONDS, type Limits, MAX_HTTP_HEAD_BYTES, SWEEP_MS } from "../limits.ts";
 import { failure, type Log } from "../logging/log.ts";
 import type { Accepted } from "../net/listener.ts";
 import { refuse, WebConnections } from "./connections.ts";
 import type { Exchange, Readiness, Route, WebServices } from "./exchange.ts";
+import { type HttpInjection, injectionInto } from "./injection.ts";
 import { Origins, type ServedAs } from "./origins.ts";
 import { HttpProblem, sendProblem } from "./problem.ts";
 import { findRoute, routesOf } from "./routes.ts";
@@ -44,7 +46,7 @@ export class WebServer {
   readonly #needsTokens: boolean;
   readonly #origins: Origins;
   readonly #connections: WebConnections;
-  readonly #http: Server;
+  readonly #injection: HttpInjection;
   readonly #routes: readonly Route[];
   readonly #webSockets: WebSockets;
   readonly #draining = new AbortController();
@@ -72,31 +74,24 @@ export class WebServer {
     this.#routes = routesOf(services);
     this.#webSockets = new WebSockets(services);
     // Deadlines are those of `connections.ts`: those of Node work with listeners of its own only.
-    this.#http = createServer({
+    const http = createServer({
       maxHeaderSize: MAX_HTTP_HEAD_BYTES,
       keepAliveTimeout: HTTP_IDLE_SECONDS * 1000, // said in a header
       headersTimeout: 0,
       requestTimeout: 0,
     });
-    // Deno would end every connection after its first response, because this server has no listener of its own.
-    Object.defineProperty(this.#http, "listening", { get: () => true });
-    this.#http.on("request", (request, response) => this.#answer(request, response));
-    this.#http.on("checkContinue", (request, response) => this.#answer(request, response));
-    this.#http.on(
-      "upgrade",
-      (request, stream, head) => this.#upgrade(request, stream as unknown as SocketStream, head),
-    );
-    this.#http.on(
-      "clientError",
-      (error, stream) => this.#misunderstood(error, stream as unknown as SocketStream),
-    );
+    this.#injection = injectionInto(http);
+    http.on("request", (request, response) => this.#answer(request, response));
+    http.on("checkContinue", (request, response) => this.#answer(request, response));
+    http.on("upgrade", (request, stream, head) => this.#upgrade(request, stream, head));
+    http.on("clientError", (error, stream) => this.#misunderstood(error, stream as unknown as SocketStream));
     this.#timer = setInterval(() => this.#connections.sweep(), SWEEP_MS);
   }
 
   /** Takes a connection of one of its listeners. */
   accepted(accepted: Accepted): void {
     const stream = this.#connections.accept(accepted);
-    if (stream !== undefined) this.#http.emit("connection", stream);
+    if (stream !== undefined) this.#injection.open(stream);
   }
 
   /** The server has started. */
@@ -117,6 +112,7 @@ export class WebServer {
     await Promise.race([this.#connections.ended(), deadline]);
     clearInterval(this.#timer);
     await this.#connections.close();
+    await this.#injection.close();
     await Promise.all(this.#closers.map((close) => close()));
   }
 
@@ -129,10 +125,11 @@ export class WebServer {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const stream = request.socket as unknown as SocketStream;
-    if (!this.#connections.began(stream, request, response)) return;
     response.on("error", () => {}); // the peer is gone, and nobody is left to be told
     request.on("error", () => {});
+    const stream = this.#injection.streamOf(request);
+    if (stream === undefined) return sendProblem(response, 403, FOREIGN.details);
+    if (!this.#connections.began(stream, request, response)) return;
     try {
       await this.#route(request, response, stream);
     } catch (error) {
@@ -191,13 +188,15 @@ export class WebServer {
     });
   }
 
-  #upgrade(request: IncomingMessage, stream: SocketStream, head: Uint8Array): void {
-    stream.on("error", () => {}); // the session on it hears of it as well
+  #upgrade(request: IncomingMessage, duplex: Duplex, head: Uint8Array): void {
+    duplex.on("error", () => {}); // the session on it hears of it as well
+    const stream = this.#injection.streamOf(request);
+    if (stream === undefined) return void duplex.destroy();
     try {
       const url = urlOf(request);
       this.#origins.check(request, false);
       this.#checkReady();
-      this.#webSockets.open(request, url, stream, head);
+      this.#webSockets.open(request, url, { duplex, stream, head });
       this.#connections.upgraded(stream);
     } catch (error) {
       if (!(error instanceof HttpProblem)) this.#log.error("internal error", failure(error));
@@ -218,6 +217,7 @@ export class WebServer {
   }
 }
 
+const FOREIGN = new HttpProblem(403, { code: "forbidden", detail: "connect to the port of the server" });
 const FAULT = new HttpProblem(500, { code: "internal", detail: "a fault of the server; its log has more" });
 
 /** What every response says to a browser. */

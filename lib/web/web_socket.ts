@@ -15,10 +15,19 @@
 import { ParleyError } from "../errors.ts";
 import { LINGER_MS, WEB_SOCKET_MESSAGE_BYTES } from "../limits.ts";
 import type { Socket } from "../net/socket.ts";
-import type { SocketStream } from "./socket_stream.ts";
 import type { WebSocket } from "./ws.d.ts";
 
 const BINARY = { binary: true, compress: false } as const;
+
+/** What a WebSocket needs of the connection it is on; see `SocketStream`. */
+export interface ClosableStream {
+  readonly destroyed: boolean;
+  readonly ended: Promise<void>;
+  destroySoon(): void;
+  closeNow(): void;
+  destroy(): void;
+  once(event: "finish", listener: () => void): unknown;
+}
 
 /** A read that waits for bytes. */
 interface PendingRead extends PromiseWithResolvers<number | null> {
@@ -28,7 +37,7 @@ interface PendingRead extends PromiseWithResolvers<number | null> {
 /** One connection; see the module's comment. */
 export class WebSocketStream implements Socket {
   readonly #ws: WebSocket;
-  readonly #stream: SocketStream;
+  readonly #stream: ClosableStream;
   /** What was received and not read, in order; the first from `#taken` on. */
   #messages: Uint8Array[] = [];
   #taken = 0;
@@ -42,7 +51,7 @@ export class WebSocketStream implements Socket {
   /** What came is no WebSocket. */
   #isBroken = false;
 
-  constructor(ws: WebSocket, stream: SocketStream) {
+  constructor(ws: WebSocket, stream: ClosableStream) {
     this.#ws = ws;
     this.#stream = stream;
     ws.pause();

@@ -5,16 +5,27 @@
  */
 
 import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 // @ts-types="./ws.d.ts"
 import { WebSocketServer } from "ws";
 import { WEB_SOCKET_MESSAGE_BYTES, WEB_SOCKET_PATH } from "../limits.ts";
 import type { Route, WebServices } from "./exchange.ts";
 import { HttpProblem } from "./problem.ts";
 import type { SocketStream } from "./socket_stream.ts";
-import { WebSocketStream } from "./web_socket.ts";
+import { type ClosableStream, WebSocketStream } from "./web_socket.ts";
 
 /** The one subprotocol that the server speaks. */
 const SUBPROTOCOL = "parley.1";
+
+/** A connection that is to be a WebSocket. */
+interface Upgraded {
+  /** The connection. */
+  readonly stream: SocketStream;
+  /** What `node:http` has of it: the same, unless it is relayed. */
+  readonly duplex: Duplex;
+  /** What was read of it already. */
+  readonly head: Uint8Array;
+}
 
 /** Makes sessions of requests for a WebSocket. */
 export class WebSockets {
@@ -37,7 +48,7 @@ export class WebSockets {
    *
    * @throws {HttpProblem} if the request is not one for `/parley` with the subprotocol
    */
-  open(request: IncomingMessage, url: URL, stream: SocketStream, head: Uint8Array): void {
+  open(request: IncomingMessage, url: URL, { duplex, stream, head }: Upgraded): void {
     if (url.pathname !== WEB_SOCKET_PATH) {
       throw new HttpProblem(404, { code: "not_found", detail: `the WebSocket is at ${WEB_SOCKET_PATH}` });
     }
@@ -49,9 +60,9 @@ export class WebSockets {
         detail: `the subprotocol must be ${SUBPROTOCOL}: new WebSocket(url, "${SUBPROTOCOL}")`,
       });
     }
-    this.#server.handleUpgrade(request, stream, head, (ws) => {
+    this.#server.handleUpgrade(request, duplex, head, (ws) => {
       this.#services.accept({
-        socket: new WebSocketStream(ws, stream),
+        socket: new WebSocketStream(ws, duplex === stream ? stream : relayed(duplex, stream)),
         address: stream.remoteAddress,
         port: stream.remotePort,
         transport: "websocket",
@@ -67,6 +78,20 @@ export function webSocketRoute(): Route {
     path: WEB_SOCKET_PATH,
     access: "public",
     handler: () => Promise.reject(upgradeNeeded()),
+  };
+}
+
+/** What is relayed ends when the inner connection has ended and everything has been passed on. */
+function relayed(inner: Duplex, outer: SocketStream): ClosableStream {
+  return {
+    get destroyed() {
+      return outer.destroyed;
+    },
+    ended: outer.ended,
+    destroySoon: () => void inner.end(),
+    closeNow: () => {},
+    destroy: () => outer.destroy(),
+    once: (event, listener) => inner.once(event, listener),
   };
 }
 

@@ -8,6 +8,7 @@
  */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { connect } from "../../lib/mod.ts";
 import { COMPILED } from "../harness/program.ts";
 import { Site } from "../harness/site.ts";
 
@@ -120,3 +121,19 @@ compiledTest(
     await Deno.remove(folder, { recursive: true });
   },
 );
+
+compiledTest("--web serves health, the page, and a session over a WebSocket", async (site) => {
+  const server = await site.serve("--web", "0");
+  const url = `${(await server.log.until("web")).url}`;
+  const ready = await fetch(`${url}/health/ready`);
+  assertEquals([ready.status, await ready.json()], [200, { status: "ready" }]);
+  const page = await fetch(url);
+  assertStringIncludes(await page.text(), "<title>Parley</title>");
+  await using client = await connect({ url: url.replace("http", "ws"), name: "Ada" });
+  assertEquals((await client.request("$echo", "over a WebSocket")).text(), "over a WebSocket");
+  const elsewhere = await fetch(`${url}/health/live`, { headers: { origin: "https://elsewhere.example" } });
+  assertEquals([elsewhere.status, (await elsewhere.json()).code], [403, "wrong_origin"]);
+  await client.close();
+  const { stderr } = await server.stop();
+  assertStringIncludes(stderr, '"message":"stopped"');
+});
