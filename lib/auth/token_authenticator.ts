@@ -58,10 +58,13 @@ export class TokenAuthenticator {
    * same address.
    */
   async verify(token: string | undefined, address: string): Promise<Decision> {
+    const startMs = this.#now();
     const decision = await this.#tokens.verify(token);
     // A missing token is no guess: the client does not know yet that one is needed.
     if ("rejected" in decision && decision.rejected.reason !== "missing") {
-      await this.#delay(this.#recordFailure(address));
+      // Less what verifying took: it may have waited for keys, and both together must end before the handshake does.
+      const tookMs = this.#now() - startMs;
+      await this.#delay(Math.max(0, this.#recordFailure(address) - tookMs));
     }
     return decision;
   }

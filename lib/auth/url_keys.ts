@@ -118,7 +118,7 @@ export class UrlKeys implements KeySource {
       if (late.signal.aborted) {
         throw notFetched(this.from, `no whole answer within ${this.#withinMs / 1000} s`);
       }
-      throw notFetched(this.from, error instanceof Error ? error.message : String(error));
+      throw notFetched(this.from, reasonOf(error));
     } finally {
       clearTimeout(timer);
     }
@@ -127,4 +127,13 @@ export class UrlKeys implements KeySource {
 
 function notFetched(url: string, reason: string): ParleyError {
   return new ParleyError("bad_argument", `cannot fetch the keys ${url}: ${reason}`);
+}
+
+/** The runtime's reason. Since Deno 2.9 its error says only "fetch failed", and has the reason as its cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { message } = error.cause instanceof Error ? error.cause : error;
+  return /UnknownIssuer/.test(message)
+    ? `${message}; name its authority in the variable DENO_CERT, which takes the file of a certificate`
+    : message;
 }

@@ -228,7 +228,7 @@ const CASES: readonly Case[] = [
     code: 4,
     says: /token not valid here: check that it is whole, and meant for this server/,
     step: "token",
-    also: [/\(what was given is no token of parley-server's, or only a part of one\)/],
+    also: [/\(what was given is no token for Parley, or only a part of one\)/],
   },
   {
     name: "an expired token",

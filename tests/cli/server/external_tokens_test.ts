@@ -10,6 +10,7 @@ import {
   makeIssuerKey,
   signToken,
 } from "../../auth/external_fixtures.ts";
+import { ServerProcess } from "../../harness/server_process.ts";
 import { type Site, siteTest } from "../../harness/site.ts";
 
 const PINNED = ["--auth-issuer", ISSUER, "--auth-audience", AUDIENCE];
@@ -38,6 +39,12 @@ siteTest("--auth-keys requires tokens, and a file of keys is read again when it 
     return (await site.parley(["ping", "--count", "1", "--port", `${server.port}`], { env })).code;
   };
   assertEquals([await ping(undefined), await ping(await sign(first))], [4, 0]);
+  const env = { PARLEY_TOKEN: await sign(first) };
+  const doctor = await site.parley(["doctor", "--port", `${server.port}`], { env });
+  assertMatch(
+    doctor.stdout,
+    /^ok {4}token {7}Ada's from https:\/\/app\.example, valid until .*; may subscribe to chat; may not publish/m,
+  );
   await site.write("keys.json", "not yet", 0o644);
   const failed = await server.log.untilLike("cannot read the keys of another issuer; those from before stay");
   assertMatch(`${failed.reason}`, /keys\.json is neither JSON nor PEM/);
@@ -139,3 +146,41 @@ siteTest("a start fails if a file of keys is missing, secret or open to others",
     assertMatch(stderr.trimEnd().split("\n").at(-1)!, words);
   }));
 });
+
+siteTest(
+  "keys come from https: if the certificate is trusted, and SIGHUP fetches them at once",
+  async (site) => {
+    const [first, second] = await Promise.all(["1", "2"].map((kid) => makeIssuerKey("RS256", kid)));
+    await site.ok("certs", "--host", "localhost", "--out", "web");
+    const [cert, key] = await Promise.all(
+      ["server", "server-key"].map((name) => Deno.readTextFile(`${site.path}/web/${name}.pem`)),
+    );
+    let keys = jwksOf(first);
+    const listening = {
+      hostname: "127.0.0.1",
+      port: 0,
+      cert,
+      key,
+      onListen: () => {},
+      onError: () => new Response(),
+    };
+    await using web = Deno.serve(listening, () => new Response(keys));
+    const args = ["--auth-keys", `https://localhost:${web.addr.port}/jwks.json`, ...PINNED];
+    const distrustful = await site.serve(...args);
+    const { reason } = await distrustful.log.untilLike("cannot read the keys of another issuer; no token");
+    assertMatch(`${reason}`, /cannot fetch the keys https:.*UnknownIssuer; .*DENO_CERT/);
+    await using server = await ServerProcess.start({
+      args,
+      cwd: site.path,
+      program: site.programs.server,
+      env: { DENO_CERT: `${site.path}/web/ca.pem` },
+    });
+    await server.log.until("tokens of another issuer are accepted", { keys: 1 });
+    keys = jwksOf(first, second);
+    server.program.kill("SIGHUP");
+    await server.log.until("the keys of another issuer have changed", { keys: 2 });
+    const env = { PARLEY_TOKEN: await sign(second) };
+    assertEquals((await site.parley(["ping", "--count", "1", "--port", `${server.port}`], { env })).code, 0);
+  },
+  { compiled: true },
+);

@@ -199,9 +199,11 @@ function describeGreeting(address: Address, client: ReconnectingClient | ParleyE
 function checkToken({ token: given }: Address, token: TokenDetails | undefined, nowMs: number): Step {
   if (given === undefined) return ok("token", "none was given, and the server requires none");
   if (token === undefined) {
-    return ok("token", "the server did not reject it; it is not one of parley-server's");
+    return ok("token", "the server did not reject it; it does not say what it grants");
   }
-  const status = endsSoon("token", token.expires, nowMs) ? "warn" : "ok";
+  // Those of other issuers are short, and renewed by whoever has issued them.
+  const isEnding = token.issuer === undefined && endsSoon("token", token.expires, nowMs);
+  const status = isEnding ? "warn" : "ok";
   return { name: "token", status, text: visible(describeToken(token, nowMs)), details: token };
 }
 
@@ -213,7 +215,7 @@ function tokenNote(
 ): string | undefined {
   if (given === undefined) return undefined;
   return token === undefined
-    ? "what was given is no token of parley-server's, or only a part of one"
+    ? "what was given is no token for Parley, or only a part of one"
     : `the token says that it is ${describeToken(token, nowMs)}`;
 }
 

@@ -7,19 +7,23 @@
 
 import { decodeJwt } from "jose";
 import { readClaims } from "../../../auth/claims.ts";
+import { readExternalClaims } from "../../../auth/external_claims.ts";
 import type { GrantLists } from "../../../auth/grants.ts";
 import { describeTime } from "./times.ts";
 
 /** What a token says of itself. */
 export interface TokenDetails {
   readonly name: string;
-  readonly id: string;
+  /** Undefined if it has none. */
+  readonly id: string | undefined;
+  /** Who issued it; undefined if `parley-server` did. */
+  readonly issuer: string | undefined;
   readonly notBefore: Date | undefined;
   readonly expires: Date;
   readonly grants: GrantLists;
 }
 
-/** Reads a token; undefined if it is not one that `parley-server` issues. */
+/** Reads a token; undefined if it is none for Parley, whoever issued it. */
 export function readTokenDetails(token: string): TokenDetails | undefined {
   let payload: ReturnType<typeof decodeJwt>;
   try {
@@ -27,20 +31,29 @@ export function readTokenDetails(token: string): TokenDetails | undefined {
   } catch {
     return undefined;
   }
-  const read = readClaims(payload);
-  if ("problem" in read) return undefined;
-  const { sub: name, jti: id, exp, grants } = read.claims;
   const notBefore = typeof payload.nbf === "number" ? new Date(payload.nbf * 1000) : undefined;
-  return { name, id, notBefore, expires: new Date(exp * 1000), grants };
+  const own = readClaims(payload);
+  if ("claims" in own) {
+    const { sub: name, jti: id, exp, grants } = own.claims;
+    return { name, id, issuer: undefined, notBefore, expires: new Date(exp * 1000), grants };
+  }
+  const external = readExternalClaims(payload);
+  if ("problem" in external) return undefined;
+  const { sub: name, jti: id, exp, parley: grants } = external.claims;
+  return { name, id, issuer: payload.iss, notBefore, expires: new Date(exp * 1000), grants };
 }
 
 /** Describes a token: whose it is, how long it is valid, what it grants. */
-export function describeToken({ name, notBefore, expires, grants }: TokenDetails, nowMs: number): string {
+export function describeToken(
+  { name, issuer, notBefore, expires, grants }: TokenDetails,
+  nowMs: number,
+): string {
   const isFuture = notBefore !== undefined && notBefore.getTime() > nowMs;
   const valid = isFuture
     ? `valid from ${describeTime(notBefore, nowMs)}`
     : `valid until ${describeTime(expires, nowMs)}`;
-  return `${name}'s, ${valid}; ${describeGrants(grants)}`;
+  const from = issuer === undefined ? "" : ` from ${issuer}`;
+  return `${name}'s${from}, ${valid}; ${describeGrants(grants)}`;
 }
 
 /** Describes grants: `may publish on jobs.*, subscribe to chat.>; may not respond, send direct messages`. */
