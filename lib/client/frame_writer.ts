@@ -19,6 +19,9 @@ const KIND_BITS: Record<ContentKind, number> = { bytes: Kind.BYTES, text: Kind.T
 
 const NOTHING = new Uint8Array(0);
 
+/** The scratch buffer before text needs more. */
+const SMALL_SCRATCH_BYTES = 64;
+
 /** Up to this many bytes of payload, a loop is faster than `set`, which needs a view. */
 const LOOP_BYTES = 32;
 
@@ -33,8 +36,9 @@ export class FrameWriter {
 
   readonly #outbox: BasicOutbox;
   readonly #trace: Trace | undefined;
-  readonly #scratch = new Uint8Array(SCRATCH_BYTES);
-  readonly #scratchText = this.#scratch.subarray(HEADER_BYTES);
+  /** Room for a header and little text at first: a program may have thousands of clients that send none. */
+  #scratch = new Uint8Array(SMALL_SCRATCH_BYTES);
+  #scratchText = this.#scratch.subarray(HEADER_BYTES);
 
   /** Writes into `outbox`, and shows each frame to `trace`. */
   constructor(outbox: BasicOutbox, trace: Trace | undefined) {
@@ -107,10 +111,19 @@ export class FrameWriter {
     this.frame(type, 0, id, 0, encoder.encode(JSON.stringify(payload)));
   }
 
+  /** Makes the scratch buffer large, if that makes room for text of `bytes`. */
+  #grows(bytes: number): boolean {
+    if (bytes > SCRATCH_BYTES - HEADER_BYTES) return false;
+    this.#scratch = new Uint8Array(SCRATCH_BYTES);
+    this.#scratchText = this.#scratch.subarray(HEADER_BYTES);
+    return true;
+  }
+
   /** Whether text of this length fits the scratch buffer and the server's limit, however it is encoded. */
   #fitsScratch(length: number): boolean {
     // One UTF-16 code unit takes at most three bytes in UTF-8.
-    return length * 3 <= this.#scratchText.length && length * 3 <= this.maxPayload;
+    if (length * 3 > this.#scratchText.length && !this.#grows(length * 3)) return false;
+    return length * 3 <= this.maxPayload;
   }
 
   /**

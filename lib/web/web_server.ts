@@ -241,6 +241,7 @@ function allow(response: ServerResponse, origin: string): void {
     "access-control-allow-headers",
     "authorization, content-type, last-event-id, idempotency-key, parley-headers",
   );
+  response.setHeader("access-control-expose-headers", "idempotency-replayed, parley-headers, retry-after");
   response.setHeader("access-control-max-age", "600");
   response.setHeader("cross-origin-resource-policy", "cross-origin");
   response.setHeader("vary", "origin");

@@ -1,6 +1,7 @@
 /** Event streams by curl. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { Relay } from "../client/relay.ts";
 import { within } from "../harness/deadline.ts";
 import { EventReader } from "./event_reader.ts";
 import { gatewayTest, problem } from "./gateway_server.ts";
@@ -188,4 +189,28 @@ gatewayTest("a server that stops ends its streams", async ({ server }) => {
   const closing = server.close();
   await reader.ended();
   await within(closing, "the end of the server");
+});
+
+gatewayTest("an EventSource goes on by itself when its connection breaks", async ({ server, client }) => {
+  await using relay = new Relay(Number(new URL(server.webUrl!).port));
+  const source = new EventSource(`http://127.0.0.1:${relay.port}/subscribe/d.a`);
+  try {
+    const received: string[] = [];
+    let arrived = Promise.withResolvers<void>();
+    source.onmessage = ({ data, lastEventId }) => {
+      received.push(`${lastEventId.split(":")[1]} ${data}`);
+      arrived.resolve();
+    };
+    await within(new Promise((resolve) => source.onopen = resolve), "an open stream");
+    await client.publish("d.a", "one\ntwo");
+    await within(arrived.promise, "an event");
+    arrived = Promise.withResolvers();
+    relay.cut();
+    await client.publish("d.a", "while it was away");
+    relay.resume();
+    await within(arrived.promise, "an event");
+    assertEquals(received, ["1 one\ntwo", "2 while it was away"]);
+  } finally {
+    source.close();
+  }
 });

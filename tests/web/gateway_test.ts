@@ -290,3 +290,54 @@ async function withTokens(): Promise<void> {
 function bodyFor(path: string): string[] {
   return /^\/(publish|request)/.test(path) ? ["-d", "x"] : [];
 }
+
+gatewayTest("what a full channel refuses may be sent again later", async ({ http }) => {
+  assertEquals((await http("/publish/d.full", "-d", "1", "-H", "Idempotency-Key: k")).status, 200);
+  const full = await http("/publish/d.full", "-d", "2");
+  assertEquals([problem(full).slice(0, 2), full.headers.get("retry-after")], [[503, "not_stored"], "1"]);
+  assertEquals((await http("/publish/d.full", "-d", "1", "-H", "Idempotency-Key: k")).status, 200);
+}, { stored: [{ channels: "d.>", storage: "durable", maxMessages: 1, full: "refuse" }] });
+
+gatewayTest("what is published goes at the rate that the server allows a session", async ({ http }) => {
+  const start = performance.now();
+  for (let i = 0; i < 15; i++) assertEquals((await http(`/publish/d.rate`, "-d", `${i}`)).status, 200);
+  // A second's worth at once, then 10 a second.
+  assertEquals(performance.now() - start > 400, true);
+}, { limits: { messagesPerSecond: 10 } });
+
+gatewayTest("a client that goes before its reply leaves nothing", async ({ client, http, log }) => {
+  const replies: Promise<void>[] = [];
+  const asked = Promise.withResolvers<void>();
+  const late = Promise.withResolvers<string>();
+  await using _late = await client.respond("late", (request) => {
+    asked.resolve();
+    replies.push(late.promise.then((text) => request.reply(text)));
+    return Promise.all(replies).then(() => {});
+  });
+  const gone = await http("/request/late", "-d", "x", "--max-time", "0.2");
+  await asked.promise;
+  assertEquals([gone.code, gone.status], [28, 0]); // curl has waited long enough
+  late.resolve("too late");
+  assertEquals((await http("/request/$echo", "-d", "x")).body, "x");
+  assertEquals(log.all("internal error"), []);
+});
+
+gatewayTest("an address has as many event streams as connections", async ({ server, http, client }) => {
+  const controllers = Array.from({ length: 9 }, () => new AbortController());
+  const streams = await Promise.all(
+    controllers.map(({ signal }) => fetch(`${server.webUrl}/subscribe/a`, { signal })),
+  );
+  assertEquals(streams.map(({ status }) => status), new Array(9).fill(200));
+  assertEquals(problem(await http("/subscribe/a")).slice(0, 2), [503, "server_full"]);
+  await client.publish("a", "hello");
+  for (const [i, stream] of streams.entries()) {
+    const reader = stream.body!.pipeThrough(new TextDecoderStream()).getReader();
+    for (let text = ""; !text.includes("data: hello\n");) {
+      text += (await within(reader.read(), "an event")).value;
+    }
+    controllers[i].abort();
+    await reader.closed.catch(() => {});
+  }
+  while (server.sessions > 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  assertEquals((await http("/publish/a", "-d", "x")).status, 202);
+}, { limits: { connectionsPerAddress: 10 } });

@@ -100,7 +100,7 @@ export class Clients {
     };
     shared.client.then((client) => client.closed.then(over), over);
     this.#shared.set(key, shared);
-    this.#timer ??= setInterval(this.#sweep, GATEWAY_IDLE_MS / 4);
+    this.#timer ??= setInterval(() => this.sweep(), GATEWAY_IDLE_MS / 4);
     return shared;
   }
 
@@ -129,7 +129,8 @@ export class Clients {
     this.#drop(...oldest);
   }
 
-  readonly #sweep = () => {
+  /** Closes those that nothing has used for a while. It calls itself. */
+  sweep(): void {
     const now = this.#now();
     for (const [key, shared] of this.#shared) {
       if (shared.uses === 0 && now - shared.usedAt >= GATEWAY_IDLE_MS) this.#drop(key, shared);
@@ -137,7 +138,7 @@ export class Clients {
     if (this.#shared.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
-  };
+  }
 
   #drop(key: string, shared: Shared): void {
     this.#shared.delete(key);

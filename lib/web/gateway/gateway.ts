@@ -40,7 +40,7 @@ export function gatewayRoutes(services: WebServices): readonly Route[] {
 /** Gives the server a connection from `address`, and returns the other end of it. */
 function dial(services: WebServices, address: string): Socket {
   const [theirs, ours] = memorySocketPair();
-  services.accept({ socket: theirs, address, port: 0 });
+  services.accept({ socket: theirs, address, port: 0, transport: "http" });
   return ours;
 }
 

@@ -80,7 +80,9 @@ export function idempotencyKey({ headers }: IncomingMessage): string | undefined
 export function goneSignal(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
   const closed = () => {
-    if (!response.writableFinished) controller.abort(); // which costs as much as all else that is done for a small request
+    // For a response that is complete it would cost as much as all else that is done for a small request.
+    if (response.writableFinished) return;
+    controller.abort(new ParleyError("disconnected", "the client has gone before it had its response"));
   };
   if (response.closed) closed();
   else response.once("close", closed);
