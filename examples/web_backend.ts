@@ -15,8 +15,8 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from "jose"; // elsewhere: npm:jose
 
 const ORIGIN = Deno.env.get("ORIGIN") ?? "http://localhost:8080"; // what the browser's address bar says
-const WEB_SOCKET = Deno.env.get("PARLEY_WEB_SOCKET") ?? "ws://localhost:7254";
-const LIBRARY = Deno.env.get("PARLEY_JS") ?? "dist/npm/package/parley.js";
+const WEB_SOCKET = Deno.env.get("WEB_SOCKET") ?? "ws://localhost:7254";
+const LIBRARY = Deno.env.get("LIBRARY") ?? "dist/npm/package/parley.js";
 const SESSION_MS = 12 * 3600 * 1000;
 const MAX_FORM_BYTES = 4096;
 

@@ -230,6 +230,23 @@ fileTest(
   },
 );
 
+fileTest("a token of another issuer is as good over HTTP", async () => {
+  const key = await makeIssuerKey("ES256");
+  await using site = serveKeys(() => new Response(jwksOf(key)));
+  await using served = await serveExternal(site.url, { web: { port: 0 } });
+  const publish = async (channel: string, token: string) => {
+    const url = new URL(`/publish/${channel}`, served.server.webUrl);
+    const init = { method: "POST", body: "hello", headers: { authorization: `Bearer ${token}` } };
+    const response = await fetch(url, init);
+    await response.body?.cancel();
+    return response.status;
+  };
+  const token = await sign(key);
+  assertEquals(Math.floor(await publish("chat.lobby", token) / 100), 2);
+  assertEquals(await publish("jobs", token), 403);
+  assertEquals(await publish("chat.lobby", await sign(key, { aud: "another" })), 401);
+});
+
 processTest("a server without keys of another issuer loads nothing for them", async () => {
   const info = ["info", "--json", `${ROOT}lib/auth/service.ts`];
   const { stdout } = await parley(info, { program: [Deno.execPath()] });

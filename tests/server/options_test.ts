@@ -184,6 +184,32 @@ Deno.test("a value of the wrong type is rejected before anything is done with it
     [{ port: "7253" }, 'port must be a whole number from 0 to 65535, not "7253"'],
     [{ hostname: "" }, 'hostname must be text that is not empty, not ""'],
     [{ auth: "no" }, 'auth must be true, false or { keys, issuer, audience, ... }, not "no"'],
+    [{ auth: null }, "auth must be true, false or { keys, issuer, audience, ... }, not null"],
+    [{ auth: { issuer: "a", audience: "b" } }, "auth.keys is missing"],
+    [
+      { auth: { keys: [], issuer: "a", audience: "b" } },
+      "auth.keys must be a file or URL, or an array of them, not []",
+    ],
+    [{ auth: { keys: "k", issuer: 1 } }, "auth.issuer must be text that is not empty, not 1"],
+    [{ auth: { keys: "k", isuer: "a" } }, 'auth has no option "isuer"; did you mean issuer?'],
+    [
+      { auth: { keys: "k", issuer: "a" } },
+      "auth.keys needs auth.issuer and auth.audience, which the tokens must have, or tokens that are meant for " +
+      "something else would be accepted; auth.audience is missing",
+    ],
+    [
+      { auth: { keys: "k", issuer: "parley-server", audience: "b" } },
+      'auth.issuer must not be "parley-server", the issuer of the server\'s own tokens',
+    ],
+    [
+      { auth: { keys: ["k", "http://192.0.2.7/k"], issuer: "a", audience: "b" } },
+      "keys come from a file or an https: URL (http: from this machine only), not from http://192.0.2.7, because " +
+      "whoever can change them on the way can make tokens",
+    ],
+    [
+      { auth: { keys: "k", issuer: "a", audience: "b", maxLifetimeSeconds: 59 } },
+      "auth.maxLifetimeSeconds must be a whole number from 60 to 2592000, not 59",
+    ],
     [{ insecure: 1 }, "insecure must be true or false, not 1"],
     [{ tls: "yes" }, 'tls must be true, false or { certificateFile, keyFile }, not "yes"'],
     [{ tls: { keyFile: "key.pem" } }, "tls.certificateFile is missing"],
