@@ -83,6 +83,18 @@ export const MAX_SERVER_REQUESTS = 16;
 /** What such a request may hold, in bytes: some names and numbers. */
 export const MAX_SERVER_ASK_BYTES = 4 * KiB;
 
+/** How long making a list may hold up the event loop at a time: messages wait no longer than for other work. */
+export const MONITOR_SLICE_MS = 2;
+
+/** How long after the last look at `$stats` things are measured that cost something. */
+export const MONITOR_IDLE_MS = 60_000;
+
+/** How much of the past is sampled, in seconds: 900 samples of 8 numbers are 57 KiB. */
+export const HISTORY_SECONDS = 900;
+
+/** The delay of the event loop is measured with a timer of so many milliseconds, while somebody looks. */
+export const LOOP_PROBE_MS = 50;
+
 /** ERROR frames of which a server remembers what they said, to show the last ones. */
 export const REMEMBERED_REFUSALS = 100;
 

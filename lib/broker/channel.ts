@@ -37,6 +37,8 @@ export class Channel {
   opened = 0;
   /** How many sessions receive messages by subscribing to the name. */
   memberCount = 0;
+  /** How many sessions respond by the name. */
+  responderCount = 0;
   /** Tells watchers which sessions come and go; made when a session first watches. */
   presence: Presence | undefined;
   /** There if what is sent here is stored. */
@@ -115,6 +117,7 @@ export class Channel {
     this.#subscribers ??= new Map();
     this.#subscribers.set(subscription.peer, subscription);
     if (subscription.subscribe) this.memberCount++;
+    if (subscription.respond) this.responderCount++;
     this.#dropRoute();
   }
 
@@ -124,6 +127,7 @@ export class Channel {
     if (subscription === undefined) return;
     this.#subscribers!.delete(peer);
     if (subscription.subscribe) this.memberCount--;
+    if (subscription.respond) this.responderCount--;
     this.#source.routes.remove(subscription);
     this.#dropRoute();
   }

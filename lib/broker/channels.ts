@@ -83,6 +83,11 @@ export class Channels {
     return this.#idle;
   }
 
+  /** The channel of that name that no session has open any more. */
+  findIdle(name: string): IdleChannel | undefined {
+    return this.#idle.get(name);
+  }
+
   /** Undoes one `open`. */
   release(channel: Channel): void {
     if (--channel.opened > 0) return;

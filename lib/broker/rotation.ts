@@ -72,6 +72,11 @@ export class Rotation {
     return this.#members;
   }
 
+  /** The members in the order of their turns, the next one first. Costs sorting them. */
+  get inTurn(): Member[] {
+    return this.#members.toSorted((one, other) => one.turn.last - other.turn.last);
+  }
+
   /** Whether some member that `from` can reach has room for `bytes`, or there is no such member. */
   hasRoom(from: Peer | undefined, bytes: number): boolean {
     let isEmpty = true;

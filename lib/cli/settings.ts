@@ -17,15 +17,18 @@ import {
   type Value,
 } from "../config/option.ts";
 
-/**
- * Formats the output of `parley-server config`: a line for each option with its value and origin. Options with problems
- * are marked with `!`, and their problems follow. Problems that concern no option come last, then the warnings, marked
- * with `?`. Secrets are not shown.
- */
-export function formatConfig<T extends Options>(program: Program<T>, loaded: Loaded<T>): string {
+/** An option with its value as a user can type it, and where that came from. */
+export interface ShownOption {
+  readonly name: string;
+  readonly text: string;
+  readonly origin: string;
+}
+
+/** The options of a program that have a variable or a key in its file. Secrets are not shown. */
+export function shownOptions<T extends Options>(program: Program<T>, loaded: Loaded<T>): ShownOption[] {
   const values = loaded.values as Record<string, unknown>;
   const names = new Set([...namesSetBy(program.options, "variable"), ...namesSetBy(program.options, "file")]);
-  const rows = Object.keys(program.options).filter((name) => names.has(name)).map((name) => {
+  return Object.keys(program.options).filter((name) => names.has(name)).map((name) => {
     const option = program.options[name];
     const show = (value: Value) => option.secret ? "(secret)" : formatValue(option, value);
     const all = [values[toCamelCase(name)] ?? []].flat();
@@ -38,6 +41,15 @@ export function formatConfig<T extends Options>(program: Program<T>, loaded: Loa
       : `${all.length} entries`;
     return { name, text, origin: loaded.origins[name] };
   });
+}
+
+/**
+ * Formats the output of `parley-server config`: a line for each option with its value and origin. Options with problems
+ * are marked with `!`, and their problems follow. Problems that concern no option come last, then the warnings, marked
+ * with `?`. Secrets are not shown.
+ */
+export function formatConfig<T extends Options>(program: Program<T>, loaded: Loaded<T>): string {
+  const rows = shownOptions(program, loaded);
   const nameWidth = Math.max(...rows.map(({ name }) => name.length));
   const textWidth = Math.max(...rows.map(({ text }) => text.length));
   const lines: string[] = [];

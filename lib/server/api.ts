@@ -53,6 +53,11 @@ export interface ServeOptions {
    * `--allow-env=WS_NO_BUFFER_UTIL,WS_NO_UTF_8_VALIDATE`: the library for WebSockets looks at these two.
    */
   web?: WebServerOptions;
+  /**
+   * What clients are shown that ask for the configuration (`$stats.config`): each option, its value and where that came
+   * from. It must hold no secret. Default: what is given here.
+   */
+  config?: () => readonly { readonly option: string; readonly value: string; readonly source: string }[];
   /** Where to log. Default: LogTape's logger `parley`, silent unless your program configures it. */
   log?: Log;
 }

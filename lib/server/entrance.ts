@@ -77,6 +77,11 @@ export class Entrance {
     }
   }
 
+  /** TLS handshakes that failed. */
+  get failedHandshakes(): number {
+    return this.#handshakes?.failed ?? 0;
+  }
+
   /** To be called once a second. */
   sweep(): void {
     this.#handshakes?.sweep();

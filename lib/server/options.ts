@@ -49,6 +49,7 @@ const OPTION_RULES: Readonly<Record<keyof ServeOptions, Rule>> = {
   stored: ["an array of { channels, storage, ... }", Array.isArray],
   store: text,
   web: object,
+  config: ["a function", (value) => typeof value === "function"],
   log: object,
 };
 

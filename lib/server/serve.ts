@@ -27,7 +27,8 @@ import type { ServeOptions, Server } from "./api.ts";
 import { openAuthService } from "./auth.ts";
 import { Connections } from "./connections.ts";
 import { Entrance } from "./entrance.ts";
-import { Monitoring } from "./monitoring.ts";
+import { Monitoring, type ServerState } from "./monitoring.ts";
+import { shownOptions } from "./shown_options.ts";
 import { closingIfItFails, type OpenedStore, openStored, settledWithin } from "./stored.ts";
 import { type OpenedWeb, openWeb } from "./web.ts";
 import { checkOptions, DEFAULT_HOSTNAME, insecurityOf, randomSessionId } from "./options.ts";
@@ -62,7 +63,8 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   let server: Server;
   try {
     const opened = await openStored(options, limits, log);
-    const parts = { ...options, log, limits, authService, source, certificate, opened, openedWeb };
+    const config = options.config ?? (() => shownOptions(options, limits));
+    const parts = { ...options, config, log, limits, authService, source, certificate, opened, openedWeb };
     server = await closingIfItFails(opened, () => new Assembly(parts));
   } catch (error) {
     await openedWeb?.close();
@@ -83,6 +85,7 @@ function certificateSource(options: ServeOptions): CertificateSource | undefined
 
 /** What {@linkcode serve} has made ready. */
 interface Parts extends ServeOptions {
+  readonly config: NonNullable<ServeOptions["config"]>;
   readonly log: Log;
   readonly limits: Limits;
   readonly authService: AuthService | undefined;
@@ -125,6 +128,7 @@ class Assembly implements Server {
       source,
       certificate,
       openedWeb,
+      config,
     }: Parts,
   ) {
     this.#log = log;
@@ -141,7 +145,16 @@ class Assembly implements Server {
     this.#stored = stored;
     const router = new Router(limits, now, budget, firstSessionId, stored);
     const uuid = () => crypto.randomUUID();
-    this.#monitoring = new Monitoring({ log, uuid });
+    this.#monitoring = new Monitoring({
+      log,
+      uuid,
+      now,
+      limits,
+      router,
+      stored,
+      config,
+      state: () => this.#state,
+    });
     const { channels } = router;
     this.#context = {
       router,
@@ -186,7 +199,7 @@ class Assembly implements Server {
     this.#web = openedWeb;
     openedWeb?.serve({
       accept,
-      storeProblem: () => undefined,
+      storeProblem: () => this.#monitoring.storeProblem,
       stored: stored && opened?.makeAccess?.(router, stored),
     });
   }
@@ -224,12 +237,24 @@ class Assembly implements Server {
     return this.close();
   }
 
+  get #state(): ServerState {
+    const { sessions, size, pool } = this.#connections;
+    return {
+      sessions,
+      connections: size,
+      pendingBytes: pool.lentBytes,
+      isDraining: this.#closing !== undefined,
+      failedTlsHandshakes: this.#entrance.failedHandshakes + (this.#web?.failedHandshakes ?? 0),
+    };
+  }
+
   async #drain(): Promise<void> {
     this.#log.info("draining", { sessions: this.sessions, withinMs: this.#limits.drainMs });
     this.#web?.drain();
     this.#entrance.close();
     for (const timer of this.#timers) clearInterval(timer);
     clearTimeout(this.#lateSweep);
+    this.#monitoring.close();
     await this.#storeWhatCame();
     for (const session of this.#connections.sessions) session.shutDown();
     await Promise.all([
@@ -263,6 +288,7 @@ class Assembly implements Server {
     this.#authService?.refresh();
     this.#connections.tick();
     this.#context.router.sweep();
+    this.#monitoring.tick();
     this.#context.serverChannels.tick();
     this.#entrance.sweep();
     this.#web?.sweep();

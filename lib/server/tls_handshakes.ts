@@ -23,6 +23,9 @@ export class TlsHandshakes implements TlsListenerEvents {
   /** Connections closed unread since the last `sweep`; address and reason are those of the latest. */
   #closedUnread = { connections: 0, remote: "", reason: "" };
 
+  /** Handshakes that failed, and connections that were closed before theirs; without those of peers that sent nothing. */
+  failed = 0;
+
   /** `events` receives the connections that complete the handshake. */
   constructor(limits: Readonly<Limits>, log: Log, now: () => number, events: ListenerEvents) {
     this.#log = log;
@@ -35,6 +38,7 @@ export class TlsHandshakes implements TlsListenerEvents {
   arrived(address: string): boolean {
     const reason = this.#rate.take(address) ? this.#unfinished.acquire(address) : TOO_MANY;
     if (reason === undefined) return true;
+    this.failed++;
     this.#closedUnread = { connections: this.#closedUnread.connections + 1, remote: address, reason };
     return false;
   }
@@ -48,6 +52,7 @@ export class TlsHandshakes implements TlsListenerEvents {
   /** See {@linkcode TlsListenerEvents}. */
   refused(address: string, reason: string, isSilent: boolean): void {
     this.#unfinished.release(address);
+    if (!isSilent) this.failed++;
     this.#log[isSilent ? "debug" : "warn"]("TLS handshake failed", { remote: address, reason });
   }
 

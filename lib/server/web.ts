@@ -39,6 +39,11 @@ export class OpenedWeb {
     this.#entrance.renew(certificate);
   }
 
+  /** See {@linkcode Entrance.failedHandshakes}. */
+  get failedHandshakes(): number {
+    return this.#entrance.failedHandshakes;
+  }
+
   /** To be called once a second. */
   sweep(): void {
     this.#entrance.sweep();

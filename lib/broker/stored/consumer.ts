@@ -17,6 +17,7 @@ import type {
   Which,
 } from "./consumer_context.ts";
 import { ConsumerMember } from "./consumer_member.ts";
+import type { ConsumerMembers } from "./consumer_members.ts";
 import { ReadAhead } from "./consumer_read_ahead.ts";
 import { ConsumerRedelivery } from "./consumer_redelivery.ts";
 import { ConsumerTimer } from "./consumer_timer.ts";
@@ -56,7 +57,7 @@ export class Consumer implements CursorReceiver {
     this.#ahead = new ReadAhead(source, context.readAhead);
     this.cursor = new Cursor(this.#ahead, account.next, this);
     this.#redelivery = new ConsumerRedelivery(account.members, account.backlog.due, source, context, {
-      mayDeliver: () => this.#mayDeliver,
+      mayDeliver: () => this.mayDeliver,
       until: () => this.#until(),
       lose: (from, to) => {
         this.#account.lose(from, to);
@@ -77,6 +78,11 @@ export class Consumer implements CursorReceiver {
   /** What an operator is told of it. */
   get stats(): ConsumerStats {
     return { ...this.#account.stats, isPaused: this.#isPaused };
+  }
+
+  /** Its sessions. */
+  get members(): ConsumerMembers {
+    return this.#account.members;
   }
 
   /** The session `peer` is this consumer from now on, or stays it with other options. */
@@ -154,7 +160,7 @@ export class Consumer implements CursorReceiver {
   take(run: StoredRun, offset: number, sequence: number): number {
     const { members, backlog } = this.#account;
     this.#account.skipTo(sequence);
-    if (!this.#mayDeliver || backlog.due.length > 0 || !members.hasFree) return 0;
+    if (!this.mayDeliver || backlog.due.length > 0 || !members.hasFree) return 0;
     const end = run.first + run.count;
     const until = this.#until();
     let at = offset;
@@ -242,7 +248,8 @@ export class Consumer implements CursorReceiver {
     return this.#stored = { channel, consumer, position, isPaused: this.#isPaused, setAside: backlog.stored };
   }
 
-  get #mayDeliver(): boolean {
+  /** Whether anything may be delivered: it is not paused, and not too much is set aside. */
+  get mayDeliver(): boolean {
     return !this.#isPaused && !this.#isEnded && !this.#account.backlog.isFull;
   }
 
@@ -255,7 +262,7 @@ export class Consumer implements CursorReceiver {
 
   /** Delivers what may be delivered: what is due first. */
   readonly #goOn = () => {
-    if (!this.#mayDeliver || !this.#account.members.hasFree) return;
+    if (!this.mayDeliver || !this.#account.members.hasFree) return;
     if (this.#account.backlog.due.length > 0) this.#redelivery.run();
     else this.cursor.wake();
   };

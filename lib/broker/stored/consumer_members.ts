@@ -43,6 +43,10 @@ export class ConsumerMembers {
     if (this.#isExclusive && this.all.length > 0) this.freed(this.all[0]);
   }
 
+  get isExclusive(): boolean {
+    return this.#isExclusive;
+  }
+
   /** Whether everything goes to the one that opened first. */
   set isExclusive(isExclusive: boolean) {
     if (isExclusive === this.#isExclusive) return;
@@ -63,6 +67,12 @@ export class ConsumerMembers {
       this.#free.delete(member);
     }
     return false;
+  }
+
+  /** The one that would be sent the next message, if it has room. */
+  peek(): ConsumerMember | undefined {
+    for (const member of this.#free) if (member.free > 0) return member;
+    return undefined;
   }
 
   /** The one that is sent the next message, of `bytes`. If there is none, each that is free calls once it has room. */

@@ -201,6 +201,14 @@ export class StoredChannel implements GroupSource {
     return this.#readers.get(peer);
   }
 
+  /** The sessions that have yet to read what is stored, and how many messages. */
+  *behind(): Iterable<{ readonly peer: Peer; readonly behind: number }> {
+    for (const { peer, cursor } of this.#readers.values()) {
+      const behind = this.last + 1 - Math.max(cursor.next, this.first);
+      if (behind > 0 && !peer.isEnded) yield { peer, behind };
+    }
+  }
+
   /** Makes the readers those of the route, and closes the channel if there are none. */
   sync(): void {
     if (this.#routed === undefined) return;

@@ -18,7 +18,7 @@ import { VERSION } from "../../version.ts";
 import { Exit } from "../failures.ts";
 import { printError } from "../output.ts";
 import { checkClock, explainSecurity, hostsOf, logSecurity, securityOf } from "./security.ts";
-import { formatConfig, formatHelp } from "../settings.ts";
+import { formatConfig, formatHelp, shownOptions } from "../settings.ts";
 import { Signals } from "./signals.ts";
 import { explainStored, storedOptions } from "./stored_channels.ts";
 
@@ -94,7 +94,8 @@ function configCommand(sources: ConfigSources): number {
 }
 
 async function serveCommand(sources: ConfigSources): Promise<number> {
-  const { values, problems, warnings } = loadConfig(SERVER, sources);
+  const loaded = loadConfig(SERVER, sources);
+  const { values, problems, warnings } = loaded;
   if (values.help) return printHelp();
   if (values.version) {
     console.log(VERSION);
@@ -115,7 +116,13 @@ async function serveCommand(sources: ConfigSources): Promise<number> {
   const signals = new Signals(logging);
   const security = securityOf(values);
   if (security.auth || security.tls) checkClock(Date.now());
-  const starting = start(values, log);
+  const config = () =>
+    shownOptions(SERVER, loaded).map(({ name, text, origin }) => ({
+      option: name,
+      value: text,
+      source: origin,
+    }));
+  const starting = start(values, config, log);
   // The start may wait for a lock that another process holds. Each file is written as a whole, or not at all.
   const isStarted = await Promise.race([starting.then(() => true), signals.stopped.then(() => false)]);
   if (!isStarted) {
@@ -136,12 +143,12 @@ async function serveCommand(sources: ConfigSources): Promise<number> {
   return Exit.DONE;
 }
 
-async function start(values: ServerConfig, log: Log): Promise<Server> {
+async function start(values: ServerConfig, config: ServeOptions["config"], log: Log): Promise<Server> {
   if (securityOf(values).auth) {
     const { checkJoin } = await import("./join.ts");
     await checkJoin(values);
   }
-  return await serve({ ...serveOptions(values), log });
+  return await serve({ ...serveOptions(values), config, log });
 }
 
 /** Converts the loaded options to those of the library. */
