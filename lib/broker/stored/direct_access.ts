@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ParleyError } from "../../errors.ts";
+import { isErrorCode, ParleyError } from "../../errors.ts";
 import { HEADER_BYTES, type Limits, READ_AHEAD_BYTES } from "../../limits.ts";
 import { encodeFrame, Type } from "../../wire/header.ts";
 import { channelProblem, isPattern, isServerOwn } from "../../wire/names.ts";
@@ -77,8 +77,45 @@ export class DirectAccess {
    * @throws {ParleyError} `bad_channel`, `forbidden`, `too_large`, `not_durable` for a key on a channel that is not,
    * `limit`, `not_stored`; `closed` if `signal` is aborted before it is given to the store, or the session has ended
    */
-  async publish(number: number, message: MessageToStore, signal: AbortSignal): Promise<PublishedPlace> {
-    const session = this.#session(number);
+  publish(number: number, message: MessageToStore, signal: AbortSignal): Promise<PublishedPlace> {
+    return this.#inTheNameOf(number, message.channel, (session) => this.#publish(session, message, signal));
+  }
+
+  /**
+   * Reads some of what is stored in a channel, in the name of the session of that number.
+   *
+   * @throws {ParleyError} `bad_channel`, `forbidden`, `epoch_changed`; `bad_payload` if the channel is not stored; `closed`
+   * if the session has ended
+   */
+  read(number: number, name: string, from: ReadFrom): Promise<StoredPart> {
+    return this.#inTheNameOf(number, name, (session) => this.#read(session, name, from));
+  }
+
+  /** Does something for a session, and counts it among the refusals if it is refused. */
+  async #inTheNameOf<T>(
+    number: number,
+    name: string,
+    act: (session: ActiveSession) => Promise<T>,
+  ): Promise<T> {
+    const session = this.#router.find(number);
+    if (!(session instanceof ActiveSession) || session.isEnded) {
+      throw new ParleyError("closed", `session ${number} has ended`);
+    }
+    try {
+      return await act(session);
+    } catch (error) {
+      if (error instanceof ParleyError && isErrorCode(error.code)) {
+        this.#router.counters.refusals.add(error.code, error.message, session, name);
+      }
+      throw error;
+    }
+  }
+
+  async #publish(
+    session: ActiveSession,
+    message: MessageToStore,
+    signal: AbortSignal,
+  ): Promise<PublishedPlace> {
     const { channel: name, flags, payload, key } = message;
     checkName(name);
     if (!session.permissions.mayPublish(name)) throw forbidden(`publish on ${name}`);
@@ -95,26 +132,17 @@ export class DirectAccess {
       if (key !== undefined && !stored.isDurable) {
         throw new ParleyError("not_durable", `${name} is not durable, so a key has no effect there`);
       }
-      const frame = encodeFrame(
-        { type: Type.MESSAGE, flags, channel: channel.number, sender: number },
-        payload,
-      );
+      const header = { type: Type.MESSAGE, flags, channel: channel.number, sender: session.number };
       // A name has no "/", and a key must have none: it would be another subject's key.
       const subject = session.identity?.subject ?? "";
       const full = key === undefined ? undefined : keyOf({ name: encodeURIComponent(key), subject });
       const isWanted = () => !signal.aborted && !session.isEnded;
-      const place = await this.#publisher.publish(stored, frame, full, isWanted);
+      const place = await this.#publisher.publish(stored, encodeFrame(header, payload), full, isWanted);
       return { ...place, epoch: stored.epoch };
     });
   }
 
-  /**
-   * Reads some of what is stored in a channel, in the name of the session of that number.
-   *
-   * @throws {ParleyError} `bad_channel`, `forbidden`, `epoch_changed`; `bad_payload` if the channel is not stored
-   */
-  async read(number: number, name: string, from: ReadFrom): Promise<StoredPart> {
-    const session = this.#session(number);
+  async #read(session: ActiveSession, name: string, from: ReadFrom): Promise<StoredPart> {
     checkName(name);
     if (!session.permissions.maySubscribe(name)) throw forbidden(`subscribe to ${name}`);
     return await this.#withChannel(name, async (_channel, stored) => {
@@ -124,12 +152,6 @@ export class DirectAccess {
       const runs = isNew || start > last ? [] : await stored.read(start, READ_AHEAD_BYTES);
       return { epoch, first, last, from: start, runs };
     });
-  }
-
-  #session(number: number): ActiveSession {
-    const session = this.#router.find(number);
-    if (session instanceof ActiveSession && !session.isEnded) return session;
-    throw new ParleyError("closed", `session ${number} has ended`);
   }
 
   /** Keeps the channel open meanwhile, so that its number stays. */
