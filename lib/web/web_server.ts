@@ -9,7 +9,13 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { HTTP_IDLE_SECONDS, type Limits, MAX_HTTP_HEAD_BYTES, SWEEP_MS } from "../limits.ts";
+import {
+  HTTP_IDLE_SECONDS,
+  type Limits,
+  MAX_HTTP_HEAD_BYTES,
+  MAX_HTTP_READ_BYTES,
+  SWEEP_MS,
+} from "../limits.ts";
 import { failure, type Log } from "../logging/log.ts";
 import type { Accepted } from "../net/listener.ts";
 import { refuse, WebConnections } from "./connections.ts";
@@ -172,8 +178,11 @@ export class WebServer {
   }
 
   #failed(error: unknown, request: IncomingMessage, response: ServerResponse): void {
+    // What is left of a large body would be read and thrown away, to keep the connection.
+    const closes = !request.complete && hasLargeBody(request);
     if (error instanceof HttpProblem) {
-      sendProblem(response, error.status, error.details);
+      const { status, details } = error;
+      sendProblem(response, status, closes ? { ...details, closes } : details);
       return;
     }
     const id = crypto.randomUUID();
@@ -185,6 +194,7 @@ export class WebServer {
     sendProblem(response, 500, {
       code: "internal",
       detail: `a fault of the server; its log has more under ${id}`,
+      closes,
     });
   }
 
@@ -245,6 +255,11 @@ function allow(response: ServerResponse, origin: string): void {
   response.setHeader("access-control-max-age", "600");
   response.setHeader("cross-origin-resource-policy", "cross-origin");
   response.setHeader("vary", "origin");
+}
+
+function hasLargeBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined ||
+    Number(headers["content-length"] ?? 0) > MAX_HTTP_READ_BYTES;
 }
 
 function pathOf({ url = "/" }: IncomingMessage): string {
