@@ -6,7 +6,6 @@ import { HttpProblem } from "../../lib/web/problem.ts";
 import { connect } from "../../lib/mod.ts";
 import { HAS_CURL } from "../harness/curl.ts";
 import { MAY_USE_FILES } from "../harness/permissions.ts";
-import { openTokenDesk } from "../harness/token_desk.ts";
 import { RawWebSocket } from "./raw_web_socket.ts";
 import { type Served, webTest } from "./web_server.ts";
 
