@@ -95,6 +95,21 @@ browserTest(
   },
 );
 
+browserTest("a page needs no URL for the server that it is from", async (browser) => {
+  await using pages = await examplePages();
+  await using server = await serve({ port: 0 });
+  await using gateway = new Gateway(server.port, { pages: (request) => pages.answer(request) });
+  const page = await browser.open(`${gateway.url.replace("ws", "http")}/chat.css`);
+  const script = `(async () => {
+    const { connect } = await import("/parley.js");
+    const client = await connect({ name: "Ada" });
+    const { name } = client;
+    await client.close();
+    return name;
+  })()`;
+  assertEquals(await page.evaluate(script), "Ada");
+});
+
 browserTest("a page that does not read is a slow consumer, and others are served", async (browser) => {
   await using pages = await examplePages();
   await using server = await serve({

@@ -18,7 +18,7 @@ export class Pages implements AsyncDisposable {
     this.#folder = folder;
     this.#pages = pages;
     const listening = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
-    this.#server = Deno.serve(listening, ({ url }) => this.#answer(new URL(url).pathname));
+    this.#server = Deno.serve(listening, (request) => this.answer(request));
   }
 
   /** The origin of the pages: `http://127.0.0.1:8000`. */
@@ -30,7 +30,9 @@ export class Pages implements AsyncDisposable {
     await this.#server.shutdown();
   }
 
-  async #answer(path: string): Promise<Response> {
+  /** Answers a request. */
+  async answer({ url }: Request): Promise<Response> {
+    const path = new URL(url).pathname;
     if (path === "/favicon.ico") return new Response(null, { status: 204 });
     const page = this.#pages[path];
     const name = path.endsWith("/") ? `${path}index.html` : path;

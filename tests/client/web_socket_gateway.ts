@@ -13,6 +13,8 @@ export interface GatewayOptions {
   readonly protocol?: string;
   /** The bytes of each message that it sends; as they come by default. */
   readonly cut?: number;
+  /** Answers other requests, for pages of the same origin. */
+  readonly pages?: (request: Request) => Promise<Response>;
 }
 
 /** Passes the bytes of each WebSocket to a connection to `port`, and back. */
@@ -50,7 +52,9 @@ export class Gateway implements AsyncDisposable {
     await this.#server.shutdown();
   }
 
-  #upgrade(request: Request): Response {
+  #upgrade(request: Request): Response | Promise<Response> {
+    const { pages } = this.#options;
+    if (pages !== undefined && !request.headers.has("upgrade")) return pages(request);
     this.requests.push(request.url.slice(this.url.length + 2));
     const { protocol = SUBPROTOCOL } = this.#options;
     const asked = request.headers.get("sec-websocket-protocol");
@@ -73,7 +77,11 @@ export class Gateway implements AsyncDisposable {
       );
     };
     socket.onclose = () => ended.resolve();
-    const tcp = await connecting;
+    const tcp = await connecting.catch(() => undefined);
+    if (tcp === undefined) { // the server is being started again
+      socket.close();
+      return;
+    }
     const reading = this.#back(tcp, socket).catch(() => {}).finally(() => socket.close());
     await ended.promise;
     this.#sockets.delete(socket);
