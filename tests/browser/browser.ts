@@ -6,6 +6,7 @@
  * browserTest("the page says hello", async (browser) => {
  *   const page = await browser.open("http://127.0.0.1:7254/"); // a tab
  *   await page.getByText("hello").waitFor();
+ *   await browser.close(); // before the server ends, or its pages log that they cannot connect
  * });
  * ```
  *
@@ -88,7 +89,7 @@ export class TestBrowser {
     this.#expected.push(pattern);
   }
 
-  /** Ends the browser. */
+  /** Ends the browser. What happens in its pages from now on is no problem. It may be called again. */
   async close(): Promise<void> {
     await this.#browser.close();
   }
