@@ -61,7 +61,7 @@ export const CLIENT_OPTIONS = {
     kind: "integer",
     range: [1, 1e9],
     only: ["flag"],
-    help: "end after this many messages, requests or pings",
+    help: "end after this many messages, requests, pings or seconds",
   },
   "duration": {
     kind: "ms",
@@ -178,7 +178,7 @@ export const CLIENT_OPTIONS = {
     kind: "string",
     only: ["flag"],
     placeholder: "NAME",
-    help: "consumer of a durable channel: the server keeps its position",
+    help: "consumer of a durable channel: the server keeps its position; for check, CHANNEL/NAME",
   },
   "producer": {
     kind: "string",
@@ -198,6 +198,24 @@ export const CLIENT_OPTIONS = {
     range: [0, 999],
     only: ["flag"],
     help: "how often a message is tried again before it is set aside; no limit if left out",
+  },
+  "max-latency": {
+    kind: "string",
+    only: ["flag"],
+    placeholder: "MAX",
+    help: "longest round trip, 500ms, or WARNING,CRITICAL: 500ms,2s",
+  },
+  "max-lag": {
+    kind: "string",
+    only: ["flag"],
+    placeholder: "MAX",
+    help: "messages that a consumer may have to go: 1000, or 100,1000",
+  },
+  "max-set-aside": {
+    kind: "string",
+    only: ["flag"],
+    placeholder: "MAX",
+    help: "messages that may be set aside: 0, or 0,10",
   },
   "channel": {
     kind: "string",
@@ -246,6 +264,9 @@ export const COMMAND_OPTIONS = [
   "producer",
   "parallel",
   "retries",
+  "max-latency",
+  "max-lag",
+  "max-set-aside",
   "channel",
   "json",
 ] as const;

@@ -40,6 +40,8 @@ export interface Command {
   readonly options: readonly CommandOption[];
   /** Whether it never connects. It then takes none of the options that are about a server. */
   readonly isOffline?: boolean;
+  /** Its exit codes, if they are not those of every command: what `--help` says of them, and that of wrong usage. */
+  readonly exits?: { readonly help: string; readonly wrongUsage: number };
   /** Whether Ctrl-C is its normal end, with exit code 0. */
   readonly endsByInterrupt: boolean;
   /** Runs it. It adds what it opens to `context.resources`. The error it throws decides the exit code. */

@@ -21,7 +21,7 @@ export type CommandLine =
   /** Help for `command`, or for the program if there is none. */
   | { readonly kind: "help"; readonly command: Command | undefined }
   /** Wrong usage. Each problem is one line: what was given and what is allowed. */
-  | { readonly kind: "invalid"; readonly problems: readonly string[] }
+  | { readonly kind: "invalid"; readonly problems: readonly string[]; readonly command?: Command }
   | {
     readonly kind: "run";
     readonly command: Command;
@@ -55,7 +55,7 @@ export function parseCommandLine(
   if (address === undefined) problems.push("give one of --url, --context, and --host with --port");
   const countProblem = checkOperandCount(command, operands);
   if (countProblem !== undefined) problems.push(countProblem);
-  if (address === undefined || problems.length > 0) return { kind: "invalid", problems };
+  if (address === undefined || problems.length > 0) return { kind: "invalid", problems, command };
   const { warnings, origins } = loaded;
   return { kind: "run", command, values, operands, address, origins, warnings };
 }

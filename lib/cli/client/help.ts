@@ -39,7 +39,7 @@ export function programHelp(all: readonly Command[]): string {
 
 /** What `parley COMMAND --help` prints. */
 export function commandHelp(
-  { name, operands, summary, details, examples, options, isOffline }: Command,
+  { name, operands, summary, details, examples, options, isOffline, exits }: Command,
 ): string {
   const all = clientProgram(options, isOffline);
   const own: readonly string[] = options;
@@ -56,7 +56,7 @@ export function commandHelp(
     ...(options.length === 0 ? [] : [formatHelp(only(all, (option) => own.includes(option))), ""]),
     formatHelp(only(all, (option) => !own.includes(option))),
     "",
-    EXIT_HELP,
+    exits?.help ?? EXIT_HELP,
   ].join("\n");
 }
 

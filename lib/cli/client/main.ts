@@ -17,6 +17,7 @@ import { Contexts } from "./contexts.ts";
 import { COMPLETE, COMPLETION } from "./commands/completion.ts";
 import { CONTEXT } from "./commands/context.ts";
 import { BENCH } from "./commands/bench.ts";
+import { CHECK } from "./commands/check.ts";
 import { CHAT } from "./commands/chat.ts";
 import { DECODE } from "./commands/decode.ts";
 import { adviseDoctor, DOCTOR } from "./commands/doctor.ts";
@@ -26,6 +27,8 @@ import { PUBLISH } from "./commands/publish.ts";
 import { REQUEST } from "./commands/request.ts";
 import { RESPOND } from "./commands/respond.ts";
 import { SUBSCRIBE } from "./commands/subscribe.ts";
+import { TOP } from "./commands/top.ts";
+import { WHY } from "./commands/why.ts";
 import { WORK } from "./commands/work.ts";
 import { describeFailure, Exit, exitCodeOf } from "../failures.ts";
 import { commandHelp, programHelp } from "./help.ts";
@@ -47,6 +50,9 @@ export const COMMANDS: readonly Command[] = [
   RESPOND,
   WORK,
   PING,
+  TOP,
+  WHY,
+  CHECK,
   BENCH,
   DOCTOR,
   DECODE,
@@ -83,7 +89,7 @@ export async function main(args: readonly string[], host: Host = processHost()):
       const stderr = new LineQueue(host.stderr, STDERR);
       for (const problem of commandLine.problems) stderr.add(`parley: ${problem}\n`);
       await stderr.flush(STDERR_FLUSH_MS);
-      return Exit.WRONG_USAGE;
+      return commandLine.command?.exits?.wrongUsage ?? Exit.WRONG_USAGE;
     }
     case "version":
       return await print(output, VERSION);

@@ -6,11 +6,11 @@
 
 import { describeFailure } from "../../failures.ts";
 import { visible } from "../../terminal.ts";
+import { interrupt, MARKED_PASTES, RawTerminal } from "../raw_terminal.ts";
 import { chatHelp, complete, type Entry, parseEntry, usageOf } from "./commands.ts";
 import type { Conversation } from "./conversation.ts";
 import { type History, MAX_LINES } from "./history.ts";
 import { LineEditor } from "./line_editor.ts";
-import { RawTerminal } from "./raw_terminal.ts";
 import type { TerminalScreen } from "./terminal_screen.ts";
 
 /** What a keyboard works on. */
@@ -87,7 +87,7 @@ export class Keyboard implements AsyncDisposable {
     this.#terminal = new RawTerminal({
       resized: () => this.#screen.refresh(),
       continued: () => this.#screen.begin(this.#editor),
-    });
+    }, MARKED_PASTES);
     this.updatePrompt();
     this.#screen.begin(this.#editor);
     this.#read(chunks).then(this.#end, this.#end); // the terminal was closed
@@ -159,11 +159,4 @@ export class Keyboard implements AsyncDisposable {
     await this.#screen.end();
     this.#terminal?.suspend();
   }
-}
-
-/** Sends this program the signal that Ctrl-C sends in other modes of the terminal; false if there is none. */
-function interrupt(): boolean {
-  if (Deno.build.os === "windows") return false;
-  Deno.kill(Deno.pid, "SIGINT");
-  return true;
 }

@@ -8,13 +8,13 @@ import type { Client } from "../../../client/api.ts";
 import { Conversation } from "../chat/conversation.ts";
 import { History } from "../chat/history.ts";
 import type { Keyboard } from "../chat/keyboard.ts";
-import { canDraw } from "../chat/raw_terminal.ts";
 import { StreamScreen } from "../chat/screen.ts";
 import type { TerminalScreen } from "../chat/terminal_screen.ts";
 import type { Command, Context } from "../command.ts";
 import { connectionLost } from "../connection.ts";
 import { lines, stdin } from "../input.ts";
 import { kindOf } from "../payload.ts";
+import { canDraw, terminalSize } from "../raw_terminal.ts";
 import { userStorage } from "../user_folder.ts";
 import { describeFailure } from "../../failures.ts";
 import { visible } from "../../terminal.ts";
@@ -94,15 +94,6 @@ async function chat(context: Context): Promise<void> {
 async function openScreen({ output }: Context): Promise<TerminalScreen> {
   const { TerminalScreen } = await import("../chat/terminal_screen.ts");
   return new TerminalScreen({ output, size: terminalSize, isColoured: !Deno.noColor });
-}
-
-/** The size of the terminal; zeros if it does not tell. */
-function terminalSize(): { columns: number; rows: number } {
-  try {
-    return Deno.consoleSize();
-  } catch {
-    return { columns: 0, rows: 0 };
-  }
 }
 
 /** Reads the keyboard until the command ends. What would go to stderr appears above the line that is typed. */

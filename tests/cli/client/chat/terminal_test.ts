@@ -164,8 +164,11 @@ terminalTest("a trace that stderr takes late comes before the prompt, not into i
 for (const end of ["throw new Error('unexpected')", "Promise.reject(new Error('unexpected'))"]) {
   terminalTest(`an error that nothing handles leaves the terminal as it was: ${end}`, async () => {
     const script = `
-      import { RawTerminal } from "${new URL("lib/cli/client/chat/raw_terminal.ts", `file://${ROOT}`)}";
-      new RawTerminal({ resized: () => {}, continued: () => {} });
+      import { MARKED_PASTES, RawTerminal } from "${new URL(
+      "lib/cli/client/raw_terminal.ts",
+      `file://${ROOT}`,
+    )}";
+      new RawTerminal({ resized: () => {}, continued: () => {} }, MARKED_PASTES);
       setTimeout(() => { ${end} });`;
     await using terminal = new PseudoTerminal([script], { program: [Deno.execPath(), "eval", "--quiet"] });
     assertEquals(await terminal.ended(), { code: 1, mode: "cooked" });

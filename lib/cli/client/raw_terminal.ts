@@ -7,10 +7,25 @@
  * @module
  */
 
-import type { Host } from "../../host.ts";
+import type { Host } from "../host.ts";
+
+/** What the terminal is told at the beginning, and what undoes it. */
+export interface TerminalModes {
+  readonly enter: string;
+  readonly leave: string;
+}
 
 /** Pasted text comes between marks, so that it is told from typed text. */
-const [MARK_PASTES, LEAVE_PASTES] = ["\x1b[?2004h", "\x1b[?2004l"];
+export const MARKED_PASTES: TerminalModes = { enter: "\x1b[?2004h", leave: "\x1b[?2004l" };
+
+/**
+ * A screen of its own, after which the one from before is there again; without a cursor, and without lines that the
+ * terminal breaks by itself.
+ */
+export const OWN_SCREEN: TerminalModes = {
+  enter: "\x1b[?1049h\x1b[?25l\x1b[?7l",
+  leave: "\x1b[?7h\x1b[?25h\x1b[?1049l",
+};
 
 /** What happens at a terminal besides keys. */
 export interface TerminalEvents {
@@ -23,7 +38,7 @@ export interface TerminalEvents {
 /** The events of a process that ends without disposing of what it has. */
 const SUDDEN_ENDS = ["unload", "error", "unhandledrejection"] as const;
 
-/** Whether a chat can draw on the terminal it was started at. */
+/** Whether a program can draw on the terminal it was started at. */
 export function canDraw({ stdin, stdout, env }: Pick<Host, "stdin" | "stdout" | "env">): boolean {
   return stdin.isTerminal() && stdout.isTerminal() && env.TERM !== "dumb";
 }
@@ -32,9 +47,11 @@ export function canDraw({ stdin, stdout, env }: Pick<Host, "stdin" | "stdout" | 
 export class RawTerminal implements Disposable {
   readonly #listeners = new Map<Deno.Signal, () => void>();
   readonly #restore = () => this.#leave();
+  readonly #modes: TerminalModes;
   #isRaw = false;
 
-  constructor({ resized, continued }: TerminalEvents) {
+  constructor({ resized, continued }: TerminalEvents, modes: TerminalModes) {
+    this.#modes = modes;
     this.#enter();
     for (const type of SUDDEN_ENDS) addEventListener(type, this.#restore);
     if (Deno.build.os === "windows") return;
@@ -67,14 +84,14 @@ export class RawTerminal implements Disposable {
   #enter(): void {
     Deno.stdin.setRaw(true);
     this.#isRaw = true;
-    write(MARK_PASTES);
+    write(this.#modes.enter);
   }
 
   #leave(): void {
     if (!this.#isRaw) return;
     this.#isRaw = false;
     try {
-      write(LEAVE_PASTES);
+      write(this.#modes.leave);
       Deno.stdin.setRaw(false);
     } catch {
       // The terminal was closed.
@@ -88,4 +105,20 @@ function write(text: string): void {
   } catch {
     // The terminal was closed.
   }
+}
+
+/** The size of the terminal; zeros if it does not tell. */
+export function terminalSize(): { columns: number; rows: number } {
+  try {
+    return Deno.consoleSize();
+  } catch {
+    return { columns: 0, rows: 0 };
+  }
+}
+
+/** Sends this program the signal that Ctrl-C sends in other modes of the terminal; false if there is none. */
+export function interrupt(): boolean {
+  if (Deno.build.os === "windows") return false;
+  Deno.kill(Deno.pid, "SIGINT");
+  return true;
 }
