@@ -128,7 +128,7 @@ Deno.test("what is not reachable is CRITICAL, and a server that falls silent, to
 
 Deno.test("without the right to look, the round trip is checked, and anything else is UNKNOWN", async () => {
   await using server = new StatsServer();
-  server.refusal = { code: "forbidden", message: "this session's token does not allow to look" };
+  server.refusal = { code: "forbidden", message: 'this session\'s token lacks the grant "monitor"' };
   const plain = await check(server, "--max-latency", "10s");
   assertEquals(plain.code, 0);
   assertMatch(plain.line, /^OK: round trip N ms; the server's state is not known: .*--monitor/);

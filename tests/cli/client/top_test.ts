@@ -197,9 +197,9 @@ terminalTest("with NO_COLOR there is no colour, and --count ends it", async () =
 
 terminalTest("a refusal is printed where the shell was, not on a screen that disappears", async () => {
   await using server = new StatsServer();
-  server.refusal = { code: "forbidden", message: "no" };
+  server.refusal = { code: "forbidden", message: "it is only for others" };
   await using top = new PseudoTerminal(["top", "--port", `${server.port}`]);
   assertEquals(await top.ended(), { code: 4, mode: "cooked" });
-  assertMatch(top.screen.rows.join(" "), /^parley: this session may not look at the server/);
+  assertMatch(top.screen.rows.join(" "), /^parley: it is only for others/);
   assertEquals(top.raw.includes("\x1b[?1049h"), false);
 });

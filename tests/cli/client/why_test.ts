@@ -109,25 +109,39 @@ Deno.test("a pattern, a wrong name and a second argument are wrong usage", async
 
 Deno.test("a session that may not look is told what it needs", async () => {
   await using server = new StatsServer();
-  server.refusal = {
-    code: "forbidden",
-    message: "this session's token does not allow to look at the server",
-  };
-  const words = /this session may not look at the server: with tokens it needs one issued with --monitor/;
-  for (const command of [["why"], ["why", "orders.new"], ["top", "--json"]]) {
-    assertFailure(await runParley([...command, "--port", `${server.port}`]), 4, words);
+  for (
+    const [message, words] of [
+      [
+        'this session\'s token lacks the grant "monitor", which $stats.why needs',
+        /token lacks the grant "monitor", which \$stats\.why needs; issue one with .* --monitor$/m,
+      ],
+      [
+        "$stats is only for clients on the server's own machine: it asks for no tokens",
+        /^parley: \$stats is only for clients on the server's own machine: it asks for no tokens$/m,
+      ],
+    ] as const
+  ) {
+    server.refusal = { code: "forbidden", message };
+    for (const command of [["why"], ["why", "orders.new"], ["top", "--json"]]) {
+      assertFailure(await runParley([...command, "--port", `${server.port}`]), 4, words);
+    }
   }
 });
 
-Deno.test("a server that is older tells nothing about itself, and the error says so", async () => {
+Deno.test("a server that is older does not tell this about itself, and the error says so", async () => {
   await using server = new StatsServer();
-  server.refusal = {
-    code: "forbidden",
-    message: "$stats.why is the server's own; sessions may open $echo only",
-  };
-  const words = /the server \(fake 0\) is older than this client and tells nothing about itself; update it/;
-  assertFailure(await runParley(["why", "orders.new", "--port", `${server.port}`]), 1, words);
-  assertFailure(await runParley(["top", "--json", "--port", `${server.port}`]), 1, words);
+  const words =
+    /the server \(fake 0\) is older than this client, and does not tell this about itself; update it/;
+  for (
+    const message of [
+      "$stats.why is the server's own; sessions may open $echo only",
+      "$stats.why would be the server's own, and it has no such channel; it has $echo, $stats",
+    ]
+  ) {
+    server.refusal = { code: "forbidden", message };
+    assertFailure(await runParley(["why", "orders.new", "--port", `${server.port}`]), 1, words);
+    assertFailure(await runParley(["top", "--json", "--port", `${server.port}`]), 1, words);
+  }
 });
 
 Deno.test("an answer that is not as expected, and a refusal, are one line", async () => {

@@ -58,25 +58,22 @@ export function readStats<C extends Question>(channel: C, message: Message): Sta
   }
 }
 
-/** What a server says to an OPEN of its own channels if it has none but `$echo`. */
-const HAS_ECHO_ONLY = /\$echo only$/;
+/** What a server says to an OPEN of one of its own channels that it does not have. */
+const HAS_NONE = /\$echo only$|it has no such channel/;
 
 /** Why the server does not tell about itself, with what to do. */
 function explainStats(error: unknown, { server }: Client): unknown {
-  if (error instanceof ApplicationError) {
-    const code = error.code === "forbidden" ? Exit.REFUSED : Exit.FAILED;
-    return new CommandError(`the server refuses: ${error.message}`, code);
-  }
+  if (error instanceof ApplicationError) return new CommandError(`the server refuses: ${error.message}`);
   if (!(error instanceof ParleyError) || error.code !== "forbidden") return error;
-  if (HAS_ECHO_ONLY.test(error.message)) {
+  if (HAS_NONE.test(error.message)) {
+    const version = `${server.name} ${server.version}`;
     return new CommandError(
-      `the server (${server.name} ${server.version}) is older than this client and tells nothing about itself; ` +
-        "update it",
+      `the server (${version}) is older than this client, and does not tell this about itself; update it`,
     );
   }
-  return new CommandError(
-    "this session may not look at the server: with tokens it needs one issued with --monitor " +
-      "(parley-server token issue --name NAME --monitor), and without tokens it must come from the server's own machine",
-    Exit.REFUSED,
-  );
+  const advice = "issue one with parley-server token issue --name NAME --monitor";
+  const text = error.message.includes("token") && error.message.includes('"monitor"')
+    ? `${error.message}; ${advice}`
+    : error.message;
+  return new CommandError(text, Exit.REFUSED);
 }
