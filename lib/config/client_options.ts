@@ -241,34 +241,10 @@ export type ClientConfig = Values<typeof CLIENT_OPTIONS>;
 
 /** The options that only some commands take. */
 export const COMMAND_OPTIONS = [
-  "reconnect",
-  "count",
-  "duration",
-  "size",
-  "connections",
-  "subscribers",
-  "under-way",
-  "file",
-  "whole",
-  "header",
-  "kind",
-  "repeat",
-  "rate",
-  "raw",
-  "format",
-  "exec",
-  "exec-timeout",
-  "from",
-  "end",
-  "consumer",
-  "producer",
-  "parallel",
-  "retries",
-  "max-latency",
-  "max-lag",
-  "max-set-aside",
-  "channel",
-  "json",
+  ...["reconnect", "count", "duration", "size", "connections", "subscribers", "under-way"] as const,
+  ...["file", "whole", "header", "kind", "repeat", "rate", "raw", "format", "exec", "exec-timeout"] as const,
+  ...["from", "end", "consumer", "producer", "parallel", "retries"] as const,
+  ...["max-latency", "max-lag", "max-set-aside", "channel", "json"] as const,
 ] as const;
 
 /** An option that only some commands take. */

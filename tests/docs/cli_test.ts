@@ -108,6 +108,9 @@ function masked(line: string): string {
     .replace(/( [0-9a-f]{2}){4} +(channel|sender)/, " H $2")
     .replace(/"(sender|ms|sessionId)":[\d.]+/g, '"$1":N')
     .replace(/"(seconds|messages|perSecond|min|p\d+|max|sending|receiving|cores)":[\d.]+/g, '"$1":N')
+    .replace(/round trip [\d.]+ ms/, "round trip N ms")
+    .replace(/=[\de.-]+s;/, "=Ns;")
+    .replace(/ (sessions|lag|set_aside)=\d+;/g, " $1=N;")
     .replace(/"isLimitedByBench":\w+/, '"isLimitedByBench":false') // on a machine that is busy with other tests
     .replace(/^([a-z.]+) \d+ /, "$1 N ");
 }

@@ -10,7 +10,7 @@ import { Console, parseLine } from "../../harness/console.ts";
 import { MAY_RUN } from "../../harness/permissions.ts";
 
 /** What a command that runs until it is interrupted logs when it is ready. */
-const READY = /"message":"(subscribed|responding|working)"/;
+const READY = /"message":"(subscribed|responding|working|watching)"/;
 
 /** Programs that a machine may lack. An example with one of them is skipped there. */
 const PROGRAMS = ["jq", "xxd", "rev"];
@@ -59,6 +59,7 @@ async function runExamples(examples: readonly string[], test: Deno.TestContext):
     });
     const console = new Console(folder, { PARLEY_PORT: `${server.port}`, XDG_STATE_HOME: `${folder}/state` });
     await using client = await connect({ url: server.url });
+    await using _billing = await client.subscribe("orders.new", { consumer: "billing" });
     await using _upper = await client.respond("text.upper", (request) => request.text().toUpperCase());
     for (const example of examples) {
       const port = example.replace(/\b7253\b/, `${server.port}`);
@@ -87,7 +88,8 @@ async function runExample(
   client: Awaited<ReturnType<typeof connect>>,
 ): Promise<void> {
   const { args: [name, ...args], output, after } = parseLine(line);
-  if (!["subscribe", "respond", "work"].includes(name) || args.includes("--end")) {
+  const endsByItself = name === "top" && args.includes("--count") || args.includes("--end");
+  if (!["subscribe", "respond", "work", "top"].includes(name) || endsByItself) {
     const { code, stderr } = await console.run(line);
     assertEquals([code, /^parley: /m.test(stderr)], [0, false], stderr);
     return;

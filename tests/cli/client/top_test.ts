@@ -1,6 +1,6 @@
 /**
  * `parley top`: objects for programs, and a terminal of its own. What the rows show is tested in
- * `monitoring/dashboard_test.ts`.
+ * `monitor/dashboard_test.ts`.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";

@@ -17,10 +17,10 @@ import {
   PLUGIN_EXIT,
   PLUGIN_EXIT_HELP,
   statusOf,
-} from "../monitoring/check_report.ts";
-import { formatBytes, formatCount, formatMs } from "../monitoring/figures.ts";
-import { type Levels, parseLevels } from "../monitoring/levels.ts";
-import { askStats } from "../monitoring/stats_requests.ts";
+} from "../monitor/check_report.ts";
+import { formatBytes, formatCount, formatMs } from "../monitor/figures.ts";
+import { type Levels, parseLevels } from "../monitor/levels.ts";
+import { askStats } from "../monitor/stats_requests.ts";
 
 /** How long connecting may take, and everything after it, in milliseconds. Monitoring systems wait for 10 s and more. */
 const DEFAULT_MS = 4_000;
@@ -34,13 +34,13 @@ export const CHECK: Command = {
   operands: { usage: "", min: 0, max: 0 },
   summary: "check the server for a monitoring system",
   details:
-    "Connects, measures the round trip, and asks the server for its state. Prints one line as plugins of Nagios,\n" +
-    "Icinga and others do: OK, WARNING, CRITICAL or UNKNOWN, the reasons, and performance data. It is CRITICAL if\n" +
-    "the server is not reachable, does not answer, drains, or cannot write its store, and UNKNOWN if it refuses to\n" +
-    "tell. The options with MAX give more reasons: one value is critical if it is exceeded; of two, as in 50ms,200ms,\n" +
-    "the first is a warning. --max-lag and --max-set-aside are about all consumers together (the largest lag, and\n" +
-    "all messages set aside), or about that of --consumer CHANNEL/NAME. With tokens, everything but the round trip\n" +
-    "needs one issued with --monitor.",
+    "Connects, measures the round trip, and asks the server for its state. Prints one line as plugins of\n" +
+    "Nagios, Icinga and others do: OK, WARNING, CRITICAL or UNKNOWN, the reasons, and performance data. It is\n" +
+    "CRITICAL if the server is not reachable, does not answer, is stopping, or cannot write its store, and\n" +
+    "UNKNOWN if it cannot tell. Each MAX gives one more reason: a value over it is critical; of two, as in\n" +
+    "50ms,200ms, the first is a warning. --max-lag and --max-set-aside are about all consumers (the largest\n" +
+    "lag, and all messages set aside), or about the one that --consumer CHANNEL/NAME names. With tokens,\n" +
+    "everything but the round trip needs one issued with --monitor.",
   examples: [
     "parley check",
     "parley check --max-latency 500ms,2s --timeout 3s",

@@ -7,7 +7,7 @@
 import { visibleJson } from "../../terminal.ts";
 import type { Command, Context } from "../command.ts";
 import { connectionLost } from "../connection.ts";
-import { readStats, watchStats } from "../monitoring/stats_requests.ts";
+import { readStats, watchStats } from "../monitor/stats_requests.ts";
 import { canDraw } from "../raw_terminal.ts";
 
 /** The command. */
@@ -29,7 +29,7 @@ export const TOP: Command = {
 async function top(context: Context): Promise<void> {
   const { values, host } = context;
   if (values.json || !canDraw(host)) return await printObjects(context);
-  const { showOnTerminal } = await import("../monitoring/top.ts"); // what only a terminal needs
+  const { showOnTerminal } = await import("../monitor/top.ts"); // what only a terminal needs
   await showOnTerminal(context);
 }
 

@@ -8,8 +8,8 @@ import { ParleyError } from "../../../errors.ts";
 import { channelProblem, isPattern } from "../../../wire/names.ts";
 import { painter, visibleJson } from "../../terminal.ts";
 import type { Command, Context } from "../command.ts";
-import { describeChannel, describeSlow } from "../monitoring/diagnosis_text.ts";
-import { askStats } from "../monitoring/stats_requests.ts";
+import { describeChannel, describeSlow } from "../monitor/diagnosis_text.ts";
+import { askStats } from "../monitor/stats_requests.ts";
 
 /** The command. */
 export const WHY: Command = {

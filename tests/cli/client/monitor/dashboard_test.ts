@@ -4,9 +4,9 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { width } from "../../../../lib/cli/client/chat/layout.ts";
-import { dashboard, type View } from "../../../../lib/cli/client/monitoring/dashboard.ts";
-import { ratesBetween } from "../../../../lib/cli/client/monitoring/rates.ts";
-import { sparkline, table } from "../../../../lib/cli/client/monitoring/rows.ts";
+import { dashboard, type View } from "../../../../lib/cli/client/monitor/dashboard.ts";
+import { ratesBetween } from "../../../../lib/cli/client/monitor/rates.ts";
+import { sparkline, table } from "../../../../lib/cli/client/monitor/rows.ts";
 import type { Paint } from "../../../../lib/cli/terminal.ts";
 import { sampleChannel, sampleSession, sampleStats } from "../../../web/sample_stats.ts";
 
