@@ -28,7 +28,7 @@ export class FullScreen {
   #shown: readonly string[] | undefined;
   #columns = 0;
   #isStale = false;
-  #isEnded = false;
+  #isPaused = false;
   #drawing: Promise<void> | undefined;
 
   constructor(options: FullScreenOptions) {
@@ -41,16 +41,17 @@ export class FullScreen {
     this.#drawing ??= this.#drawAll();
   }
 
-  /** Draws everything again: the terminal may show anything. */
-  repaint(): void {
-    this.#shown = undefined;
-    this.refresh();
+  /** Draws nothing until the next `repaint`. Resolves when what was begun is written. */
+  async pause(): Promise<void> {
+    this.#isPaused = true;
+    await this.#drawing;
   }
 
-  /** Draws nothing more. Resolves when what was begun is written. */
-  async end(): Promise<void> {
-    this.#isEnded = true;
-    await this.#drawing;
+  /** Draws everything again: the terminal may show anything. */
+  repaint(): void {
+    this.#isPaused = false;
+    this.#shown = undefined;
+    this.refresh();
   }
 
   /** Resolves when everything is drawn. */
@@ -61,7 +62,7 @@ export class FullScreen {
   async #drawAll(): Promise<void> {
     await undefined; // what changes in one turn of the event loop is drawn once
     try {
-      while (this.#isStale && !this.#isEnded) {
+      while (this.#isStale && !this.#isPaused) {
         this.#isStale = false;
         this.#options.output.text(this.#draw())?.catch(() => {});
         await this.#options.output.flush();

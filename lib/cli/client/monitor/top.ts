@@ -140,7 +140,7 @@ class Top implements AsyncDisposable {
 
   /** Leaves the terminal as it was. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#screen.end();
+    await this.#screen.pause();
     this.#terminal?.[Symbol.dispose]();
   }
 
@@ -153,7 +153,7 @@ class Top implements AsyncDisposable {
 
   #key(key: string): void {
     if (key === CTRL_C) return void (interrupt() || this.#end());
-    if (key === CTRL_Z) return this.#terminal?.suspend();
+    if (key === CTRL_Z) return void this.#suspend();
     if (key === CTRL_L) return this.#screen.repaint();
     if (key === "q" || key === "Q") return this.#end();
     if (key === "\t") this.#tables = NEXT[this.#tables];
@@ -162,6 +162,12 @@ class Top implements AsyncDisposable {
       this.#sort = { channels, sessions };
     } else return;
     this.#changed();
+  }
+
+  /** Nothing may be drawn on the screen of the shell. */
+  async #suspend(): Promise<void> {
+    await this.#screen.pause();
+    this.#terminal?.suspend();
   }
 
   /** Draws, and asks for the lists that are shown now. */

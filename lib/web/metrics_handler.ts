@@ -1,0 +1,63 @@
+/**
+ * The route `/metrics`: asks `$stats` with the token of the request, and answers in Prometheus' text format.
+ *
+ * @module
+ */
+
+import type { Client } from "../client/api.ts";
+import type { ChannelList, ServerStats, StatsRequests } from "../wire/stats.ts";
+import type { Exchange } from "./exchange.ts";
+import { METRIC_CHANNELS } from "./metric_row.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** How long the server may take to tell of itself, in milliseconds: Prometheus waits for 10 s. */
+const ASK_MS = 5_000;
+
+/** Answers scrapes. One for each server. */
+export class MetricsHandler {
+  readonly #certificateExpires: () => Date | undefined;
+  #metrics: Promise<Metrics> | undefined;
+
+  /** `certificateExpires` says when the certificate in use is no longer valid; undefined without TLS. */
+  constructor(certificateExpires: () => Date | undefined) {
+    this.#certificateExpires = certificateExpires;
+  }
+
+  /**
+   * Answers `exchange`; `client` is that of the one who asks.
+   *
+   * @throws {ParleyError} `forbidden` if it may not look at the server
+   */
+  async answer({ response, request }: Exchange, client: Pick<Client, "request">): Promise<void> {
+    const ask = async <C extends keyof StatsRequests>(channel: C, json: StatsRequests[C]["ask"]) => {
+      return (await client.request(channel, { json }, { timeoutMs: ASK_MS })).json<
+        StatsRequests[C]["reply"]
+      >();
+    };
+    const [server, { channels }]: [ServerStats, ChannelList] = await Promise.all([
+      ask("$stats.now", {}),
+      ask("$stats.channels", { sort: "messagesIn", limit: METRIC_CHANNELS }),
+    ]);
+    const stored = server.store === undefined ? [] : channels;
+    const metrics = await (this.#metrics ??= load());
+    const text = await metrics.render({
+      server,
+      channels,
+      stored,
+      certificateExpires: this.#certificateExpires(),
+    });
+    const body = new TextEncoder().encode(text);
+    response.writeHead(200, {
+      "content-type": metrics.contentType,
+      "content-length": body.length,
+      "cache-control": "no-store",
+    });
+    response.end(request.method === "HEAD" ? undefined : body);
+  }
+}
+
+/** The library is loaded with the first scrape. */
+async function load(): Promise<Metrics> {
+  const { Metrics } = await import("./metrics.ts");
+  return new Metrics();
+}
