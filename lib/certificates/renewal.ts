@@ -65,6 +65,11 @@ export class Renewal {
     return { file: this.#source.file, hosts, validFrom, validUntil };
   }
 
+  /** When the certificate in use, or that of its issuer, expires. */
+  get validUntil(): Date {
+    return this.#current.validUntil;
+  }
+
   /** Warns of the flaws of the certificate in use. */
   warn(): void {
     for (const { kind, message } of flawsAt(this.#current, this.#now())) {

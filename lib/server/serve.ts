@@ -200,6 +200,7 @@ class Assembly implements Server {
     openedWeb?.serve({
       accept,
       storeProblem: () => this.#monitoring.storeProblem,
+      certificateExpires: () => this.#renewal?.validUntil,
       stored: stored && opened?.makeAccess?.(router, stored),
     });
   }

@@ -40,6 +40,8 @@ export interface WebServices {
   /** The server's stored channels, if it has any. */
   stored(): StoredAccess | undefined;
   readiness(): Readiness;
+  /** When the certificate in use is no longer valid; undefined without TLS. */
+  certificateExpires(): Date | undefined;
   /** Whether every request for data needs a token. */
   readonly needsTokens: boolean;
   readonly limits: Readonly<Limits>;

@@ -5,6 +5,7 @@
  */
 
 import type { Client } from "../client/api.ts";
+import { ApplicationError, isErrorCode, ParleyError } from "../errors.ts";
 import type { ChannelList, ServerStats, StatsRequests } from "../wire/stats.ts";
 import type { Exchange } from "./exchange.ts";
 import { METRIC_CHANNELS } from "./metric_row.ts";
@@ -54,6 +55,12 @@ export class MetricsHandler {
     });
     response.end(request.method === "HEAD" ? undefined : body);
   }
+}
+
+/** The server answers as an application does, but its codes are those of the protocol. */
+function asServerError(error: unknown): never {
+  if (!(error instanceof ApplicationError) || !isErrorCode(error.code)) throw error;
+  throw new ParleyError(error.code, error.message, { cause: error });
 }
 
 /** The library is loaded with the first scrape. */

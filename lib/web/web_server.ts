@@ -44,6 +44,8 @@ export interface WebHost {
   readonly stored: StoredAccess | undefined;
   /** Why the store cannot be written, if it cannot. */
   storeProblem(): string | undefined;
+  /** When the certificate in use is no longer valid; undefined without TLS. */
+  certificateExpires(): Date | undefined;
 }
 
 /** See the module's comment. */
@@ -70,6 +72,7 @@ export class WebServer {
       accept: (connection) => this.#host!.accept(connection),
       stored: () => this.#host?.stored,
       readiness: () => this.#readiness(),
+      certificateExpires: () => this.#host?.certificateExpires(),
       needsTokens,
       limits,
       version,

@@ -34,6 +34,7 @@ Deno.test("openapi.json has the routes that there are, and no others", () => {
     accept() {},
     stored: () => undefined,
     readiness: () => ({ status: "ready" }),
+    certificateExpires: () => undefined,
     needsTokens: false,
     limits: DEFAULT_LIMITS,
     version: "0",

@@ -7,6 +7,7 @@
 import type { Socket } from "../../net/socket.ts";
 import { memorySocketPair } from "../../net/memory_socket.ts";
 import type { Exchange, Handler, Route, WebServices } from "../exchange.ts";
+import { MetricsHandler } from "../metrics_handler.ts";
 import { Clients } from "./clients.ts";
 import type { GatewayContext } from "./context.ts";
 import { openapi } from "./openapi.ts";
@@ -28,11 +29,16 @@ export function gatewayRoutes(services: WebServices): readonly Route[] {
   const route = (method: Route["method"], path: string, handler: GatewayHandler): Route => (
     { method, path, handler: answering(handler, context), access: "token" }
   );
+  const metrics = new MetricsHandler(() => services.certificateExpires());
+  const scrape: GatewayHandler = (exchange) => {
+    return clients.use(exchange, (client) => metrics.answer(exchange, client));
+  };
   return [
     route("POST", "/publish/*", publish),
     route("POST", "/request/*", request),
     route("GET", "/subscribe/*", subscribe),
     route("GET", "/channels/*", storedMessages),
+    route("GET", "/metrics", scrape),
     { method: "GET", path: "/openapi.json", handler: openapi, access: "public" },
   ];
 }
