@@ -31,9 +31,8 @@ export class MetricsHandler {
    */
   async answer({ response, request }: Exchange, client: Pick<Client, "request">): Promise<void> {
     const ask = async <C extends keyof StatsRequests>(channel: C, json: StatsRequests[C]["ask"]) => {
-      return (await client.request(channel, { json }, { timeoutMs: ASK_MS })).json<
-        StatsRequests[C]["reply"]
-      >();
+      const reply = await client.request(channel, { json }, { timeoutMs: ASK_MS }).catch(asServerError);
+      return reply.json<StatsRequests[C]["reply"]>();
     };
     const [server, { channels }]: [ServerStats, ChannelList] = await Promise.all([
       ask("$stats.now", {}),
