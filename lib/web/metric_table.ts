@@ -38,22 +38,27 @@ export const METRICS: readonly MetricRow[] = [
   server(
     "counter",
     "parley_messages_received_total",
-    "Messages that sessions sent to the server.",
+    "Messages, requests and replies that came from sessions.",
     (stats) => stats.messagesIn,
   ),
   server(
     "counter",
     "parley_messages_sent_total",
-    "Messages that the server sent to sessions.",
+    "Messages, requests and replies that were sent to sessions.",
     (stats) => stats.messagesOut,
   ),
   server(
     "counter",
     "parley_received_bytes_total",
-    "Bytes of the messages received.",
+    "Bytes of all frames that came from sessions.",
     (stats) => stats.bytesIn,
   ),
-  server("counter", "parley_sent_bytes_total", "Bytes of the messages sent.", (stats) => stats.bytesOut),
+  server(
+    "counter",
+    "parley_sent_bytes_total",
+    "Bytes that were written to sessions.",
+    (stats) => stats.bytesOut,
+  ),
   server(
     "counter",
     "parley_messages_unheard_total",
