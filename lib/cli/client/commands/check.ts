@@ -133,7 +133,7 @@ function* serverFindings(stats: ServerStats): Generator<Finding> {
   yield {
     check: "pending",
     status: "OK",
-    text: pendingBytes === 0 ? "" : `${formatBytes(pendingBytes)} waiting`,
+    text: pendingBytes < maxPendingBytes / 2 ? "" : `${formatBytes(pendingBytes)} waiting, near the limit`,
     value: pendingBytes,
     unit: "B",
     max: maxPendingBytes,
