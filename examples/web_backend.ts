@@ -4,9 +4,10 @@
  *
  * ```sh
  * deno task build:npm   # makes the library for pages
+ * deno run --allow-net --allow-env --allow-read examples/web_backend.ts
+ * # in another terminal; then open http://localhost:8080, and log in as ada with lovelace
  * parley-server --web 7254 --web-origin http://localhost:8080 --auth-audience parley.example \
  *   --auth-issuer http://localhost:8080 --auth-keys http://localhost:8080/.well-known/jwks.json
- * deno run --allow-net --allow-env --allow-read examples/web_backend.ts   # then http://localhost:8080, ada / lovelace
  * ```
  *
  * @module
