@@ -59,6 +59,8 @@ export class Commits {
   #others = nothing();
   /** Bytes that are not stored yet. */
   #bytes = 0;
+  /** What `reserveSessions` was given last. */
+  #firstSession: number | undefined;
   #isScheduled = false;
   #isBusy = false;
   #waiters = new Set<() => void>();
@@ -143,12 +145,14 @@ export class Commits {
 
   /** See `LogState.firstSession`. */
   reserveSessions(firstSession: number): void {
-    this.#others.firstSession = firstSession;
+    this.#others.firstSession = this.#firstSession = firstSession;
     this.#schedule();
   }
 
   /** Tries again what a commit that failed had besides runs. To be called once a second. */
   sweep(): void {
+    // If nothing is to be tried again, something is written anew: how else would it be known that the disk is whole again?
+    if (this.stats.isFailing) this.#others.firstSession ??= this.#firstSession;
     if (!isNothing(this.#others)) this.#schedule();
   }
 
