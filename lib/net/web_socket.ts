@@ -29,6 +29,7 @@ export class WebSocketConnection implements BasicConnection {
 
   readonly #socket: WebSocketLike;
   readonly #receiver: Receiver;
+  readonly #drainMs: number;
   /** What was received and not taken is `[#from, #to)` of it. */
   #bytes: Uint8Array = NOTHING;
   #from = 0;
@@ -40,9 +41,10 @@ export class WebSocketConnection implements BasicConnection {
   #settled!: () => void;
 
   /** Takes over a WebSocket that is open. Nothing is delivered before `start`. */
-  constructor(socket: WebSocketLike, receiver: Receiver, { pendingBytes }: ConnectionLimits) {
+  constructor(socket: WebSocketLike, receiver: Receiver, { pendingBytes, drainMs }: ConnectionLimits) {
     this.#socket = socket;
     this.#receiver = receiver;
+    this.#drainMs = drainMs;
     this.outbox = new WebSocketOutbox(socket, pendingBytes);
     this.closed = new Promise((resolve) => this.#settled = resolve);
     socket.onmessage = ({ data }: MessageEvent) => this.#arrived(data);
@@ -68,7 +70,7 @@ export class WebSocketConnection implements BasicConnection {
     this.#deliver();
   }
 
-  finish(reason: EndReason, withinMs: number = LINGER_MS): void {
+  finish(reason: EndReason, withinMs: number = this.#drainMs): void {
     this.destroy(reason, withinMs);
   }
 
