@@ -79,7 +79,7 @@ gatewayTest(
   "a subscriber that is killed and comes back with its last event id misses nothing",
   async ({ server, client }) => {
     const url = `${server.webUrl}/subscribe/d.orders`;
-    const count = 2000;
+    const count = 800;
     let isFirstRead = Promise.withResolvers<void>();
     const publishing = (async () => {
       for (let i = 1; i <= count; i++) {
@@ -150,6 +150,13 @@ gatewayTest("the reader learns of messages that are stored no longer", async ({ 
   const next = await reader.next();
   assertEquals([next.id, next.data], [`${epoch}:${to + 1}`, `${to + 1}`]);
 }, { stored: [{ channels: "h.>", storage: "history", maxMessages: 10 }] });
+
+gatewayTest("HEAD has the head of a stream, and ends", async ({ server, http }) => {
+  const before = server.sessions;
+  const { status, headers, body } = await http("/subscribe/alerts", "--head");
+  assertEquals([status, headers.get("content-type"), body], [200, "text/event-stream; charset=utf-8", ""]);
+  while (server.sessions > before) await new Promise((resolve) => setTimeout(resolve, 5));
+});
 
 gatewayTest("when the reader goes, its session ends at once", async ({ server, log }) => {
   const before = server.sessions;

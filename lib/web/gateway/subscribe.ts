@@ -46,6 +46,7 @@ export async function subscribe(exchange: Exchange, context: GatewayContext): Pr
     if (gone.aborted) return;
     const subscription = await client.subscribe(channel, { from });
     const stream = new EventStream(response);
+    if (request.method === "HEAD") return stream.end();
     const reading = new Reading(subscription, stream, from, envelope === "json");
     // A reader that does not read would not learn of it from the loop.
     client.closed.then((error) => stream.isBlocked ? reading.failed(error) : undefined);
