@@ -125,7 +125,7 @@ const UNITS: Record<"integer" | "decimal" | "bytes" | "seconds" | "ms", Record<s
  */
 export function parseValue(option: Option, raw: unknown): Value | undefined {
   if (option.kind === "boolean" && typeof raw === "boolean") return raw;
-  const isNumber = typeof raw === "number" && "range" in option;
+  const isNumber = typeof raw === "number" && ("range" in option || option.kind === "listen");
   const text = isNumber ? String(raw) : typeof raw === "string" ? raw.trim() : "";
   if (text === "") return undefined;
   switch (option.kind) {

@@ -171,6 +171,17 @@ Deno.test("the ends of a range are allowed, values beyond them are not", () => {
   }
 });
 
+Deno.test("an origin is read as browsers write it, and a port in the file may be a number", () => {
+  const { values, problems } = load({
+    file: '{ "web": 7254, "web-origin": ["HTTPS://App.Example:443/", "http://localhost:8000"] }',
+  });
+  assertEquals([values.web, values.webOrigin, problems], [
+    "7254",
+    ["https://app.example", "http://localhost:8000"],
+    [],
+  ]);
+});
+
 Deno.test("an empty variable counts as not set", () => {
   for (const empty of ["", "  \n"]) {
     const { values, origins, problems } = load({ env: { PARLEY_PORT: empty, PARLEY_PROT: empty } });
@@ -188,6 +199,8 @@ Deno.test("a text is read in the same way from a flag, a variable and the file",
     ["log-level", "warn", "warn"],
     ["state", "my data", "my data"],
     ["host", "[::1]", "::1"],
+    ["web", "7254", "7254"],
+    ["web", "[::1]:7254", "[::1]:7254"],
   ];
   for (const [name, text, value] of cases) {
     for (const written of [text, ` ${text}\n`, `\t${text}\r\n`]) {
@@ -279,6 +292,8 @@ Deno.test("variables of the client and of other programs are accepted", () => {
 });
 
 const PORTS = "a whole number from 0 to 65535";
+const LISTEN = "a port, or an address and a port such as 0.0.0.0:7254";
+const ORIGIN = "the origin of a page, such as https://app.example";
 const CHANNELS = "the name of a channel, or a pattern such as orders.*.new or chat.>";
 const mistakes: [what: string, given: Given, problems: string[]][] = [
   // Flags
@@ -320,6 +335,26 @@ const mistakes: [what: string, given: Given, problems: string[]][] = [
   ["a negative number", { args: ["--port=-1"] }, [`--port must be ${PORTS}, not "-1"`]],
   ["a unit for a count", { env: { PARLEY_PORT: "7k" } }, [`PARLEY_PORT must be ${PORTS}, not "7k"`]],
   ["a large number", { env: { PARLEY_PORT: "65536" } }, [`PARLEY_PORT must be ${PORTS}, not "65536"`]],
+  ["a host without a port", { args: ["--web=localhost"] }, [`--web must be ${LISTEN}, not "localhost"`]],
+  ["a port that is none", { args: ["--web=0.0.0.0:65536"] }, [
+    `--web must be ${LISTEN}, not "0.0.0.0:65536"`,
+  ]],
+  ["IPv6 without brackets", { env: { PARLEY_WEB: "::1:80" } }, [
+    `PARLEY_WEB must be ${LISTEN}, not "::1:80"`,
+  ]],
+  ["a port without anything before", { args: ["--web=:80"] }, [`--web must be ${LISTEN}, not ":80"`]],
+  ["an origin with a path", { args: ["--web=80", "--web-origin=https://a.example/chat"] }, [
+    `--web-origin must be ${ORIGIN}, not "https://a.example/chat"`,
+  ]],
+  ["an origin without a scheme", { args: ["--web=80", "--web-origin=a.example"] }, [
+    `--web-origin must be ${ORIGIN}, not "a.example"`,
+  ]],
+  ["any origin", { args: ["--web=80", "--web-origin=https://*"] }, [
+    `--web-origin must be ${ORIGIN}, not "https://*"`,
+  ]],
+  ["an origin of nothing", { args: ["--web-origin=https://a.example"] }, [
+    "web-origin needs web, the port on which pages reach the server (web-origin: flag, web: default)",
+  ]],
   ["a size", { args: ["--max-payload=64KB"] }, [
     '--max-payload must be a size from 1KiB to 64MiB, such as 65536, 64KiB or 1MiB, not "64KB"',
   ]],
