@@ -7,6 +7,7 @@ import { MAY_RUN } from "../harness/permissions.ts";
 import { RecordedLog } from "../harness/recorded_log.ts";
 import { CHANNEL, NOTHING, run } from "./commits.ts";
 import { hasStrace } from "./disk_trace.ts";
+import { asRoot, canMount } from "./small_disk.ts";
 
 const CAN_TRACE = MAY_RUN && await hasStrace();
 
@@ -96,19 +97,6 @@ Deno.test({
     assert(last === stored || last === stored + 1, `${stored} said, ${last} stored`);
   },
 });
-
-/** Runs a command that only root may run. Returns whether it succeeded. */
-async function asRoot(command: string, ...args: string[]): Promise<boolean> {
-  if (!MAY_RUN || Deno.build.os !== "linux" || Deno.uid() !== 0) return false;
-  return (await new Deno.Command(command, { args, stderr: "null" }).output()).success;
-}
-
-/** Whether a file system of a given size can be had: only root may mount one, and not in every container. */
-async function canMount(): Promise<boolean> {
-  if (!MAY_RUN) return false;
-  using folder = makeFolder();
-  return await asRoot("mount", "-t", "tmpfs", "none", folder.path) && await asRoot("umount", folder.path);
-}
 
 Deno.test({
   name: "a full disk refuses at once, and commits go on when there is room; a read-only one is refused",
