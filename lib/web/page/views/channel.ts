@@ -4,7 +4,6 @@
  * @module
  */
 
-import { useState } from "preact/hooks";
 import type { ChannelEntry, ConsumerEntry, StoredEntry } from "../../../wire/stats.ts";
 import type { App } from "../app.ts";
 import { formatBytes, formatCount, formatRate } from "../format.ts";
@@ -38,8 +37,15 @@ export function Channel({ app, channel }: { app: App; channel: string }): VNode 
     <${Pending} app=${app} problem=${problem} reply=${reply} />
     ${reply !== undefined && entry === undefined && html`
       <div class="empty">
-        <p>No session has this channel open, and it is not stored. It is there as soon as it is used:</p>
-        <${Command} text=${`parley subscribe ${channel}`} />
+        ${reply.count > reply.channels.length
+          ? html`<p>It is not among the ${
+            formatCount(reply.channels.length)
+          } busiest channels with this in their names. Above
+          is the way to where a message on it would go.</p>`
+          : html`
+            <p>No session has this channel open, and it is not stored. It is there as soon as it is used:</p>
+            <${Command} text=${`parley subscribe ${channel}`} />
+          `}
       </div>
     `}
     ${entry !== undefined && html`
@@ -62,32 +68,26 @@ export function Channel({ app, channel }: { app: App; channel: string }): VNode 
 function Durable(
   { app, channel, stored, refresh }: { app: App; channel: string; stored: StoredEntry; refresh: () => void },
 ): VNode {
-  const [isAll, setAll] = useState(false);
   const { producers, consumers } = stored;
-  const shown = isAll ? consumers : consumers.slice(0, 100);
   return html`
     <${Section} title="Consumers"
       about="The server stores how far each consumer is. Its lag is how many messages come after that.">
       <${OnlyLooks} app=${app} />
       <${ConsumerTable} app=${app} last=${stored.last} refresh=${refresh}
-        rows=${shown.map((consumer: ConsumerEntry) => ({ ...consumer, channel }))}
+        rows=${consumers.map((consumer: ConsumerEntry) => ({ ...consumer, channel }))}
         empty=${html`
           <p>No consumer yet. A worker begins as one:</p>
           <${Command} text=${`parley work ${channel} --consumer NAME --exec 'cat'`} />
         `} />
-      ${shown.length < consumers.length &&
-        html`<button type="button" onClick=${() => setAll(true)}>Show all ${
-          formatCount(consumers.length)
-        }</button>`}
-    <//>
-    <${Section} title="Producers" about="What a producer publishes is stored once, however often it is sent.">
-      <${Table} caption="Producers" columns=${PRODUCERS} rows=${producers}
-        keyOf=${(each: Producer) => `${each.subject ?? ""} ${each.producer}`}
-        empty=${html`
-          <p>No producer yet. A publisher begins as one:</p>
-          <${Command} text=${`seq 3 | parley publish ${channel} - --producer NAME`} />
-        `} />
-    <//>
+      <//>
+      <${Section} title="Producers" about="What a producer publishes is stored once, however often it is sent.">
+        <${Table} caption="Producers" columns=${PRODUCERS} rows=${producers}
+          keyOf=${(each: Producer) => `${each.subject ?? ""} ${each.producer}`}
+          empty=${html`
+            <p>No producer yet. A publisher begins as one:</p>
+            <${Command} text=${`seq 3 | parley publish ${channel} - --producer NAME`} />
+          `} />
+        <//>
   `;
 }
 

@@ -78,6 +78,7 @@ const COLUMNS: readonly Column<ChannelEntry>[] = [
   { label: "Unheard", sort: "unheard", isNumber: true, cell: ({ unheard }) => formatCount(unheard) },
   {
     label: "Stored",
+    sort: "bytes",
     cell: ({ stored }) => stored === undefined ? "–" : html`<${Stored} stored=${stored} />`,
   },
 ];

@@ -18,13 +18,43 @@ import { Field, Problem } from "../parts/parts.ts";
 const KEPT = 200;
 const DRAW_MS = 250;
 
-/** What has come by one subscription. */
-interface Received {
+/** What is shown of what has come. */
+interface Shown {
+  /** The newest first. */
   readonly messages: readonly ListedMessage[];
   readonly count: number;
 }
 
-const NOTHING: Received = { messages: [], count: 0 };
+const NOTHING: Shown = { messages: [], count: 0 };
+
+/** What has come by one subscription. Adding a message costs little: many may come between two drawings. */
+class Received {
+  #recent: { readonly message: Message; readonly key: number; readonly time: number }[] = [];
+  #count = 0;
+
+  add(message: Message): void {
+    this.#recent.push({ message, key: this.#count++, time: Date.now() });
+    if (this.#recent.length >= 2 * KEPT) this.#recent = this.#recent.slice(-KEPT);
+  }
+
+  clear(): void {
+    this.#recent = [];
+    this.#count = 0;
+  }
+
+  show(last: Shown): Shown {
+    if (last.count === this.#count) return last; // so that nothing is drawn
+    const known = new Map(last.messages.map((each) => [each.key, each]));
+    const messages = this.#recent.slice(-KEPT).reverse()
+      .map(({ message, key, time }) => known.get(key) ?? listed(message, key, time));
+    return { messages, count: this.#count };
+  }
+}
+
+function listed(message: Message, key: number, time: number): ListedMessage {
+  const { channel, channelId, sender, kind, headers, payload, sequence } = message;
+  return { key, channel, channelId, sender, kind, headers, payload, sequence, time: new Date(time) };
+}
 
 /** The part of the workbench that subscribes. */
 export function Listen({ app, channel }: { app: App; channel: string }): VNode {
@@ -42,15 +72,20 @@ export function Listen({ app, channel }: { app: App; channel: string }): VNode {
   useEffect(() => () => void current.current?.subscription.end().catch(() => {}), []);
   useEffect(() => {
     if (isHeld || subscribed === undefined) return;
-    const timer = setInterval(() => current.current && setShown(current.current.received), DRAW_MS);
+    const timer = setInterval(
+      () => setShown((last) => current.current?.received.show(last) ?? last),
+      DRAW_MS,
+    );
     return () => clearInterval(timer);
   }, [isHeld, subscribed]);
 
   const stop = async () => {
-    const last = current.current;
+    const ended = current.current;
+    if (ended === undefined) return;
     current.current = undefined;
     setSubscribed(undefined);
-    await last?.subscription.end().catch(() => {});
+    setShown((last) => ended.received.show(last));
+    await ended.subscription.end().catch(() => {});
   };
   const start = async (event: Event) => {
     event.preventDefault();
@@ -62,16 +97,16 @@ export function Listen({ app, channel }: { app: App; channel: string }): VNode {
       const name = pattern.trim();
       const options = from === "new" ? {} : { from: from as "all" | "last" };
       const subscription = await app.connection.client.subscribe(name, options);
-      const own = current.current = { subscription, received: NOTHING };
+      const { received } = current.current = { subscription, received: new Received() };
       setSubscribed(name);
-      for await (const message of subscription) own.received = withMessage(own.received, message);
+      for await (const message of subscription) received.add(message);
     } catch (error) {
       setProblem(problemOf(error));
       setSubscribed(undefined);
     }
   };
   const clear = () => {
-    if (current.current !== undefined) current.current.received = NOTHING;
+    current.current?.received.clear();
     setShown(NOTHING);
   };
   return html`
@@ -107,21 +142,4 @@ export function Listen({ app, channel }: { app: App; channel: string }): VNode {
     <${MessageList} messages=${shown
       .messages} form=${form} hasChannel label="Messages received, newest first" />
   `;
-}
-
-/** The newest first. What is kept is made anew only here, so that a list that is drawn does not change under it. */
-function withMessage({ messages, count }: Received, message: Message): Received {
-  const { channel, channelId, sender, kind, headers, payload, sequence } = message;
-  const listed = {
-    key: count,
-    channel,
-    channelId,
-    sender,
-    kind,
-    headers,
-    payload,
-    sequence,
-    time: new Date(),
-  };
-  return { messages: [listed, ...messages.slice(0, KEPT - 1)], count: count + 1 };
 }

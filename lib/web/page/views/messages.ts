@@ -24,7 +24,7 @@ const MOST_SCANNED = 20_000;
 
 /** The view. */
 export function Messages({ app, channel: given = "" }: { app: App; channel?: string }): VNode {
-  const { reply } = usePoll(app, "$stats.channels", { limit: 1_000 }, EVERY_MS);
+  const { reply } = usePoll(app, "$stats.channels", { sort: "messages", limit: 1_000 }, EVERY_MS);
   const stored = reply?.channels.filter((entry: ChannelEntry) => entry.stored !== undefined) ?? [];
   const [channel, setChannel] = useState(given);
   const [by, setBy] = useState("end");

@@ -20,7 +20,7 @@ const EVERY_MS = 2_000;
 export function SetAside(
   { app, channel, consumer, subject }: { app: App; channel?: string; consumer?: string; subject?: string },
 ): VNode {
-  const { reply, problem } = usePoll(app, "$stats.channels", { limit: 1_000 }, EVERY_MS);
+  const { reply, problem } = usePoll(app, "$stats.channels", { sort: "messages", limit: 1_000 }, EVERY_MS);
   if (channel !== undefined && consumer !== undefined) {
     return html`<${SetAsideMessages} app=${app} of=${{ channel, consumer, subject }} />`;
   }
