@@ -24,8 +24,14 @@ export interface DashboardServer extends AsyncDisposable {
   readonly folder: string;
 }
 
-/** Starts a server with a dashboard, and with the durable channels `d.>` and channels `h.>` with history. */
-export async function serveDashboard(options: ServeOptions = {}): Promise<DashboardServer> {
+/**
+ * Starts a server with a dashboard, and with the durable channels `d.>` and channels `h.>` with history. Its end closes
+ * `browser` first, whose pages would complain in the console.
+ */
+export async function serveDashboard(
+  browser: TestBrowser,
+  options: ServeOptions = {},
+): Promise<DashboardServer> {
   const folder = makeFolder();
   const server = await serve({
     port: 0,
@@ -40,6 +46,7 @@ export async function serveDashboard(options: ServeOptions = {}): Promise<Dashbo
     url: server.webUrl!,
     folder: folder.path,
     async [Symbol.asyncDispose]() {
+      await browser.close();
       await server.close();
       folder[Symbol.dispose]();
     },

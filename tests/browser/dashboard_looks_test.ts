@@ -50,7 +50,7 @@ const VIEWS = [
 browserTest(
   "every view fits its window and can be read, in light and dark, on a desk and on a phone",
   async (browser) => {
-    await using desk = await serveDashboard();
+    await using desk = await serveDashboard(browser);
     const { server, url } = desk;
     await using client = await connect({
       url: server.url,
@@ -74,7 +74,7 @@ browserTest(
 );
 
 browserTest("the keyboard alone is enough", async (browser) => {
-  await using desk = await serveDashboard();
+  await using desk = await serveDashboard(browser);
   await using victim = await connect({ url: desk.server.url, name: "victim", reconnect: false });
   const page = await openView(browser, desk.url, "overview");
   const press = async (key: string, until: string) => {
@@ -109,7 +109,7 @@ browserTest("the keyboard alone is enough", async (browser) => {
 });
 
 browserTest("1,000 channels and 1,000 sessions stay smooth", async (browser) => {
-  await using desk = await serveDashboard();
+  await using desk = await serveDashboard(browser);
   const { server, url } = desk;
   const clients: Client[] = [];
   for (let n = 0; n < 1_000; n += 50) {

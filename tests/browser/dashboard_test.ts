@@ -13,7 +13,7 @@ import { cell, connected, eventually, fact, goTo, openView, row, serveDashboard 
 const NO_GRANTS = { publish: [], subscribe: [], respond: [], direct: false, expiresInSeconds: 3600 };
 
 browserTest("the dashboard shows what is sent while a load runs", async (browser) => {
-  await using desk = await serveDashboard();
+  await using desk = await serveDashboard(browser);
   const { server, url } = desk;
   await using publisher = await connect({ url: server.url, name: "load" });
   const readers = await Promise.all([1, 2].map((n) => connect({ url: server.url, name: `reader-${n}` })));
@@ -58,7 +58,7 @@ browserTest(
   "a page comes back by itself after a restart, and missed nothing that is stored",
   async (browser) => {
     browser.expectError(/WebSocket connection to .* failed/);
-    await using desk = await serveDashboard();
+    await using desk = await serveDashboard(browser);
     const { folder } = desk;
     const options = { stored: [{ channels: "d.>", storage: "durable" as const }], store: `${folder}/again` };
     let server = await serve({ port: 0, web: { port: 0 }, ...options });
@@ -94,7 +94,7 @@ browserTest(
   "a page asks for a token, says what is wrong with it, and shows what it allows",
   async (browser) => {
     browser.expectError(/WebSocket connection to .* failed/);
-    await using desk = await serveDashboard({ auth: true });
+    await using desk = await serveDashboard(browser, { auth: true });
     const { server, url, folder } = desk;
     const { tokens } = openTokenDesk(`${folder}/state`);
     const issue = async (grants: object) => {
@@ -153,7 +153,7 @@ browserTest(
 );
 
 browserTest("messages from others are text, whatever they hold", async (browser) => {
-  await using desk = await serveDashboard();
+  await using desk = await serveDashboard(browser);
   const { server, url } = desk;
   await using client = await connect({ url: server.url, name: "\u202e<b>evil</b>" });
   const page = await openView(browser, url, "workbench");

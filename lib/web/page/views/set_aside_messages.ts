@@ -120,12 +120,13 @@ const COLUMNS: readonly Column<Row>[] = [
 ];
 
 function Excerpt({ message }: { message: Row["message"] }): VNode | string {
+  const [isOpen, setOpen] = useState(false);
   if (message === undefined) return "…";
   if (typeof message === "string") return html`<span class="muted">${message}</span>`;
   return html`
-    <details>
+    <details onToggle=${(event: Event) => setOpen((event.currentTarget as HTMLDetailsElement).open)}>
       <summary>${cut(visible(textOf(message)), 80) || "(empty)"}</summary>
-      <${Content} message=${message} form="auto" />
+      ${isOpen && html`<${Content} message=${message} form="auto" />`}
     </details>
   `;
 }
