@@ -182,7 +182,7 @@ async function settled(page: Page): Promise<void> {
     async () => {
       await new Promise((resolve) => setTimeout(resolve, 150));
       const text = (await page.locator("main").innerText()).replace(/[\d.,:]+/g, "");
-      const isSame = text === last;
+      const isSame = text === last && !/Waiting for|Asking the server|Reading …/.test(text);
       last = text;
       return isSame;
     },

@@ -155,6 +155,7 @@ export class Connection {
   async #watch(client: Client): Promise<void> {
     await Promise.all([this.#readHistory(), this.#readRights()]);
     try {
+      this.#measured(await this.ask("$stats.now", {})); // the first message comes within a second
       const subscription = await client.subscribe(STATS);
       this.#store.set({ lookProblem: undefined });
       for await (const message of subscription) this.#measured(message.json<ServerStats>());

@@ -72,6 +72,41 @@ export async function readStored(client: Client, reading: Reading): Promise<Read
   }
 }
 
+/** Sequences that are closer than this are read by one subscription, which brings what is between them, too. */
+const NEAR = 500;
+
+/**
+ * Reads single messages of a stored channel.
+ *
+ * @param sequences in ascending order
+ * @param found called with each message, as long as it is stored
+ * @throws {ParleyError} as `Client.subscribe`; the reason of the signal
+ */
+export async function readSingle(
+  client: Client,
+  channel: string,
+  sequences: readonly number[],
+  found: (message: Message) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let at = 0; at < sequences.length;) {
+    let end = at + 1;
+    while (end < sequences.length && sequences[end] - sequences[end - 1] < NEAR) end++;
+    const wanted = new Set(sequences.slice(at, end));
+    const [from, last] = [sequences[at], sequences[end - 1]];
+    const { messages } = await readStored(client, {
+      channel,
+      from,
+      limit: wanted.size,
+      mostScanned: last - from + 1,
+      matches: ({ sequence }) => wanted.has(sequence),
+      signal,
+    });
+    messages.forEach(found);
+    at = end;
+  }
+}
+
 /** The sequence with which the last `count` messages begin. */
 async function beforeEnd(
   client: Client,

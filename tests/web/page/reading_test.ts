@@ -2,7 +2,7 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { connect, type Message, ParleyError, serve } from "../../../lib/mod.ts";
-import { type Reading, readStored } from "../../../lib/web/page/reading.ts";
+import { type Reading, readSingle, readStored } from "../../../lib/web/page/reading.ts";
 
 const ALL = { channel: "h.a", from: 1, limit: 100, mostScanned: 1_000, matches: () => true };
 
@@ -73,4 +73,12 @@ Deno.test("what is published meanwhile does not belong to what is read", async (
 Deno.test("a channel that is not stored cannot be read", async () => {
   await using desk = await start();
   await assertRejects(() => desk.read({ channel: "chat.lobby", from: "all" }), ParleyError);
+});
+
+Deno.test("single messages are read with few subscriptions", async () => {
+  await using desk = await start();
+  const read: number[] = [];
+  const signal = AbortSignal.timeout(15_000);
+  await readSingle(desk.client, "h.a", [2, 7, 249, 900], ({ sequence }) => read.push(sequence), signal);
+  assertEquals(read, [2, 7, 249]); // 900 is not stored
 });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { Message } from "../../../client/message_types.ts";
 import type { ConsumerAsk, SetAsideEntry } from "../../../wire/stats.ts";
 import type { App } from "../app.ts";
@@ -15,7 +15,7 @@ import { Content, textOf } from "../parts/message.ts";
 import { ChangeButton, Head, OnlyLooks, Pending, Search, Since } from "../parts/parts.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { usePoll } from "../poll.ts";
-import { readStored } from "../reading.ts";
+import { readSingle } from "../reading.ts";
 import { cut, visible } from "../text.ts";
 
 const EVERY_MS = 2_000;
@@ -136,48 +136,39 @@ function holds({ sequence, message }: Row, search: string): boolean {
   return typeof message === "object" && textOf(message).toLowerCase().includes(search);
 }
 
-/** Reads the contents one after the other, with the session's own permission to subscribe. */
+/** Reads the contents, with the session's own permission to subscribe. */
 function useContents(
   app: App,
   channel: string,
   entries: readonly SetAsideEntry[],
 ): ReadonlyMap<number, Message | string> {
-  const contents = useRef(new Map<number, Message | string>());
-  const [, draw] = useState(0);
-  const key = entries.map(({ sequence }) => sequence).join();
+  const [contents, setContents] = useState<ReadonlyMap<number, Message | string>>(new Map());
+  const missing = entries.map(({ sequence }) => sequence).filter((sequence) => !contents.has(sequence));
+  const key = missing.join();
   useEffect(() => {
+    if (missing.length === 0) return;
     const abort = new AbortController();
     const read = async () => {
-      for (const { sequence } of entries) {
-        if (contents.current.has(sequence)) continue;
-        contents.current.set(sequence, await contentOf(app, channel, sequence, abort.signal));
-        if (abort.signal.aborted) return void contents.current.delete(sequence);
-        draw((count) => count + 1);
+      const found = new Map<number, Message | string>(
+        missing.map((sequence) => [sequence, "stored no longer"]),
+      );
+      try {
+        const { client } = app.connection;
+        await readSingle(
+          client,
+          channel,
+          missing,
+          (message) => found.set(message.sequence, message),
+          abort.signal,
+        );
+      } catch (error) {
+        if (abort.signal.aborted) return;
+        missing.forEach((sequence) => found.set(sequence, problemOf(error)));
       }
+      if (!abort.signal.aborted) setContents((known) => new Map([...known, ...found]));
     };
     read();
     return () => abort.abort();
   }, [channel, key]);
-  return contents.current;
-}
-
-async function contentOf(
-  app: App,
-  channel: string,
-  sequence: number,
-  signal: AbortSignal,
-): Promise<Message | string> {
-  try {
-    const { messages } = await readStored(app.connection.client, {
-      channel,
-      from: sequence,
-      limit: 1,
-      mostScanned: 1,
-      matches: (message) => message.sequence === sequence,
-      signal,
-    });
-    return messages[0] ?? "stored no longer";
-  } catch (error) {
-    return problemOf(error);
-  }
+  return contents;
 }
