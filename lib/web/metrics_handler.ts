@@ -17,11 +17,14 @@ const ASK_MS = 5_000;
 /** Answers scrapes. One for each server. */
 export class MetricsHandler {
   readonly #certificateExpires: () => Date | undefined;
-  #metrics: Promise<Metrics> | undefined;
+  readonly #metrics: Promise<Metrics>;
 
   /** `certificateExpires` says when the certificate in use is no longer valid; undefined without TLS. */
   constructor(certificateExpires: () => Date | undefined) {
     this.#certificateExpires = certificateExpires;
+    // Now, because the first scrape of a busy server would hold it up.
+    this.#metrics = load();
+    this.#metrics.catch(() => {}); // thrown by each scrape
   }
 
   /**
@@ -39,7 +42,7 @@ export class MetricsHandler {
       ask("$stats.channels", { sort: "messagesIn", limit: METRIC_CHANNELS }),
     ]);
     const stored = server.store === undefined ? [] : channels;
-    const metrics = await (this.#metrics ??= load());
+    const metrics = await this.#metrics;
     const text = await metrics.render({
       server,
       channels,
@@ -62,7 +65,7 @@ function asServerError(error: unknown): never {
   throw new ParleyError(error.code, error.message, { cause: error });
 }
 
-/** The library is loaded with the first scrape. */
+/** A server that serves no HTTP does not load the library. */
 async function load(): Promise<Metrics> {
   const { Metrics } = await import("./metrics.ts");
   return new Metrics();
