@@ -13,7 +13,7 @@ import type { ListAsk } from "./asks.ts";
 import { type JsonList, jsonList } from "./json_list.ts";
 import { Largest, walk } from "./selection.ts";
 import type { MonitoredServer } from "./server.ts";
-import { storedEntry } from "./stored_entry.ts";
+import { largestLag, storedEntry } from "./stored_entry.ts";
 
 /** A channel that a session has open, or that is stored. */
 export interface KnownChannel {
@@ -37,6 +37,7 @@ export const CHANNEL_KEYS: Readonly<Record<string, (channel: KnownChannel) => nu
   unheard: ({ counts }) => counts.unheard,
   messages: ({ stored }) => stored?.messages ?? -1,
   bytes: ({ stored }) => stored?.bytes ?? -1,
+  lag: ({ stored }) => stored === undefined ? -1 : largestLag(stored),
 };
 
 /** All channels that a session has open, and all that are stored; not the server's own. */

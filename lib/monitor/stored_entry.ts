@@ -54,6 +54,13 @@ export function lagOf({ first, last }: StoredChannel, { position }: ConsumerStat
   return last - Math.max(position, first - 1);
 }
 
+/** The largest lag of the consumers of `channel`; 0 if it has none. */
+export function largestLag(channel: StoredChannel): number {
+  let largest = 0;
+  for (const { stats } of channel.consumers.values()) largest = Math.max(largest, lagOf(channel, stats));
+  return largest;
+}
+
 /** The first `most` of `items`. */
 export function* take<T>(items: Iterable<T>, most: number): Iterable<T> {
   let left = most;

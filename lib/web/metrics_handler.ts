@@ -8,7 +8,7 @@ import type { Client } from "../client/api.ts";
 import { ApplicationError, isErrorCode, ParleyError } from "../errors.ts";
 import type { ChannelList, ServerStats, StatsRequests } from "../wire/stats.ts";
 import type { Exchange } from "./exchange.ts";
-import { METRIC_CHANNELS } from "./metric_row.ts";
+import { METRIC_CHANNELS, METRIC_CONSUMERS } from "./metric_row.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** How long the server may take to tell of itself, in milliseconds: Prometheus waits for 10 s. */
@@ -41,7 +41,10 @@ export class MetricsHandler {
       ask("$stats.now", {}),
       ask("$stats.channels", { sort: "messagesIn", limit: METRIC_CHANNELS }),
     ]);
-    const stored = server.store === undefined ? [] : channels;
+    const hasConsumers = server.store !== undefined && server.store.consumers > 0;
+    const stored = hasConsumers
+      ? (await ask("$stats.channels", { sort: "lag", limit: METRIC_CONSUMERS })).channels
+      : [];
     const metrics = await this.#metrics;
     const text = await metrics.render({
       server,

@@ -62,7 +62,7 @@ export interface AdminRequests {
 export interface ListAsk {
   /** Only what holds this text in a name, an address or a number. */
   readonly search?: string;
-  /** A key of an entry whose value is a number; `rate` by default. */
+  /** A key of an entry whose value is a number, or `lag` of channels; `rate` by default. */
   readonly sort?: string;
   /** At most so many entries, 1 to 1,000; 100 by default. */
   readonly limit?: number;

@@ -50,7 +50,6 @@ Deno.test({
       await scrape;
     }
     const said = `${SESSIONS} sessions: scrapes of ${list(times)} ms, pauses of ${list(pauses)} ms`;
-    console.log(said);
     // The first ones load and compile what the others use.
     assert(median(times.slice(3)) < SCRAPE_MS, said);
     assert(median(pauses.slice(3)) < PAUSE_MS, said);

@@ -4,6 +4,7 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { connect } from "../../lib/client/connect.ts";
+import { METRIC_CHANNELS } from "../../lib/web/metric_row.ts";
 import { METRICS } from "../../lib/web/metric_table.ts";
 import { HAS_PROMTOOL, promtool } from "../harness/promtool.ts";
 import { openTokenDesk } from "../harness/token_desk.ts";
@@ -54,6 +55,32 @@ gatewayTest("a scrape tells what has happened", async ({ client, http }) => {
   for (const { name } of METRICS) assertMatch(body, new RegExp(`^# TYPE ${name} `, "m"));
   if (HAS_PROMTOOL) assertEquals(await promtool(["check", "metrics"], body), { code: 0, output: "" });
 });
+
+gatewayTest(
+  "a consumer that lags is there, also if its channel is not among the busiest",
+  async ({ client, http }) => {
+    for (let channel = 0; channel < METRIC_CHANNELS + 5; channel++) {
+      for (let at = 0; at < 5; at++) await client.publish(`busy.${channel}`, "hello");
+    }
+    for (let at = 0; at < 3; at++) await client.publish("d.orders", "a hat");
+    await using subscription = await client.subscribe("d.orders", { consumer: "billing" });
+    (await subscription.next()).value!.ack();
+    await client.flush();
+    const { body } = await http("/metrics");
+    const labels = '{channel="d.orders",consumer="billing",subject=""}';
+    assertEquals(
+      valuesIn(
+        body,
+        `parley_consumer_lag_messages${labels}`,
+        `parley_consumer_members${labels}`,
+        "parley_store_max_lag_messages",
+        'parley_channel_messages_received_total{channel="d.orders"}',
+      ),
+      [2, 1, 2, undefined],
+    );
+    assertEquals(body.match(/^parley_channel_subscribers\{/gm)?.length, METRIC_CHANNELS);
+  },
+);
 
 gatewayTest("HEAD gives the headers of a scrape, and POST what is allowed", async ({ http }) => {
   const head = await http("/metrics", "--head");

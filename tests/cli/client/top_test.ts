@@ -121,7 +121,7 @@ async function showSortResize(program: readonly string[]): Promise<void> {
   await screen.until(/^messages in +▃▅█ {3}at most 1,000\/s$/m); // the first two are the server's history
   assertEquals([screen.rows.length, screen.title], [24, ""]);
   assertMatch(screen.rows[0], /^parley 0\.1\.0 at 127\.0\.0\.1:\d+ {3}ready {3}up 3h 12m {3}12:00:00 UTC$/);
-  assertMatch(screen.rows[23], /^q quit {2}Tab view {2}sort: r rate .* w wait$/);
+  assertMatch(screen.rows[23], /^q quit {2}Tab view {2}r rate .* w wait$/);
   assertEquals(await top.mode(), "raw");
 
   await top.type("o");

@@ -16,8 +16,8 @@ export const TOP: Command = {
   operands: { usage: "", min: 0, max: 0 },
   summary: "show what the server does, second by second",
   details: "On a terminal: rates, what waits, memory, the store, and the busiest channels and sessions.\n" +
-    "q or Ctrl-C ends it. Tab shows both tables or one of them. The keys r, i, o, b, u, s and w sort by rate,\n" +
-    "messages in, messages out, bytes, messages unheard, subscribers and waiting bytes. If input or output is\n" +
+    "q or Ctrl-C ends it. Tab shows both tables or one of them. The keys r, i, o, b, u, s, l and w sort by rate,\n" +
+    "messages in, messages out, bytes, messages unheard, subscribers, lag and waiting bytes. If input or output is\n" +
     "no terminal, or with --json, it prints an object each second: counts since the server started, and values\n" +
     "of the moment. --count N ends it after N of them. With tokens, it needs one issued with --monitor.",
   examples: ["parley top", "parley top --json --count 2 | jq .messagesIn"],

@@ -43,6 +43,7 @@ export const SORT_KEYS: Readonly<
   b: { name: "bytes", channels: "bytesIn", sessions: "bytesIn" },
   u: { name: "unheard", channels: "unheard" },
   s: { name: "subs", channels: "subscribers" },
+  l: { name: "lag", channels: "lag" },
   w: { name: "wait", sessions: "pendingBytes" },
 };
 
@@ -51,7 +52,7 @@ const CHANNEL_COLUMNS: readonly Column<ChannelEntry>[] = [
   figure("IN/S", 9, "rate", ({ rate }) => formatRate(rate).slice(0, -2)),
   figure("SUBS", 7, "subscribers", ({ subscribers }) => formatCount(subscribers)),
   figure("RESP", 5, "responders", ({ responders }) => formatCount(responders)),
-  { title: "LAG", width: 9, isRight: true, cell: (entry) => ({ text: lagOf(entry) }) },
+  { title: "LAG", width: 9, isRight: true, sort: "lag", cell: (entry) => ({ text: lagOf(entry) }) },
   figure("UNHEARD", 9, "unheard", ({ unheard }) => formatCount(unheard)),
   figure("IN", 10, "messagesIn", ({ messagesIn }) => formatCount(messagesIn)),
   figure("OUT", 10, "messagesOut", ({ messagesOut }) => formatCount(messagesOut)),
@@ -226,5 +227,5 @@ function tablesOf(view: View, { columns, rows }: { columns: number; rows: number
 function footRow({ notice }: View, columns: number, paint: Paint): string {
   if (notice !== undefined) return paintRow([{ text: notice, style: "yellow" }], columns, paint);
   const sorts = Object.entries(SORT_KEYS).map(([key, { name }]) => `${key} ${name}`).join("  ");
-  return paintRow([{ text: `q quit  Tab view  sort: ${sorts}`, style: "dim" }], columns, paint);
+  return paintRow([{ text: `q quit  Tab view  ${sorts}`, style: "dim" }], columns, paint);
 }

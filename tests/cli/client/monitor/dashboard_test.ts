@@ -98,7 +98,7 @@ Deno.test("the whole dashboard at 80 x 24", () => {
     "",
     "",
     "",
-    "q quit  Tab view  sort: r rate  i in  o out  b bytes  u unheard  s subs  w wait",
+    "q quit  Tab view  r rate  i in  o out  b bytes  u unheard  s subs  l lag  w wait",
   ]);
 });
 
