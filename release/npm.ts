@@ -75,18 +75,18 @@ export async function buildPackage(): Promise<Built> {
     add("README.md", await Deno.readFile(new URL("release/npm/README.md", root)));
     add("LICENSE", await Deno.readFile(new URL("LICENSE", root)));
     for (const { path, bytes } of entries) {
-      const file = new URL(`package/${path}`, out);
-      await Deno.mkdir(new URL(".", file), { recursive: true });
-      await Deno.writeFile(file, bytes);
+      await replace(new URL(`package/${path}`, out), bytes);
     }
-    await Deno.writeFile(new URL("examples/web/parley.js", root), browser);
+    await replace(new URL("examples/web/parley.js", root), browser);
     const tarball = new URL(`parley-client-${VERSION}.tgz`, out).pathname;
     // npm takes the times of files from nowhere else either: this is the one it uses itself.
-    await writeArchive(tarball, entries, {
+    const packed = `${work}/packed.tgz`;
+    await writeArchive(packed, entries, {
       folder: "package",
       time: new Date("1985-10-26T08:15:00Z"),
       level: 9,
     });
+    await replace(new URL(`file://${tarball}`), await Deno.readFile(packed));
     return {
       tarball,
       folder: new URL("package/", out).pathname,
@@ -127,6 +127,14 @@ async function declare(folder: string): Promise<string[]> {
   };
   await list("types");
   return paths;
+}
+
+/** Writes a file whole: what another process reads meanwhile, such as a test, is the one before or this one. */
+async function replace(file: URL, bytes: Uint8Array): Promise<void> {
+  await Deno.mkdir(new URL(".", file), { recursive: true });
+  const beside = new URL(`${file.href}.${crypto.randomUUID()}`);
+  await Deno.writeFile(beside, bytes);
+  await Deno.rename(beside, file);
 }
 
 /** Runs Deno in the checkout. */

@@ -6,6 +6,7 @@ import { makeFolder } from "../harness/folder.ts";
 import { ROOT } from "../harness/program.ts";
 import { within } from "../harness/deadline.ts";
 import { RecordedLog } from "../harness/recorded_log.ts";
+import { openTokenDesk } from "../harness/token_desk.ts";
 import { browserTest } from "./browser.ts";
 import { Pages } from "./pages.ts";
 
@@ -121,6 +122,30 @@ browserTest("a page needs no URL for the server that it is from", async (browser
   assertEquals(name, "Ada");
   await browser.close();
 });
+
+browserTest(
+  "over TLS, the token goes out in HELLO, and without one a page learns that it needs one",
+  async (browser) => {
+    await using pages = await examplePages();
+    using state = makeFolder();
+    const certs = `${state.path}/certs`;
+    await using server = await serveTo(pages, { tls: true, certs, auth: true, state: state.path });
+    const lists = { publish: ["chat.>"], subscribe: ["chat.>"], respond: [], direct: false };
+    const desk = openTokenDesk(state.path);
+    const { token } = await desk.tokens.issue({ ...lists, name: "Ada", expiresInSeconds: 60 });
+    await server.reload();
+    browser.expectError(/token missing/); // the page does not catch it
+    const options = { ignoreHTTPSErrors: true }; // the authority is the server's own
+    const withToken = await browser.open(
+      `${chatUrl(pages, server.socketUrl, "the token says it")}#${token}`,
+      options,
+    );
+    await withToken.getByText("you are Ada").waitFor();
+    const without = await browser.open(chatUrl(pages, server.socketUrl, "Ada"), options);
+    await without.locator("#state", { hasText: "token" }).waitFor();
+    await browser.close();
+  },
+);
 
 browserTest("a page of an origin that is not allowed learns what to check", async (browser) => {
   await using pages = await examplePages();
