@@ -86,8 +86,8 @@ export class WebSocketConnection implements BasicConnection {
   #arrived(data: unknown): void {
     if (!this.#isOpen) return;
     // A text message is against the protocol.
-    if (!(data instanceof ArrayBuffer)) return this.destroy("bad_frame");
-    this.#append(new Uint8Array(data));
+    if (typeof data === "string") return this.destroy("bad_frame");
+    this.#append(new Uint8Array(data as ArrayBuffer));
     if (!this.#isPaused) this.#deliver();
     else if (this.#to - this.#from > WEB_SOCKET_UNREAD_BYTES) this.#receiver.overflowed?.();
   }

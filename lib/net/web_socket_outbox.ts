@@ -88,6 +88,7 @@ export class WebSocketOutbox implements BasicOutbox {
     this.#length = 0;
     clearTimeout(this.#timer);
     this.#turns.port1.close();
+    this.#turns.port2.close();
     this.#release();
   }
 
