@@ -8,7 +8,17 @@ import { connect, serve } from "../../lib/mod.ts";
 import { openTokenDesk } from "../harness/token_desk.ts";
 import { within } from "../harness/deadline.ts";
 import { browserTest } from "./browser.ts";
-import { cell, connected, eventually, fact, goTo, openView, row, serveDashboard } from "./dashboard.ts";
+import {
+  cell,
+  connected,
+  eventually,
+  fact,
+  goTo,
+  openView,
+  row,
+  saveScreenshot,
+  serveDashboard,
+} from "./dashboard.ts";
 
 const NO_GRANTS = { publish: [], subscribe: [], respond: [], direct: false, expiresInSeconds: 3600 };
 
@@ -35,6 +45,10 @@ browserTest("the dashboard shows what is sent while a load runs", async (browser
   // The charts and tiles move while it runs.
   const rate = page.locator(".chart", { hasText: "Messages per second" }).locator(".legend b").first();
   await eventually(async () => Number((await rate.innerText()).replaceAll(",", "")) > 100, true, "a rate");
+  await saveScreenshot(page, "load");
+  await page.getByText("The same as a table").click();
+  await page.getByRole("columnheader", { name: "Messages in/s" }).waitFor();
+  await saveScreenshot(page, "load-as-table");
   await publisher.publish("chat.lobby", "last");
   sent++;
   await publisher.flush();

@@ -38,6 +38,13 @@ export interface ChartProps {
 const HEIGHT = 132;
 const AXIS_WIDTH = 58;
 
+/** The charts show so much time at least, in seconds; below the second, their times have seconds. */
+const LEAST_SECONDS = 120;
+const SECONDS_SHOWN = 300;
+
+/** So few samples are shown as points, too: a single one makes no line. */
+const FEW = 20;
+
 /** Steps of an axis of sizes. */
 const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
@@ -82,7 +89,7 @@ export function Chart(props: ChartProps): VNode {
           )}
         </span>
       </figcaption>
-      <div class="plot" ref=${place} role="img" aria-label=${`${title} over the last fifteen minutes; highest: ${most}`}></div>
+      <div class="plot" ref=${place} role="img" aria-label=${`${title} over the last fifteen minutes, or since the start; highest: ${most}`}></div>
       <p class="muted under">${at === undefined
         ? `Highest: ${most || "–"}`
         : `At ${formatTime(new Date(at * 1000))}`}</p>
@@ -124,12 +131,13 @@ function optionsOf(
     scales: {
       x: {
         time: true,
-        range: (_plot: uPlot, _min: number, max: number) => {
+        range: (_plot: uPlot, min: number, max: number) => {
           const end = Number.isFinite(max) ? max : Date.now() / 1000;
-          return [end - KEPT_SECONDS, end];
+          // Of a young server there is less to show than fifteen minutes.
+          return [Math.max(end - KEPT_SECONDS, Math.min(min ?? end, end - LEAST_SECONDS)), end];
         },
       },
-      y: { range: (_plot: uPlot, _min: number, max: number) => [0, Math.max(atLeast, (max || 0) * 1.1)] },
+      y: { range: (_plot: uPlot, _min: number, max: number) => [0, 1.1 * Math.max(atLeast, max || 0)] },
     },
     axes: [
       {
@@ -138,7 +146,7 @@ function optionsOf(
         size: 24,
         space: 70,
         values: (_plot: uPlot, times: number[]) =>
-          times.map((time) => new Date(time * 1000).toLocaleTimeString("en-GB", { timeStyle: "short" })),
+          times.map((time) => timeOf(time, times.at(-1)! - times[0])),
       },
       {
         ...axis,
@@ -155,9 +163,15 @@ function optionsOf(
         fill: index === 0 ? colour("accent-fill") : undefined,
         dash: index === 0 ? undefined : [4, 3],
         width: 1.5,
-        points: { show: false },
+        points: { show: (plot: uPlot) => plot.data[0].length < FEW, size: 4 },
         spanGaps: false,
       })),
     ],
   };
+}
+
+/** A time on the axis, which is `seconds` long. */
+function timeOf(time: number, seconds: number): string {
+  const timeStyle = seconds < SECONDS_SHOWN ? "medium" : "short";
+  return new Date(time * 1000).toLocaleTimeString("en-GB", { timeStyle });
 }

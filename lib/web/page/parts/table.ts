@@ -62,7 +62,7 @@ function header<T>(column: Column<T>, sort: string | undefined, onSort?: (sort: 
   const content = column.sort === undefined || onSort === undefined
     ? label
     : html`<button type="button" class="sort" onClick=${() => onSort(column.sort!)}>
-        ${label}<span class="arrow" aria-hidden="true">${isSorted ? "▾" : ""}</span></button>`;
+        ${label}<span class=${isSorted ? "arrow" : "arrow off"} aria-hidden="true">▾</span></button>`;
   return html`
     <th role="columnheader" scope="col" class=${isNumber ? "number" : undefined}
       aria-sort=${isSorted ? "descending" : undefined}>${content}</th>
