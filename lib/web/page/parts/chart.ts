@@ -122,7 +122,7 @@ function optionsOf(
   return {
     width: Math.max(1, place.clientWidth),
     height: HEIGHT,
-    padding: [8, 20, 0, 0],
+    padding: [8, 28, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, sync: { key: "time" }, points: { size: 6 } },
     hooks: {
