@@ -106,7 +106,12 @@ export function channelRows(): MetricRow[] {
       "Messages on a channel while it had no subscriber.",
       ({ unheard }) => unheard,
     ),
-    row("gauge", "parley_channel_subscribers", "Subscribers of a channel.", ({ subscribers }) => subscribers),
+    row(
+      "gauge",
+      "parley_channel_subscribers",
+      "Subscribers of a channel, those in groups and consumers included.",
+      subscribersOf,
+    ),
     row("gauge", "parley_channel_responders", "Responders of a channel.", ({ responders }) => responders),
   ];
 }
@@ -134,4 +139,9 @@ export function consumerRows(): MetricRow[] {
     row("parley_consumer_members", "Sessions that are a consumer.", ({ members }) => members),
     row("parley_consumer_paused", "1 if a consumer is paused, 0 if not.", (entry) => Number(entry.isPaused)),
   ];
+}
+
+function subscribersOf({ subscribers, groups, stored }: ChannelEntry): number {
+  const members = stored?.consumers.map(({ members }) => members) ?? [];
+  return [...Object.values(groups), ...members].reduce((sum, count) => sum + count, subscribers);
 }

@@ -104,6 +104,13 @@ Deno.test("a scrape shows what is there now, and nothing of an earlier one", asy
   assertEquals(valueOf(text, "process_start_time_seconds"), Date.parse("2026-11-25T08:48:00Z") / 1000);
 });
 
+Deno.test("members of groups and of consumers count as subscribers", async () => {
+  const [{ stored }] = everything().channels.slice(-1);
+  const entry = sampleChannel("orders.new", { subscribers: 1, groups: { a: 2, b: 3 }, stored });
+  const text = await new Metrics().render({ server: sampleStats(), channels: [entry], stored: [] });
+  assertEquals(valueOf(text, 'parley_channel_subscribers{channel="orders.new"}'), 1 + 5 + 60);
+});
+
 Deno.test("two servers in one process have registries of their own", async () => {
   const [one, other] = [new Metrics(), new Metrics()];
   await one.render(everything());

@@ -50,7 +50,7 @@ export const SORT_KEYS: Readonly<
 const CHANNEL_COLUMNS: readonly Column<ChannelEntry>[] = [
   { title: "CHANNEL", width: 16, cell: ({ channel }) => ({ text: channel }) },
   figure("IN/S", 9, "rate", ({ rate }) => formatRate(rate).slice(0, -2)),
-  figure("SUBS", 7, "subscribers", ({ subscribers }) => formatCount(subscribers)),
+  figure("SUBS", 7, "subscribers", (entry) => formatCount(subscribersOf(entry))),
   figure("RESP", 5, "responders", ({ responders }) => formatCount(responders)),
   { title: "LAG", width: 9, isRight: true, sort: "lag", cell: (entry) => ({ text: lagOf(entry) }) },
   figure("UNHEARD", 9, "unheard", ({ unheard }) => formatCount(unheard)),
@@ -72,6 +72,12 @@ const SESSION_COLUMNS: readonly Column<SessionEntry>[] = [
 
 function figure<T>(title: string, width: number, sort: string, textOf: (entry: T) => string): Column<T> {
   return { title, width, isRight: true, sort, cell: (entry) => ({ text: textOf(entry) }) };
+}
+
+/** All that are subscribed, also in groups and as consumers. */
+function subscribersOf({ subscribers, groups, stored }: ChannelEntry): number {
+  const members = stored?.consumers.map(({ members }) => members) ?? [];
+  return [...Object.values(groups), ...members].reduce((sum, count) => sum + count, subscribers);
 }
 
 /** What the consumers of a durable channel have to go, all together; empty for any other channel. */

@@ -68,6 +68,7 @@ const CONSUMER = v.looseObject({
 
 const CHANNEL = v.looseObject({
   channel: text,
+  groups: v.record(text, number),
   ...numbers("subscribers", "responders", "messagesIn", "messagesOut", "bytesIn", "rate", "unheard"),
   stored: v.optional(v.looseObject({ consumers: v.array(CONSUMER) })),
 });
