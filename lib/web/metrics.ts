@@ -1,13 +1,13 @@
 /**
- * `/metrics`: what the server counts, in the text format of Prometheus.
+ * `/metrics`: what the server counts, in the text format of Prometheus, version 0.0.4.
  *
- * Nothing is kept here between two scrapes. The numbers are those of `$stats`, asked for with the token of whoever
- * scrapes, so that a token without the grant `monitor` is refused by the broker like anywhere else.
+ * Nothing is kept here between two scrapes. The format is so small that it is written here: the library for it,
+ * prom-client, brings a package with 2 MB of test data on which `deno compile` runs out of stack, also that of a program
+ * that only imports Parley.
  *
  * @module
  */
 
-import { Counter, Gauge, Registry } from "prom-client";
 import type { ChannelEntry, ServerStats } from "../wire/stats.ts";
 import {
   METRIC_CHANNELS,
@@ -29,70 +29,73 @@ export interface Measured {
   readonly certificateExpires?: Date;
 }
 
-/**
- * The metrics of one server. Each server has a registry of its own: two in a process do not mix.
- *
- * @example
- * ```ts ignore
- * const metrics = new Metrics();
- * response.setHeader("content-type", metrics.contentType);
- * response.end(await metrics.render({ server, channels, stored: channels }));
- * ```
- */
+/** The content type of the format. */
+export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+/** The metrics of one server. */
 export class Metrics {
-  readonly contentType: string;
-  readonly #registry = new Registry();
-  #snapshot: Snapshot | undefined;
   #startSeconds: number | undefined;
 
-  constructor() {
-    this.contentType = this.#registry.contentType;
-    for (const row of METRICS) this.#register(row);
-  }
-
-  /** All metrics as text. Two scrapes at the same time do not mix: all values are taken before this returns. */
-  render({ server, channels, stored, certificateExpires }: Measured): Promise<string> {
+  /** All metrics that this server has, as text. */
+  render({ server, channels, stored, certificateExpires }: Measured): string {
     // Computed once: a start that differs by a millisecond would look like a restart.
     this.#startSeconds ??= Math.round(Date.parse(server.time) / 1000 - server.uptimeSeconds);
-    this.#snapshot = {
+    const snapshot: Snapshot = {
       server,
       startSeconds: this.#startSeconds,
       channels: channels.slice(0, METRIC_CHANNELS),
       consumers: busiestConsumers(stored),
       certificateSeconds: certificateExpires && certificateExpires.getTime() / 1000,
     };
-    return this.#registry.metrics();
+    return METRICS.map((row) => formatMetric(row, seriesOf(row, snapshot))).join("");
   }
+}
 
-  #register({ name, type, help, labels, value }: MetricRow): void {
-    const seriesNow = (): readonly Series[] => {
-      if (this.#snapshot === undefined) return [];
-      const now = value(this.#snapshot);
-      if (typeof now === "number") return [{ labels: {}, value: now }];
-      return now ?? [];
-    };
-    const options = { name, help, labelNames: labels ?? [], registers: [this.#registry] };
-    // The registry calls `collect` for each scrape. What is no longer there must not stay.
-    if (type === "gauge") {
-      new Gauge({
-        ...options,
-        collect() {
-          this.reset();
-          if (labels === undefined) this.remove(); // a reset leaves it at 0
-          for (const { labels, value } of seriesNow()) this.set(labels, value);
-        },
-      });
-    } else {
-      new Counter({
-        ...options,
-        collect() {
-          this.reset();
-          if (labels === undefined) this.remove();
-          for (const { labels, value } of seriesNow()) this.inc(labels, value);
-        },
-      });
-    }
-  }
+/** The values of a metric now. */
+function seriesOf({ value }: MetricRow, snapshot: Snapshot): readonly Series[] {
+  const now = value(snapshot);
+  return typeof now === "number" ? [{ labels: {}, value: now }] : now ?? [];
+}
+
+/**
+ * Prints a metric; nothing if it has no values.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { formatMetric } from "./metrics.ts";
+ *
+ * const series = [{ labels: { channel: 'a "b"' }, value: 2 }];
+ * assertEquals(
+ *   formatMetric({ name: "parley_channel_subscribers", type: "gauge", help: "Subscribers." }, series),
+ *   '# HELP parley_channel_subscribers Subscribers.\n# TYPE parley_channel_subscribers gauge\n' +
+ *     'parley_channel_subscribers{channel="a \\"b\\""} 2\n',
+ * );
+ * ```
+ */
+export function formatMetric(
+  { name, type, help }: Pick<MetricRow, "name" | "type" | "help">,
+  series: readonly Series[],
+): string {
+  if (series.length === 0) return "";
+  const lines = series.map(({ labels, value }) => `${name}${formatLabels(labels)} ${formatValue(value)}\n`);
+  return `# HELP ${name} ${help.replace(/[\\\n]/g, escape)}\n# TYPE ${name} ${type}\n${lines.join("")}`;
+}
+
+function formatLabels(labels: Series["labels"]): string {
+  const pairs = Object.entries(labels).map(([name, value]) =>
+    `${name}="${value.replace(/[\\\n"]/g, escape)}"`
+  );
+  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+}
+
+function escape(char: string): string {
+  return char === "\n" ? "\\n" : `\\${char}`;
+}
+
+function formatValue(value: number): string {
+  if (Number.isFinite(value) || Number.isNaN(value)) return String(value);
+  return value > 0 ? "+Inf" : "-Inf";
 }
 
 function busiestConsumers(channels: readonly ChannelEntry[]): Snapshot["consumers"] {

@@ -9,7 +9,7 @@ import { ApplicationError, isErrorCode, ParleyError } from "../errors.ts";
 import type { ChannelList, ServerStats, StatsRequests } from "../wire/stats.ts";
 import type { Exchange } from "./exchange.ts";
 import { METRIC_CHANNELS, METRIC_CONSUMERS } from "./metric_row.ts";
-import type { Metrics } from "./metrics.ts";
+import { Metrics, METRICS_TYPE } from "./metrics.ts";
 
 /** How long the server may take to tell of itself, in milliseconds: Prometheus waits for 10 s. */
 const ASK_MS = 5_000;
@@ -17,14 +17,11 @@ const ASK_MS = 5_000;
 /** Answers scrapes. One for each server. */
 export class MetricsHandler {
   readonly #certificateExpires: () => Date | undefined;
-  readonly #metrics: Promise<Metrics>;
+  readonly #metrics = new Metrics();
 
   /** `certificateExpires` says when the certificate in use is no longer valid; undefined without TLS. */
   constructor(certificateExpires: () => Date | undefined) {
     this.#certificateExpires = certificateExpires;
-    // Now, because the first scrape of a busy server would hold it up.
-    this.#metrics = load();
-    this.#metrics.catch(() => {}); // thrown by each scrape
   }
 
   /**
@@ -45,16 +42,11 @@ export class MetricsHandler {
     const stored = hasConsumers
       ? (await ask("$stats.channels", { sort: "lag", limit: METRIC_CONSUMERS })).channels
       : [];
-    const metrics = await this.#metrics;
-    const text = await metrics.render({
-      server,
-      channels,
-      stored,
-      certificateExpires: this.#certificateExpires(),
-    });
+    const certificateExpires = this.#certificateExpires();
+    const text = this.#metrics.render({ server, channels, stored, certificateExpires });
     const body = new TextEncoder().encode(text);
     response.writeHead(200, {
-      "content-type": metrics.contentType,
+      "content-type": METRICS_TYPE,
       "content-length": body.length,
       "cache-control": "no-store",
     });
@@ -66,10 +58,4 @@ export class MetricsHandler {
 function asServerError(error: unknown): never {
   if (!(error instanceof ApplicationError) || !isErrorCode(error.code)) throw error;
   throw new ParleyError(error.code, error.message, { cause: error });
-}
-
-/** A server that serves no HTTP does not load the library. */
-async function load(): Promise<Metrics> {
-  const { Metrics } = await import("./metrics.ts");
-  return new Metrics();
 }

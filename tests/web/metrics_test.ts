@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Metrics } from "../../lib/web/metrics.ts";
+import { formatMetric, Metrics } from "../../lib/web/metrics.ts";
 import { METRIC_CHANNELS, METRIC_CONSUMERS } from "../../lib/web/metric_row.ts";
 import { METRICS } from "../../lib/web/metric_table.ts";
 import { HAS_PROMTOOL, promtool } from "../harness/promtool.ts";
@@ -39,12 +39,12 @@ function valueOf(text: string, series: string): number | undefined {
   return line === undefined ? undefined : Number(line.slice(series.length + 1));
 }
 
-Deno.test("a scrape has every metric, with the values of the server", async () => {
+Deno.test("a scrape has every metric, with the values of the server", () => {
   const metrics = new Metrics();
-  assertEquals(metrics.contentType, "text/plain; version=0.0.4; charset=utf-8");
-  const text = await metrics.render(everything());
+  const text = metrics.render(everything());
   for (const { name, type } of METRICS) {
     assertStringIncludes(text, `# TYPE ${name} ${type}\n${name}`);
+    assertEquals(text.split(`# TYPE ${name} `).length, 2, name);
   }
   assertEquals(
     [
@@ -63,10 +63,10 @@ Deno.test("a scrape has every metric, with the values of the server", async () =
   );
 });
 
-Deno.test("labels are bounded: the busiest channels, the consumers that lag most, known codes", async () => {
+Deno.test("labels are bounded: the busiest channels, the consumers that lag most, known codes", () => {
   const measured = everything();
   const server = sampleStats({ errors: { forbidden: 1, made_up: 2, another: 3 } });
-  const text = await new Metrics().render({ ...measured, server });
+  const text = new Metrics().render({ ...measured, server });
   const count = (name: string) => text.split("\n").filter((line) => line.startsWith(`${name}{`)).length;
   assertEquals(count("parley_channel_subscribers"), METRIC_CHANNELS);
   assertEquals(count("parley_consumer_lag_messages"), METRIC_CONSUMERS);
@@ -74,10 +74,9 @@ Deno.test("labels are bounded: the busiest channels, the consumers that lag most
   assertStringIncludes(text, 'consumer="consumer-58",subject="Ada \\"the first\\"\\\\\\n"} 58\n');
 });
 
-Deno.test("a scrape shows what is there now, and nothing of an earlier one", async () => {
+Deno.test("a scrape shows what is there now, and nothing of an earlier one", () => {
   const metrics = new Metrics();
   const first = metrics.render(everything());
-  // Asked for before the first one is printed.
   const second = metrics.render({
     server: sampleStats({
       store: undefined,
@@ -89,8 +88,8 @@ Deno.test("a scrape shows what is there now, and nothing of an earlier one", asy
     channels: [sampleChannel("chat.lobby")],
     stored: [],
   });
-  assertEquals(valueOf(await first, "parley_messages_received_total"), 1_000_000);
-  const text = await second;
+  assertEquals(valueOf(first, "parley_messages_received_total"), 1_000_000);
+  const text = second;
   assertEquals(valueOf(text, "parley_messages_received_total"), 5);
   for (
     const gone of ["parley_store_bytes", "process_open_fds", "parley_certificate_expiry_timestamp_seconds"]
@@ -104,37 +103,49 @@ Deno.test("a scrape shows what is there now, and nothing of an earlier one", asy
   assertEquals(valueOf(text, "process_start_time_seconds"), Date.parse("2026-11-25T08:48:00Z") / 1000);
 });
 
-Deno.test("members of groups and of consumers count as subscribers", async () => {
+Deno.test("members of groups and of consumers count as subscribers", () => {
   const [{ stored }] = everything().channels.slice(-1);
   const entry = sampleChannel("orders.new", { subscribers: 1, groups: { a: 2, b: 3 }, stored });
-  const text = await new Metrics().render({ server: sampleStats(), channels: [entry], stored: [] });
+  const text = new Metrics().render({ server: sampleStats(), channels: [entry], stored: [] });
   assertEquals(valueOf(text, 'parley_channel_subscribers{channel="orders.new"}'), 1 + 5 + 60);
 });
 
-Deno.test("two servers in one process have registries of their own", async () => {
-  const [one, other] = [new Metrics(), new Metrics()];
-  await one.render(everything());
-  const text = await other.render({ server: sampleStats({ messagesIn: 1 }), channels: [], stored: [] });
-  assertEquals(valueOf(text, "parley_messages_received_total"), 1);
+Deno.test("values that are no plain numbers, and labels with anything in them", () => {
+  const series = [1e21, 5e-7, Infinity, -Infinity, NaN].map((value, at) => ({
+    labels: { at: `${at}` },
+    value,
+  }));
+  const odd = [...series, { labels: { at: '\\ "\n\t\u00e9\u{1f600}', other: "" }, value: 0 }];
+  assertEquals(formatMetric({ name: "odd", type: "gauge", help: "A \\ and\na line." }, odd).split("\n"), [
+    "# HELP odd A \\\\ and\\na line.",
+    "# TYPE odd gauge",
+    'odd{at="0"} 1e+21',
+    'odd{at="1"} 5e-7',
+    'odd{at="2"} +Inf',
+    'odd{at="3"} -Inf',
+    'odd{at="4"} NaN',
+    'odd{at="\\\\ \\"\\n\t\u00e9\u{1f600}",other=""} 0',
+    "",
+  ]);
 });
 
 Deno.test({
   name: "promtool finds nothing to complain about",
   ignore: !HAS_PROMTOOL,
   fn: async () => {
-    const ended = await promtool(["check", "metrics"], await new Metrics().render(everything()));
+    const ended = await promtool(["check", "metrics"], new Metrics().render(everything()));
     assertEquals(ended, { code: 0, output: "" });
   },
 });
 
-Deno.test("a scrape takes a few milliseconds", async () => {
+Deno.test("a scrape takes a few milliseconds", () => {
   const metrics = new Metrics();
   const measured = everything();
-  await metrics.render(measured);
+  metrics.render(measured);
   const times: number[] = [];
   for (let at = 0; at < 20; at++) {
     const start = performance.now();
-    await metrics.render(measured);
+    metrics.render(measured);
     times.push(performance.now() - start);
   }
   const median = times.toSorted((one, other) => one - other)[10];
