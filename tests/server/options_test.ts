@@ -173,7 +173,7 @@ Deno.test("an unknown name is rejected, with the nearest known one", async () =>
   );
   assertEquals(
     await problem({ maximum: 1 }),
-    'serve() has no option "maximum"; there are hostname, port, auth, state, tls, certs, hosts, insecure, firstSessionId, limits, stored, store, web, log',
+    'serve() has no option "maximum"; there are hostname, port, auth, state, tls, certs, hosts, insecure, firstSessionId, limits, stored, store, web, config, log',
   );
 });
 
