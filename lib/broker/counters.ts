@@ -63,7 +63,9 @@ export class HeldBack {
   /** How often one had to wait. */
   times = 0;
   /** How long those waited that wait no longer, in milliseconds. */
-  ms = 0;
+  #ended = 0;
+  /** The sum of the times since which those wait that wait now. */
+  #since = 0;
   readonly #clock: () => number;
 
   /** @param clock in milliseconds, never goes back */
@@ -71,17 +73,25 @@ export class HeldBack {
     this.#clock = clock;
   }
 
+  /** How long publishers have waited, those that wait now included, in milliseconds. */
+  get ms(): number {
+    return this.#ended + (this.now === 0 ? 0 : this.now * this.#clock() - this.#since);
+  }
+
   /** A publisher begins to wait. Returns the time. */
   begin(): number {
+    const time = this.#clock();
     this.now++;
     this.times++;
-    return this.#clock();
+    this.#since += time;
+    return time;
   }
 
   /** A publisher that has waited since `since` does not wait any more. */
   end(since: number): void {
     this.now--;
-    this.ms += this.#clock() - since;
+    this.#since -= since;
+    this.#ended += this.#clock() - since;
   }
 
   /** How long a publisher has waited that began to at `since`, in milliseconds. */

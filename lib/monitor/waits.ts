@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Channel } from "../broker/channel.ts";
+import { Channel } from "../broker/channel.ts";
 import type { HeldOn } from "../broker/flow_control.ts";
 import type { Peer } from "../broker/peer.ts";
 import type { Rotation } from "../broker/rotation.ts";
@@ -23,7 +23,7 @@ export function isFull({ isEnded, outbox }: Peer): boolean {
 
 /** The numbers of the sessions that a publisher waits for, by what holds it back; 0 is the store. */
 export function waitedFor(heldOn: HeldOn): number[] {
-  if (!("stored" in heldOn)) return [heldOn.number];
+  if (!(heldOn instanceof Channel)) return [heldOn.number];
   if (heldOn.stored !== undefined) return [STORE];
   return [...take(fullReceivers(heldOn), MOST)].map(({ number }) => number);
 }
