@@ -234,7 +234,7 @@ export const WEB_SOCKET_POLL_MS = 4;
 export const WEB_SOCKET_UNREAD_BYTES = 16 * MiB;
 
 /** What a connection to the web server reads at once: a request, and no more than that while it is idle. */
-export const MIN_HTTP_READ_BYTES = 4 * KiB;
+export const MIN_HTTP_READ_BYTES = 2 * KiB;
 
 /** The largest such read, for bodies and WebSockets that send without a pause. */
 export const MAX_HTTP_READ_BYTES = 64 * KiB;

@@ -27,6 +27,9 @@ export function routesOf(services: WebServices): readonly Route[] {
  * @throws {HttpProblem} 404 with what there is, 405 with what is allowed there
  */
 export function findRoute(routes: readonly Route[], method: string, path: string): Route {
+  const wanted = method === "HEAD" ? "GET" : method;
+  const route = routes.find((route) => route.method === wanted && matches(route.path, path));
+  if (route !== undefined) return route;
   const matching = routes.filter((route) => matches(route.path, path));
   if (matching.length === 0) {
     const paths = [...new Set(routes.filter(({ access }) => access !== "page").map(({ path }) => path))];
@@ -35,9 +38,6 @@ export function findRoute(routes: readonly Route[], method: string, path: string
       detail: `there is no ${JSON.stringify(path.slice(0, 200))} here; there are ${paths.join(", ")}`,
     });
   }
-  const wanted = method === "HEAD" ? "GET" : method;
-  const route = matching.find(({ method }) => method === wanted);
-  if (route !== undefined) return route;
   const methods = [...new Set(matching.map(({ method }) => method))];
   const allow = [...methods, ...(methods.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
   throw new HttpProblem(405, {

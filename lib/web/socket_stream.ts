@@ -15,6 +15,9 @@ import type { Socket } from "../net/socket.ts";
 /** Several small writes become one if they are no longer than this: copying them costs less than another packet. */
 const JOINED_BYTES = 16 * 1024;
 
+/** What a stream reads before it is asked: with less, one that is read without a pause would wait for each read. */
+const READ_AHEAD_BYTES = 16 * 1024;
+
 /** What `writev` takes. */
 type Chunk = { readonly chunk: Uint8Array };
 type Done = (error?: Error | null) => void;
@@ -38,7 +41,12 @@ export class SocketStream extends Duplex {
   sent = 0;
 
   constructor({ socket, address, port }: Accepted) {
-    super({ allowHalfOpen: true, emitClose: true, highWaterMark: MAX_HTTP_READ_BYTES });
+    super({
+      allowHalfOpen: true,
+      emitClose: true,
+      readableHighWaterMark: READ_AHEAD_BYTES,
+      writableHighWaterMark: MAX_HTTP_READ_BYTES,
+    });
     this.#socket = socket;
     this.remoteAddress = address;
     this.remotePort = port;

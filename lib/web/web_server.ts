@@ -56,6 +56,8 @@ export class WebServer {
   readonly #connections: WebConnections;
   readonly #injection: HttpInjection;
   readonly #routes: readonly Route[];
+  /** The paths of what a browser may be led to from anywhere. */
+  readonly #pages: ReadonlySet<string>;
   readonly #webSockets: WebSockets;
   readonly #draining = new AbortController();
   readonly #closers: (() => Promise<void>)[] = [];
@@ -81,6 +83,7 @@ export class WebServer {
       whenClosed: (close) => this.#closers.push(close),
     };
     this.#routes = routesOf(services);
+    this.#pages = new Set(this.#routes.filter(({ access }) => access === "page").map(({ path }) => path));
     this.#webSockets = new WebSockets(services);
     // Deadlines are those of `connections.ts`: those of Node work with listeners of its own only.
     const http = createServer({
@@ -150,7 +153,7 @@ export class WebServer {
     secure(response);
     const url = urlOf(request);
     const { method = "GET" } = request;
-    const isPage = this.#routes.some(({ path, access }) => access === "page" && path === url.pathname);
+    const isPage = this.#pages.has(url.pathname);
     const origin = this.#origins.check(request, isPage);
     if (origin !== undefined) allow(response, origin);
     if (method === "OPTIONS") {
@@ -252,8 +255,9 @@ function allow(response: ServerResponse, origin: string): void {
   response.setHeader("access-control-allow-methods", "GET, HEAD, POST, PUT, DELETE, OPTIONS");
   response.setHeader(
     "access-control-allow-headers",
-    "authorization, content-type, last-event-id, idempotency-key, parley-headers",
+    "authorization, content-type, last-event-id, idempotency-key, parley-headers, traceparent, tracestate",
   );
+  response.setHeader("access-control-expose-headers", "parley-headers, idempotency-replayed, retry-after");
   response.setHeader("access-control-expose-headers", "idempotency-replayed, parley-headers, retry-after");
   response.setHeader("access-control-max-age", "600");
   response.setHeader("cross-origin-resource-policy", "cross-origin");

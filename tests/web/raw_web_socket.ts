@@ -30,8 +30,13 @@ export async function connectTo(url: string, ca?: string): Promise<Deno.TcpConn 
     return conn;
   }
   const conn = await Deno.connectTls({ ...target, caCerts: ca === undefined ? [] : [ca] });
-  await conn.handshake();
-  return conn;
+  try {
+    await conn.handshake();
+    return conn;
+  } catch (error) {
+    conn.close();
+    throw error;
+  }
 }
 
 /** Reads until the end of the stream, or until what came has `until` in it. */

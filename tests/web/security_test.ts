@@ -6,7 +6,7 @@ import { HttpProblem } from "../../lib/web/problem.ts";
 import { connect } from "../../lib/mod.ts";
 import { HAS_CURL } from "../harness/curl.ts";
 import { MAY_USE_FILES } from "../harness/permissions.ts";
-import { RawWebSocket } from "./raw_web_socket.ts";
+import { connectTo, RawWebSocket, readText, upgradeHead, write } from "./raw_web_socket.ts";
 import { type Served, webTest } from "./web_server.ts";
 
 const ELSEWHERE = "https://app.example";
@@ -79,7 +79,7 @@ curlTest("a page from elsewhere gets nothing, and nothing happens", async ({ ser
   assertEquals((await alerts.next()).value?.text(), "own page");
 });
 
-curlTest("--web-origin lets one more page use it, and no other", async ({ curl }) => {
+curlTest("--web-origin lets one more page use it, and no other", async ({ url, ca, curl }) => {
   const asked = await curl("/publish/alerts", "-H", `Origin: ${ELSEWHERE}`, "-X", "OPTIONS");
   assertEquals([asked.status, asked.headers.get("access-control-allow-origin")], [204, ELSEWHERE]);
   assertStringIncludes(asked.headers.get("access-control-allow-headers")!, "authorization");
@@ -88,6 +88,12 @@ curlTest("--web-origin lets one more page use it, and no other", async ({ curl }
   assertStringIncludes(sent.headers.get("vary")!, "origin");
   for (const origin of ["https://app.example.org", "http://app.example", "https://app.example:8443"]) {
     assertEquals([origin, (await curl("/health/live", "-H", `Origin: ${origin}`)).status], [origin, 403]);
+  }
+  for (const [origin, status] of [[ELSEWHERE, 101], ["https://elsewhere.example", 403]] as const) {
+    const conn = await connectTo(url, ca);
+    await write(conn, new TextEncoder().encode(upgradeHead(url, { Origin: origin })));
+    assertEquals([origin, Number((await readText(conn, "\r\n\r\n")).split(" ")[1])], [origin, status]);
+    conn.close();
   }
   // A proxy in front of the server passes on the name that browsers use.
   assertEquals((await curl("/health/live", "-H", "Host: app.example")).status, 200);
