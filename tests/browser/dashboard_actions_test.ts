@@ -3,8 +3,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Client, connect, type Message, type Subscription } from "../../lib/mod.ts";
 import { within } from "../harness/deadline.ts";
+import { RawClient } from "../harness/raw_client.ts";
 import { browserTest } from "./browser.ts";
-import { cell, eventually, fact, goTo, openView, row, serveDashboard } from "./dashboard.ts";
+import { cell, eventually, fact, goTo, openView, row, saveScreenshot, serveDashboard } from "./dashboard.ts";
 
 browserTest("disconnect ends the session, after a question", async (browser) => {
   await using desk = await serveDashboard(browser);
@@ -220,6 +221,38 @@ browserTest("diagnose says where a message would go, and what nobody hears", asy
   await refusal.filter({ hasText: "Ada" }).waitFor();
   await goTo(page, "configuration");
   await page.locator("main h1").getByText("Configuration").waitFor();
+});
+
+browserTest("diagnose names the slow subscriber, and the publisher that waits for it", async (browser) => {
+  await using desk = await serveDashboard(browser, { limits: { slowConsumerTimeoutMs: 60_000 } });
+  const { server, url } = desk;
+  using slow = await RawClient.greet(server, { name: "slow" });
+  await slow.open("chat.lobby"); // and reads nothing
+  await using fast = await connect({ url: server.url, name: "fast" });
+  const payload = new Uint8Array(512 * 1024);
+  const abort = new AbortController();
+  const flood = async () => {
+    while (!abort.signal.aborted) await fast.publish("chat.lobby", payload, { signal: abort.signal });
+  };
+  const flooding = flood().catch(() => {});
+  const page = await openView(browser, url, "diagnose");
+  const waiting = page.locator(".section").filter({
+    has: page.getByRole("heading", { name: "Who holds whom" }),
+  });
+  await waiting.getByRole("row", { name: /^fast/ }).getByText("slow").waitFor();
+  const slowest = page.locator(".section").filter({
+    has: page.getByRole("heading", { name: "Slowest subscribers" }),
+  });
+  await slowest.getByRole("row", { name: /^slow/ }).getByText("slow", { exact: true }).last().waitFor();
+  await saveScreenshot(page, "slow");
+  await slowest.getByRole("row", { name: /^slow/ }).getByRole("link").click();
+  await row(page, "slow").getByRole("button", { name: /^Disconnect/ }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Disconnect" }).click();
+  await row(page, "slow").waitFor({ state: "detached" });
+  await goTo(page, "diagnose");
+  await page.getByText("No publisher waits.").waitFor();
+  abort.abort();
+  await flooding;
 });
 
 async function publish(client: Client, channel: string, from: number, to: number): Promise<void> {

@@ -5,6 +5,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { connect, serve } from "../../lib/mod.ts";
+import { makeFolder } from "../harness/folder.ts";
 import { openTokenDesk } from "../harness/token_desk.ts";
 import { within } from "../harness/deadline.ts";
 import { browserTest } from "./browser.ts";
@@ -165,6 +166,19 @@ browserTest(
     await page.getByRole("alert").filter({ hasText: /revoked|token/ }).waitFor(); // and asks for another
   },
 );
+
+browserTest("over HTTPS the page connects by wss", async (browser) => {
+  const certs = makeFolder();
+  try {
+    await using desk = await serveDashboard(browser, { tls: true, certs: certs.path });
+    const page = await browser.open(`${desk.url}/#/sessions`, { ignoreHTTPSErrors: true });
+    await connected(page);
+    assert(desk.url.startsWith("https:"));
+    await row(page, "dashboard").getByText("websocket").waitFor();
+  } finally {
+    certs[Symbol.dispose]();
+  }
+});
 
 browserTest("messages from others are text, whatever they hold", async (browser) => {
   await using desk = await serveDashboard(browser);
