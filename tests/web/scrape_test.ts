@@ -13,6 +13,7 @@ import { makeFolder } from "../harness/folder.ts";
 import { MAY_USE_FILES } from "../harness/permissions.ts";
 import { serve } from "../../lib/server/serve.ts";
 import { gatewayTest, problem } from "./gateway_server.ts";
+import { webTest } from "./web_server.ts";
 
 /** The values of `names` in a scrape; undefined for one that is not there. */
 function valuesIn(text: string, ...names: string[]): (number | undefined)[] {
@@ -90,6 +91,19 @@ gatewayTest("HEAD gives the headers of a scrape, and POST what is allowed", asyn
   const post = await http("/metrics", "-d", "x");
   assertEquals([post.status, post.headers.get("allow")], [405, "GET, HEAD, OPTIONS"]);
 });
+
+webTest(
+  "a scrape tells when the certificate expires, if there is one",
+  async ({ url, curl }) => {
+    const { status, body } = await curl("/metrics");
+    assertEquals(status, 200);
+    const [expires] = valuesIn(body, "parley_certificate_expiry_timestamp_seconds");
+    const days = expires === undefined ? undefined : (expires * 1000 - Date.now()) / 86_400_000;
+    if (url.startsWith("http:")) assertEquals(days, undefined);
+    else assertEquals(days! > 80 && days! < 100, true, `${days} days`);
+  },
+  { ignore: !HAS_CURL },
+);
 
 /** A token without any grant. */
 const NOTHING = { publish: [], subscribe: [], respond: [], direct: false };
