@@ -85,6 +85,7 @@ export class FullScreen {
       .join("");
     this.#shown = all;
     this.#columns = columns;
+    if (before !== undefined && changed === "") return "";
     return BEGIN + (before === undefined ? "\x1b[H\x1b[2J" : "") + changed + END;
   }
 }
