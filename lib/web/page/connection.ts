@@ -8,7 +8,7 @@
 import type { Client } from "../../client/api.ts";
 import type { ClientEvent } from "../../client/events.ts";
 import type { ConnectOptions } from "../../client/options.ts";
-import { type ApplicationError, ParleyError } from "../../errors.ts";
+import { ApplicationError, ParleyError } from "../../errors.ts";
 import { type AdminRequests, type ServerStats, STATS, type StatsRequests } from "../../wire/stats.ts";
 import { NO_SAMPLES, withHistory, withStats } from "./samples.ts";
 import type { Store } from "./store.ts";
@@ -154,13 +154,18 @@ export class Connection {
   /** Reads `$stats` for as long as the client lives. */
   async #watch(client: Client): Promise<void> {
     await Promise.all([this.#readHistory(), this.#readRights()]);
-    try {
-      this.#measured(await this.ask("$stats.now", {})); // the first message comes within a second
-      const subscription = await client.subscribe(STATS);
-      this.#store.set({ lookProblem: undefined });
-      for await (const message of subscription) this.#measured(message.json<ServerStats>());
-    } catch (error) {
-      if (this.#client === client && client.isConnected) this.#store.set({ lookProblem: problemOf(error) });
+    while (this.#client === client) {
+      try {
+        this.#measured(await this.ask("$stats.now", {})); // the first message comes within a second
+        this.#store.set({ lookProblem: undefined });
+        for await (const message of await client.subscribe(STATS)) this.#measured(message.json());
+        return;
+      } catch (error) {
+        if (this.#client === client && codeOf(error) === "forbidden") {
+          return this.#store.set({ lookProblem: problemOf(error) });
+        }
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
     }
   }
 
@@ -184,7 +189,7 @@ export class Connection {
       await this.ask("$admin.disconnect", { session: 0 });
       this.#store.set({ mayChange: true });
     } catch (error) {
-      const { code } = error as ParleyError | ApplicationError;
+      const code = codeOf(error);
       if (UNKNOWN.includes(code)) return; // it is asked again once there is a connection
       this.#store.set({ mayChange: code !== "forbidden" });
     }
@@ -229,6 +234,10 @@ export function problemOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error ?? "the connection is over");
 }
 
+function codeOf(error: unknown): string {
+  return error instanceof ParleyError || error instanceof ApplicationError ? error.code : "";
+}
+
 function isUnauthorized(error: unknown): boolean {
-  return error instanceof ParleyError && error.code === "unauthorized";
+  return codeOf(error) === "unauthorized";
 }

@@ -110,12 +110,14 @@ export function Shell({ app }: { app: App }): VNode {
 
 function Shown({ app, view, route }: { app: App; view: View; route: Route }): VNode {
   const lookProblem = useStore(app.store, (state) => state.lookProblem);
+  const hasToken = useStore(app.store, (state) => state.hasToken);
   if (view.looks && lookProblem !== undefined) {
     return html`
       <div class="empty">
         <h1 tabindex="-1">${view.title}</h1>
         <p>This session may not look at the server: ${lookProblem}</p>
-        <p>It needs a token with the grant <code>monitor</code>, or <code>admin</code> to change something, too. What your
+        ${!hasToken && html`<p>Without a token, only programs on the server's own machine may.</p>`}
+      <p>It needs a token with the grant <code>monitor</code>, or <code>admin</code> to change something, too. What your
               own permissions allow is under <a href="#/messages">Messages</a> and <a href="#/workbench">Workbench</a>.</p>
       </div>
     `;
@@ -127,12 +129,18 @@ function Bar({ app, connection }: { app: App; connection: ConnectionState }): VN
   const state = useStore(app.store, ({ stats }) => stats?.state);
   const version = useStore(app.store, ({ stats }) => stats?.version);
   const hasToken = useStore(app.store, (state) => state.hasToken);
+  const first = useRef(version); // that of the server which this page came from
+  first.current ??= version;
   return html`
     <header class="bar">
       <a class="brand" href="#/">Parley</a>
       <span class="muted host">${location.host}${version !== undefined && ` · ${version}`}</span>
       ${state !== undefined && state !== "ready" && connection.phase === "connected" && html`
         <span class="tag bad">${state === "failing" ? "the store cannot be written" : state}</span>
+      `}
+      ${version !== first.current && html`
+        <button type="button" class="small" title="The server is of another version than this page"
+          onClick=${() => location.reload()}>Reload this page</button>
       `}
       <span class="state" role="status" aria-live="polite">${stateOf(connection)}</span>
       ${hasToken && connection.phase !== "token" && html`
