@@ -39,6 +39,24 @@ export function Section(
   `;
 }
 
+/** A name and its value. */
+export type Fact = readonly [string, ComponentChild];
+
+/** Names and values. */
+export function Facts({ facts }: { facts: readonly Fact[] }): VNode {
+  return html`<dl class="facts">
+    ${
+    facts.map(([name, value]) =>
+      html`
+        <div key=${name}>
+          <dt>${name}</dt>
+          <dd>${value}</dd>
+        </div>
+      `
+    )
+  }</dl>`;
+}
+
 /** A problem in place of what could not be had. */
 export function Problem({ text }: { text: string | undefined }): VNode | null {
   if (text === undefined) return null;
@@ -78,12 +96,13 @@ export function Search(
       onInput=${(event: InputEvent) => onChange((event.currentTarget as HTMLInputElement).value)} /><//>`;
 }
 
-/** Since when something is, as how long ago. */
+/** Since when something is, as how long ago: `9 min 12 s`, but `10 min`. */
 export function Since({ time }: { time: string }): VNode {
-  const seconds = (Date.now() - Date.parse(time)) / 1000;
-  const text = formatDuration(seconds);
-  return html`<time datetime=${time} title=${new Date(time).toLocaleString("en-GB")}>
-    ${Number.parseInt(text) < 10 ? text : text.split(" ").slice(0, 2).join(" ")}</time>`;
+  const text = formatDuration((Date.now() - Date.parse(time)) / 1000);
+  const [count, unit] = text.split(" ");
+  return html`<time datetime=${time} title=${new Date(time).toLocaleString("en-GB")}>${
+    Number(count) < 10 ? text : `${count} ${unit}`
+  }</time>`;
 }
 
 /** A short word that stands out; its meaning never hangs on its colour alone. */

@@ -8,12 +8,12 @@ import type { ChannelEntry, ConsumerEntry, StoredEntry } from "../../../wire/sta
 import type { App } from "../app.ts";
 import { formatBytes, formatCount, formatRate } from "../format.ts";
 import { html, type VNode } from "../html.ts";
-import { Command, Head, OnlyLooks, Pending, Section } from "../parts/parts.ts";
+import { Command, type Fact, Facts, Head, OnlyLooks, Pending, Section } from "../parts/parts.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { usePoll } from "../poll.ts";
+import { visible } from "../text.ts";
 import { groupsOf } from "./channels.ts";
 import { ConsumerTable } from "./consumers.ts";
-import { Facts } from "./overview.ts";
 
 const EVERY_MS = 1_500;
 
@@ -95,11 +95,11 @@ type Producer = StoredEntry["producers"][number];
 
 const PRODUCERS: readonly Column<Producer>[] = [
   { label: "Producer", isName: true, cell: ({ producer }) => producer },
-  { label: "Subject", cell: ({ subject }) => subject ?? "–" },
+  { label: "Subject", cell: ({ subject }) => subject === undefined ? "–" : visible(subject) },
   { label: "Stored", isNumber: true, cell: ({ stored }) => formatCount(stored) },
 ];
 
-function nowOf(entry: ChannelEntry): (readonly [string, string])[] {
+function nowOf(entry: ChannelEntry): Fact[] {
   return [
     ["Subscribers", formatCount(entry.subscribers)],
     ["Groups and their members", groupsOf(entry.groups)],
@@ -111,7 +111,7 @@ function nowOf(entry: ChannelEntry): (readonly [string, string])[] {
   ];
 }
 
-function storedOf(stored: StoredEntry): (readonly [string, string])[] {
+function storedOf(stored: StoredEntry): Fact[] {
   return [
     ["Storage", stored.storage === "durable" ? "durable: on disk" : "history: in memory"],
     ["Messages", formatCount(stored.messages)],

@@ -27,6 +27,10 @@ export function Channels({ app }: { app: App }): VNode {
     setPage(0);
     setSearch(value);
   };
+  const sorted = (value: string) => {
+    setPage(0);
+    setSort(value);
+  };
   return html`
     <${Head} title="Channels" about="Those that a session has open, and those that are stored.">
       <${Search} label="Search" value=${search} onChange=${searched} placeholder="part of a name" />
@@ -34,7 +38,7 @@ export function Channels({ app }: { app: App }): VNode {
     <${Pending} app=${app} problem=${problem} reply=${reply} />
     ${reply !== undefined && html`
       <${Pager} page=${page} count=${reply.count} of="channels" onPage=${setPage} />
-      <${Table} caption="Channels" columns=${COLUMNS} sort=${sort} onSort=${setSort}
+      <${Table} caption="Channels" columns=${COLUMNS} sort=${sort} onSort=${sorted}
         rows=${reply.channels.slice(page * PAGE_ROWS, (page + 1) * PAGE_ROWS)}
         keyOf=${({ channel }: ChannelEntry) => channel}
         empty=${settled === ""

@@ -5,12 +5,13 @@
  */
 
 import { useState } from "preact/hooks";
-import type { ConsumerEntry } from "../../../wire/stats.ts";
+import type { ConsumerAsk, ConsumerEntry } from "../../../wire/stats.ts";
 import type { App } from "../app.ts";
 import { countOf, formatCount } from "../format.ts";
 import { type ComponentChild, html, type VNode } from "../html.ts";
 import { ChangeButton, Tag } from "../parts/parts.ts";
 import { type Column, Table } from "../parts/table.ts";
+import { visible } from "../text.ts";
 
 /** A consumer and its channel. */
 export interface ConsumerRow extends ConsumerEntry {
@@ -43,8 +44,8 @@ export function consumerKey({ channel, consumer, subject }: ConsumerRow): string
 }
 
 /** `billing` or `billing of ada`. */
-export function consumerName({ consumer, subject }: ConsumerRow): string {
-  return subject === undefined ? consumer : `${consumer} of ${subject}`;
+export function consumerName({ consumer, subject }: ConsumerAsk): string {
+  return subject === undefined ? consumer : `${consumer} of ${visible(subject)}`;
 }
 
 const COLUMNS: readonly Column<ConsumerRow>[] = [
@@ -53,7 +54,7 @@ const COLUMNS: readonly Column<ConsumerRow>[] = [
     isName: true,
     cell: ({ consumer, subject }) =>
       html`<span>${consumer}</span>${
-        subject !== undefined && html`<span class="muted">of ${subject}</span>`
+        subject !== undefined && html`<span class="muted">of ${visible(subject)}</span>`
       }`,
   },
   { label: "Position", isNumber: true, cell: ({ position }) => formatCount(position) },

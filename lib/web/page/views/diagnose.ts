@@ -48,7 +48,7 @@ export function Diagnose({ app, channel: given = "" }: { app: App; channel?: str
         <//>
         <${Section} title="Who holds whom"
           about="Publishers that are not read from, until those they wait for have room.">
-          <${Table} caption="Publishers that wait" columns=${WAITING(reply)} rows=${reply.waiting}
+          <${Table} caption="Publishers that wait" columns=${waitingColumns(reply)} rows=${reply.waiting}
             keyOf=${({ session }: Waiting) => session} empty=${html`<p>No publisher waits.</p>`} />
           <//>
           <${Section} title="Channels that nobody hears"
@@ -79,7 +79,7 @@ const SLOWEST: readonly Column<SessionEntry>[] = [
   },
 ];
 
-function WAITING(reply: SlowDiagnosis): Column<Waiting>[] {
+function waitingColumns(reply: SlowDiagnosis): Column<Waiting>[] {
   const names = new Map(reply.slowest.map(({ session, name }) => [session, name]));
   const waitedFor = (session: number) =>
     session === 0

@@ -16,9 +16,9 @@ import {
   formatMs,
   formatRate,
 } from "../format.ts";
-import { type ComponentChild, html, type VNode } from "../html.ts";
+import { html, type VNode } from "../html.ts";
 import { Chart, type ChartProps } from "../parts/chart.ts";
-import { Command, Head, Section } from "../parts/parts.ts";
+import { Command, type Fact, Facts, Head, Section } from "../parts/parts.ts";
 import { latest } from "../samples.ts";
 import { useStore } from "../store.ts";
 import { MinuteTable } from "./minutes.ts";
@@ -147,23 +147,6 @@ function Tile(
   return href === undefined
     ? html`<div class=${name}>${content}</div>`
     : html`<a class=${name} href=${href}>${content}</a>`;
-}
-
-type Fact = readonly [string, ComponentChild];
-
-/** Names and values. */
-export function Facts({ facts }: { facts: readonly Fact[] }): VNode {
-  return html`<dl class="facts">
-    ${
-    facts.map(([name, value]) =>
-      html`
-        <div key=${name}>
-          <dt>${name}</dt>
-          <dd>${value}</dd>
-        </div>
-      `
-    )
-  }</dl>`;
 }
 
 function totals(stats: ServerStats): Fact[] {

@@ -49,7 +49,7 @@ export function Sessions({ app, search: first = "" }: { app: App; search?: strin
     await app.change("$admin.disconnect", { session: session.session }, `Disconnected ${name}`);
     refresh();
   };
-  const columns = [...COLUMNS(own), {
+  const columns = [...columnsOf(own), {
     label: "Action",
     cell: (session: SessionEntry) =>
       html`
@@ -61,6 +61,10 @@ export function Sessions({ app, search: first = "" }: { app: App; search?: strin
     setPage(0);
     setSearch(value);
   };
+  const sorted = (value: string) => {
+    setPage(0);
+    setSort(value);
+  };
   return html`
     <${Head} title="Sessions" about="Each client that is connected has one.">
       <${Search} label="Search" value=${search} onChange=${searched} placeholder="name, address or number" />
@@ -69,7 +73,7 @@ export function Sessions({ app, search: first = "" }: { app: App; search?: strin
     <${Pending} app=${app} problem=${problem} reply=${reply} />
     ${reply !== undefined && html`
       <${Pager} page=${page} count=${reply.count} of="sessions" onPage=${setPage} />
-      <${Table} caption="Sessions" columns=${columns} sort=${sort} onSort=${setSort}
+      <${Table} caption="Sessions" columns=${columns} sort=${sort} onSort=${sorted}
         rows=${reply.sessions.slice(page * PAGE_ROWS, (page + 1) * PAGE_ROWS)}
         keyOf=${({ session }: SessionEntry) => session}
         empty=${html`
@@ -80,7 +84,7 @@ export function Sessions({ app, search: first = "" }: { app: App; search?: strin
   `;
 }
 
-function COLUMNS(own: number): Column<SessionEntry>[] {
+function columnsOf(own: number): Column<SessionEntry>[] {
   return [
     {
       label: "Name",

@@ -20,10 +20,14 @@ const EVERY_MS = 2_000;
 export function SetAside(
   { app, channel, consumer, subject }: { app: App; channel?: string; consumer?: string; subject?: string },
 ): VNode {
-  const { reply, problem } = usePoll(app, "$stats.channels", { sort: "messages", limit: 1_000 }, EVERY_MS);
   if (channel !== undefined && consumer !== undefined) {
     return html`<${SetAsideMessages} app=${app} of=${{ channel, consumer, subject }} />`;
   }
+  return html`<${Consumers} app=${app} />`;
+}
+
+function Consumers({ app }: { app: App }): VNode {
+  const { reply, problem } = usePoll(app, "$stats.channels", { sort: "messages", limit: 1_000 }, EVERY_MS);
   const rows = (reply?.channels ?? []).flatMap((entry: ChannelEntry) =>
     (entry.stored?.consumers ?? []).filter(({ setAside }) => setAside > 0)
       .map((each): ConsumerRow => ({ ...each, channel: entry.channel }))

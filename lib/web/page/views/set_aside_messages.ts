@@ -17,6 +17,7 @@ import { type Column, Table } from "../parts/table.ts";
 import { usePoll } from "../poll.ts";
 import { readSingle } from "../reading.ts";
 import { cut, visible } from "../text.ts";
+import { consumerName } from "./consumers.ts";
 
 const EVERY_MS = 2_000;
 
@@ -31,7 +32,7 @@ interface Row extends SetAsideEntry {
 
 /** The list, with what can be done. */
 export function SetAsideMessages({ app, of }: { app: App; of: ConsumerAsk }): VNode {
-  const { channel, consumer, subject } = of;
+  const { channel } = of;
   const [after, setAfter] = useState(0);
   const [search, setSearch] = useState("");
   const { reply, problem, refresh } = usePoll(
@@ -41,7 +42,7 @@ export function SetAsideMessages({ app, of }: { app: App; of: ConsumerAsk }): VN
     EVERY_MS,
   );
   const contents = useContents(app, channel, reply?.messages ?? []);
-  const name = subject === undefined ? consumer : `${consumer} of ${subject}`;
+  const name = consumerName(of);
   const all: Row[] = (reply?.messages ?? []).map((entry: SetAsideEntry) => ({
     ...entry,
     message: contents.get(entry.sequence),
