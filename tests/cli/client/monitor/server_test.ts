@@ -3,8 +3,11 @@
  */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { Client } from "../../../../lib/client/api.ts";
 import { connect } from "../../../../lib/client/connect.ts";
 import { serve } from "../../../../lib/server/serve.ts";
+import type { ChannelDiagnosis } from "../../../../lib/wire/stats.ts";
+import { within } from "../../../harness/deadline.ts";
 import { makeFolder } from "../../../harness/folder.ts";
 import { runParley } from "../../../harness/in_process.ts";
 import { HAS_PYTHON, MAY_USE_FILES } from "../../../harness/permissions.ts";
@@ -38,7 +41,7 @@ storedTest("check sees the lag of a consumer and what it has set aside", async (
   await using subscription = await client.subscribe("orders.new", { consumer: "billing" });
   (await subscription.next()).value!.ack();
   (await subscription.next()).value!.setAside();
-  await client.flush();
+  await within(untilLag(client, "orders.new", 3), "position of the consumer");
   const behind = await check("--max-lag", "1,2");
   assertEquals(behind.code, 2);
   assertMatch(behind.stdout, /^CRITICAL: lag 3; .*consumer orders\.new\/billing; 1 set aside \|/);
@@ -48,6 +51,16 @@ storedTest("check sees the lag of a consumer and what it has set aside", async (
   const all = await runParley(["check", "--url", url, "--max-lag", "2"]);
   assertEquals(all.code, 2);
 });
+
+/** Asks again and again: a position is stored some time after the acknowledgement. */
+async function untilLag(client: Client, channel: string, lag: number): Promise<void> {
+  while (true) {
+    const { consumers } = (await client.request("$stats.why", { json: { channel } })).json<
+      ChannelDiagnosis
+    >();
+    if (consumers[0]?.lag === lag) return;
+  }
+}
 
 storedTest("why says where a message would go, and which member of a group is passed over", async (url) => {
   await using ada = await connect({ url, name: "Ada" });
