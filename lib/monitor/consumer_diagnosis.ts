@@ -8,24 +8,30 @@ import type { Consumer } from "../broker/stored/consumer.ts";
 import type { ConsumerMember } from "../broker/stored/consumer_member.ts";
 import { namedBy } from "../broker/stored/key.ts";
 import type { StoredChannel } from "../broker/stored/stored_channel.ts";
-import { type PassedOver, receiverOf } from "./receiver.ts";
+import { receiverOf } from "./receiver.ts";
 import type { Receiver } from "../wire/stats.ts";
 
+/** A session that is a consumer. */
+export interface ConsumerSession {
+  describe(): Receiver;
+  /** Why it would not receive the next message; undefined if it would. */
+  readonly reason: (() => string) | undefined;
+}
+
 /** The sessions of all consumers of `channel`. */
-export function consumersOf(channel: StoredChannel): { receivers: Receiver[]; passedOver: PassedOver[] } {
-  const receivers: Receiver[] = [];
-  const passedOver: PassedOver[] = [];
+export function* consumerSessions(channel: StoredChannel): Iterable<ConsumerSession> {
   for (const consumer of channel.consumers.values()) {
     const { name } = namedBy(consumer.key);
     const next = consumer.mayDeliver ? consumer.members.peek() : undefined;
     for (const member of consumer.members.all) {
-      if (member.peer.isEnded) continue;
-      const receiver = receiverOf(member.peer, channel.name, { consumer: name });
-      if (member === next) receivers.push(receiver);
-      else passedOver.push({ ...receiver, reason: reasonOf(consumer, name, member, next) });
+      const { peer } = member;
+      if (peer.isEnded) continue;
+      yield {
+        describe: () => receiverOf(peer, channel.name, { consumer: name }),
+        reason: member === next ? undefined : () => reasonOf(consumer, name, member, next),
+      };
     }
   }
-  return { receivers, passedOver };
 }
 
 /** Why `member` would not receive the next message. */

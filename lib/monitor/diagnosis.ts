@@ -8,9 +8,11 @@ import type { Channel } from "../broker/channel.ts";
 import type { Peer, Subscription } from "../broker/peer.ts";
 import type { Rotation } from "../broker/rotation.ts";
 import type { ChannelDiagnosis } from "../wire/stats.ts";
-import { consumersOf } from "./consumer_diagnosis.ts";
+import type { StoredChannel } from "../broker/stored/stored_channel.ts";
+import { consumerSessions } from "./consumer_diagnosis.ts";
 import { findings } from "./findings.ts";
-import { type Diagnosed, receiverOf } from "./receiver.ts";
+import { type Diagnosed, FirstOnes, receiverOf } from "./receiver.ts";
+import { walk } from "./selection.ts";
 import type { MonitoredServer } from "./server.ts";
 import { consumerEntries, take } from "./stored_entry.ts";
 import { isFull } from "./waits.ts";
@@ -30,18 +32,14 @@ export async function diagnose(server: MonitoredServer, name: string): Promise<C
     channel,
     stored,
     route,
-    matching: matchingSubscriptions(server, name, channel),
-    receivers: [],
-    passedOver: [],
+    matching: await matchingSubscriptions(server, name, channel),
+    receivers: new FirstOnes(MOST),
+    passedOver: new FirstOnes(MOST),
   };
-  addPlain(diagnosed);
-  for (const rotation of route.groups) addGroup(diagnosed, rotation);
-  if (stored !== undefined) {
-    const { receivers, passedOver } = consumersOf(stored);
-    diagnosed.receivers.push(...receivers);
-    diagnosed.passedOver.push(...passedOver);
-  }
-  addOnlyResponding(diagnosed);
+  await addPlain(diagnosed);
+  for (const rotation of route.groups) await addGroup(diagnosed, rotation);
+  if (stored !== undefined) await addConsumers(diagnosed, stored);
+  await addOnlyResponding(diagnosed);
   const responders = route.responders.inTurn.filter(({ peer }) =>
     !peer.isEnded && route.responders.accepts(peer)
   );
@@ -49,9 +47,9 @@ export async function diagnose(server: MonitoredServer, name: string): Promise<C
     channel: name,
     isKnown: channel !== undefined || stored !== undefined,
     ...stored && { storage: stored.policy.storage },
-    receivers: [...take(diagnosed.receivers, MOST)],
-    receiverCount: diagnosed.receivers.length,
-    passedOver: [...take(diagnosed.passedOver, MOST)],
+    receivers: diagnosed.receivers.items,
+    receiverCount: diagnosed.receivers.count,
+    passedOver: diagnosed.passedOver.items,
     responders: [...take(responders, MOST)].map(({ peer }) =>
       receiverOf(peer, by(diagnosed, peer, ({ respond }) => respond))
     ),
@@ -60,11 +58,11 @@ export async function diagnose(server: MonitoredServer, name: string): Promise<C
   };
 }
 
-function matchingSubscriptions(
+async function matchingSubscriptions(
   { router }: MonitoredServer,
   name: string,
   channel: Channel | undefined,
-): Map<Peer, Subscription[]> {
+): Promise<Map<Peer, Subscription[]>> {
   const found = new Map<Peer, Subscription[]>();
   const add = (subscription: Subscription) => {
     const { peer } = subscription;
@@ -72,8 +70,12 @@ function matchingSubscriptions(
     if (known !== undefined) known.push(subscription);
     else if (!peer.isEnded) found.set(peer, [subscription]);
   };
-  for (const subscription of channel?.subscriptions() ?? []) add(subscription);
-  for (const node of router.channels.patterns.covering(name)) node.forEach(add);
+  await walk(channel?.subscriptions() ?? [], add);
+  const byPattern: Subscription[] = [];
+  for (const node of router.channels.patterns.covering(name)) {
+    node.forEach((subscription) => byPattern.push(subscription));
+  }
+  await walk(byPattern, add);
   return found;
 }
 
@@ -87,42 +89,46 @@ function by(
 }
 
 /** Sessions that receive every message. */
-function addPlain(diagnosed: Diagnosed): void {
-  for (const { peer } of diagnosed.route.all) {
-    if (peer.isEnded) continue;
-    const isPlain = ({ subscribe, group, consumer }: Subscription) =>
-      subscribe && group === undefined && consumer === undefined;
-    diagnosed.receivers.push(receiverOf(peer, by(diagnosed, peer, isPlain)));
-  }
+function addPlain(diagnosed: Diagnosed): Promise<void> {
+  const isPlain = ({ subscribe, group, consumer }: Subscription) =>
+    subscribe && group === undefined && consumer === undefined;
+  return walk(diagnosed.route.all, ({ peer }) => {
+    if (!peer.isEnded) diagnosed.receivers.add(() => receiverOf(peer, by(diagnosed, peer, isPlain)));
+  });
 }
 
 /** The members of a group: one receives the next message. */
-function addGroup(diagnosed: Diagnosed, rotation: Rotation): void {
+function addGroup(diagnosed: Diagnosed, rotation: Rotation): Promise<void> {
   const { name: group } = rotation;
   const members = rotation.inTurn.map(({ peer }) => peer).filter(({ isEnded }) => !isEnded);
   const next = members.find((peer) => !isFull(peer));
-  for (const peer of members) {
-    const isMember = (subscription: Subscription) => subscription.subscribe && subscription.group === group;
-    const receiver = receiverOf(peer, by(diagnosed, peer, isMember), { group });
-    if (peer === next) {
-      diagnosed.receivers.push(receiver);
-      continue;
-    }
-    const reason = isFull(peer)
-      ? `it has no room: ${peer.outbox.pending} bytes wait for it, so group ${group} passes it over`
-      : `group ${group} gives each message to one member, and session ${next!.number} is next`;
-    diagnosed.passedOver.push({ ...receiver, reason });
-  }
+  const isMember = (subscription: Subscription) => subscription.subscribe && subscription.group === group;
+  const receiver = (peer: Peer) => receiverOf(peer, by(diagnosed, peer, isMember), { group });
+  return walk(members, (peer) => {
+    if (peer === next) return diagnosed.receivers.add(() => receiver(peer));
+    diagnosed.passedOver.add(() => {
+      const reason = next === undefined || isFull(peer)
+        ? `it has no room: ${peer.outbox.pending} bytes wait for it, so group ${group} passes it over`
+        : `group ${group} gives each message to one member, and session ${next.number} is next`;
+      return { ...receiver(peer), reason };
+    });
+  });
+}
+
+/** The sessions of the consumers of a durable channel. */
+function addConsumers({ receivers, passedOver }: Diagnosed, channel: StoredChannel): Promise<void> {
+  return walk(consumerSessions(channel), (session) => {
+    const { reason, describe } = session;
+    if (reason === undefined) receivers.add(describe);
+    else passedOver.add(() => ({ ...describe(), reason: reason() }));
+  });
 }
 
 /** Sessions that are sent requests, but no messages. */
-function addOnlyResponding(diagnosed: Diagnosed): void {
-  for (const [peer, subscriptions] of diagnosed.matching) {
-    if (subscriptions.some(({ subscribe }) => subscribe)) continue;
-    const receiver = receiverOf(peer, subscriptions[0].segments.join("."));
-    diagnosed.passedOver.push({
-      ...receiver,
-      reason: "it responds here and is not subscribed, so it is sent requests only",
-    });
-  }
+function addOnlyResponding({ matching, passedOver }: Diagnosed): Promise<void> {
+  const reason = "it responds here and is not subscribed, so it is sent requests only";
+  return walk(matching, ([peer, subscriptions]) => {
+    if (subscriptions.some(({ subscribe }) => subscribe)) return;
+    passedOver.add(() => ({ ...receiverOf(peer, subscriptions[0].segments.join(".")), reason }));
+  });
 }

@@ -14,7 +14,7 @@ import { walk } from "./selection.ts";
 import { type MonitoredServer, stateOf } from "./server.ts";
 import { type Established, isEstablished } from "./session_list.ts";
 import { isSimilar } from "./similar.ts";
-import { lagOf, take } from "./stored_entry.ts";
+import { take } from "./stored_entry.ts";
 import { isFull, waitedFor } from "./waits.ts";
 
 /** Sentences about single sessions, consumers or names. */
@@ -66,8 +66,9 @@ async function audience(
   responders: number,
 ): Promise<string[]> {
   const found: string[] = [];
-  const matching = receivers.length + passedOver.filter(({ group, consumer }) => group ?? consumer).length;
-  if (matching === 0) {
+  const isMatched = receivers.count > 0 ||
+    passedOver.items.some(({ group, consumer }) => (group ?? consumer) !== undefined);
+  if (!isMatched) {
     const kept = stored === undefined ? "received by nobody" : "stored, and received by nobody now";
     found.push(`No session is subscribed to ${name}, by name or by a pattern: messages there are ${kept}.`);
     if (responders === 0) {
@@ -152,10 +153,9 @@ async function heldPublishers(server: MonitoredServer, { name, channel }: Diagno
 /** Consumers that would not be given a message. */
 function consumerFindings(channel: StoredChannel): string[] {
   const found: string[] = [];
-  for (const { key, stats } of channel.consumers.values()) {
+  for (const { key, stats, lag } of channel.consumers.values()) {
     if (found.length >= MOST) break;
     const { name } = namedBy(key);
-    const lag = lagOf(channel, stats);
     if (stats.isPaused) found.push(`Consumer ${name} is paused by an operator; ${waits(lag)}.`);
     else if (stats.sessions === 0) {
       found.push(`No session is consumer ${name} now; ${waits(lag)}.`);

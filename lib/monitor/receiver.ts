@@ -13,6 +13,23 @@ import type { Receiver } from "../wire/stats.ts";
 /** A session that matches, but would not receive the next message. */
 export type PassedOver = Receiver & { readonly reason: string };
 
+/** The first few of many, and how many there are. */
+export class FirstOnes<T> {
+  readonly items: T[] = [];
+  count = 0;
+  readonly #most: number;
+
+  /** @param most how many are described */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** One more. It is described only if it is one of the first. */
+  add(describe: () => T): void {
+    if (this.count++ < this.#most) this.items.push(describe());
+  }
+}
+
 /** A channel that is looked at, and what is known of it. */
 export interface Diagnosed {
   readonly name: string;
@@ -21,8 +38,8 @@ export interface Diagnosed {
   readonly route: Route;
   /** The subscriptions that match the name, of each session. */
   readonly matching: ReadonlyMap<Peer, readonly Subscription[]>;
-  readonly receivers: Receiver[];
-  readonly passedOver: PassedOver[];
+  readonly receivers: FirstOnes<Receiver>;
+  readonly passedOver: FirstOnes<PassedOver>;
 }
 
 /** Describes a session that matches by the name or pattern `by`. */

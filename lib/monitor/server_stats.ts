@@ -10,7 +10,6 @@ import type { ServerStats, StoreStats } from "../wire/stats.ts";
 import { openDescriptors } from "./process.ts";
 import { walk } from "./selection.ts";
 import { type MonitoredServer, stateOf, totalTraffic } from "./server.ts";
-import { lagOf } from "./stored_entry.ts";
 
 const OWN_NAMES: readonly string[] = Object.freeze([ECHO, ...SERVER_CHANNELS]);
 
@@ -56,15 +55,14 @@ async function storeStats({ stored }: MonitoredServer): Promise<StoreStats | und
   let maxLag = 0;
   let setAside = 0;
   let channels = 0;
-  await walk(stored.all, (channel) => {
-    if (!channel.isDurable) return;
-    channels++;
-    for (const { stats } of channel.consumers.values()) {
-      const own = lagOf(channel, stats);
-      lag += own;
-      maxLag = Math.max(maxLag, own);
-      setAside += stats.setAside;
-    }
+  await walk(stored.all, ({ isDurable }) => {
+    if (isDurable) channels++;
+  });
+  await walk(stored.consumers, (consumer) => {
+    const own = consumer.lag;
+    lag += own;
+    maxLag = Math.max(maxLag, own);
+    setAside += consumer.stats.setAside;
   });
   const { stats } = commits;
   return {

@@ -5,7 +5,6 @@
  */
 
 import type { Consumer } from "../broker/stored/consumer.ts";
-import type { ConsumerStats } from "../broker/stored/consumer_context.ts";
 import { namedBy } from "../broker/stored/key.ts";
 import type { StoredChannel } from "../broker/stored/stored_channel.ts";
 import type { ConsumerEntry, StoredEntry } from "../wire/stats.ts";
@@ -33,31 +32,26 @@ export function storedEntry(channel: StoredChannel): StoredEntry {
 
 /** Describes the consumers of a stored channel. */
 export function consumerEntries(channel: StoredChannel): ConsumerEntry[] {
-  return [...take(channel.consumers.values(), MOST)].map((consumer) => consumerEntry(channel, consumer));
+  return [...take(channel.consumers.values(), MOST)].map(consumerEntry);
 }
 
-function consumerEntry(channel: StoredChannel, { key, stats }: Consumer): ConsumerEntry {
+function consumerEntry({ key, stats, lag }: Consumer): ConsumerEntry {
   const { name, subject } = namedBy(key);
   return {
     consumer: name,
     ...subject !== "" && { subject },
     position: stats.position,
-    lag: lagOf(channel, stats),
+    lag,
     members: stats.sessions,
     isPaused: stats.isPaused,
     setAside: stats.setAside,
   };
 }
 
-/** How many messages a consumer has yet to deal with. */
-export function lagOf({ first, last }: StoredChannel, { position }: ConsumerStats): number {
-  return last - Math.max(position, first - 1);
-}
-
 /** The largest lag of the consumers of `channel`; 0 if it has none. */
-export function largestLag(channel: StoredChannel): number {
+export function largestLag({ consumers }: StoredChannel): number {
   let largest = 0;
-  for (const { stats } of channel.consumers.values()) largest = Math.max(largest, lagOf(channel, stats));
+  for (const { lag } of consumers.values()) largest = Math.max(largest, lag);
   return largest;
 }
 

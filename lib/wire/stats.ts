@@ -6,7 +6,9 @@
  * {@linkcode StatsRequests}. One that has the right to change things (`admin`) may also send those of
  * {@linkcode AdminRequests}. A request is refused with the header `error` and a sentence as its content.
  *
- * Counts are of all that has happened since the server started; rates are those of the last whole second.
+ * Counts are of all that has happened since the server started; rates are those of the last whole second. Messages are
+ * MESSAGE, REQUEST and REPLY frames, but for those on these channels: looking does not change what is seen. Bytes of a
+ * session and of the server are those of all frames, headers included.
  *
  * @module
  */
@@ -111,7 +113,7 @@ export interface ServerStats {
   readonly errors: Readonly<Record<string, number>>;
   readonly rejectedTokens: number;
   readonly failedTlsHandshakes: number;
-  /** Bytes that wait for all sessions together, and how many may. */
+  /** Buffers in which something waits, for all sessions together, and how much they may be. */
   readonly pendingBytes: number;
   readonly maxPendingBytes: number;
   /** Resident memory and the heap's used part, in bytes. */
@@ -202,10 +204,7 @@ export interface SessionEntry {
 }
 
 /** Channels, and how many match. */
-export interface ChannelList {
-  readonly count: number;
-  readonly channels: readonly ChannelEntry[];
-}
+export type ChannelList = { readonly count: number; readonly channels: readonly ChannelEntry[] };
 
 /** One channel. */
 export interface ChannelEntry {

@@ -12,6 +12,11 @@ import type { Transport } from "../../lib/broker/peer.ts";
 import { Router } from "../../lib/broker/router.ts";
 import type { ServerAnswers } from "../../lib/broker/server_channels.ts";
 import { Session } from "../../lib/broker/session.ts";
+import type { ChannelLog } from "../../lib/broker/stored/log.ts";
+import { StoredChannels } from "../../lib/broker/stored/stored_channels.ts";
+import { StoredSession } from "../../lib/broker/stored/stored_session.ts";
+import type { WorkBudget } from "../../lib/broker/work_budget.ts";
+import type { Log } from "../../lib/logging/log.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../lib/limits.ts";
 import { encodeControl, PROTOCOL } from "../../lib/wire/control.ts";
 import { encodeFrame, Type } from "../../lib/wire/header.ts";
@@ -27,15 +32,19 @@ export function newContext(
     perTurn?: number;
     authenticator?: Authenticator;
     answers?: ServerAnswers;
+    /** The log of the channels `d.>`. */
+    durable?: ChannelLog;
   } = {},
 ): SessionContext & { recorded: RecordedLog } {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const budget = newBudget(options.perTurn);
   const recorded = new RecordedLog();
   let uuids = 0;
-  const router = new Router(limits, () => 0, budget, 17);
+  const stored = options.durable && durableChannels(options.durable, budget, recorded.log);
+  const router = new Router(limits, () => 0, budget, 17, stored);
   return {
     router,
+    newStoredSession: stored && ((peer, subject, resume) => new StoredSession(peer, stored, subject, resume)),
     serverChannels: newServerChannels(router, budget, limits, options.answers),
     echo: new Echo(),
     budget,
@@ -48,6 +57,19 @@ export function newContext(
     log: recorded.log,
     recorded,
   };
+}
+
+function durableChannels(log: ChannelLog, budget: WorkBudget, recorded: Log): StoredChannels {
+  const policy = { pattern: "d.>", storage: "durable", full: "refuse" } as const;
+  return new StoredChannels({
+    policies: [{ ...policy, maxAgeMs: Infinity, maxBytes: Infinity, maxMessages: Infinity }],
+    durable: { log, maxBytes: Infinity },
+    history: undefined,
+    budget,
+    now: () => performance.now(),
+    time: Date.now,
+    log: recorded,
+  });
 }
 
 /** Accepts every client as Ada, with these permissions. */

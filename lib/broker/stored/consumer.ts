@@ -80,6 +80,12 @@ export class Consumer implements CursorReceiver {
     return { ...this.#account.stats, isPaused: this.#isPaused };
   }
 
+  /** How many messages it has yet to deal with. */
+  get lag(): number {
+    const { first, last } = this.#source;
+    return last - Math.max(this.#account.position, first - 1);
+  }
+
   /** Its sessions. */
   get members(): ConsumerMembers {
     return this.#account.members;
