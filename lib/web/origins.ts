@@ -54,9 +54,9 @@ export class Origins {
     { headers, method }: Pick<IncomingMessage, "headers" | "method">,
     isPage: boolean,
   ): string | undefined {
-    const host = headers.host ?? "";
-    this.#checkHost(host);
-    const { origin } = headers;
+    // Only a program that speaks HTTP/1.0, such as a load balancer, sends none. Browsers always do.
+    const { host = "", origin } = headers;
+    if (headers.host !== undefined) this.#checkHost(host);
     if (origin !== undefined && origin !== `${this.#scheme}://${host.toLowerCase()}`) {
       if (this.#origins.has(origin)) return origin;
       throw refused(

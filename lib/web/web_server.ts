@@ -7,7 +7,7 @@
  * @module
  */
 
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerOptions, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import {
   HTTP_IDLE_SECONDS,
@@ -91,7 +91,9 @@ export class WebServer {
       keepAliveTimeout: HTTP_IDLE_SECONDS * 1000, // said in a header
       headersTimeout: 0,
       requestTimeout: 0,
-    });
+      // Some clients offer HTTP/2 in the same way, and are content with HTTP/1.1.
+      shouldUpgradeCallback: isForWebSocket,
+    } as ServerOptions);
     this.#injection = injectionInto(http);
     http.on("request", (request, response) => this.#answer(request, response));
     http.on("checkContinue", (request, response) => this.#answer(request, response));
@@ -235,6 +237,10 @@ export class WebServer {
 
 const FOREIGN = new HttpProblem(403, { code: "forbidden", detail: "connect to the port of the server" });
 const FAULT = new HttpProblem(500, { code: "internal", detail: "a fault of the server; its log has more" });
+
+function isForWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === "websocket";
+}
 
 /** What every response says to a browser. */
 function secure(response: ServerResponse): void {

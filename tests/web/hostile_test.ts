@@ -55,7 +55,7 @@ function close(conn: Deno.Conn): void {
 
 /** Writes a byte now and then, until the connection ends; returns what came. */
 async function drip(conn: Deno.Conn, bytes: Uint8Array): Promise<string> {
-  const answer = readText(conn);
+  const answer = readText(conn, undefined, 60_000);
   let isOver = false;
   answer.finally(() => isOver = true);
   for (let at = 0; !isOver; at = (at + 1) % bytes.length) {
@@ -273,3 +273,35 @@ webAttack(
     await flood;
   },
 );
+
+if (IS_FULL_SIZE) {
+  webAttack("a body that drips in, and a response that nobody takes, end after their time", [
+    "--history",
+    "big",
+  ], async (
+    { harness, url, connect },
+  ) => {
+    const host = `Host: ${new URL(url).host}\r\n`;
+    const body = await connect();
+    await write(body, utf8.encode(`POST /publish/alerts HTTP/1.1\r\n${host}Content-Length: 100000\r\n\r\n`));
+    const start = performance.now();
+    const dripping = drip(body, utf8.encode("slow"));
+    const taken = await connect();
+    // Several times what the buffers of both ends hold.
+    const publisher = await harness.greet();
+    await publisher.send(publisher.message(await publisher.openToPublish("big"), new Uint8Array(1_000_000)));
+    const requests = `GET /channels/big HTTP/1.1\r\n${host}\r\n`.repeat(17);
+    await write(taken, utf8.encode(requests));
+    assertMatch(await dripping, /^HTTP\/1\.1 408 [^]*"code":"timeout"/);
+    assert(performance.now() - start < 40_000);
+    await new Promise((resolve) => setTimeout(resolve, 35_000 - (performance.now() - start)));
+    const bytes = new Uint8Array(2 ** 20);
+    const readAll = async () => {
+      let count = 0;
+      for (let n = await taken.read(bytes); n !== null; n = await taken.read(bytes)) count += n;
+      return count;
+    };
+    // Reset, or ended before all of it: the server has closed it meanwhile.
+    assert(await readAll().catch(() => 0) < 17 * 1_000_000);
+  });
+}

@@ -40,12 +40,16 @@ export async function connectTo(url: string, ca?: string): Promise<Deno.TcpConn 
 }
 
 /** Reads until the end of the stream, or until what came has `until` in it. */
-export async function readText(conn: Pick<Deno.Conn, "read">, until?: string): Promise<string> {
+export async function readText(
+  conn: Pick<Deno.Conn, "read">,
+  until?: string,
+  withinMs?: number,
+): Promise<string> {
   let text = "";
   const bytes = new Uint8Array(16 * 1024);
   const decoder = new TextDecoder();
   while (until === undefined || !text.includes(until)) {
-    const count = await within(conn.read(bytes), "bytes").catch((error) => {
+    const count = await within(conn.read(bytes), "bytes", withinMs).catch((error) => {
       if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.UnexpectedEof) {
         return null;
       }
@@ -87,7 +91,12 @@ export class RawWebSocket implements Disposable {
   static async connect(url: string, ca?: string): Promise<RawWebSocket> {
     const conn = await connectTo(url, ca);
     await write(conn, new TextEncoder().encode(upgradeHead(url)));
-    const head = await readText(conn, "\r\n\r\n");
+    let head = "";
+    const byte = new Uint8Array(1); // what comes after the head is for `next`
+    while (!head.endsWith("\r\n\r\n")) {
+      if (await within(conn.read(byte), "the answer to the upgrade") === null) break;
+      head += String.fromCharCode(byte[0]);
+    }
     assertMatch(head, /^HTTP\/1\.1 101 /);
     assertMatch(head, /sec-websocket-protocol: parley\.1/i);
     return new RawWebSocket(conn);

@@ -4,8 +4,10 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Origins } from "../../lib/web/origins.ts";
 import { HttpProblem } from "../../lib/web/problem.ts";
 import { connect } from "../../lib/mod.ts";
+import { Type } from "../../lib/wire/header.ts";
 import { HAS_CURL } from "../harness/curl.ts";
 import { MAY_USE_FILES } from "../harness/permissions.ts";
+import { openTokenDesk } from "../harness/token_desk.ts";
 import { connectTo, RawWebSocket, readText, upgradeHead, write } from "./raw_web_socket.ts";
 import { type Served, webTest } from "./web_server.ts";
 
@@ -99,30 +101,56 @@ curlTest("--web-origin lets one more page use it, and no other", async ({ url, c
   assertEquals((await curl("/health/live", "-H", "Host: app.example")).status, 200);
 }, { web: { port: 0, origins: [ELSEWHERE] } });
 
-curlTest("with tokens only health, the page and the upgrade need none", async ({ url, ca, curl }) => {
-  for (const path of ["/health/live", "/health/ready", "/", "/app.js"]) {
-    assertEquals([path, (await curl(path)).status], [path, 200]);
-  }
-  const wrong = [[], ["-H", "Authorization: Basic YTpi"], ["-H", "Authorization: Bearer "], [
-    "-H",
-    "Authorization: Bearer wrong",
-  ]];
-  for (const args of wrong) {
-    for (const path of ["/publish/alerts", "/request/alerts"]) {
-      const { status, headers, body } = await curl(path, "-d", "x", ...args);
-      assertEquals([path, args, status, JSON.parse(body).code], [path, args, 401, "unauthorized"]);
-      assert(
-        headers.get("www-authenticate")?.startsWith("Bearer"),
-        `${headers.get("www-authenticate")}`,
-      );
-      assert(!body.includes('wrong"'), body);
+curlTest(
+  "with tokens only health, the page and the upgrade need none",
+  async ({ server, url, ca, curl, state, log }) => {
+    for (const path of ["/health/live", "/health/ready", "/", "/app.js"]) {
+      assertEquals([path, (await curl(path)).status], [path, 200]);
     }
-  }
-  assertEquals((await curl("/subscribe/alerts")).status, 401);
-  using ws = await RawWebSocket.connect(url, ca);
-  const client = ws.client();
-  await client.hello().then(() => assert(false), () => {}); // refused by the server, and not by a browser's rules
-}, { auth: true, ignore: !HAS_CURL || !MAY_USE_FILES });
+    const wrong = [[], ["-H", "Authorization: Basic YTpi"], ["-H", "Authorization: Bearer "], [
+      "-H",
+      "Authorization: Bearer wrong",
+    ]];
+    for (const args of wrong) {
+      for (const path of ["/publish/alerts", "/request/alerts"]) {
+        const { status, headers, body } = await curl(path, "-d", "x", ...args);
+        assertEquals([path, args, status, JSON.parse(body).code], [path, args, 401, "unauthorized"]);
+        assert(
+          headers.get("www-authenticate")?.startsWith("Bearer"),
+          `${headers.get("www-authenticate")}`,
+        );
+        assert(!body.includes('wrong"'), body);
+      }
+    }
+    assertEquals((await curl("/subscribe/alerts")).status, 401);
+    for (const token of [undefined, "wrong"]) {
+      using ws = await RawWebSocket.connect(url, ca);
+      const client = ws.client();
+      await client.send(client.frame(Type.HELLO, {}, { protocol: "parley/1", token }));
+      const { code, payloads } = await ws.untilClose();
+      assertStringIncludes(new TextDecoder().decode(payloads[0]), '"code":"unauthorized"');
+      assertEquals(code, 1000);
+    }
+    const { token } = await openTokenDesk(state).tokens.issue({
+      name: "Ada",
+      publish: [">"],
+      subscribe: [">"],
+      respond: [],
+      direct: false,
+      expiresInSeconds: 60,
+    });
+    assertEquals(
+      (await curl("/publish/alerts", "-d", "x", "-H", `Authorization: Bearer ${token}`)).status,
+      202,
+    );
+    using ws = await RawWebSocket.connect(url, ca);
+    const client = ws.client();
+    assertEquals((await client.hello({ token })).name, "Ada");
+    await server.close();
+    assert(!JSON.stringify(log.lines).includes(token), "the log has the token");
+  },
+  { auth: true, ignore: !HAS_CURL || !MAY_USE_FILES },
+);
 
 Deno.test("origins: names with wildcards, addresses behind a NAT, and what is no host", () => {
   const served = {
@@ -152,7 +180,6 @@ Deno.test("origins: names with wildcards, addresses behind a NAT, and what is no
       "a.b.example.org",
       "1.2.3.4.evil.example",
       "",
-      undefined,
       "a@b",
       "a/b",
       "a:b:c",
@@ -161,6 +188,8 @@ Deno.test("origins: names with wildcards, addresses behind a NAT, and what is no
     assertEquals([host, check("0.0.0.0", host)], [host, 421]);
   }
   assertEquals(check("127.0.0.1", "10.1.2.3"), 421);
+  assertEquals(check("127.0.0.1", undefined), 200); // HTTP/1.0, which no browser speaks
+  assertEquals(check("127.0.0.1", undefined, "https://elsewhere.example"), 403);
   assertEquals(check("0.0.0.0", "parley.example", "https://parley.example"), 200);
   assertEquals(check("0.0.0.0", "parley.example", "http://parley.example"), 403);
   assertEquals(check("0.0.0.0", "parley.example", "https://app.example"), "https://app.example");

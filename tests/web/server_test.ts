@@ -1,8 +1,9 @@
 /** The web server by curl: health, what is not there, files, and how it starts and ends. */
 
 import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { ParleyError, serve, type ServeOptions } from "../../lib/mod.ts";
+import { connect, ParleyError, serve, type ServeOptions } from "../../lib/mod.ts";
 import { HAS_CURL } from "../harness/curl.ts";
+import { connectTo, readText, write } from "./raw_web_socket.ts";
 import { MAY_SERVE_WEB, type Served, webTest } from "./web_server.ts";
 
 const curlTest = (name: string, fn: (served: Served) => Promise<void>) =>
@@ -49,6 +50,28 @@ curlTest("the page is served with its type, and not again if it is the same", as
   const zipped = await curl("/", "--compressed");
   assertEquals([zipped.headers.get("content-encoding"), zipped.body], ["gzip", page.body]);
 });
+
+curlTest(
+  "what offers HTTP/2 besides is served by HTTP/1.1, body and all",
+  async ({ url, ca, server, curl }) => {
+    await using client = await connect({ url: server.url, ca });
+    const alerts = await client.subscribe("alerts");
+    const offer = [
+      "-H",
+      "Connection: Upgrade, HTTP2-Settings",
+      "-H",
+      "Upgrade: h2c",
+      "-H",
+      "HTTP2-Settings: AAMAAABk",
+    ];
+    assertEquals((await curl("/publish/alerts", "-d", "disk full", ...offer)).status, 202);
+    assertEquals((await alerts.next()).value?.text(), "disk full");
+    const conn = await connectTo(url, ca);
+    await write(conn, new TextEncoder().encode("GET /health/ready HTTP/1.0\r\n\r\n")); // as some load balancers do
+    assertMatch(await readText(conn), /^HTTP\/1\.1 200 OK/);
+    conn.close();
+  },
+);
 
 curlTest("every response tells browsers to be strict", async ({ curl }) => {
   for (const path of ["/", "/health/live", "/nothing"]) {

@@ -21,6 +21,8 @@ export interface Served {
   readonly log: RecordedLog;
   /** The authority to trust, if it is HTTPS. */
   readonly ca: string | undefined;
+  /** The folder of tokens, with `auth`. */
+  readonly state: string;
   /** Runs curl on a path. */
   curl(path: string, ...args: string[]): Promise<CurlAnswer>;
 }
@@ -49,7 +51,7 @@ export function webTest(
         const url = server.webUrl!;
         const trust = tls ? ["--cacert", `${folder!.path}/certs/ca.pem`] : [];
         const run = (path: string, ...args: string[]) => curl(...trust, ...args, `${url}${path}`);
-        await fn({ server, url, log, ca: server.authority, curl: run });
+        await fn({ server, url, log, ca: server.authority, state: `${folder?.path}/state`, curl: run });
       },
     });
   }

@@ -1,7 +1,11 @@
 /** Sessions over WebSocket: what makes one, what ends one, and back-pressure both ways. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { connect } from "../../lib/mod.ts";
+import { connect, serve } from "../../lib/mod.ts";
+import { makeRoot, makeSigned } from "../certificates/flawed.ts";
+import { makeFolder } from "../harness/folder.ts";
+import { MAY_USE_FILES } from "../harness/permissions.ts";
+import { RecordedLog } from "../harness/recorded_log.ts";
 import { WEB_SOCKET_MESSAGE_BYTES } from "../../lib/limits.ts";
 import { HAS_CURL } from "../harness/curl.ts";
 import { type RawClient, text } from "../harness/raw_client.ts";
@@ -18,7 +22,7 @@ import {
   upgradeHead,
   write,
 } from "./raw_web_socket.ts";
-import { webTest } from "./web_server.ts";
+import { MAY_SERVE_WEB, webTest } from "./web_server.ts";
 
 const utf8 = new TextEncoder();
 
@@ -167,4 +171,53 @@ webTest("a server that stops says BYE and closes", async ({ url, ca, server }) =
   await ws.send(CLOSE, Uint8Array.of(1000 >> 8, 1000 & 255));
   await closed;
   assert(performance.now() - start < 900, "the answer to Close ends it at once");
+});
+
+webTest("a WebSocket beyond the limit of connections is told so by a frame", async ({ server, url, ca }) => {
+  await using client = await connect({ url: server.url, ca });
+  await client.ping();
+  using ws = await RawWebSocket.connect(url, ca);
+  const { code, payloads } = await ws.untilClose();
+  assertStringIncludes(errorIn(payloads), '"code":"server_full"');
+  assertEquals(code, 1000);
+}, { limits: { connections: 1 } });
+
+Deno.test({
+  name: "a certificate that is renewed is that of HTTPS, too; a session over a WebSocket goes on",
+  ignore: !HAS_CURL || !MAY_SERVE_WEB || !MAY_USE_FILES,
+  async fn() {
+    using folder = makeFolder();
+    const file = (name: string) => `${folder.path}/${name}`;
+    const root = await makeRoot();
+    Deno.writeTextFileSync(file("ca.pem"), root.certificate);
+    const replace = async (differences: Parameters<typeof makeSigned>[1]) => {
+      const { certificate, key } = await makeSigned(root, differences);
+      Deno.writeTextFileSync(file("server.pem"), certificate);
+      Deno.writeTextFileSync(file("key.pem"), key);
+    };
+    await replace({});
+    await using server = await serve({
+      web: { port: 0 },
+      tls: { certificateFile: file("server.pem"), keyFile: file("key.pem") },
+      log: new RecordedLog().log,
+    });
+    const url = server.webUrl!;
+    const expiry = async () => {
+      const { stderr } = await new Deno.Command("curl", {
+        args: ["-q", "-svo", "/dev/null", "--cacert", file("ca.pem"), `${url}/health/live`],
+      }).output();
+      return /expire date: (.*)/.exec(new TextDecoder().decode(stderr))?.[1];
+    };
+    const before = await expiry();
+    using ws = await RawWebSocket.connect(url, root.certificate);
+    const client = ws.client();
+    await client.hello();
+    await replace({ until: 60 });
+    await server.reload();
+    const after = await expiry();
+    assert(before !== undefined && after !== undefined && before !== after, `${before} and ${after}`);
+    const { number } = await client.open("chat");
+    await client.send(client.message(number, "still here"));
+    assertEquals(text(await client.next()), "still here");
+  },
 });

@@ -108,6 +108,19 @@ siteTest("--insecure opens the server to the network, and every start logs a war
   assertEquals([...Deno.readDirSync(site.path)], []);
 });
 
+siteTest(
+  "--web on an address that other machines reach implies tokens and TLS, and says so",
+  async (site) => {
+    const server = await site.serve("--web", "0.0.0.0:0");
+    const { url } = await server.log.until("web");
+    assertMatch(`${url}`, /^https:\/\/0\.0\.0\.0:\d+$/);
+    await server.log.untilLike("open to the network: clients need a token; encrypted with TLS");
+    const { stdout } = await site.server(["config", "--web", "0.0.0.0:7254"]);
+    assertMatch(stdout, /tokens {2}required, because other machines can reach "0\.0\.0\.0"/);
+    await server.stop();
+  },
+);
+
 siteTest("--insecure --auth requires tokens, and clients send them only with --insecure", async (site) => {
   const server = await site.serve("--host", "0.0.0.0", "--insecure", "--auth");
   const { level, message } = await server.log.untilLike("insecure: open to the network");
