@@ -25,7 +25,7 @@ function hasPrometheus(): boolean {
 /** What its API answers with, as far as the test looks at it. */
 interface Answer {
   readonly data: {
-    readonly activeTargets?: readonly { readonly health: string; readonly lastError: string }[];
+    readonly activeTargets?: readonly { readonly health: string }[];
     readonly result?: readonly { readonly value: readonly [number, string] }[];
     readonly groups?: readonly { readonly rules: readonly Rule[] }[];
   };
@@ -53,7 +53,7 @@ Deno.test({
       const text = await Deno.readTextFile(new URL(name, FOLDER));
       const here = text.replace("127.0.0.1:7254", new URL(server.webUrl!).host).replace(
         /: 15s$/gm,
-        ": 200ms",
+        ": 1s",
       );
       await Deno.writeTextFile(`${folder.path}/${name}`, here);
     }
@@ -68,22 +68,23 @@ Deno.test({
       stderr: "null",
     }).spawn();
     try {
+      /** While it starts, it refuses connections, and then answers with 503. */
       const ask = async (path: string): Promise<Answer["data"]> => {
-        const response = await fetch(`http://127.0.0.1:${port}/api/v1/${path}`);
-        return ((await response.json()) as Answer).data;
+        const response = await fetch(`http://127.0.0.1:${port}/api/v1/${path}`).catch(() => undefined);
+        const text = await response?.text() ?? "";
+        return response?.ok ? (JSON.parse(text) as Answer).data : {};
       };
       await until("sample of the server", async () => {
         const { activeTargets, result } = {
           ...await ask("targets"),
           ...await ask("query?query=parley_store_messages"),
         };
-        const [target] = activeTargets!;
-        assertEquals(target.lastError, "");
-        return target.health === "up" && result![0]?.value[1] === "1";
+        // On a busy machine the first scrape may take longer than the second that it has.
+        return activeTargets?.[0]?.health === "up" && result?.[0]?.value[1] === "1";
       });
       await until("evaluation of the rules", async () => {
         const { groups } = await ask("rules");
-        return groups!.flatMap(({ rules }) => rules).every(({ health }) => health !== "unknown");
+        return groups?.flatMap(({ rules }) => rules).every(({ health }) => health !== "unknown") ?? false;
       });
       const { groups } = await ask("rules");
       const rules = groups!.flatMap(({ rules }) => rules);
@@ -105,9 +106,7 @@ function freePort(): number {
 /** Asks again and again until it is so: Prometheus tells nobody. */
 function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
   const ask = async () => {
-    while (!await isSo().catch((error) => error instanceof TypeError ? false : Promise.reject(error))) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    while (!await isSo()) await new Promise((resolve) => setTimeout(resolve, 50));
   };
   return within(ask(), what, 20_000);
 }
