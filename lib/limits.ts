@@ -224,6 +224,12 @@ export const WEB_SOCKET_PATH = "/parley";
 /** The largest message of a WebSocket that a client sends: enough for its cost to be next to nothing for each frame. */
 export const WEB_SOCKET_MESSAGE_BYTES = 64 * KiB;
 
+/**
+ * The pieces in which a message of a WebSocket may come, and the answers to pings that may wait: a message of 64 KiB in
+ * packets of a slow network is fewer than 200.
+ */
+export const MAX_WEB_SOCKET_PIECES = 1024;
+
 /** What a WebSocket may hold before a client hands it no more: a fast network never waits, and little is in flight. */
 export const WEB_SOCKET_BUFFERED_BYTES = 1 * MiB;
 

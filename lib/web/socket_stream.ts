@@ -100,7 +100,8 @@ export class SocketStream extends Duplex {
     // An idle connection waits with a small buffer.
     if (count === bytes.length) this.#readBytes = Math.min(count * 4, MAX_HTTP_READ_BYTES);
     else if (count * 4 < bytes.length) this.#readBytes = Math.max(count, MIN_HTTP_READ_BYTES);
-    this.push(count === bytes.length ? bytes : bytes.subarray(0, count));
+    // Whoever keeps a few bytes must not keep the whole buffer.
+    this.push(count * 4 < bytes.length ? bytes.slice(0, count) : bytes.subarray(0, count));
   }
 
   readonly #failed = (error: Error) => {

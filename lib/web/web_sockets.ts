@@ -8,7 +8,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 // @ts-types="./ws.d.ts"
 import { WebSocketServer } from "ws";
-import { WEB_SOCKET_MESSAGE_BYTES, WEB_SOCKET_PATH } from "../limits.ts";
+import { MAX_WEB_SOCKET_PIECES, WEB_SOCKET_MESSAGE_BYTES, WEB_SOCKET_PATH } from "../limits.ts";
 import type { Route, WebServices } from "./exchange.ts";
 import { HttpProblem } from "./problem.ts";
 import type { SocketStream } from "./socket_stream.ts";
@@ -36,6 +36,11 @@ export class WebSockets {
     // It would take memory and time for each client, and what is sent in a run is compressed badly one by one.
     perMessageDeflate: false,
     maxPayload: WEB_SOCKET_MESSAGE_BYTES,
+    // Each piece of a message that has not come whole costs some hundred bytes, however small it is.
+    maxFragments: MAX_WEB_SOCKET_PIECES,
+    maxBufferedChunks: MAX_WEB_SOCKET_PIECES,
+    // A client that pings and does not read the answers.
+    maxPendingAutoPongs: MAX_WEB_SOCKET_PIECES,
     handleProtocols: () => SUBPROTOCOL,
   });
 

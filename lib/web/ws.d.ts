@@ -24,6 +24,9 @@ export class WebSocketServer {
     clientTracking: false;
     perMessageDeflate: false;
     maxPayload: number;
+    maxFragments: number;
+    maxBufferedChunks: number;
+    maxPendingAutoPongs: number;
     handleProtocols: (offered: Set<string>) => string | false;
   });
   handleUpgrade(

@@ -214,6 +214,53 @@ webAttack(
 );
 
 webAttack(
+  "a message in thousands of pieces, and pings whose answers nobody reads, end the WebSocket",
+  [],
+  async (
+    { harness: { host }, url, ca },
+  ) => {
+    const before = host.server.residentBytes();
+    const fragment = frame(0, Uint8Array.of(0), false);
+    const fragments = new Uint8Array([
+      ...frame(BINARY, Uint8Array.of(0), false),
+      ...repeated(fragment, 5000),
+    ]);
+    using pieces = await RawWebSocket.connect(url, ca);
+    await write(pieces.conn, fragments).catch(() => {});
+    assertEquals((await pieces.untilClose()).code, 1008);
+    // A byte in each packet.
+    using dripping = await RawWebSocket.connect(url, ca);
+    const message = frame(BINARY, new Uint8Array(5000));
+    const closed = dripping.untilClose();
+    let isOver = false;
+    closed.finally(() => isOver = true);
+    for (let at = 0; at < message.length - 1 && !isOver; at++) {
+      await dripping.conn.write(message.subarray(at, at + 1)).catch(() => isOver = true);
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    isOver = true;
+    dripping.conn.close();
+    await closed.catch(() => {});
+    using pinging = await RawWebSocket.connect(url, ca);
+    const pings = repeated(frame(9, new Uint8Array(125)), 500);
+    let sent = 0;
+    try {
+      for (; sent < 256 * MiB; sent += pings.length) await write(pinging.conn, pings);
+    } catch {
+      // The server has closed.
+    }
+    assert(sent < 256 * MiB, "all pings were taken");
+    assert(host.server.residentBytes() - before < 64 * MiB);
+  },
+);
+
+function repeated(bytes: Uint8Array, count: number): Uint8Array {
+  const all = new Uint8Array(bytes.length * count);
+  for (let i = 0; i < count; i++) all.set(bytes, i * bytes.length);
+  return all;
+}
+
+webAttack(
   "a browser that does not read is a slow consumer like any other, and its connection is freed",
   ["--slow-consumer-timeout", "1s", "--max-pending", "2MiB"],
   async ({ harness, url, ca }) => {
