@@ -133,6 +133,26 @@ webAttack("a body of a gigabyte is refused before it is read, or at the limit", 
   assert(host.server.residentBytes() - before < 64 * MiB);
 });
 
+webAttack("a body in pieces of one byte takes no more memory than it has bytes", [], async (
+  { harness: { host }, url, connect },
+) => {
+  const before = host.server.residentBytes();
+  const head = `POST /publish/alerts HTTP/1.1\r\nHost: ${
+    new URL(url).host
+  }\r\nTransfer-Encoding: chunked\r\n\r\n`;
+  const pieces = repeated(utf8.encode("1\r\nx\r\n"), 50_000);
+  const conns = await Promise.all(Array.from({ length: 4 }, connect));
+  await Promise.all(conns.map(async (conn) => {
+    await write(conn, utf8.encode(head));
+    await write(conn, pieces);
+  }));
+  for (const conn of conns) {
+    await write(conn, utf8.encode("0\r\n\r\n"));
+    assertMatch(await readText(conn, "\r\n\r\n"), /^HTTP\/1\.1 202 /);
+  }
+  assert(host.server.residentBytes() - before < 64 * MiB);
+});
+
 if (HAS_CURL) {
   webAttack("curl with a gigabyte gets its answer", [], async ({ harness: { host }, url, ca }) => {
     const file = ca === undefined ? undefined : Deno.makeTempFileSync();

@@ -5,7 +5,6 @@
  */
 
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { concat } from "@std/bytes";
 import type { ContentKind, Message } from "../../client/message_types.ts";
 import { ParleyError } from "../../errors.ts";
 import { MAX_REPLY_HEADER_BYTES } from "../../limits.ts";
@@ -40,16 +39,20 @@ export async function readContent(exchange: Exchange, maxBytes: number): Promise
   return { kind, payload: kind === "bytes" ? payload : checked(kind, payload, type!), headers };
 }
 
+/** The size of the first buffer for a body; it grows. */
+const FIRST_BODY_BYTES = 4096;
+
 async function readBody({ request, response }: Exchange, maxBytes: number): Promise<Uint8Array> {
   if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
   if (request.headers.expect?.toLowerCase() === "100-continue") response.writeContinue();
-  const chunks: Uint8Array[] = [];
+  let body = new Uint8Array(FIRST_BODY_BYTES); // one buffer: a body may come in pieces of one byte
   let length = 0;
   try {
     for await (const chunk of request as AsyncIterable<Uint8Array>) {
+      if (length + chunk.length > maxBytes) throw tooLarge(maxBytes);
+      if (length + chunk.length > body.length) body = grown(body, length + chunk.length);
+      body.set(chunk, length);
       length += chunk.length;
-      if (length > maxBytes) throw tooLarge(maxBytes);
-      chunks.push(chunk);
     }
   } catch (error) {
     if (error instanceof ParleyError) throw error;
@@ -57,7 +60,13 @@ async function readBody({ request, response }: Exchange, maxBytes: number): Prom
       cause: error,
     });
   }
-  return chunks.length === 1 ? chunks[0] : concat(chunks);
+  return body.subarray(0, length);
+}
+
+function grown(bytes: Uint8Array, least: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(Math.max(least, bytes.length * 2));
+  larger.set(bytes);
+  return larger;
 }
 
 function tooLarge(maxBytes: number): ParleyError {
