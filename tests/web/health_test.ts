@@ -4,7 +4,6 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { connect, ParleyError } from "../../lib/mod.ts";
 import { DEFAULT_LIMITS } from "../../lib/limits.ts";
 import { memorySocketPair } from "../../lib/net/memory_socket.ts";
-import { WebServer } from "../../lib/web/web_server.ts";
 import { curl, HAS_CURL } from "../harness/curl.ts";
 import { within } from "../harness/deadline.ts";
 import { makeFolder } from "../harness/folder.ts";
@@ -21,6 +20,7 @@ Deno.test({
   name: "a server that is starting is live and not ready, and refuses everything else for now",
   ignore: !MAY_SERVE_WEB,
   async fn() {
+    const { WebServer } = await import("../../lib/web/web_server.ts"); // which needs more than the network
     const web = new WebServer({
       hostname: "127.0.0.1",
       hosts: [],
