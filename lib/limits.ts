@@ -117,6 +117,9 @@ export const MAX_SHARED_ROUTES = 1024;
 /** Channels looked at in each sweep for a route that no longer holds. */
 export const CHANNELS_PER_SWEEP = 4096;
 
+/** Channels of which is counted at once what was sent on them; so many take some 2 ms. */
+export const CHANNELS_PER_SETTLE = 16_384;
+
 /** Channel numbers a session is remembered to have been told without opening the channel. Beyond it is told again. */
 export const MAX_TOLD_NUMBERS = 1024;
 

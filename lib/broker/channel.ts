@@ -6,7 +6,7 @@
 
 import { encodeControl } from "../wire/control.ts";
 import { Type } from "../wire/header.ts";
-import { ChannelCounts } from "./counters.ts";
+import { ChannelCounts, type Traffic } from "./counters.ts";
 import type { PatternNode, Patterns } from "./patterns.ts";
 import type { Peer, Subscription } from "./peer.ts";
 import type { Presence } from "./presence.ts";
@@ -16,6 +16,8 @@ import type { StoredChannel } from "./stored/stored_channel.ts";
 
 /** What a channel needs of the channels of its server. */
 export interface RouteSource {
+  /** What was sent to sessions that have ended. */
+  readonly ended: Pick<Traffic, "messagesOut">;
   readonly patterns: Patterns;
   readonly routes: Routes;
   /** The route of a channel that these patterns cover and these sessions are subscribed to by name. */
@@ -31,8 +33,14 @@ const NEVER = -1;
 export class Channel {
   readonly name: string;
   readonly number: number;
-  /** What was sent on it. */
-  readonly counts: ChannelCounts;
+  /**
+   * What the router has passed on to all receivers of the route since `settle`. So a run costs two additions, however many
+   * receive it.
+   */
+  newMessages = 0;
+  newBytes = 0;
+  /** What was sent on it, but for that. */
+  readonly settledCounts: ChannelCounts;
   /** How many sessions have it open. */
   opened = 0;
   /** How many sessions receive messages by subscribing to the name. */
@@ -76,13 +84,19 @@ export class Channel {
     stored?: StoredChannel,
     counts?: ChannelCounts,
   ) {
-    this.counts = stored?.counts ?? counts ?? new ChannelCounts();
+    this.settledCounts = stored?.counts ?? counts ?? new ChannelCounts();
     this.#announcedAt = announcedAt;
     this.stored = stored;
     this.name = name;
     this.number = number;
     this.#source = source;
     this.#patterns = source.patterns;
+  }
+
+  /** What was sent on it. */
+  get counts(): ChannelCounts {
+    this.settle();
+    return this.settledCounts;
   }
 
   /** The subscription by name of `peer`, if it has one. */
@@ -192,7 +206,19 @@ export class Channel {
     if (this.#checkedAt !== this.#patterns.version) this.#dropRoute();
   }
 
+  /** Counts what was passed on by the route, for the channel and for its receivers. To be called before it changes. */
+  settle(): void {
+    const count = this.newMessages;
+    if (count === 0) return;
+    const { all } = this.#route!;
+    this.settledCounts.add(count, this.newBytes, all.length);
+    this.newMessages = this.newBytes = 0;
+    const { ended } = this.#source;
+    for (const { peer } of all) (peer.isEnded ? ended : peer).messagesOut += count;
+  }
+
   #dropRoute(): void {
+    this.settle();
     this.#route = this.#nodes = undefined;
     this.#checkedAt = NEVER;
   }
@@ -205,6 +231,7 @@ export class Channel {
     this.#checkedAt = patterns.version;
     if (holds) return;
     this.#announce(nodes);
+    this.settle();
     this.#route = this.#source.makeRoute(nodes, this.#subscribers);
     this.#nodes = nodes;
     this.#madeAt = this.#announcedAt = patterns.version;

@@ -7,7 +7,7 @@
 import { ParleyError } from "../errors.ts";
 import { CHANNELS_PER_SWEEP, MAX_IDLE_CHANNELS, MAX_NUMBER, MAX_SHARED_ROUTES } from "../limits.ts";
 import { Channel } from "./channel.ts";
-import type { ChannelCounts } from "./counters.ts";
+import type { ChannelCounts, Traffic } from "./counters.ts";
 import { type PatternNode, Patterns } from "./patterns.ts";
 import type { Peer, Subscription } from "./peer.ts";
 import { Presence } from "./presence.ts";
@@ -26,6 +26,7 @@ export interface IdleChannel {
 /** All channels and pattern subscriptions of one server. */
 export class Channels {
   readonly patterns: Patterns;
+  readonly ended: Pick<Traffic, "messagesOut">;
   readonly routes: Routes;
   /** Those that are stored, if any are. */
   readonly stored: StoredChannels | undefined;
@@ -39,7 +40,12 @@ export class Channels {
   #sweptAt = 0;
   #lastNumber: number;
 
-  constructor(budget: WorkBudget, stored?: StoredChannels) {
+  constructor(
+    budget: WorkBudget,
+    stored?: StoredChannels,
+    ended: Pick<Traffic, "messagesOut"> = { messagesOut: 0 },
+  ) {
+    this.ended = ended;
     this.stored = stored;
     this.#lastNumber = stored?.lastNumber ?? 0;
     this.#budget = budget;
@@ -93,8 +99,9 @@ export class Channels {
     if (--channel.opened > 0) return;
     const { name, number } = channel;
     this.#byName.delete(name);
-    const counts = channel.counts.messagesIn > 0 ? channel.counts : undefined;
-    this.#idle.set(name, { number, announcedAt: channel.rest(), counts });
+    const announcedAt = channel.rest();
+    const { counts } = channel;
+    this.#idle.set(name, { number, announcedAt, counts: counts.messagesIn > 0 ? counts : undefined });
     if (channel.stored !== undefined) this.stored!.closed(channel.stored);
     if (this.#idle.size <= MAX_IDLE_CHANNELS) return;
     // Forgotten for good: if the name comes again, it gets a new number. The old one is never given to another name.

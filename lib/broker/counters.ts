@@ -23,7 +23,7 @@ export interface Traffic {
   bytesOut: number;
 }
 
-/** What was sent on one channel. */
+/** What was sent on one channel; see `Channel.settle`. */
 export class ChannelCounts {
   messagesIn = 0;
   messagesOut = 0;

@@ -81,7 +81,7 @@ export class Requests {
     }
     responder.outbox.send(bytes, start, end, true);
     responder.messagesOut++;
-    channel.counts.add(1, end - start, 1);
+    channel.settledCounts.add(1, end - start, 1);
     return true;
   }
 

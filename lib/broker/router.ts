@@ -9,7 +9,7 @@
  * @module
  */
 
-import { HEADER_BYTES, type Limits, MAX_NUMBER } from "../limits.ts";
+import { CHANNELS_PER_SETTLE, HEADER_BYTES, type Limits, MAX_NUMBER } from "../limits.ts";
 import { countFrames, INBOX, u32 } from "../wire/header.ts";
 import type { Channel } from "./channel.ts";
 import { Channels } from "./channels.ts";
@@ -31,6 +31,8 @@ export class Router {
   readonly requests: Requests;
   readonly #peers = new Map<number, Peer>();
   readonly #budget: WorkBudget;
+  /** Channels on which something was passed on that is not counted yet; some more than once. */
+  #active: Channel[] = [];
   /** How many messages `#publishToGroups` has sent. */
   #sends = 0;
   #lastNumber: number;
@@ -49,14 +51,14 @@ export class Router {
   ) {
     this.#lastNumber = firstNumber - 1;
     this.#budget = budget;
-    this.channels = new Channels(budget, stored);
+    this.counters = new Counters(now);
+    this.channels = new Channels(budget, stored, this.counters.ended);
     stored?.attach({
       open: (name) => this.channels.open(name),
       releaseName: (name) => this.channels.releaseName(name),
       session: (number) => this.find(number),
     });
     stored?.sessionsGiven(this.#lastNumber);
-    this.counters = new Counters(now);
     this.requests = new Requests(limits, now, budget, this.counters.requests);
   }
 
@@ -75,6 +77,18 @@ export class Router {
   leave(peer: Peer): void {
     this.#peers.delete(peer.number);
     this.requests.abandon(peer);
+  }
+
+  /** The channels on which something was passed on that is not counted yet. Each must be settled. */
+  takeActive(): Channel[] {
+    const active = this.#active;
+    this.#active = [];
+    return active;
+  }
+
+  /** Counts what was passed on, of so many channels as one turn of the event loop has time for. To be called once a second. */
+  settle(): void {
+    for (const channel of this.#active.splice(0, CHANNELS_PER_SETTLE)) channel.settle();
   }
 
   /** Drops what is no longer needed, and ends requests that have waited too long. To be called once a second. */
@@ -105,25 +119,40 @@ export class Router {
   ): number {
     const { all, groups } = channel.route;
     // Kept apart, so that the way of most runs is short enough to be compiled as one piece.
-    if (groups.length > 0 || channel.announcements.length > 0) {
+    if (groups.length > 0 || channel.announcements.length > 0 || all.length === 0) {
       return this.#publishWithGroups(channel, from, bytes, start, end, count, waiter);
     }
+    // Counted here, where it costs least: the channel has just been looked at.
+    if (channel.newMessages === 0) this.#active.push(channel);
+    channel.newMessages += count;
+    channel.newBytes += end - start;
     this.#budget.spend(all.length > 1 ? Work.RUN + all.length * Work.SEND : Work.RUN);
-    if (!haveRoom(all, from, end - start, waiter)) return start;
-    let receivers = 0;
+    if (!haveRoom(all, from, end - start, waiter)) {
+      channel.newMessages -= count;
+      channel.newBytes -= end - start;
+      return start;
+    }
     for (let i = 0; i < all.length; i++) {
       const { peer, echo } = all[i];
-      if (!echo && peer === from) continue;
+      if (!echo && peer === from) {
+        this.#missed(channel, from, count);
+        continue;
+      }
       peer.outbox.send(bytes, start, end);
-      peer.messagesOut += count;
-      receivers++;
     }
-    channel.counts.add(count, end - start, receivers);
-    if (receivers === 0) this.counters.unheard += count;
     return end;
   }
 
-  /** As `publish`, to groups as well, and to sessions that must be told the number of the channel first. */
+  /** The sender of `count` messages is subscribed, but does not receive its own. */
+  #missed({ settledCounts, route }: Channel, from: Peer, count: number): void {
+    settledCounts.messagesOut -= count; // `settle` will count it as all others
+    from.messagesOut -= count;
+    if (route.all.length > 1) return;
+    settledCounts.unheard += count;
+    this.counters.unheard += count;
+  }
+
+  /** As `publish`, to groups as well, to sessions that must be told the number of the channel first, or to nobody. */
   #publishWithGroups(
     channel: Channel,
     from: Peer,
@@ -155,7 +184,7 @@ export class Router {
       peer.messagesOut += messages;
       receivers++;
     }
-    channel.counts.add(messages, passed - start, receivers, sharedSends);
+    channel.settledCounts.add(messages, passed - start, receivers, sharedSends);
     if (receivers + sharedSends === 0) this.counters.unheard += messages;
     return passed;
   }

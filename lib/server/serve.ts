@@ -287,6 +287,7 @@ class Assembly implements Server {
   /** Deadlines, and what other processes did to the tokens. */
   #sweep(): void {
     this.#authService?.refresh();
+    this.#context.router.settle();
     this.#connections.tick();
     this.#context.router.sweep();
     this.#monitoring.tick();
