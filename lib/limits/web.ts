@@ -10,11 +10,15 @@ const MiB = 1024 * KiB;
 /** Where a server has its WebSocket. */
 export const WEB_SOCKET_PATH = "/parley";
 
-/** The largest message of a WebSocket that a client sends: enough for its cost to be next to nothing for each frame. */
+/**
+ * The largest message of a WebSocket that a client sends: enough for its cost to be next to nothing for each frame. A
+ * server takes no larger one before WELCOME: a message is held until it has come whole, and strangers must cost little.
+ * From then on a frame of any length fits a message, and so much beside it.
+ */
 export const WEB_SOCKET_MESSAGE_BYTES = 64 * KiB;
 
 /**
- * The pieces in which a message of a WebSocket may come, and the answers to pings that may wait: a message of 64 KiB in
+ * Before WELCOME, the pieces in which a message of a WebSocket may come, and the answers to pings that may wait: a message of 64 KiB in
  * packets of a slow network is fewer than 200.
  */
 export const MAX_WEB_SOCKET_PIECES = 1024;

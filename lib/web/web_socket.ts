@@ -13,11 +13,14 @@
  */
 
 import { ParleyError } from "../errors.ts";
-import { LINGER_MS, WEB_SOCKET_MESSAGE_BYTES } from "../limits.ts";
+import { LINGER_MS } from "../limits.ts";
 import type { Socket } from "../net/socket.ts";
 import type { WebSocket } from "./ws.d.ts";
 
 const BINARY = { binary: true, compress: false } as const;
+
+/** The pieces of a message in a slow network are longer than this. */
+const MIN_PIECE_BYTES = 256;
 
 /** What a WebSocket needs of the connection it is on; see `SocketStream`. */
 export interface ClosableStream {
@@ -38,6 +41,7 @@ interface PendingRead extends PromiseWithResolvers<number | null> {
 export class WebSocketStream implements Socket {
   readonly #ws: WebSocket;
   readonly #stream: ClosableStream;
+  readonly #maxMessageBytes: number;
   /** What was received and not read, in order; the first from `#taken` on. */
   #messages: Uint8Array[] = [];
   #taken = 0;
@@ -51,15 +55,17 @@ export class WebSocketStream implements Socket {
   /** What came is no WebSocket. */
   #isBroken = false;
 
-  constructor(ws: WebSocket, stream: ClosableStream) {
+  /** @param maxMessageBytes the largest message once the handshake is over */
+  constructor(ws: WebSocket, stream: ClosableStream, maxMessageBytes: number) {
     this.#ws = ws;
     this.#stream = stream;
+    this.#maxMessageBytes = maxMessageBytes;
     ws.pause();
     ws.on("message", (data, isBinary) => this.#arrived(data, isBinary));
     ws.on("close", (code) => this.#ended(code === 1006 ? new Error("the connection broke") : "eof"));
     ws.on("error", (error) => {
       this.#isBroken = true;
-      this.#ended(violationOf(error));
+      this.#ended(violationOf(error, ws._receiver._maxPayload));
     });
     // `ws` ends the stream once both sides have sent a Close frame, and waits for the client to close the connection.
     stream.once("finish", () => {
@@ -83,6 +89,9 @@ export class WebSocketStream implements Socket {
   }
 
   write(bytes: Uint8Array): Promise<number> {
+    // The first that is written is WELCOME, or the end.
+    this.#ws._receiver._maxPayload = this.#maxMessageBytes;
+    this.#ws._receiver._maxBufferedChunks = this.#maxMessageBytes / MIN_PIECE_BYTES;
     return new Promise((resolve, reject) => {
       this.#ws.send(bytes, BINARY, (error) => error ? reject(error) : resolve(bytes.length));
     });
@@ -173,9 +182,9 @@ function textRefused(): ParleyError {
 }
 
 /** What `ws` found wrong, which it has also answered with a Close frame. */
-function violationOf(error: Error & { code?: string }): Error {
+function violationOf(error: Error & { code?: string }, maxBytes: number): Error {
   if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") {
-    const text = `a message of more than ${WEB_SOCKET_MESSAGE_BYTES} bytes came; send it in several`;
+    const text = `a message of more than ${maxBytes} bytes came; send it in several`;
     return new ParleyError("too_large", text);
   }
   return new Error(`no WebSocket: ${error.message}`);

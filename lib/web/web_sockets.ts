@@ -8,7 +8,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 // @ts-types="./ws.d.ts"
 import { WebSocketServer } from "ws";
-import { MAX_WEB_SOCKET_PIECES, WEB_SOCKET_MESSAGE_BYTES, WEB_SOCKET_PATH } from "../limits.ts";
+import { HEADER_BYTES, MAX_WEB_SOCKET_PIECES, WEB_SOCKET_MESSAGE_BYTES, WEB_SOCKET_PATH } from "../limits.ts";
 import type { Route, WebServices } from "./exchange.ts";
 import { HttpProblem } from "./problem.ts";
 import type { SocketStream } from "./socket_stream.ts";
@@ -29,7 +29,7 @@ interface Upgraded {
 
 /** Makes sessions of requests for a WebSocket. */
 export class WebSockets {
-  readonly #services: Pick<WebServices, "accept">;
+  readonly #services: Pick<WebServices, "accept" | "limits">;
   readonly #server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -44,7 +44,7 @@ export class WebSockets {
     handleProtocols: () => SUBPROTOCOL,
   });
 
-  constructor(services: Pick<WebServices, "accept">) {
+  constructor(services: Pick<WebServices, "accept" | "limits">) {
     this.#services = services;
   }
 
@@ -65,9 +65,14 @@ export class WebSockets {
         detail: `the subprotocol must be ${SUBPROTOCOL}: new WebSocket(url, "${SUBPROTOCOL}")`,
       });
     }
+    const maxMessageBytes = HEADER_BYTES + this.#services.limits.payloadBytes + WEB_SOCKET_MESSAGE_BYTES;
     this.#server.handleUpgrade(request, duplex, head, (ws) => {
       this.#services.accept({
-        socket: new WebSocketStream(ws, duplex === stream ? stream : relayed(duplex, stream)),
+        socket: new WebSocketStream(
+          ws,
+          duplex === stream ? stream : relayed(duplex, stream),
+          maxMessageBytes,
+        ),
         address: stream.remoteAddress,
         port: stream.remotePort,
         transport: "websocket",

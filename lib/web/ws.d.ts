@@ -5,6 +5,8 @@ import type { Duplex } from "node:stream";
 
 /** One WebSocket. */
 export interface WebSocket {
+  /** What takes messages apart. Its bounds are those of the server; `ws` has no other way to change them for one client. */
+  readonly _receiver: { _maxPayload: number; _maxBufferedChunks: number };
   /** Hands on nothing more until `resume`, and does not read either. */
   pause(): void;
   resume(): void;

@@ -6,7 +6,7 @@ import { makeRoot, makeSigned } from "../certificates/flawed.ts";
 import { makeFolder } from "../harness/folder.ts";
 import { MAY_USE_FILES } from "../harness/permissions.ts";
 import { RecordedLog } from "../harness/recorded_log.ts";
-import { WEB_SOCKET_MESSAGE_BYTES } from "../../lib/limits.ts";
+import { HEADER_BYTES, MAX_PAYLOAD_BYTES, WEB_SOCKET_MESSAGE_BYTES } from "../../lib/limits.ts";
 import { HAS_CURL } from "../harness/curl.ts";
 import { type RawClient, text } from "../harness/raw_client.ts";
 import { Type } from "../../lib/wire/header.ts";
@@ -93,10 +93,12 @@ webTest(
 webTest("a message beyond the bound is refused by its header, and what is in the way is not read", async (
   { url, ca, log },
 ) => {
-  for (const length of [WEB_SOCKET_MESSAGE_BYTES + 1, 2 ** 40]) {
+  const established = HEADER_BYTES + MAX_PAYLOAD_BYTES + WEB_SOCKET_MESSAGE_BYTES;
+  const cases = [[false, WEB_SOCKET_MESSAGE_BYTES + 1], [true, established + 1], [true, 2 ** 40]] as const;
+  for (const [isEstablished, length] of cases) {
     using ws = await RawWebSocket.connect(url, ca);
     const client = ws.client();
-    await client.hello();
+    if (isEstablished) await client.hello();
     await ws.send(BINARY, new Uint8Array(10), { length });
     assertEquals((await ws.untilClose()).code, 1009);
     await log.until("refused", { code: "too_large" });
@@ -106,6 +108,17 @@ webTest("a message beyond the bound is refused by its header, and what is in the
   await ws.send(BINARY, half, { isLast: false });
   await ws.send(0, half, { isLast: false }).catch(() => {});
   assertEquals((await ws.untilClose()).code, 1009);
+});
+
+webTest("the largest frame fits one message, however it is cut by the network", async ({ url, ca }) => {
+  using ws = await RawWebSocket.connect(url, ca);
+  const client = ws.client();
+  await client.hello();
+  const { number } = await client.open("$echo", { subscribe: false });
+  const payload = new Uint8Array(MAX_PAYLOAD_BYTES).fill(7);
+  const bytes = frame(BINARY, client.frame(Type.REQUEST, { id: 1, channel: number }, payload));
+  for (let at = 0; at < bytes.length; at += 1460) await write(ws.conn, bytes.subarray(at, at + 1460));
+  assertEquals((await client.next()).payload, payload);
 });
 
 webTest("frames that break the WebSocket protocol end it", async ({ url, ca }) => {
