@@ -25,12 +25,14 @@ export async function diagnose(server: MonitoredServer, name: string): Promise<C
   const { router } = server;
   const channel = router.channels.find(name);
   const stored = channel?.stored ?? server.stored?.find(name);
+  const storage = server.stored?.storageNamed(name);
   const route = channel?.route ??
     router.channels.makeRoute(router.channels.patterns.covering(name), undefined);
   const diagnosed: Diagnosed = {
     name,
     channel,
     stored,
+    storage,
     route,
     matching: await matchingSubscriptions(server, name, channel),
     receivers: new FirstOnes(MOST),
@@ -46,7 +48,7 @@ export async function diagnose(server: MonitoredServer, name: string): Promise<C
   return {
     channel: name,
     isKnown: channel !== undefined || stored !== undefined,
-    ...stored && { storage: stored.policy.storage },
+    ...storage && { storage },
     receivers: diagnosed.receivers.items,
     receiverCount: diagnosed.receivers.count,
     passedOver: diagnosed.passedOver.items,

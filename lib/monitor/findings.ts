@@ -62,14 +62,14 @@ function storeFindings(server: MonitoredServer, channel: StoredChannel): string[
 /** Whether anybody receives messages at all. */
 async function audience(
   server: MonitoredServer,
-  { name, channel, stored, receivers, passedOver }: Diagnosed,
+  { name, channel, storage, receivers, passedOver }: Diagnosed,
   responders: number,
 ): Promise<string[]> {
   const found: string[] = [];
   const isMatched = receivers.count > 0 ||
     passedOver.items.some(({ group, consumer }) => (group ?? consumer) !== undefined);
   if (!isMatched) {
-    const kept = stored === undefined ? "received by nobody" : "stored, and received by nobody now";
+    const kept = storage === undefined ? "received by nobody" : "stored, and received by nobody now";
     found.push(`No session is subscribed to ${name}, by name or by a pattern: messages there are ${kept}.`);
     if (responders === 0) {
       found.push(`No session responds on ${name}: requests there are refused as no_responders.`);
@@ -84,7 +84,7 @@ async function audience(
     }
   }
   const unheard = (channel?.counts ?? idleCounts(server, name))?.unheard ?? 0;
-  if (unheard > 0 && stored === undefined) {
+  if (unheard > 0 && storage === undefined) {
     found.push(
       `${messages(unheard)} on ${name} had no subscriber, and went nowhere.`,
     );

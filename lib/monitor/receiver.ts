@@ -34,7 +34,10 @@ export class FirstOnes<T> {
 export interface Diagnosed {
   readonly name: string;
   readonly channel: Channel | undefined;
+  /** There once something of it is stored, or a session has it open. */
   readonly stored: StoredChannel | undefined;
+  /** How messages there are stored, if they are. */
+  readonly storage: "durable" | "history" | undefined;
   readonly route: Route;
   /** The subscriptions that match the name, of each session. */
   readonly matching: ReadonlyMap<Peer, readonly Subscription[]>;

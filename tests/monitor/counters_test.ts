@@ -287,3 +287,28 @@ fileTest(
     });
   },
 );
+
+Deno.test("what a session was sent stays counted if it ends before anybody looks", async () => {
+  await using server = await serve({ port: 0 });
+  using watcher = await Watcher.connect(server);
+  const before = await watcher.now();
+  using ada = await RawClient.greet(server, { name: "Ada" });
+  const number = await ada.openToPublish("chat");
+  let sent = 0;
+  for (let round = 0; round < 20; round++) {
+    const bob = await RawClient.greet(server, { name: "Bob" });
+    await bob.open("chat");
+    await ada.send(...Array.from({ length: 10 }, () => ada.message(number, "x")));
+    sent += 10;
+    if (round % 2 === 0) await bob.expectMany(10);
+    await ada.barrier();
+    bob.close();
+  }
+  const after = await watcher.until("$stats.now", {}, ({ sessions }) => sessions === 2);
+  const { messagesIn, messagesOut, unheard } = changes(before, after);
+  assertEquals(messagesIn, sent);
+  // A session whose end the server has yet to notice is sent messages, too.
+  assert(messagesOut + unheard >= sent, `${messagesOut} sent, ${unheard} unheard, of ${sent}`);
+  const { channels: [entry] } = await watcher.ask("$stats.channels");
+  assertEquals([entry.messagesIn, entry.messagesOut, entry.unheard], [sent, messagesOut, unheard]);
+});

@@ -223,6 +223,9 @@ fileTest("consumers: whose turn it is, windows that are full, and one that is pa
   using watcher = await Watcher.connect(server);
   const [ada, bob, publisher] = await connect(server, "Ada", "Bob", "Publisher");
   const number = await publisher.openToPublish("d.x");
+  const early = await watcher.ask("$stats.why", { channel: "d.y" });
+  assertEquals([early.storage, early.isKnown], ["durable", false]);
+  assertMatch(early.findings[0], /messages there are stored, and received by nobody now\.$/);
   await ada.open("d.x", { consumer: "billing", window: 1 });
   const store = async (id: number) => {
     await publisher.send(publisher.durable(id, number, `message ${id}`));
