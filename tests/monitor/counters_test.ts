@@ -1,10 +1,11 @@
 /** What a server counts, compared to what was sent to it. */
 
 import { assert, assertEquals } from "@std/assert";
-import { serve } from "../../lib/mod.ts";
+import { connect, serve } from "../../lib/mod.ts";
 import { HEADER_BYTES } from "../../lib/limits.ts";
 import { Type } from "../../lib/wire/header.ts";
-import type { ServerStats } from "../../lib/wire/stats.ts";
+import type { ServerStats, SessionList } from "../../lib/wire/stats.ts";
+import { makeFolder } from "../harness/folder.ts";
 import { RawClient } from "../harness/raw_client.ts";
 import { fileTest, serveDurable } from "../server/durable_server.ts";
 import { Watcher } from "./watcher.ts";
@@ -311,4 +312,28 @@ Deno.test("what a session was sent stays counted if it ends before anybody looks
   assert(messagesOut + unheard >= sent, `${messagesOut} sent, ${unheard} unheard, of ${sent}`);
   const { channels: [entry] } = await watcher.ask("$stats.channels");
   assertEquals([entry.messagesIn, entry.messagesOut, entry.unheard], [sent, messagesOut, unheard]);
+});
+
+fileTest("TLS handshakes that failed are counted, but not connections that were only tried", async () => {
+  using folder = makeFolder();
+  await using server = await serve({ port: 0, tls: true, certs: `${folder.path}/certs` });
+  await using client = await connect({ url: server.url, ca: server.authority });
+  const failed = async () => {
+    const reply = await client.request("$stats.now", "");
+    const { failedTlsHandshakes, sessions, errors } = reply.json() as ServerStats;
+    assertEquals([sessions, errors], [1, {}]);
+    return failedTlsHandshakes;
+  };
+  assertEquals(await failed(), 0);
+  using silent = await RawClient.connect(server);
+  silent.close();
+  using plain = await RawClient.connect(server);
+  await plain.send(plain.frame(Type.HELLO, {}, { protocol: "parley/1" }));
+  await plain.rest();
+  for (const deadline = performance.now() + 10_000; await failed() === 0;) {
+    assert(performance.now() < deadline);
+  }
+  assertEquals(await failed(), 1);
+  const { sessions: [entry] } = (await client.request("$stats.sessions", "")).json() as SessionList;
+  assertEquals(entry.transport, "tls");
 });
