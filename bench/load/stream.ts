@@ -211,8 +211,8 @@ class MessageFlow {
         continue;
       }
       const count = this.#subscribers[tag].discard();
-      if (count <= 0) throw new Error("the server closed a subscriber's connection");
-      this.#receivedBytes += count;
+      if (count === 0) throw new Error("the server closed a subscriber's connection");
+      if (count > 0) this.#receivedBytes += count; // a part of a WebSocket's header is nothing yet
     }
   }
 
