@@ -18,7 +18,7 @@ export type ErrorCode =
   | "unauthorized"
   /** The server has as many connections as it allows, in all or from this address. */
   | "server_full"
-  /** The server closed the session because it did not read its messages fast enough. */
+  /** The session did not read its messages fast enough, so the server, or a client over WebSocket, closed it. */
   | "slow_consumer"
   /** One side waited too long for the other: for a whole greeting, or for any sign of life. */
   | "timeout"

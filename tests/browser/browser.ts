@@ -2,7 +2,7 @@
  * A real Chromium, for tests of what runs in a browser. Debian's `chromium` is driven by `playwright-core`, which has no
  * browser of its own.
  *
- * ```ts
+ * ```ts ignore
  * browserTest("the page says hello", async (browser) => {
  *   const page = await browser.open("http://127.0.0.1:7254/"); // a tab
  *   await page.getByText("hello").waitFor();

@@ -63,8 +63,8 @@ export const EXPLANATIONS: Readonly<Record<ErrorCode | LocalCode, Explanation>> 
       "--max-connections-per-address of the server.",
   },
   slow_consumer: {
-    meaning: "The session did not read its messages fast enough, and the server closed it; over a " +
-      "WebSocket, which cannot be held back, the client may do so.",
+    meaning:
+      "The session did not read its messages fast enough, so the server, or a client over WebSocket, closed it.",
     cause: "The program was busy or stopped for longer than the server's --slow-consumer-timeout (5 s by " +
       "default), or the network is too slow.",
     action: "Iterate without long pauses, subscribe to less, or share the work with a group. What was not " +
