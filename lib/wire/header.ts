@@ -86,33 +86,37 @@ const ONE_OR_TWO_SEQUENCES = [SEQUENCE_BYTES, 2 * SEQUENCE_BYTES];
 const SEQUENCE_AND_U32 = SEQUENCE_BYTES + 4;
 
 /** The table of types of docs/protocol.md, by type byte. */
-export const RULES: readonly (TypeRule | undefined)[] = table([
-  { name: "HELLO", from: "client", id: "zero", channel: "zero", payload: "json" },
-  { name: "WELCOME", from: "server", id: "zero", channel: "zero", payload: "json" },
-  { name: "ERROR", from: "server", id: "any", channel: "any", payload: "json" },
-  { name: "PING", from: "both", id: "any", channel: "zero", payload: { max: MAX_PING_BYTES } },
-  { name: "PONG", from: "both", id: "any", channel: "zero", payload: { max: MAX_PING_BYTES } },
-  { name: "BYE", from: "both", id: "zero", channel: "zero", payload: "json" },
-  { name: "OPEN", from: "client", id: "set", channel: "zero", payload: "json" },
-  { name: "OPENED", from: "server", id: "any", channel: "any", payload: "json" },
-  { name: "LEAVE", from: "client", id: "set", channel: "zero", payload: "json" },
-  { name: "LEFT", from: "server", id: "set", channel: "any", payload: "json" },
-  { name: "JOINED", from: "server", id: "zero", channel: "number", payload: "json" },
-  { name: "PARTED", from: "server", id: "zero", channel: "number", payload: "json" },
-  { name: "MESSAGE", from: "both", id: "any", channel: "target", payload: "content" },
-  { name: "REQUEST", from: "both", id: "set", channel: "number", payload: "content" },
-  { name: "REPLY", from: "both", id: "set", channel: "inbox", payload: "content" },
-  { name: "ACK", from: "both", id: "any", channel: "number", payload: ONE_OR_TWO_SEQUENCES },
-  {
-    name: "POSITION",
-    from: "server",
-    id: "zero",
-    channel: "number",
-    payload: [SEQUENCE_BYTES, SEQUENCE_AND_U32],
-  },
-  { name: "NAK", from: "client", id: "zero", channel: "number", payload: [SEQUENCE_AND_U32] },
-  { name: "RENEW", from: "client", id: "zero", channel: "number", payload: ONE_OR_TWO_SEQUENCES },
+export const RULES: readonly (TypeRule | undefined)[] = /* @__PURE__ */ table([
+  rule("HELLO", "client", "zero", "zero", "json"),
+  rule("WELCOME", "server", "zero", "zero", "json"),
+  rule("ERROR", "server", "any", "any", "json"),
+  rule("PING", "both", "any", "zero", { max: MAX_PING_BYTES }),
+  rule("PONG", "both", "any", "zero", { max: MAX_PING_BYTES }),
+  rule("BYE", "both", "zero", "zero", "json"),
+  rule("OPEN", "client", "set", "zero", "json"),
+  rule("OPENED", "server", "any", "any", "json"),
+  rule("LEAVE", "client", "set", "zero", "json"),
+  rule("LEFT", "server", "set", "any", "json"),
+  rule("JOINED", "server", "zero", "number", "json"),
+  rule("PARTED", "server", "zero", "number", "json"),
+  rule("MESSAGE", "both", "any", "target", "content"),
+  rule("REQUEST", "both", "set", "number", "content"),
+  rule("REPLY", "both", "set", "inbox", "content"),
+  rule("ACK", "both", "any", "number", ONE_OR_TWO_SEQUENCES),
+  rule("POSITION", "server", "zero", "number", [SEQUENCE_BYTES, SEQUENCE_AND_U32]),
+  rule("NAK", "client", "zero", "number", [SEQUENCE_AND_U32]),
+  rule("RENEW", "client", "zero", "number", ONE_OR_TWO_SEQUENCES),
 ]);
+
+function rule(
+  name: TypeName,
+  from: TypeRule["from"],
+  id: FieldRule,
+  channel: FieldRule,
+  payload: TypeRule["payload"],
+): TypeRule {
+  return { name, from, id, channel, payload };
+}
 
 function table(rules: TypeRule[]): (TypeRule | undefined)[] {
   const byType = new Array<TypeRule | undefined>(256).fill(undefined);
