@@ -22,7 +22,7 @@ import {
 import { Confirmations } from "./confirmations.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { type ChannelEvents, type ConnectionEvents, Inbound, SLOW_ADVICE } from "./inbound.ts";
+import { type ChannelEvents, type ConnectionEvents, type Explanation, Inbound, SLOW_ADVICE } from "./inbound.ts";
 import { CLOSE_MS, NO_SLOW_CONSUMER_TIMEOUT_MS } from "./limits.ts";
 import { Outbound } from "./outbound.ts";
 import { Timer } from "./waiting.ts";
@@ -59,6 +59,8 @@ export class ClientConnection implements Receiver, ConnectionEvents {
   /** BYE was sent, so the end of the connection is no error. */
   #isByeSent = false;
   #isEnded = false;
+  /** Settles when it can be said how the server broke the protocol. The end of the connection waits for it. */
+  #explaining: Promise<void> | undefined;
   /** Why the connection ended. The first error counts; those that follow from it do not. */
   #error: ParleyError | undefined;
 
@@ -72,7 +74,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
     this.inbound = new Inbound(this, this.calls, options.trace);
     this.outbound = new Outbound(outbox, this.#writer, options, () => this.resume());
     this.confirmations = new Confirmations(this.outbound, this.#writer);
-    this.closed = this.#connection.closed.then(() => this.#error);
+    this.closed = this.#connection.closed.then(() => this.#explaining).then(() => this.#error);
   }
 
   /**
@@ -217,6 +219,7 @@ export class ClientConnection implements Receiver, ConnectionEvents {
 
   /** See `Receiver.ended`. */
   ended(reason: EndReason): void {
+    if (this.#explaining !== undefined) return void this.#explaining.then(() => this.ended(reason));
     this.#isEnded = true;
     this.inbound.stop();
     this.#heartbeat?.stop();
@@ -279,6 +282,15 @@ export class ClientConnection implements Receiver, ConnectionEvents {
   /** See `ConnectionEvents.violated`. */
   violated(code: ErrorCode | "not_parley" | "disconnected", problem: string): void {
     this.#destroy(new ParleyError(code, `${this.#server} ${problem}`, { fatal: true }));
+  }
+
+  /** See `ConnectionEvents.broken`. */
+  broken(explanation: Promise<Explanation>): void {
+    const unexplained: Explanation = { code: "bad_frame", problem: "broke the protocol" }; // the page is offline
+    this.#explaining = explanation.catch(() => unexplained).then(({ code, problem }) => {
+      this.#explaining = undefined;
+      this.violated(code, problem);
+    });
   }
 
   /** Ends the connection at once, with `error`. */

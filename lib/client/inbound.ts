@@ -8,10 +8,9 @@ import { type ErrorCode, ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
 import { CLIENT_SHAPES, type ClientControlName, decodeShape, type Welcome } from "../wire/client_control.ts";
 import { type Header, readHeader, Type, u32 } from "../wire/header.ts";
-import { type FrameHandler, Scanner } from "../wire/scanner.ts";
+import { type FrameHandler, FrameScanner } from "../wire/frame_scanner.ts";
 import type { Shape } from "../wire/shape.ts";
 import { MAX_FRAME_BYTES, RUN_BYTES } from "./limits.ts";
-import { canBeginServer, describePeer } from "./peer_detection.ts";
 import type { Trace } from "./options.ts";
 import type { PendingCalls } from "./pending_calls.ts";
 
@@ -41,6 +40,14 @@ export interface ConnectionEvents {
   byeReceived(reason: string): void;
   /** The server broke the protocol. `problem` follows the server's address in a sentence. */
   violated(code: ErrorCode | "not_parley" | "disconnected", problem: string): void;
+  /** The same, once what says it is loaded. No more frames come. */
+  broken(explanation: Promise<Explanation>): void;
+}
+
+/** How the server broke the protocol; see `ConnectionEvents.violated`. */
+export interface Explanation {
+  readonly code: ErrorCode | "not_parley";
+  readonly problem: string;
 }
 
 /** What each control payload decodes to. */
@@ -54,7 +61,7 @@ export class Inbound implements FrameHandler {
   readonly #events: ConnectionEvents;
   readonly #calls: PendingCalls;
   readonly #trace: Trace | undefined;
-  readonly #scanner = new Scanner("client", MAX_FRAME_BYTES, RUN_BYTES);
+  readonly #scanner = new FrameScanner("client", MAX_FRAME_BYTES, RUN_BYTES);
   /** Set by the WELCOME. */
   #channels: ChannelEvents | undefined;
   /** The id of the session; 0 before the WELCOME. */
@@ -86,17 +93,22 @@ export class Inbound implements FrameHandler {
 
   /** Takes the whole frames in `bytes[0, end)`. Returns how many bytes that was. */
   read(bytes: Uint8Array, end: number): number {
-    if (this.isGreeting && end > 0 && !canBeginServer(bytes[0])) {
-      this.#events.violated("not_parley", describePeer(bytes, end));
+    if (this.#isStopped) return end;
+    if (this.isGreeting && end > 0 && bytes[0] !== Type.WELCOME && bytes[0] !== Type.ERROR) {
+      this.#broken(describeStranger(bytes.slice(0, end)));
       return end;
     }
     const taken = this.#scanner.scan(bytes, end, this);
-    const { violation } = this.#scanner;
-    if (violation !== undefined) {
+    if (this.#scanner.fault !== undefined) {
       if (end - taken >= HEADER_BYTES) this.#show(bytes.subarray(0, end), taken);
-      this.#events.violated(violation.code, `broke the protocol: ${violation.message}`);
+      this.#broken(describeFault(this.#scanner, bytes.slice(taken, taken + HEADER_BYTES)));
     }
     return taken;
+  }
+
+  #broken(explanation: Promise<Explanation>): void {
+    this.#isStopped = true;
+    this.#events.broken(explanation);
   }
 
   /** See `FrameHandler.run`. */
@@ -184,6 +196,18 @@ export class Inbound implements FrameHandler {
     const payload = bytes.subarray(at + HEADER_BYTES, at + HEADER_BYTES + header.length);
     this.#trace("in", header, payload, this.#sessionId);
   }
+}
+
+// What says how a server broke the protocol is loaded when one does.
+
+async function describeStranger(bytes: Uint8Array): Promise<Explanation> {
+  const { describePeer } = await import("./peer_detection.ts");
+  return { code: "not_parley", problem: describePeer(bytes, bytes.length) };
+}
+
+async function describeFault(scanner: FrameScanner, header: Uint8Array): Promise<Explanation> {
+  const violation = (await import("../wire/violation.ts")).describeFault(scanner, header, 0);
+  return { code: violation.code, problem: `broke the protocol: ${violation.message}` };
 }
 
 /** Whether a frame goes to {@linkcode ChannelEvents}. Only those may have to wait; all others are handled at once. */

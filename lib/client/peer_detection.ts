@@ -9,11 +9,6 @@ import { Type } from "../wire/header.ts";
 /** How many bytes of an unknown answer the message quotes. */
 const SHOWN_BYTES = 24;
 
-/** Whether `first` can be the first byte of what a server sends. */
-export function canBeginServer(first: number): boolean {
-  return first === Type.WELCOME || first === Type.ERROR;
-}
-
 /**
  * Says what `bytes[0, end)` look like and what to try. The text follows "host:port " in a sentence.
  *
