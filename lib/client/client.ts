@@ -13,6 +13,7 @@ import type { SharedDelivery } from "./delivery.ts";
 import type { ClientEvent, Missing } from "./events.ts";
 import { KEPT_BYTES, PENDING_BYTES, PING_MS } from "./limits.ts";
 import { Inbox } from "./inbox.ts";
+import { loaded } from "./loading.ts";
 import type { Message, Payload } from "./message_types.ts";
 import type {
   ConnectOptions,
@@ -24,11 +25,10 @@ import type {
   SubscribeOptions,
   WaitOptions,
 } from "./options.ts";
-import { ClientProducer } from "./producer.ts";
 import { Publisher } from "./publisher.ts";
 import { type ReconnectingEvents, ReconnectingSession } from "./reconnecting.ts";
 import { Requester } from "./requester.ts";
-import { ClientResponder } from "./responder.ts";
+import type { ClientResponder } from "./responder.ts";
 import type { Session } from "./session.ts";
 import { SessionDescription } from "./session_description.ts";
 import { ClientSubscription } from "./subscription.ts";
@@ -99,8 +99,7 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
 
   async producer(channel: string, name: string, options?: WaitOptions): Promise<Producer> {
     checkProducer(name);
-    const durable = await this.#publisher.producer(channel, name, options);
-    return new ClientProducer(durable, name);
+    return await this.#publisher.producer(channel, name, options);
   }
 
   sendTo(sessionId: number, payload: Payload, options?: SendOptions): Promise<void> {
@@ -114,6 +113,10 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
   async subscribe(name: string, options: SubscribeOptions = {}): Promise<Subscription> {
     checkSubscribe(name, options);
     const wait = new Wait(`subscribing to ${name}`, options);
+    const part = options.consumer === undefined
+      ? undefined
+      : await wait.for(loaded(import("./consumption.ts")));
+    const consumption = part && new part.Consumption(options, this.backlog);
     let line: ReconnectingSession | undefined;
     const subscription = new ClientSubscription(name, options, this.backlog, async (ended) => {
       if (line === undefined) return;
@@ -121,7 +124,7 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
       line.renewal.ended(name);
       await line.current?.unsubscribe(ended);
       if (this.#further.has(line) && line.subscriptions.size === 0) await line.close("no more subscriptions");
-    });
+    }, consumption);
     try {
       // No await from here to `add`: another subscription must find this one.
       line = this.#lineFor(subscription);
@@ -166,12 +169,13 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
     checkNameOrPattern(name);
     checkOptions("respond", options);
     if (typeof handler !== "function") throw badArgument("the handler must be a function");
+    const wait = new Wait(`responding on ${name}`, options);
+    const { ClientResponder } = await wait.for(loaded(import("./responder.ts")));
     const { responders } = this.#main;
     if (responders.has(name)) {
       throw badArgument(`this client has a responder for ${name} already; stop it first`);
     }
-    const wait = new Wait(`responding on ${name}`, options);
-    const responder = new ClientResponder(name, handler, options, this.backlog, async () => {
+    const responder: ClientResponder = new ClientResponder(name, handler, options, this.backlog, async () => {
       await this.#main.current?.stopResponding(name);
       if (responders.get(name) === responder) responders.delete(name);
     });

@@ -22,7 +22,13 @@ import {
 import { Confirmations } from "./confirmations.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { type ChannelEvents, type ConnectionEvents, type Explanation, Inbound, SLOW_ADVICE } from "./inbound.ts";
+import {
+  type ChannelEvents,
+  type ConnectionEvents,
+  type Explanation,
+  Inbound,
+  SLOW_ADVICE,
+} from "./inbound.ts";
 import { CLOSE_MS, NO_SLOW_CONSUMER_TIMEOUT_MS } from "./limits.ts";
 import { Outbound } from "./outbound.ts";
 import { Timer } from "./waiting.ts";

@@ -11,10 +11,10 @@ import { DEFAULT_ACK_SECONDS, DEFAULT_WINDOW } from "../limits.ts";
 import { Acknowledgements, type Pace } from "./acknowledgements.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import { ACK_PARTS, RENEWALS } from "./limits.ts";
-import { StoredMessage } from "./message.ts";
+import { ConsumerMessage, readConsumerMessage } from "./consumer_message.ts";
 import type { Message } from "./message_types.ts";
 import type { SubscribeOptions } from "./options.ts";
-import type { MessageQueue } from "./queue.ts";
+import { type Backlog, MessageQueue } from "./queue.ts";
 
 /** What a subscription as a consumer has besides. */
 export class Consumption implements Pace {
@@ -28,7 +28,9 @@ export class Consumption implements Pace {
   /** For the messages of the current session. */
   acknowledgements: Acknowledgements | undefined;
 
-  readonly #queue: MessageQueue;
+  /** The messages that wait. */
+  readonly queue: MessageQueue;
+
   /** The loops whose body works on a message. */
   readonly #loops = new Set<ConsumerLoop>();
   readonly #timer: ReturnType<typeof setInterval>;
@@ -36,11 +38,11 @@ export class Consumption implements Pace {
   /** Renews until `stop`. */
   constructor(
     { consumer, window, exclusive, ackSeconds, deliveries }: SubscribeOptions,
-    queue: MessageQueue,
+    backlog: Backlog,
   ) {
     this.open = { consumer, window, exclusive, ackSeconds, deliveries };
     this.mostAcks = Math.ceil((window ?? DEFAULT_WINDOW) / ACK_PARTS);
-    this.#queue = queue;
+    this.queue = new MessageQueue(backlog, readConsumerMessage);
     this.#timer = setInterval(
       () => this.#renew(),
       (ackSeconds ?? DEFAULT_ACK_SECONDS) * 1000 / RENEWALS,
@@ -54,19 +56,19 @@ export class Consumption implements Pace {
 
   /** See `Pace`. */
   get isIdle(): boolean {
-    return this.#queue.isEmpty;
+    return this.queue.isEmpty;
   }
 
   /** A loop over the messages. */
   loop(end: () => Promise<IteratorReturnResult<undefined>>): ConsumerLoop {
-    return new ConsumerLoop(this.#queue, this.#loops, () => this.flush(), end);
+    return new ConsumerLoop(this.queue, this.#loops, () => this.flush(), end);
   }
 
   /** The connection broke: what was not settled is delivered again, by the next one. */
   interrupted(): void {
     this.acknowledgements?.stop();
     this.acknowledgements = undefined;
-    this.#queue.clear();
+    this.queue.clear();
   }
 
   /** Sends what was acknowledged. */
@@ -87,17 +89,17 @@ export class Consumption implements Pace {
     for (const { current } of this.#loops) {
       if (current === undefined || current.consumer !== acknowledgements) continue;
       isAtWork = true;
-      current.renewIfOpen();
+      current.renew();
     }
     if (!isAtWork) return;
-    for (const range of this.#queue.storedRanges()) acknowledgements.renewAll(range);
+    for (const range of this.queue.storedRanges()) acknowledgements.renewAll(range);
   }
 }
 
 /** One loop. Several loops over a consumer share its messages. */
 export class ConsumerLoop implements AsyncIterableIterator<Message, undefined> {
   /** The message that the body works on. */
-  current: StoredMessage | undefined;
+  current: ConsumerMessage | undefined;
   readonly #queue: MessageQueue;
   readonly #atWork: Set<ConsumerLoop>;
   readonly #waits: () => void;
@@ -132,7 +134,7 @@ export class ConsumerLoop implements AsyncIterableIterator<Message, undefined> {
   }
 
   readonly #took = (message: Message) => {
-    if (!(message instanceof StoredMessage)) return;
+    if (!(message instanceof ConsumerMessage)) return;
     this.current = message;
     this.#atWork.add(this);
   };

@@ -7,11 +7,14 @@
  */
 
 import type { ParleyError } from "../errors.ts";
+import type { Producer } from "./api.ts";
 import { badArgument } from "./checks.ts";
 import { DurableChannel } from "./durable_channel.ts";
 import { KEPT_BYTES, MAX_PENDING_FACTOR } from "./limits.ts";
 import type { Payload } from "./message_types.ts";
+import type { EncodedMessage } from "./frame_writer.ts";
 import type { PublishOptions } from "./options.ts";
+import { ClientProducer } from "./producer.ts";
 import type { ReconnectingSession } from "./reconnecting.ts";
 import type { Session } from "./session.ts";
 import type { Wait } from "./waiting.ts";
@@ -89,6 +92,13 @@ export class DurableChannels {
     return channel.publish(payload, options);
   }
 
+  /** Publishes a message that was kept, as a producer. */
+  async publishEncoded(name: string, producer: string, message: EncodedMessage): Promise<void> {
+    const channel = this.#producer(name, producer);
+    if (channel.endError !== undefined) throw channel.endError;
+    await channel.publishEncoded(message);
+  }
+
   /** The channel as which this client is a producer. */
   #producer(name: string, producer: string): DurableChannel {
     const known = this.#byName.get(name);
@@ -105,13 +115,13 @@ export class DurableChannels {
   }
 
   /** See `Client.producer`. */
-  async open(name: string, producer: string, wait: Wait): Promise<DurableChannel> {
+  async open(name: string, producer: string, wait: Wait): Promise<Producer> {
     const known = this.#byName.get(name);
     if (known?.producer === producer && known.endError !== undefined) this.#byName.delete(name);
     if (known?.producer === undefined) await wait.for(Promise.allSettled(known?.outcomes() ?? []));
     const channel = this.#producer(name, producer);
     await this.#line.withSession(wait, (session) => channel.open(session));
-    return channel;
+    return new ClientProducer(channel, producer);
   }
 
   /** The server has rejected messages without a receipt of their own. Returns whether they were on a durable channel. */
@@ -128,10 +138,8 @@ export class DurableChannels {
 
   /** The connection broke. Returns how many messages are in doubt, and of how many no call learns that. */
   interrupted(
-    { channels }: Session,
     error: ParleyError,
   ): { readonly inDoubt: number; readonly unwatched: number } {
-    for (const { name, answer } of channels.all()) if (answer?.durable && answer.number !== 0) this.add(name);
     let inDoubt = 0;
     let unwatched = 0;
     for (const channel of this.#byName.values()) {

@@ -6,12 +6,10 @@
 
 import { ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
-import { KIND_MASK, MESSAGE_HEADERS, Type, u16, u32 } from "../wire/header.ts";
-import { SET_ASIDE_NOW } from "../wire/sequences.ts";
+import { KIND_MASK, MESSAGE_HEADERS, u16, u32 } from "../wire/header.ts";
 import { decodeMessageHeaders, type MessageHeaders } from "../wire/message_headers.ts";
-import { badArgument, checkOptions } from "./checks.ts";
-import type { ContentKind, Message, Payload, ReplyOptions, Request, Schema } from "./message_types.ts";
-import { RESOLVED } from "./waiting.ts";
+import { badArgument } from "./checks.ts";
+import type { ContentKind, Message, Payload, ReplyOptions, Schema } from "./message_types.ts";
 
 /** The `channel` of a direct message. No channel can have this name, because names with `$` belong to the server. */
 export const INBOX_NAME = "$inbox";
@@ -61,9 +59,17 @@ const NO_HEADERS: MessageHeaders = Object.freeze({});
 
 const decoder = new TextDecoder();
 
+/** Reads the message in the frame at `bytes[at]`, or the error if it is malformed; see `readMessage`. */
+export type ReadMessage = (
+  bytes: Uint8Array,
+  at: number,
+  origin: Origin,
+  place?: StoredPlace,
+) => Message | ParleyError;
+
 /**
  * The message in the frame at `bytes[at]`, or a `bad_payload` error if its message headers are malformed. The bytes must
- * belong to the message and not change. A REQUEST can be answered if its origin says how.
+ * belong to the message and not change.
  */
 export function readMessage(
   bytes: Uint8Array,
@@ -71,28 +77,27 @@ export function readMessage(
   origin: Origin,
   place?: StoredPlace,
 ): Message | ParleyError {
-  let headers = NO_HEADERS;
-  if ((bytes[at + 1] & MESSAGE_HEADERS) !== 0) {
-    const from = at + HEADER_BYTES;
-    const decoded = decodeMessageHeaders(bytes.subarray(from, from + u32(bytes, at + 4)));
-    if ("problem" in decoded) {
-      const source = `a message of session ${u32(bytes, at + 12)} on ${origin.name} was dropped`;
-      return new ParleyError("bad_payload", `${source}: ${decoded.problem}`);
-    }
-    headers = decoded.headers;
-  }
-  if (bytes[at] === Type.REQUEST && origin.sendReply !== undefined) {
-    return new ReceivedRequest(bytes, at, origin, headers, u16(bytes, at + 2), origin.sendReply);
-  }
+  const headers = readHeaders(bytes, at, origin);
+  if (headers instanceof ParleyError) return headers;
   if (place === undefined) return new ReceivedMessage(bytes, at, origin, headers);
   return new StoredMessage(bytes, at, origin, headers, place);
+}
+
+/** The headers of the message at `bytes[at]`, or a `bad_payload` error. */
+export function readHeaders(bytes: Uint8Array, at: number, origin: Origin): MessageHeaders | ParleyError {
+  if ((bytes[at + 1] & MESSAGE_HEADERS) === 0) return NO_HEADERS;
+  const from = at + HEADER_BYTES;
+  const decoded = decodeMessageHeaders(bytes.subarray(from, from + u32(bytes, at + 4)));
+  if ("headers" in decoded) return decoded.headers;
+  const source = `a message of session ${u32(bytes, at + 12)} on ${origin.name} was dropped`;
+  return new ParleyError("bad_payload", `${source}: ${decoded.problem}`);
 }
 
 /**
  * A message that makes its payload on demand: a `Uint8Array` costs ten times as much as the rest of a small message,
  * and a program that reads text, or only counts, needs none.
  */
-class ReceivedMessage implements Message {
+export class ReceivedMessage implements Message {
   readonly channel: string;
   readonly channelId: number;
   readonly sender: number;
@@ -176,15 +181,13 @@ class ReceivedMessage implements Message {
   }
 }
 
-function notAConsumers(channel: string): ParleyError {
+/** The error for settling what no consumer was delivered. */
+export function notAConsumers(channel: string): ParleyError {
   return badArgument(`a message on ${channel} that is not a consumer's cannot be acknowledged`);
 }
 
-/** A message of a stored channel, and whether its consumer has settled it. */
+/** A message of a stored channel. */
 export class StoredMessage extends ReceivedMessage {
-  /** Whether `ack`, `nak` or `setAside` was called. Only the first of them counts. */
-  isSettled = false;
-  readonly consumer: Settlements | undefined;
   readonly #sequence: number;
   readonly #deliveries: number;
 
@@ -192,7 +195,6 @@ export class StoredMessage extends ReceivedMessage {
     super(bytes, at, origin, headers);
     this.#sequence = place.sequence;
     this.#deliveries = place.deliveries;
-    this.consumer = place.consumer;
   }
 
   override get sequence(): number {
@@ -201,95 +203,5 @@ export class StoredMessage extends ReceivedMessage {
 
   override get deliveries(): number {
     return this.#deliveries;
-  }
-
-  override ack(): void {
-    this.#settle()?.ack(this.#sequence, this.#deliveries > 1);
-  }
-
-  override nak(delayMs: number = 0): void {
-    if (!(delayMs >= 0 && delayMs < SET_ASIDE_NOW)) {
-      throw badArgument(`delayMs must be a number from 0 to ${SET_ASIDE_NOW - 1}, not ${delayMs}`);
-    }
-    this.#settle()?.nak(this.#sequence, Math.floor(delayMs), this.#deliveries > 1);
-  }
-
-  override setAside(): void {
-    this.#settle()?.nak(this.#sequence, SET_ASIDE_NOW, this.#deliveries > 1);
-  }
-
-  override renew(): void {
-    if (this.consumer === undefined) throw notAConsumers(this.channel);
-    this.renewIfOpen();
-  }
-
-  /** Renews it unless it is settled. */
-  renewIfOpen(): void {
-    if (!this.isSettled) this.consumer?.renew(this.#sequence);
-  }
-
-  /** What to tell of the message; undefined if that was done before. */
-  #settle(): Settlements | undefined {
-    if (this.consumer === undefined) throw notAConsumers(this.channel);
-    if (this.isSettled) return undefined;
-    this.isSettled = true;
-    return this.consumer;
-  }
-}
-
-/** A request, and whether it has its reply. */
-export class ReceivedRequest extends ReceivedMessage implements Request {
-  /** Where its responder holds it. */
-  place = 0;
-  readonly #id: number;
-  readonly #sendReply: SendReply;
-  #isAnswered = false;
-  #abort: AbortController | undefined;
-  #aborted: { readonly reason: unknown } | undefined;
-
-  constructor(
-    bytes: Uint8Array,
-    at: number,
-    origin: Origin,
-    headers: MessageHeaders,
-    id: number,
-    sendReply: SendReply,
-  ) {
-    super(bytes, at, origin, headers);
-    this.#id = id;
-    this.#sendReply = sendReply;
-  }
-
-  /** Made on demand, because most handlers do not ask for it. */
-  get signal(): AbortSignal {
-    if (this.#abort === undefined) {
-      this.#abort = new AbortController();
-      if (this.#aborted !== undefined) this.#abort.abort(this.#aborted.reason);
-    }
-    return this.#abort.signal;
-  }
-
-  /** Whether the reply was sent. */
-  get isAnswered(): boolean {
-    return this.#isAnswered;
-  }
-
-  /** Aborts `signal`. */
-  abort(reason: unknown): void {
-    this.#aborted ??= { reason };
-    this.#abort?.abort(reason);
-  }
-
-  reply(payload: Payload, options?: ReplyOptions): Promise<void> {
-    if (this.#isAnswered) return Promise.reject(badArgument("this request has its reply already"));
-    try {
-      checkOptions("reply", options);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    this.#isAnswered = true;
-    const sent = this.#sendReply(this.#id, this.sender, payload, options);
-    if (sent !== RESOLVED) sent.catch(() => this.#isAnswered = false); // nothing was sent
-    return sent;
   }
 }

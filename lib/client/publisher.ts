@@ -1,6 +1,6 @@
 /**
  * Publishing: messages that can be sent at once, those that wait for their channel or for a connection, and the server's
- * rejections.
+ * rejections. What publishes on durable channels is loaded when there is a message for one, which waits for it.
  *
  * @module
  */
@@ -10,10 +10,12 @@ import { MAX_NUMBER } from "../limits.ts";
 import { Type } from "../wire/header.ts";
 import { countMessages } from "./connection_types.ts";
 import { badArgument, checkName, checkOptions } from "./checks.ts";
+import type { Producer } from "./api.ts";
 import type { DurableChannel } from "./durable_channel.ts";
-import { DurableChannels } from "./durable_channels.ts";
+import type { DurableChannels } from "./durable_channels.ts";
 import { checkSize, type EncodedMessage, encodeMessage } from "./frame_writer.ts";
-import { MAX_PENDING_FACTOR, PING_MS } from "./limits.ts";
+import { KEPT_BYTES, MAX_PENDING_FACTOR, PING_MS } from "./limits.ts";
+import { loaded } from "./loading.ts";
 import type { Payload } from "./message_types.ts";
 import type { PublishOptions, SendOptions, WaitOptions } from "./options.ts";
 import { forbidden, nothingKept } from "./publish_errors.ts";
@@ -44,8 +46,14 @@ export interface PublisherOptions {
 export class Publisher {
   readonly #line: ReconnectingSession;
   readonly #options: PublisherOptions;
-  /** Channels whose messages wait for receipts. */
-  readonly #durable: DurableChannels;
+  /** Channels whose messages wait for receipts, once that is loaded. */
+  #durable: DurableChannels | undefined;
+  /** Set while it is being loaded; never rejects. */
+  #loading: Promise<DurableChannels> | undefined;
+  /** The channels that were durable when this client opened them. */
+  readonly #durableNames = new Set<string>();
+  /** What is published as a producer meanwhile. */
+  #keptForProducers: { readonly name: string; readonly producer: string; readonly message: Kept }[] = [];
   /** By channel, in order. */
   readonly #kept = new Map<string, Kept[]>();
   #keptBytes = 0;
@@ -56,10 +64,37 @@ export class Publisher {
     this.#line = line;
     this.#options = options;
     this.#reports = new Reports(options.onError);
-    this.#durable = new DurableChannels(line, {
-      keptBytes: options.keptBytes,
-      pendingBytes: options.pendingBytes,
-      unreported: (error, name) => this.#reports.rejected(error, name),
+  }
+
+  /** Loads what publishes on durable channels. What waits for it goes out before anything else can. */
+  #load(): Promise<DurableChannels> {
+    return this.#loading ??= loaded(import("./durable_channels.ts")).then((part) => {
+      const { keptBytes, pendingBytes } = this.#options;
+      this.#durable = new part.DurableChannels(this.#line, {
+        keptBytes,
+        pendingBytes,
+        unreported: (error, name) => this.#reports.rejected(error, name),
+      });
+      for (const { name, producer, message } of this.#keptForProducers.splice(0)) {
+        this.#forget(message);
+        this.#settle(message, name, this.#durable.publishEncoded(name, producer, message));
+      }
+      const session = this.#line.current;
+      for (const name of session === undefined ? [] : [...this.#kept.keys()]) {
+        const channel = session!.channels.get(name);
+        if (channel?.isOpen) this.channelOpened(session!, channel);
+      }
+      return this.#durable;
+    }).catch((error) => {
+      this.#loading = undefined; // the next message tries again
+      for (const { name, message } of this.#keptForProducers.splice(0)) {
+        this.#forget(message);
+        this.#failed(name, message, error);
+      }
+      for (const name of this.#durableNames) {
+        for (const message of this.#take(name)) this.#failed(name, message, error);
+      }
+      throw error;
     });
   }
 
@@ -84,13 +119,14 @@ export class Publisher {
     name: string,
     producer: string,
     options: WaitOptions | undefined,
-  ): Promise<DurableChannel> {
+  ): Promise<Producer> {
     checkName(name);
     checkOptions("wait", options);
     const wait = new Wait(`becoming a producer on ${name}`, options);
     // What was published before is not the producer's.
     await wait.for(Promise.allSettled(this.#kept.get(name)?.map(({ promise }) => promise) ?? []));
-    return await this.#durable.open(name, producer, wait);
+    const durable = this.#durable ?? await wait.for(this.#load());
+    return await durable.open(name, producer, wait);
   }
 
   #publish(name: string, payload: Payload, options: PublishOptions | undefined): Promise<void> {
@@ -101,16 +137,23 @@ export class Publisher {
     if (endError !== undefined) return handled(Promise.reject(endError));
     let channel = session?.channels.get(name);
     if (channel === undefined) checkName(name);
-    if (options?.producer !== undefined || this.#durable.get(name) !== undefined) {
-      return this.#durable.publish(name, payload, options);
+    const durable = this.#durable;
+    if (durable !== undefined && (options?.producer !== undefined || durable.get(name) !== undefined)) {
+      return durable.publish(name, payload, options);
+    }
+    if (options?.producer !== undefined) {
+      return this.#keepForProducer(name, options.producer, payload, options);
     }
     if (session === undefined) return this.#keepUntilConnected(name, payload, options);
     channel ??= session.openToSend(name);
     if (channel.isOpen) {
       if (!channel.mayPublish) throw forbidden(name);
-      if (!channel.isPlain) return this.#durable.add(name).publish(payload, options);
-      session.used(channel);
-      return session.connection.outbound.send(Type.MESSAGE, 0, channel.channelId, payload, options);
+      if (durable !== undefined && !channel.isPlain) return durable.add(name).publish(payload, options);
+      if (channel.isPlain) {
+        session.used(channel);
+        return session.connection.outbound.send(Type.MESSAGE, 0, channel.channelId, payload, options);
+      }
+      this.#load().catch(() => {}); // the messages that wait are rejected
     }
     const isFirst = !this.#kept.has(name);
     const kept = this.#keep(name, payload, options, this.#options.pendingBytes * MAX_PENDING_FACTOR);
@@ -124,11 +167,26 @@ export class Publisher {
     const { keptBytes } = this.#options;
     if (keptBytes === 0) throw nothingKept();
     const sent = this.#keep(name, payload, options, keptBytes * MAX_PENDING_FACTOR);
-    if (this.#keptBytes > keptBytes) return sent;
+    if (this.#keptBytes > keptBytes || this.#durableNames.has(name)) return sent;
     const kept = this.#kept.get(name)!.at(-1)!;
     kept.isPromised = true;
     kept.resolve();
     return RESOLVED;
+  }
+
+  /** Keeps a message of a producer until it can be published. */
+  #keepForProducer(
+    name: string,
+    producer: string,
+    payload: Payload,
+    options: PublishOptions,
+  ): Promise<void> {
+    const { keptBytes } = this.#options;
+    if (this.#line.current === undefined && keptBytes === 0) throw nothingKept();
+    const message = this.#copy(payload, options, Math.max(keptBytes, KEPT_BYTES) * MAX_PENDING_FACTOR);
+    this.#keptForProducers.push({ name, producer, message });
+    this.#load().catch(() => {}); // the messages that wait are rejected
+    return message.promise;
   }
 
   /** Keeps a copy of a message. The promise resolves when it is sent. */
@@ -138,6 +196,14 @@ export class Publisher {
     options: PublishOptions | undefined,
     maxBytes: number,
   ): Promise<void> {
+    const kept = this.#copy(payload, options, maxBytes);
+    const list = this.#kept.get(name);
+    if (list === undefined) this.#kept.set(name, [kept]);
+    else list.push(kept);
+    return kept.promise;
+  }
+
+  #copy(payload: Payload, options: PublishOptions | undefined, maxBytes: number): Kept {
     const { flags, bytes } = encodeMessage(payload, options);
     const maxPayload = this.#line.current?.welcome.limits.payload;
     if (maxPayload !== undefined) checkSize(bytes.length, maxPayload);
@@ -147,24 +213,26 @@ export class Publisher {
     }
     this.#keptBytes += bytes.length;
     const copy = bytes === payload ? bytes.slice() : bytes;
-    const list = this.#kept.get(name);
-    const kept = { flags, bytes: copy, ...WatchedPromise.pending(), isPromised: false };
-    if (list === undefined) this.#kept.set(name, [kept]);
-    else list.push(kept);
-    return kept.promise;
+    return { flags, bytes: copy, ...WatchedPromise.pending(), isPromised: false };
   }
 
   /** How many messages wait, to be sent or for their receipt. */
   get keptCount(): number {
-    let count = this.#durable.count;
+    let count = (this.#durable?.count ?? 0) + this.#keptForProducers.length;
     for (const list of this.#kept.values()) count += list.length;
     return count;
   }
 
   /** The server has opened a channel: what waits for it is sent, before anything else can be. */
-  channelOpened(session: Session, { name, channelId, mayPublish, isPlain }: SessionChannel): void {
+  channelOpened(session: Session, { name, channelId, mayPublish, isPlain, answer }: SessionChannel): void {
+    if (answer?.durable) this.#durableNames.add(name);
+    else this.#durableNames.delete(name);
+    let durable: DurableChannel | undefined;
+    if (mayPublish && !isPlain && this.#kept.has(name)) {
+      if (this.#durable === undefined) return void this.#load().catch(() => {}); // they go on waiting
+      durable = this.#durable.add(name);
+    }
     const list = this.#take(name);
-    const durable = mayPublish && !isPlain && list.length > 0 ? this.#durable.add(name) : undefined;
     for (const message of list) {
       try {
         if (!mayPublish) throw forbidden(name);
@@ -172,7 +240,7 @@ export class Publisher {
           throw badArgument(`published on ${name} before its producer was`);
         }
         if (durable !== undefined) {
-          this.#storeKept(durable, message);
+          this.#settle(message, name, durable.publishEncoded(message));
           continue;
         }
         session.connection.outbound.sendEncoded(channelId, message);
@@ -183,9 +251,10 @@ export class Publisher {
     }
   }
 
-  #storeKept(durable: DurableChannel, message: Kept): void {
-    durable.publishEncoded(message).then(message.resolve, (error) => {
-      if (!message.promise.isWatched) this.#reports.rejected(error, durable.name);
+  /** Passes on what became of a message that was kept. */
+  #settle(message: Kept, name: string, stored: Promise<void>): void {
+    stored.then(message.resolve, (error) => {
+      if (!message.promise.isWatched) this.#reports.rejected(error, name);
       message.reject(error);
     });
   }
@@ -193,8 +262,12 @@ export class Publisher {
   #take(name: string): Kept[] {
     const list = this.#kept.get(name) ?? [];
     this.#kept.delete(name);
-    for (const { bytes } of list) this.#keptBytes -= bytes.length;
+    for (const message of list) this.#forget(message);
     return list;
+  }
+
+  #forget({ bytes }: Kept): void {
+    this.#keptBytes -= bytes.length;
   }
 
   #refused(session: Session, name: string, error: ParleyError): void {
@@ -253,12 +326,13 @@ export class Publisher {
 
   /** Waits for the channels that messages wait for. */
   async #allSent(session: Session): Promise<void> {
+    if (this.#durable === undefined) await this.#loading?.catch(() => {});
     for (const name of this.#kept.keys()) await session.channels.get(name)?.ready.catch(() => {});
   }
 
   /** Waits for the receipts of all messages. */
   async #allStored(): Promise<void> {
-    const outcomes = await Promise.allSettled(this.#durable.outcomes());
+    const outcomes = await Promise.allSettled(this.#durable?.outcomes() ?? []);
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   }
 
@@ -269,9 +343,10 @@ export class Publisher {
 
   /** The client is being closed without a connection: what is kept is lost. */
   abandon(error: ParleyError | undefined): void {
-    const count = this.keptCount - this.#durable.count;
+    const count = this.keptCount - (this.#durable?.count ?? 0);
     const reason = error ?? new ParleyError("closed", "the client was closed before the message was sent");
-    this.#durable.abandon(reason);
+    this.#durable?.abandon(reason);
+    for (const { message } of this.#keptForProducers.splice(0)) message.reject(reason);
     for (const name of [...this.#kept.keys()]) {
       for (const { reject } of this.#take(name)) reject(reason);
     }
@@ -284,7 +359,7 @@ export class Publisher {
   /** The connection broke. Returns how many messages may be lost. */
   interrupted(session: Session, error: ParleyError): number {
     const { unconfirmed } = session.connection.confirmations;
-    const { inDoubt, unwatched } = this.#durable.interrupted(session, error);
+    const { inDoubt = 0, unwatched = 0 } = this.#durable?.interrupted(error) ?? {};
     const lost = unconfirmed + unwatched;
     if (lost > 0) {
       const text = `${countMessages(lost)} may not have reached the server: ${error.message}`;
@@ -296,7 +371,7 @@ export class Publisher {
   /** There is a connection again: opens the channels that messages wait for. Returns how many messages do. */
   resumed(session: Session): number {
     const count = this.keptCount;
-    this.#durable.resumed(session);
+    this.#durable?.resumed(session);
     for (const name of this.#kept.keys()) {
       session.openToSend(name).ready.catch((error) => this.#refused(session, name, error));
     }
@@ -305,7 +380,7 @@ export class Publisher {
 
   /** The server rejected a message. */
   rejected(error: ParleyError, name: string, id: number): void {
-    if (id === 0 && this.#durable.rejected(error, name)) return; // the promises of the calls say so
+    if (id === 0 && this.#durable?.rejected(error, name)) return; // the promises of the calls say so
     if (id !== 0) this.report(error); // for a REPLY: the requester has gone
     else this.#reports.rejected(error, name);
   }

@@ -10,9 +10,8 @@
 import { ParleyError } from "../errors.ts";
 import { HEADER_BYTES } from "../limits.ts";
 import { u32 } from "../wire/header.ts";
-import { SET_ASIDE_NOW } from "../wire/sequences.ts";
 import { QUEUE_BYTES } from "./limits.ts";
-import { type Origin, readMessage, type StoredPlace } from "./message.ts";
+import { type Origin, type ReadMessage, readMessage, type StoredPlace } from "./message.ts";
 import type { Range } from "./acknowledgements.ts";
 import type { Message } from "./message_types.ts";
 
@@ -49,6 +48,7 @@ const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
 /** The queue of one channel, or of the inbox. */
 export class MessageQueue {
   readonly #backlog: Backlog;
+  readonly #read: ReadMessage;
   #first: Run | undefined;
   #last: Run | undefined;
   #bytes = 0;
@@ -57,9 +57,10 @@ export class MessageQueue {
   /** Set once no more messages will come. */
   #end: { readonly error: unknown } | undefined;
 
-  /** An empty queue. */
-  constructor(backlog: Backlog) {
+  /** An empty queue, from which messages are read by `read`. */
+  constructor(backlog: Backlog, read: ReadMessage = readMessage) {
     this.#backlog = backlog;
+    this.#read = read;
   }
 
   /** Whether the connection should pause instead of calling `push`. */
@@ -155,14 +156,8 @@ export class MessageQueue {
       const next = at + HEADER_BYTES + u32(bytes, at + 4);
       run.at = next;
       const isSkipped = skippedSender !== 0 && u32(bytes, at + 12) === skippedSender;
-      const message = isSkipped ? undefined : readMessage(bytes, at, run.origin, place);
-      if (place !== undefined) {
-        // Or a message that cannot be read would come again and again.
-        if (message instanceof ParleyError) {
-          place.consumer?.nak(place.sequence, SET_ASIDE_NOW, place.deliveries > 1);
-        }
-        place.sequence++;
-      }
+      const message = isSkipped ? undefined : this.#read(bytes, at, run.origin, place);
+      if (place !== undefined) place.sequence++;
       if (next >= bytes.length) {
         this.#first = run.next;
         run.next = undefined; // or a dead run would keep those after it from the garbage collector

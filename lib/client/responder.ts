@@ -10,10 +10,10 @@ import { callSafely } from "./callback.ts";
 import { checkOptions } from "./checks.ts";
 import { replyError } from "./error_reply.ts";
 import { CONCURRENCY } from "./limits.ts";
-import { ReceivedRequest } from "./message.ts";
 import type { Message, Payload, Request } from "./message_types.ts";
 import type { RespondOptions, WaitOptions } from "./options.ts";
 import { type Backlog, MessageQueue } from "./queue.ts";
+import { readRequest, ReceivedRequest } from "./received_request.ts";
 import { RESOLVED, Wait } from "./waiting.ts";
 
 /** The responder of one channel or pattern. It outlives the sessions that it answers for. */
@@ -44,7 +44,7 @@ export class ClientResponder implements Responder {
     leave: (responder: ClientResponder) => Promise<void>,
   ) {
     this.channel = channel;
-    this.queue = new MessageQueue(backlog);
+    this.queue = new MessageQueue(backlog, readRequest);
     this.#handler = handler;
     this.#concurrency = options.concurrency ?? CONCURRENCY;
     this.#onError = options.onError ?? logError;

@@ -9,7 +9,7 @@ import type { Member, Opened } from "../wire/client_control.ts";
 import { overlaps } from "../wire/names.ts";
 import type { StoredChannel, Subscription } from "./api.ts";
 import { callSafely } from "./callback.ts";
-import { type ConsumerLoop, Consumption } from "./consumption.ts";
+import type { ConsumerLoop, Consumption } from "./consumption.ts";
 import type { Message } from "./message_types.ts";
 import type { PresenceChange, StartingPoint, SubscribeOptions } from "./options.ts";
 import { type Backlog, MessageQueue } from "./queue.ts";
@@ -47,24 +47,26 @@ export class ClientSubscription implements Subscription {
   #isOpened = false;
   #ending: Promise<void> | undefined;
 
-  /** `leave` ends it at the server. */
+  /**
+   * @param leave ends it at the server
+   * @param consumption what it has besides if it is a consumer's
+   */
   constructor(
     channel: string,
     options: SubscribeOptions,
     backlog: Backlog,
     leave: (subscription: ClientSubscription) => Promise<void>,
+    consumption: Consumption | undefined,
   ) {
     const { group, echo = true, presence = false, signal, from, consumer } = options;
     this.channel = channel;
     this.group = group;
     this.echo = echo;
     this.presence = presence !== false;
-    this.queue = new MessageQueue(backlog);
+    this.queue = consumption?.queue ?? new MessageQueue(backlog);
     this.from = from === "new" && consumer === undefined ? undefined : from;
-    if (consumer !== undefined) {
-      this.consumption = new Consumption(options, this.queue);
-      this.#loop = this.consumption.loop(() => this.return());
-    }
+    this.consumption = consumption;
+    this.#loop = consumption?.loop(() => this.return());
     this.#segments = channel.split(".");
     this.#onPresence = typeof presence === "function" ? presence : undefined;
     this.#signal = signal;
