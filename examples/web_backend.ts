@@ -123,13 +123,16 @@ async function logIn(request: Request): Promise<Response> {
 async function respond(request: Request): Promise<Response> {
   // A page of another site could otherwise post with the cookie of a user of this one.
   if (request.method === "POST" && request.headers.get("origin") !== ORIGIN) return text("", undefined, 403);
-  switch (`${request.method} ${new URL(request.url).pathname}`) {
+  const { pathname } = new URL(request.url);
+  if (/^\/parley(-[\w-]+)?\.js$/.test(pathname)) { // the client, and what it loads when it needs it
+    const file = LIBRARY.replace(/[^/]*$/, pathname.slice(1));
+    return text(await Deno.readTextFile(file), "text/javascript");
+  }
+  switch (`${request.method} ${pathname}`) {
     case "GET /":
       return text(userOf(request) === undefined ? LOGIN : CHAT, "text/html");
     case "GET /page.js":
       return text(SCRIPT, "text/javascript");
-    case "GET /parley.js":
-      return text(await Deno.readTextFile(LIBRARY), "text/javascript");
     case "GET /.well-known/jwks.json":
       return Response.json(keySet);
     case "POST /login":

@@ -7,7 +7,8 @@
  */
 
 import { type ControlName, decodeControl } from "../wire/control.ts";
-import { countFrames, INBOX, RULES, Type, typeName, u16, u32 } from "../wire/header.ts";
+import { countFrames, INBOX, RULES, Type, u16, u32 } from "../wire/header.ts";
+import { typeName } from "../wire/type_name.ts";
 import type { FrameHandler } from "../wire/scanner.ts";
 import { type OpenChannel, publishProblem, receiptProblem } from "./open_channel.ts";
 import type { Refusal } from "./open_rules.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { INBOX, Type, typeName } from "../wire/header.ts";
+import { INBOX, Type } from "../wire/header.ts";
+import { typeName } from "../wire/type_name.ts";
 import type { Channel } from "./channel.ts";
 import { type Refusal, refusal } from "./open_rules.ts";
 import type { StoredPublisher } from "./stored/stored_publisher.ts";

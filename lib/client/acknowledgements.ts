@@ -9,14 +9,8 @@
  */
 
 import { Type } from "../wire/header.ts";
-import {
-  putNak,
-  putRange,
-  putUpTo,
-  RANGE_FRAME_BYTES,
-  SEQUENCE_FRAME_BYTES,
-  SEQUENCE_U32_FRAME_BYTES,
-} from "../wire/sequences.ts";
+import { putNak, putRange, putUpTo } from "../wire/consumer_frames.ts";
+import { RANGE_FRAME_BYTES, SEQUENCE_FRAME_BYTES, SEQUENCE_U32_FRAME_BYTES } from "../wire/sequences.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import { ACK_MS } from "./limits.ts";
 import type { Settlements } from "./message.ts";

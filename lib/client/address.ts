@@ -7,8 +7,9 @@
 
 import { DEFAULT_PORT } from "../limits.ts";
 import type { Transport } from "../net/basic_connection.ts";
-import { dial, type Target } from "../net/dial.ts";
+import { dial } from "../net/dial.ts";
 import { SocketTransport } from "../net/socket_transport.ts";
+import type { Target } from "../net/target.ts";
 import { dialTls } from "../net/tls/dial.ts";
 import { dialWebSocket } from "../net/web_socket_dial.ts";
 import { parseJoinUrl } from "../wire/join_url.ts";
@@ -51,7 +52,13 @@ export function addressOf(options: AddressOptions & { readonly url?: string }): 
     throw badArgument("give either url, or hostname and port, not both");
   }
   const address = webSocketAddress(url, options);
-  if (address !== undefined) return address;
+  if (address !== undefined) {
+    if (ca === undefined) return address;
+    const text =
+      "a WebSocket trusts the authorities of its system only; connect with parleys:// and ca, or " +
+      "have the system trust the authority";
+    throw badArgument(text);
+  }
   const parsed = parseJoinUrl(url);
   // The text is not quoted: it may hold a token.
   if ("problem" in parsed) throw badArgument(`the server's URL: ${parsed.problem}`);
@@ -92,4 +99,4 @@ async function open(address: Address, options: OpenOptions): Promise<Transport> 
   return new SocketTransport(socket);
 }
 
-export { formatTarget, isLoopback } from "../net/dial.ts";
+export { formatTarget, isLoopback } from "../net/target.ts";

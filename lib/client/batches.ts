@@ -7,7 +7,7 @@
 import type { ParleyError } from "../errors.ts";
 import { Batch, type BatchOwner } from "./batch.ts";
 import { BATCH_BYTES } from "./limits.ts";
-import { inDoubt } from "./publish_errors.ts";
+import { inDoubt } from "./durable_errors.ts";
 
 /** Batches in the order of their messages. */
 export class Batches {

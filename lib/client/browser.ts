@@ -5,7 +5,7 @@
  */
 
 import type { Client } from "./api.ts";
-import { connectBy } from "./connect.ts";
+import { connectBy } from "./connect_by.ts";
 import type { ConnectOptions } from "./options.ts";
 import { BROWSER_NETWORK } from "./web_address.ts";
 

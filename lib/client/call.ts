@@ -1,14 +1,11 @@
 /**
- * A call that waits for an answer, and a request.
+ * A call that waits for an answer.
  *
  * @module
  */
 
-import { ParleyError } from "../errors.ts";
-import { type Header, Type } from "../wire/header.ts";
-import { errorOf } from "./error_reply.ts";
-import { type Origin, readMessage } from "./message.ts";
-import type { Message } from "./message_types.ts";
+import type { ParleyError } from "../errors.ts";
+import type { Header } from "../wire/header.ts";
 
 /** Reads the answer `bytes[from, to)` at once, before the next frame is read. An error that it throws rejects the call. */
 export type Accept<T> = (header: Header, bytes: Uint8Array, from: number, to: number) => T;
@@ -85,55 +82,5 @@ export class AnyCall<T> extends PendingCall {
 
   late(): ParleyError {
     return this.#timeout!.error();
-  }
-}
-
-/** A request, which allocates as little as it can. */
-export class RequestCall extends PendingCall {
-  readonly #origin: Origin;
-  readonly #timeoutMs: number;
-  readonly #resolve: (reply: Message) => void;
-  readonly #reject: (error: unknown) => void;
-  readonly #explain: (error: unknown) => unknown;
-
-  /**
-   * A request on the channel of `origin`.
-   *
-   * @param leftMs how long it may still take
-   * @param timeoutMs how long the whole call may take, for the error
-   * @param explain says what an error means for a request
-   */
-  constructor(
-    origin: Origin,
-    leftMs: number,
-    timeoutMs: number,
-    resolve: (reply: Message) => void,
-    reject: (error: unknown) => void,
-    explain: (error: unknown) => unknown,
-  ) {
-    super(Type.REPLY, leftMs);
-    this.#origin = origin;
-    this.#timeoutMs = timeoutMs;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    this.#explain = explain;
-  }
-
-  accept(_header: Header, bytes: Uint8Array, from: number, to: number): void {
-    const reply = readMessage(bytes.slice(from, to), 0, this.#origin);
-    const error = reply instanceof ParleyError ? reply : errorOf(reply);
-    if (error === undefined) this.#resolve(reply as Message);
-    else this.#reject(error);
-  }
-
-  reject(error: unknown): void {
-    this.#reject(this.#explain(error));
-  }
-
-  late(): ParleyError {
-    return new ParleyError(
-      "timed_out",
-      `no reply on ${this.#origin.name} within ${this.#timeoutMs / 1000} s`,
-    );
   }
 }

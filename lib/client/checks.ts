@@ -23,9 +23,47 @@ export function checkName(name: string): void {
   throw new ParleyError("bad_channel", `${name} is a pattern; send to a channel by its own name`);
 }
 
+/** What is wrong with an option, if anything is: what it must be. */
+type Check = (value: unknown) => string | undefined;
+
+function must(expected: string, isRight: (value: unknown) => boolean): Check {
+  return (value) => isRight(value) ? undefined : expected;
+}
+
+function within(least: number, most: number): Check {
+  return must(
+    `a whole number from ${least} to ${most}`,
+    (value) => Number.isInteger(value) && (value as number) >= least && (value as number) <= most,
+  );
+}
+
+const isAny: Check = () => undefined;
+const isPositive = must("a number above 0", (value) => typeof value === "number" && value > 0);
+const isNotNegative = must("a number of at least 0", (value) => typeof value === "number" && value >= 0);
+const isText = must("a string", (value) => typeof value === "string");
+const isGroup = must(
+  `1 to ${MAX_NAME_LENGTH} characters without controls`,
+  (value) =>
+    typeof value === "string" && value.length > 0 && value.length <= MAX_NAME_LENGTH &&
+    !/\p{Cc}/u.test(value),
+);
+const isStoredName = must(
+  "1 to 64 of A-Z a-z 0-9 _ -",
+  (value) => typeof value === "string" && /^[A-Za-z0-9_-]{1,64}$/.test(value),
+);
+const isBoolean = must("true or false", (value) => typeof value === "boolean");
+const isFunction = must("a function", (value) => typeof value === "function");
+const isBooleanOrFunction = must(
+  "true, false or a function",
+  (value) => typeof value === "boolean" || typeof value === "function",
+);
+const isTextOrFunction = must(
+  "a string or a function",
+  (value) => typeof value === "string" || typeof value === "function",
+);
+const isSignal = must("an AbortSignal", (value) => value instanceof AbortSignal);
+
 const WAIT = { signal: isSignal, timeoutMs: isPositive } as const;
-/** The name of a producer or consumer. */
-const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const SEND = { kind: isAny, headers: isAny, ...WAIT } as const;
 
 /** What each option of each call may be. */
@@ -60,7 +98,10 @@ export const OPTIONS = {
     ca: isText,
     insecure: isBoolean,
     pendingBytes: isPositive,
-    reconnect: isAny,
+    reconnect: must(
+      "true, false or an object",
+      (value) => typeof value === "boolean" || typeof value === "object" && value !== null,
+    ),
     onEvent: isFunction,
     onError: isFunction,
     trace: isFunction,
@@ -76,7 +117,7 @@ export const OPTIONS = {
 export function checkOptions(call: keyof typeof OPTIONS, options: object | undefined): void {
   if (options === undefined) return;
   if (typeof options !== "object" || options === null) throw badArgument("options must be an object");
-  const known: Record<string, (value: unknown) => string | undefined> = OPTIONS[call];
+  const known: Record<string, Check> = OPTIONS[call];
   for (const name in options) {
     if (!Object.hasOwn(known, name)) {
       throw badArgument(`"${name}" is not an option; there are ${Object.keys(known).join(", ")}`);
@@ -122,53 +163,4 @@ export function show(value: unknown): string {
 /** The error for an argument outside its range. */
 export function badArgument(message: string): ParleyError {
   return new ParleyError("bad_argument", message);
-}
-
-function isAny(): undefined {}
-
-function isPositive(value: unknown): string | undefined {
-  return typeof value === "number" && value > 0 ? undefined : "a number above 0";
-}
-
-function isNotNegative(value: unknown): string | undefined {
-  return typeof value === "number" && value >= 0 ? undefined : "a number of at least 0";
-}
-
-function isText(value: unknown): string | undefined {
-  return typeof value === "string" ? undefined : "a string";
-}
-
-function isGroup(value: unknown): string | undefined {
-  const isName = typeof value === "string" && value.length > 0 && value.length <= MAX_NAME_LENGTH;
-  return isName && !/\p{Cc}/u.test(value) ? undefined : `1 to ${MAX_NAME_LENGTH} characters without controls`;
-}
-
-function isStoredName(value: unknown): string | undefined {
-  return typeof value === "string" && NAME.test(value) ? undefined : "1 to 64 of A-Z a-z 0-9 _ -";
-}
-
-function within(least: number, most: number): (value: unknown) => string | undefined {
-  const expected = `a whole number from ${least} to ${most}`;
-  return (value) =>
-    Number.isInteger(value) && (value as number) >= least && (value as number) <= most ? undefined : expected;
-}
-
-function isBoolean(value: unknown): string | undefined {
-  return typeof value === "boolean" ? undefined : "true or false";
-}
-
-function isFunction(value: unknown): string | undefined {
-  return typeof value === "function" ? undefined : "a function";
-}
-
-function isBooleanOrFunction(value: unknown): string | undefined {
-  return typeof value === "function" ? undefined : isBoolean(value) && "true, false or a function";
-}
-
-function isTextOrFunction(value: unknown): string | undefined {
-  return typeof value === "function" ? undefined : isText(value) && "a string or a function";
-}
-
-function isSignal(value: unknown): string | undefined {
-  return value instanceof AbortSignal ? undefined : "an AbortSignal";
 }

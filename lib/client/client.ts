@@ -27,7 +27,7 @@ import type {
 } from "./options.ts";
 import { Publisher } from "./publisher.ts";
 import { type ReconnectingEvents, ReconnectingSession } from "./reconnecting.ts";
-import { Requester } from "./requester.ts";
+import type { Requester } from "./requester.ts";
 import type { ClientResponder } from "./responder.ts";
 import type { Session } from "./session.ts";
 import { SessionDescription } from "./session_description.ts";
@@ -48,7 +48,11 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
   /** Connections of their own, of subscriptions that do not fit the others. */
   readonly #further = new Set<ReconnectingSession>();
   readonly #publisher: Publisher;
-  readonly #requester: Requester;
+  /** Set once it is loaded, and has sent the requests that waited for that. */
+  #requester: Requester | undefined;
+  #loadingRequester: Promise<Requester> | undefined;
+  /** How many calls wait until it is loaded. */
+  #waitingForRequester = 0;
   #ended!: (error: ParleyError | undefined) => void;
   #closing: Promise<void> | undefined;
 
@@ -69,7 +73,6 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
     };
     this.inbox = new Inbox(this.backlog, () => this.isInboxUsed = true);
     this.#main = new ReconnectingSession(connector, this, this.#reconnect, this.#mainEvents());
-    this.#requester = new Requester(this.#main);
     this.#publisher = new Publisher(this.#main, {
       keptBytes: this.#reconnect?.keptBytes ?? KEPT_BYTES,
       pendingBytes,
@@ -162,7 +165,27 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
   }
 
   request(channel: string, payload: Payload, options?: RequestOptions): Promise<Message> {
-    return this.#requester.request(channel, payload, options);
+    if (this.#requester !== undefined) return this.#requester.request(channel, payload, options);
+    return this.#onceRequesterLoaded((requester) => requester.request(channel, payload, options));
+  }
+
+  /** Calls `send` once what sends requests is loaded, in the order of such calls. */
+  async #onceRequesterLoaded<T>(send: (requester: Requester) => Promise<T>): Promise<T> {
+    this.#waitingForRequester++;
+    let requester: Requester;
+    try {
+      this.#loadingRequester ??= loaded(import("./requester.ts")).then((part) =>
+        new part.Requester(this.#main)
+      );
+      requester = await this.#loadingRequester;
+    } catch (error) {
+      this.#loadingRequester = undefined; // the next request tries again
+      throw error;
+    } finally {
+      this.#waitingForRequester--;
+    }
+    if (this.#waitingForRequester === 0) this.#requester = requester;
+    return await send(requester);
   }
 
   async respond(name: string, handler: Handler, options: RespondOptions = {}): Promise<Responder> {
@@ -200,7 +223,7 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
   }
 
   ping(options?: WaitOptions): Promise<number> {
-    return this.#requester.ping(options);
+    return this.#onceRequesterLoaded((requester) => requester.ping(options));
   }
 
   close(reason: string = "done"): Promise<void> {

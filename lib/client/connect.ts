@@ -5,10 +5,9 @@
  */
 
 import type { Client } from "./api.ts";
-import { badArgument, checkOptions } from "./checks.ts";
-import { ReconnectingClient } from "./client.ts";
 import { NETWORK } from "./address.ts";
-import { Connector } from "./connector.ts";
+import type { ReconnectingClient } from "./client.ts";
+import { connectBy } from "./connect_by.ts";
 import type { ConnectStep, Network } from "./network.ts";
 import type { ConnectOptions } from "./options.ts";
 import type { Socket } from "../net/socket.ts";
@@ -90,25 +89,4 @@ export type Dialer = (signal: AbortSignal) => Socket | Promise<Socket>;
 export function connectOver(dialer: Dialer, options: ConnectOptions): Promise<ReconnectingClient> {
   const open: Network["open"] = async (_, { signal }) => new SocketTransport(await dialer(signal));
   return connectBy({ ...NETWORK, open }, options);
-}
-
-/**
- * As {@linkcode connect}, by `network`.
- *
- * @internal
- */
-export async function connectBy(
-  network: Network,
-  options: ConnectOptions,
-  stepDone?: (step: ConnectStep) => void,
-): Promise<ReconnectingClient> {
-  checkOptions("connect", options);
-  const { reconnect } = options;
-  if (typeof reconnect === "object") checkOptions("reconnect", reconnect);
-  else if (reconnect !== undefined && typeof reconnect !== "boolean") {
-    throw badArgument("reconnect must be true, false or an object");
-  }
-  const client = new ReconnectingClient(new Connector(options, network, stepDone), options);
-  await client.start(options.signal);
-  return client;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type EndReason, isErrorCode, ParleyError } from "../errors.ts";
+import { type EndReason, ParleyError } from "../errors.ts";
 import type { ConnectionLimits } from "../net/connection.ts";
 import type { ChannelEvents } from "./inbound.ts";
 import { CLOSE_MS, NO_SLOW_CONSUMER_TIMEOUT_MS } from "./limits.ts";
@@ -44,7 +44,7 @@ export function countMessages(count: number): string {
 
 /** The error for a BYE of the server. */
 export function byeError(server: string, reason: string): ParleyError {
-  const code = isErrorCode(reason) ? reason : "disconnected";
+  const code = reason === "shutting_down" ? reason : "disconnected";
   const text = `${server} ended the session: ${reason || "no reason given"}`;
   return new ParleyError(code, text, { fatal: true });
 }

@@ -4,16 +4,15 @@
  * @module
  */
 
-import { ParleyError } from "../errors.ts";
-import { CLIENT_SHAPES, decodeShape, encodeControl, PROTOCOL } from "../wire/client_control.ts";
-import { Type } from "../wire/header.ts";
-import { formatTarget, isLoopback } from "../net/dial.ts";
+import { CLIENT_SHAPES, PROTOCOL } from "../wire/client_control.ts";
+import { formatTarget, isLoopback } from "../net/target.ts";
 import { badArgument } from "./checks.ts";
 import { ClientConnection } from "./client_connection.ts";
 import type { SharedDelivery } from "./delivery.ts";
 import { CONNECT_MS, PENDING_BYTES } from "./limits.ts";
 import type { Address, ConnectStep, Network } from "./network.ts";
 import type { ConnectOptions } from "./options.ts";
+import { problemOf } from "../wire/shape.ts";
 import { Session, type SessionEvents } from "./session.ts";
 import { Wait } from "./waiting.ts";
 
@@ -133,9 +132,8 @@ export class Connector {
   }
 }
 
-/** Rejects a HELLO that the server would reject: both use the same schema. */
+/** Rejects a HELLO that the server would reject: both use the same shape. */
 function checkHello(hello: { name?: string; token?: string }): void {
-  const frame = encodeControl({ type: Type.HELLO }, { protocol: PROTOCOL, ...hello });
-  const decoded = decodeShape("HELLO", CLIENT_SHAPES.HELLO, frame, 0, frame.length);
-  if ("problem" in decoded) throw new ParleyError("bad_argument", decoded.problem.replace(/^HELLO /, ""));
+  const problem = problemOf(CLIENT_SHAPES.HELLO, { protocol: PROTOCOL, ...hello });
+  if (problem !== undefined) throw badArgument(problem);
 }

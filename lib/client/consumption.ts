@@ -8,7 +8,7 @@
  */
 
 import { DEFAULT_ACK_SECONDS, DEFAULT_WINDOW } from "../limits.ts";
-import { Acknowledgements, type Pace } from "./acknowledgements.ts";
+import { Acknowledgements, type Pace, type Range } from "./acknowledgements.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import { ACK_PARTS, RENEWALS } from "./limits.ts";
 import { ConsumerMessage, readConsumerMessage } from "./consumer_message.ts";
@@ -92,8 +92,22 @@ export class Consumption implements Pace {
       current.renew();
     }
     if (!isAtWork) return;
-    for (const range of this.queue.storedRanges()) acknowledgements.renewAll(range);
+    for (const range of waitingRanges(this.queue)) acknowledgements.renewAll(range);
   }
+}
+
+/** The sequences of the messages that wait. A range may span some that were delivered to another session. */
+function waitingRanges(queue: MessageQueue): Range[] {
+  const ranges: Range[] = [];
+  let isAgain = false;
+  for (const { sequence, last, deliveries } of queue.places()) {
+    const before = ranges.at(-1);
+    // What is delivered again comes in any order.
+    if (before !== undefined && !isAgain && deliveries === 1) before.last = last;
+    else ranges.push({ first: sequence, last });
+    isAgain = deliveries > 1;
+  }
+  return ranges;
 }
 
 /** One loop. Several loops over a consumer share its messages. */

@@ -5,7 +5,7 @@
  */
 
 import type { Transport } from "../net/basic_connection.ts";
-import type { Target } from "../net/dial.ts";
+import type { Target } from "../net/target.ts";
 import type { ConnectOptions } from "./options.ts";
 
 /** A server, and what is needed to connect to it. */

@@ -8,7 +8,7 @@
 
 import { ParleyError } from "../errors.ts";
 import { type Header, Type } from "../wire/header.ts";
-import { type Accept, AnyCall, type PendingCall, type RequestCall, type Timeout } from "./call.ts";
+import { type Accept, AnyCall, type PendingCall, type Timeout } from "./call.ts";
 import type { FrameWriter } from "./frame_writer.ts";
 import { MAX_ID } from "./limits.ts";
 import type { Payload } from "./message_types.ts";
@@ -81,7 +81,7 @@ export class PendingCalls {
    *
    * @throws {ParleyError} `too_large`, `bad_argument`, `backlog_full`; or the error that ended the connection
    */
-  request(call: RequestCall, channelId: number, payload: Payload, options: RequestOptions | undefined): void {
+  request(call: PendingCall, channelId: number, payload: Payload, options: RequestOptions | undefined): void {
     const { endError } = this.#events;
     if (endError !== undefined) return call.reject(endError);
     call.id = this.#freeId();

@@ -1,11 +1,10 @@
 /**
- * The errors of messages that could not be published, or may not have been stored.
+ * The errors of messages that could not be published.
  *
  * @module
  */
 
 import { ParleyError } from "../errors.ts";
-import { countMessages } from "./connection_types.ts";
 
 /** The session may not publish. */
 export function forbidden(name: string): ParleyError {
@@ -15,29 +14,4 @@ export function forbidden(name: string): ParleyError {
 /** There is no connection, and what is published meanwhile is not kept. */
 export function nothingKept(): ParleyError {
   return new ParleyError("interrupted", "the connection is interrupted, and nothing is kept meanwhile");
-}
-
-/** The receipt of `count` messages on a durable channel will not come. */
-export function inDoubt(
-  code: ParleyError["code"],
-  name: string,
-  count: number,
-  reason: string,
-): ParleyError {
-  const what = count === 1
-    ? `a message on ${name} may or may not be stored`
-    : `${countMessages(count)} on ${name} were sent together, and each may or may not be stored`;
-  return new ParleyError(code, `${what}: ${reason}`);
-}
-
-/** Another session has taken over the producer. */
-export function fenced(name: string, producer: string | undefined): ParleyError {
-  const text = `another session publishes as producer ${producer} on ${name} now`;
-  return new ParleyError("fenced", `${text}; this one has ended`);
-}
-
-/** The server has stored fewer messages of a producer than before. */
-export function beganAnew(name: string, producer: string, stored: number, before: number): ParleyError {
-  const text = `of producer ${producer} on ${name}, ${stored} messages are stored, and ${before} were before`;
-  return new ParleyError("epoch_changed", `${text}: the channel began anew, or a backup was restored`);
 }

@@ -6,31 +6,23 @@
  */
 
 import { ParleyError } from "../errors.ts";
-import { MAX_NUMBER } from "../limits.ts";
 import { Type } from "../wire/header.ts";
 import { countMessages } from "./connection_types.ts";
 import { badArgument, checkName, checkOptions } from "./checks.ts";
 import type { Producer } from "./api.ts";
+import { sendDirect } from "./direct_messages.ts";
 import type { DurableChannel } from "./durable_channel.ts";
-import type { DurableChannels } from "./durable_channels.ts";
-import { checkSize, type EncodedMessage, encodeMessage } from "./frame_writer.ts";
+import { DurablePart } from "./durable_part.ts";
+import { follow, type Kept, KeptMessages } from "./kept_messages.ts";
 import { KEPT_BYTES, MAX_PENDING_FACTOR, PING_MS } from "./limits.ts";
-import { loaded } from "./loading.ts";
 import type { Payload } from "./message_types.ts";
 import type { PublishOptions, SendOptions, WaitOptions } from "./options.ts";
 import { forbidden, nothingKept } from "./publish_errors.ts";
 import type { ReconnectingSession } from "./reconnecting.ts";
 import { Reports } from "./reports.ts";
-import { inboxKey, inboxOf } from "./inbox.ts";
 import type { Session } from "./session.ts";
 import type { SessionChannel } from "./session_channel.ts";
-import { bounded, handled, RESOLVED, type Settleable, Wait, WatchedPromise } from "./waiting.ts";
-
-/** A message that waits. */
-interface Kept extends EncodedMessage, Settleable {
-  /** Whether the caller was told already that it is kept. */
-  isPromised: boolean;
-}
+import { bounded, handled, RESOLVED, Wait } from "./waiting.ts";
 
 /** What a publisher needs of its client. */
 export interface PublisherOptions {
@@ -46,17 +38,11 @@ export interface PublisherOptions {
 export class Publisher {
   readonly #line: ReconnectingSession;
   readonly #options: PublisherOptions;
-  /** Channels whose messages wait for receipts, once that is loaded. */
-  #durable: DurableChannels | undefined;
-  /** Set while it is being loaded; never rejects. */
-  #loading: Promise<DurableChannels> | undefined;
+  /** Channels whose messages wait for receipts. */
+  readonly #durable: DurablePart;
   /** The channels that were durable when this client opened them. */
   readonly #durableNames = new Set<string>();
-  /** What is published as a producer meanwhile. */
-  #keptForProducers: { readonly name: string; readonly producer: string; readonly message: Kept }[] = [];
-  /** By channel, in order. */
-  readonly #kept = new Map<string, Kept[]>();
-  #keptBytes = 0;
+  readonly #kept = new KeptMessages();
   readonly #reports: Reports;
 
   /** Publishes by the current session of `line`. */
@@ -64,37 +50,17 @@ export class Publisher {
     this.#line = line;
     this.#options = options;
     this.#reports = new Reports(options.onError);
-  }
-
-  /** Loads what publishes on durable channels. What waits for it goes out before anything else can. */
-  #load(): Promise<DurableChannels> {
-    return this.#loading ??= loaded(import("./durable_channels.ts")).then((part) => {
-      const { keptBytes, pendingBytes } = this.#options;
-      this.#durable = new part.DurableChannels(this.#line, {
-        keptBytes,
-        pendingBytes,
-        unreported: (error, name) => this.#reports.rejected(error, name),
-      });
-      for (const { name, producer, message } of this.#keptForProducers.splice(0)) {
-        this.#forget(message);
-        this.#settle(message, name, this.#durable.publishEncoded(name, producer, message));
-      }
-      const session = this.#line.current;
-      for (const name of session === undefined ? [] : [...this.#kept.keys()]) {
-        const channel = session!.channels.get(name);
-        if (channel?.isOpen) this.channelOpened(session!, channel);
-      }
-      return this.#durable;
-    }).catch((error) => {
-      this.#loading = undefined; // the next message tries again
-      for (const { name, message } of this.#keptForProducers.splice(0)) {
-        this.#forget(message);
-        this.#failed(name, message, error);
-      }
-      for (const name of this.#durableNames) {
-        for (const message of this.#take(name)) this.#failed(name, message, error);
-      }
-      throw error;
+    const { keptBytes, pendingBytes } = options;
+    const unreported = (error: ParleyError, name: string) => this.#reports.rejected(error, name);
+    this.#durable = new DurablePart(line, { keptBytes, pendingBytes, unreported }, {
+      loaded: () => this.#durableLoaded(),
+      failed: (error) => {
+        for (const name of this.#durableNames) this.#fail(name, error);
+      },
+      published: (name, message, stored) => {
+        this.#kept.forget(message);
+        follow(message, stored, (error) => unreported(error, name));
+      },
     });
   }
 
@@ -124,8 +90,8 @@ export class Publisher {
     checkOptions("wait", options);
     const wait = new Wait(`becoming a producer on ${name}`, options);
     // What was published before is not the producer's.
-    await wait.for(Promise.allSettled(this.#kept.get(name)?.map(({ promise }) => promise) ?? []));
-    const durable = this.#durable ?? await wait.for(this.#load());
+    await wait.for(Promise.allSettled(this.#kept.of(name).map(({ promise }) => promise)));
+    const durable = this.#durable.channels ?? await wait.for(this.#durable.load());
     return await durable.open(name, producer, wait);
   }
 
@@ -137,7 +103,7 @@ export class Publisher {
     if (endError !== undefined) return handled(Promise.reject(endError));
     let channel = session?.channels.get(name);
     if (channel === undefined) checkName(name);
-    const durable = this.#durable;
+    const durable = this.#durable.channels;
     if (durable !== undefined && (options?.producer !== undefined || durable.get(name) !== undefined)) {
       return durable.publish(name, payload, options);
     }
@@ -153,7 +119,7 @@ export class Publisher {
         session.used(channel);
         return session.connection.outbound.send(Type.MESSAGE, 0, channel.channelId, payload, options);
       }
-      this.#load().catch(() => {}); // the messages that wait are rejected
+      this.#durable.request();
     }
     const isFirst = !this.#kept.has(name);
     const kept = this.#keep(name, payload, options, this.#options.pendingBytes * MAX_PENDING_FACTOR);
@@ -167,8 +133,8 @@ export class Publisher {
     const { keptBytes } = this.#options;
     if (keptBytes === 0) throw nothingKept();
     const sent = this.#keep(name, payload, options, keptBytes * MAX_PENDING_FACTOR);
-    if (this.#keptBytes > keptBytes || this.#durableNames.has(name)) return sent;
-    const kept = this.#kept.get(name)!.at(-1)!;
+    if (this.#kept.bytes > keptBytes || this.#durableNames.has(name)) return sent;
+    const kept = this.#kept.of(name).at(-1)!;
     kept.isPromised = true;
     kept.resolve();
     return RESOLVED;
@@ -183,9 +149,9 @@ export class Publisher {
   ): Promise<void> {
     const { keptBytes } = this.#options;
     if (this.#line.current === undefined && keptBytes === 0) throw nothingKept();
-    const message = this.#copy(payload, options, Math.max(keptBytes, KEPT_BYTES) * MAX_PENDING_FACTOR);
-    this.#keptForProducers.push({ name, producer, message });
-    this.#load().catch(() => {}); // the messages that wait are rejected
+    const maxBytes = Math.max(keptBytes, KEPT_BYTES) * MAX_PENDING_FACTOR;
+    const message = this.#kept.copy(payload, options, this.#line.current?.welcome, maxBytes);
+    this.#durable.keep(name, producer, message);
     return message.promise;
   }
 
@@ -196,31 +162,14 @@ export class Publisher {
     options: PublishOptions | undefined,
     maxBytes: number,
   ): Promise<void> {
-    const kept = this.#copy(payload, options, maxBytes);
-    const list = this.#kept.get(name);
-    if (list === undefined) this.#kept.set(name, [kept]);
-    else list.push(kept);
+    const kept = this.#kept.copy(payload, options, this.#line.current?.welcome, maxBytes);
+    this.#kept.add(name, kept);
     return kept.promise;
-  }
-
-  #copy(payload: Payload, options: PublishOptions | undefined, maxBytes: number): Kept {
-    const { flags, bytes } = encodeMessage(payload, options);
-    const maxPayload = this.#line.current?.welcome.limits.payload;
-    if (maxPayload !== undefined) checkSize(bytes.length, maxPayload);
-    if (this.#keptBytes > 0 && this.#keptBytes + bytes.length > maxBytes) {
-      const text = `${this.#keptBytes} bytes wait to be sent; await the promise that publish returns`;
-      throw new ParleyError("backlog_full", text);
-    }
-    this.#keptBytes += bytes.length;
-    const copy = bytes === payload ? bytes.slice() : bytes;
-    return { flags, bytes: copy, ...WatchedPromise.pending(), isPromised: false };
   }
 
   /** How many messages wait, to be sent or for their receipt. */
   get keptCount(): number {
-    let count = (this.#durable?.count ?? 0) + this.#keptForProducers.length;
-    for (const list of this.#kept.values()) count += list.length;
-    return count;
+    return this.#kept.count + this.#durable.count;
   }
 
   /** The server has opened a channel: what waits for it is sent, before anything else can be. */
@@ -229,10 +178,10 @@ export class Publisher {
     else this.#durableNames.delete(name);
     let durable: DurableChannel | undefined;
     if (mayPublish && !isPlain && this.#kept.has(name)) {
-      if (this.#durable === undefined) return void this.#load().catch(() => {}); // they go on waiting
-      durable = this.#durable.add(name);
+      if (this.#durable.channels === undefined) return this.#durable.request(); // they go on waiting
+      durable = this.#durable.channels.add(name);
     }
-    const list = this.#take(name);
+    const list = this.#kept.take(name);
     for (const message of list) {
       try {
         if (!mayPublish) throw forbidden(name);
@@ -240,7 +189,7 @@ export class Publisher {
           throw badArgument(`published on ${name} before its producer was`);
         }
         if (durable !== undefined) {
-          this.#settle(message, name, durable.publishEncoded(message));
+          follow(message, durable.publishEncoded(message), (error) => this.#reports.rejected(error, name));
           continue;
         }
         session.connection.outbound.sendEncoded(channelId, message);
@@ -251,29 +200,25 @@ export class Publisher {
     }
   }
 
-  /** Passes on what became of a message that was kept. */
-  #settle(message: Kept, name: string, stored: Promise<void>): void {
-    stored.then(message.resolve, (error) => {
-      if (!message.promise.isWatched) this.#reports.rejected(error, name);
-      message.reject(error);
-    });
-  }
-
-  #take(name: string): Kept[] {
-    const list = this.#kept.get(name) ?? [];
-    this.#kept.delete(name);
-    for (const message of list) this.#forget(message);
-    return list;
-  }
-
-  #forget({ bytes }: Kept): void {
-    this.#keptBytes -= bytes.length;
-  }
-
   #refused(session: Session, name: string, error: ParleyError): void {
     // What waits for a connection goes on waiting.
     if (this.#line.current !== session) return;
-    for (const message of this.#take(name)) this.#failed(name, message, error);
+    this.#fail(name, error);
+  }
+
+  /** What waits for a channel cannot be sent. */
+  #fail(name: string, error: ParleyError): void {
+    for (const message of this.#kept.take(name)) this.#failed(name, message, error);
+  }
+
+  /** What waits for durable channels that are open is sent. */
+  #durableLoaded(): void {
+    const { current: session } = this.#line;
+    if (session === undefined) return; // the next session opens them
+    for (const name of this.#kept.channels) {
+      const channel = session.channels.get(name);
+      if (channel?.isOpen) this.channelOpened(session, channel);
+    }
   }
 
   #failed(name: string, message: Kept, error: ParleyError): void {
@@ -283,25 +228,7 @@ export class Publisher {
 
   /** See `Client.sendTo`. */
   sendTo(sessionId: number, payload: Payload, options: SendOptions | undefined): Promise<void> {
-    try {
-      checkOptions("sendTo", options);
-      if (!Number.isInteger(sessionId) || sessionId < 1 || sessionId > MAX_NUMBER) {
-        throw badArgument(`a session's id is a whole number from 1 to ${MAX_NUMBER}, not ${sessionId}`);
-      }
-      const inbox = inboxOf(sessionId);
-      const rejection = this.#reports.take(inboxKey(inbox));
-      if (rejection !== undefined) throw rejection;
-      const { endError, current: session } = this.#line;
-      if (endError !== undefined) return handled(Promise.reject(endError));
-      if (session === undefined) {
-        const text = "the connection is interrupted; session ids known from before may be stale then";
-        throw new ParleyError("interrupted", text);
-      }
-      const sent = session.connection.outbound.send(Type.MESSAGE, 0, inbox, payload, options);
-      return bounded(`publishing to session ${sessionId}`, options, sent);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return sendDirect(this.#line, this.#reports, sessionId, payload, options);
   }
 
   /** See `Client.flush`. */
@@ -316,7 +243,7 @@ export class Publisher {
       if (session.connection.confirmations.unconfirmed === 0) break;
       try {
         await session.connection.ping(wait.leftMs, options?.signal);
-        if (this.#kept.size === 0) break;
+        if (this.#kept.count === 0) break;
       } catch (error) {
         if (session.connection.endError === undefined || this.#line.endError !== undefined) throw error;
       }
@@ -326,13 +253,13 @@ export class Publisher {
 
   /** Waits for the channels that messages wait for. */
   async #allSent(session: Session): Promise<void> {
-    if (this.#durable === undefined) await this.#loading?.catch(() => {});
-    for (const name of this.#kept.keys()) await session.channels.get(name)?.ready.catch(() => {});
+    await this.#durable.settled();
+    for (const name of this.#kept.channels) await session.channels.get(name)?.ready.catch(() => {});
   }
 
   /** Waits for the receipts of all messages. */
   async #allStored(): Promise<void> {
-    const outcomes = await Promise.allSettled(this.#durable?.outcomes() ?? []);
+    const outcomes = await Promise.allSettled(this.#durable.channels?.outcomes() ?? []);
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   }
 
@@ -343,12 +270,11 @@ export class Publisher {
 
   /** The client is being closed without a connection: what is kept is lost. */
   abandon(error: ParleyError | undefined): void {
-    const count = this.keptCount - (this.#durable?.count ?? 0);
+    const { count } = this.#kept;
     const reason = error ?? new ParleyError("closed", "the client was closed before the message was sent");
-    this.#durable?.abandon(reason);
-    for (const { message } of this.#keptForProducers.splice(0)) message.reject(reason);
-    for (const name of [...this.#kept.keys()]) {
-      for (const { reject } of this.#take(name)) reject(reason);
+    this.#durable.abandon(reason);
+    for (const name of this.#kept.channels) {
+      for (const { reject } of this.#kept.take(name)) reject(reason);
     }
     if (count > 0) {
       const text = `${countMessages(count)} not sent: the client is over`;
@@ -359,7 +285,7 @@ export class Publisher {
   /** The connection broke. Returns how many messages may be lost. */
   interrupted(session: Session, error: ParleyError): number {
     const { unconfirmed } = session.connection.confirmations;
-    const { inDoubt = 0, unwatched = 0 } = this.#durable?.interrupted(error) ?? {};
+    const { inDoubt = 0, unwatched = 0 } = this.#durable.channels?.interrupted(error) ?? {};
     const lost = unconfirmed + unwatched;
     if (lost > 0) {
       const text = `${countMessages(lost)} may not have reached the server: ${error.message}`;
@@ -371,8 +297,8 @@ export class Publisher {
   /** There is a connection again: opens the channels that messages wait for. Returns how many messages do. */
   resumed(session: Session): number {
     const count = this.keptCount;
-    this.#durable?.resumed(session);
-    for (const name of this.#kept.keys()) {
+    this.#durable.channels?.resumed(session);
+    for (const name of this.#kept.channels) {
       session.openToSend(name).ready.catch((error) => this.#refused(session, name, error));
     }
     return count;
@@ -380,7 +306,7 @@ export class Publisher {
 
   /** The server rejected a message. */
   rejected(error: ParleyError, name: string, id: number): void {
-    if (id === 0 && this.#durable?.rejected(error, name)) return; // the promises of the calls say so
+    if (id === 0 && this.#durable.channels?.rejected(error, name)) return; // the promises of the calls say so
     if (id !== 0) this.report(error); // for a REPLY: the requester has gone
     else this.#reports.rejected(error, name);
   }

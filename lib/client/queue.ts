@@ -12,7 +12,6 @@ import { HEADER_BYTES } from "../limits.ts";
 import { u32 } from "../wire/header.ts";
 import { QUEUE_BYTES } from "./limits.ts";
 import { type Origin, type ReadMessage, readMessage, type StoredPlace } from "./message.ts";
-import type { Range } from "./acknowledgements.ts";
 import type { Message } from "./message_types.ts";
 
 /** Neighbouring frames of one channel. Runs form a linked list, so that adding and removing cost the same at any length. */
@@ -126,20 +125,11 @@ export class MessageQueue {
     }
   }
 
-  /** The sequences of the messages that wait. A range may span some that were delivered to another session. */
-  storedRanges(): Range[] {
-    const ranges: Range[] = [];
-    let isAgain = false;
+  /** Where the messages that wait are in their stored channel, neighbours together. */
+  *places(): Iterable<StoredPlace> {
     for (let run = this.#first; run !== undefined; run = run.next) {
-      if (run.place === undefined) continue;
-      const { sequence, last, deliveries } = run.place;
-      const before = ranges.at(-1);
-      // What is delivered again comes in any order.
-      if (before !== undefined && !isAgain && deliveries === 1) before.last = last;
-      else ranges.push({ first: sequence, last });
-      isAgain = deliveries > 1;
+      if (run.place !== undefined) yield run.place;
     }
-    return ranges;
   }
 
   /** Drops the messages that wait. */

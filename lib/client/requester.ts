@@ -5,12 +5,12 @@
  */
 
 import { ParleyError } from "../errors.ts";
-import { RequestCall } from "./call.ts";
 import { checkName, checkOptions } from "./checks.ts";
 import { PING_MS, REQUEST_MS } from "./limits.ts";
 import type { Message, Payload } from "./message_types.ts";
 import type { RequestOptions, WaitOptions } from "./options.ts";
 import type { ReconnectingSession } from "./reconnecting.ts";
+import { RequestCall } from "./request_call.ts";
 import type { Session } from "./session.ts";
 import type { SessionChannel } from "./session_channel.ts";
 import { Wait } from "./waiting.ts";

@@ -4,13 +4,14 @@
  * @module
  */
 
-import { ParleyError } from "../errors.ts";
+import { ApplicationError, ParleyError } from "../errors.ts";
+import { ERROR_HEADER } from "../wire/message_headers.ts";
 import type { Handler, Responder } from "./api.ts";
 import { callSafely } from "./callback.ts";
 import { checkOptions } from "./checks.ts";
-import { replyError } from "./error_reply.ts";
+import { replyFailed } from "./error_reply.ts";
 import { CONCURRENCY } from "./limits.ts";
-import type { Message, Payload, Request } from "./message_types.ts";
+import type { Message, Payload, ReplyOptions, Request } from "./message_types.ts";
 import type { RespondOptions, WaitOptions } from "./options.ts";
 import { type Backlog, MessageQueue } from "./queue.ts";
 import { readRequest, ReceivedRequest } from "./received_request.ts";
@@ -159,6 +160,17 @@ export class ClientResponder implements Responder {
 }
 
 const NOTHING = new Uint8Array(0);
+const NO_DETAILS = "the responder failed and gave no reply; its own log says why";
+
+/** Replies that the handler threw `error`. Only an `ApplicationError` is meant for the requester. */
+function replyError(
+  error: unknown,
+  reply: (payload: Payload, options: ReplyOptions) => Promise<void>,
+): Promise<void> {
+  if (!(error instanceof ApplicationError)) return replyFailed(NO_DETAILS, reply);
+  const { code, message, data } = error;
+  return reply({ json: { message, data } }, { headers: { [ERROR_HEADER]: code } });
+}
 
 function isPromise(result: Payload | void | Promise<Payload | void>): result is Promise<Payload | void> {
   return typeof result === "object" && result !== null &&

@@ -37,12 +37,6 @@ export function webSocketAddress(text: string, options: AddressOptions): Address
   if (url.search || url.hash || url.username || url.password) {
     throw badArgument(`a WebSocket's URL is ${EXAMPLE} and nothing else; give a token with the option token`);
   }
-  if (options.ca !== undefined) {
-    const text =
-      "a WebSocket trusts the authorities of its system only; connect with parleys:// and ca, or " +
-      "have the system trust the authority";
-    throw badArgument(text);
-  }
   if (url.pathname === "/") url.pathname = WEB_SOCKET_PATH;
   return {
     hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),

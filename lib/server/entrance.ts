@@ -8,7 +8,7 @@ import type { SourcedCertificate } from "../certificates/source.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../logging/log.ts";
 import type { BufferPool } from "../net/buffers.ts";
-import { formatTarget } from "../net/dial.ts";
+import { formatTarget } from "../net/target.ts";
 import { type Accepted, Listener } from "../net/listener.ts";
 import { TlsListener } from "../net/tls/listener.ts";
 import { listenAll } from "./listeners.ts";

@@ -12,7 +12,7 @@ import { nearest } from "../config/sources.ts";
 import { FULL, STORAGES, STORED_RANGES, storedContradiction } from "../config/stored_channels.ts";
 import { ParleyError } from "../errors.ts";
 import { DEFAULT_LIMITS, HISTORY_MESSAGES, type Limits, MAX_NUMBER } from "../limits.ts";
-import { isLoopback } from "../net/dial.ts";
+import { isLoopback } from "../net/target.ts";
 import { channelProblem } from "../wire/names.ts";
 import type {
   CertificateFiles,

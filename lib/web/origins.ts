@@ -12,7 +12,7 @@
  */
 
 import type { IncomingMessage } from "node:http";
-import { isLoopback } from "../net/dial.ts";
+import { isLoopback } from "../net/target.ts";
 import { HttpProblem } from "./problem.ts";
 
 /** What a web server is reached as. */

@@ -8,7 +8,6 @@
 
 import type { ErrorCode } from "../errors.ts";
 import { HEADER_BYTES, MAX_NAME_LENGTH, MAX_NUMBER } from "../limits.ts";
-import { encodeFrame, type Header } from "./header.ts";
 import {
   flag,
   kindOf,
@@ -17,8 +16,8 @@ import {
   number,
   object,
   optional,
+  readShape,
   type Shape,
-  ShapeProblem,
   text,
   whole,
 } from "./shape.ts";
@@ -141,7 +140,6 @@ export type ClientControlName = keyof typeof CLIENT_SHAPES;
 export type Decoded<T> = { readonly value: T } | { readonly problem: string };
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
-const encoder = new TextEncoder();
 
 /** Reads the payload of a frame of type `type`, `bytes[from, to)`, which must have the shape. */
 export function decodeShape<T>(
@@ -161,18 +159,6 @@ export function decodeShape<T>(
   if (json === null || typeof json !== "object" || Array.isArray(json)) {
     return { problem: `the payload of ${type} must be a JSON object, got ${kindOf(json)}` };
   }
-  try {
-    return { value: shape(json, "") };
-  } catch (problem) {
-    if (problem instanceof ShapeProblem) return { problem: `${type} ${problem.text}` };
-    throw problem;
-  }
-}
-
-/** Makes a control frame; a field left out is 0. */
-export function encodeControl(
-  header: Partial<Omit<Header, "length">> & { type: number },
-  payload: unknown,
-): Uint8Array<ArrayBuffer> {
-  return encodeFrame(header, encoder.encode(JSON.stringify(payload)));
+  const read = readShape(shape, json);
+  return "problem" in read ? { problem: `${type} ${read.problem}` } : read;
 }

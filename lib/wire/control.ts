@@ -15,8 +15,8 @@ import {
   MAX_DELIVERIES,
   MAX_WINDOW,
 } from "../limits.ts";
-import { CLIENT_SHAPES, type Decoded, decodeShape, encodeControl, name } from "./client_control.ts";
-import { Type } from "./header.ts";
+import { CLIENT_SHAPES, type Decoded, decodeShape, name } from "./client_control.ts";
+import { encodeFrame, type Header, Type } from "./header.ts";
 import {
   flag,
   matching,
@@ -32,7 +32,6 @@ import { parseTime } from "./time.ts";
 
 export {
   type Decoded,
-  encodeControl,
   type ErrorPayload,
   type Hello,
   type Member,
@@ -142,7 +141,7 @@ export type Payload<N extends ControlName> = (typeof SCHEMAS)[N] extends Shape<i
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { decodeControl, encodeControl } from "./control.ts";
- * import { Type } from "./header.ts";
+ * import { encodeFrame, type Header, Type } from "./header.ts";
  *
  * const frame = encodeControl({ type: Type.BYE }, { reason: "done" });
  * assertEquals(decodeControl("BYE", frame, 0, frame.length), { value: { reason: "done" } });
@@ -155,6 +154,16 @@ export function decodeControl<N extends ControlName>(
   to: number,
 ): Decoded<Payload<N>> {
   return decodeShape(type, SCHEMAS[type] as Shape<Payload<N>>, bytes, from, to);
+}
+
+const encoder = new TextEncoder();
+
+/** Makes a control frame; a field left out is 0. */
+export function encodeControl(
+  header: Partial<Omit<Header, "length">> & { type: number },
+  payload: unknown,
+): Uint8Array<ArrayBuffer> {
+  return encodeFrame(header, encoder.encode(JSON.stringify(payload)));
 }
 
 /** Makes an ERROR frame. `time` is the server's clock, RFC 3339, for errors that depend on it. */

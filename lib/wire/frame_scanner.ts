@@ -79,7 +79,8 @@ export class FrameScanner {
 
   readonly #maxRun: number;
   readonly #maxFrame: number;
-  #isGreeted = false;
+  /** Whether HELLO and WELCOME are done. */
+  protected isGreeted = false;
 
   /**
    * @param role the end that reads
@@ -94,7 +95,7 @@ export class FrameScanner {
 
   /** Allows messages from now on: HELLO and WELCOME are done. A server expects `sender` in every frame. */
   greeted(sender?: number): void {
-    this.#isGreeted = true;
+    this.isGreeted = true;
     this.sender = sender;
   }
 
@@ -153,7 +154,7 @@ export class FrameScanner {
   #isPlain(view: DataView, at: number, size: number, target: number): boolean {
     const word = view.getInt32(at);
     return (word & NOT_FREE) === PLAIN_MESSAGE && (word & KIND_BITS) !== KIND_BITS && target !== 0 &&
-      size <= this.#maxFrame && this.#isGreeted &&
+      size <= this.#maxFrame && this.isGreeted &&
       (this.sender === undefined || view.getInt32(at + 12) === this.sender);
   }
 
@@ -162,7 +163,7 @@ export class FrameScanner {
     const type = bytes[at];
     const rule = RULES[type];
     if (rule === undefined && type < FIRST_EXTENSION) return "unknown";
-    if (!this.#isGreeted && !this.#mayBeFirst(type)) return "first";
+    if (!this.isGreeted && !this.#mayBeFirst(type)) return "first";
     const length = u32(bytes, at + 4);
     if (length > this.payloadLimit(rule)) return "limit";
     const sender = u32(bytes, at + 12);
@@ -182,46 +183,43 @@ export class FrameScanner {
     const flags = bytes[at + 1];
     const id = u16(bytes, at + 2);
     const channel = u32(bytes, at + 8);
-    const isServer = this.role === "server";
     if (rule.from === this.role) return "direction";
-    if (type === Type.HELLO && this.#isGreeted) return "second_hello";
-    if (type === Type.HELLO && sender !== 0) return "hello_sender";
+    const own = this.ownFault(type, id, sender);
+    if (own !== undefined) return own;
     if ((flags & RESERVED_FLAGS) !== 0) return "flags";
     if ((flags & KIND_MASK) === KIND_MASK) return "kind";
     if ((flags & MESSAGE_HEADERS) !== 0 && rule.payload !== "content") return "headers";
     if (rule.id === "zero" ? id !== 0 : rule.id === "set" && id === 0) return "id";
     if (type === Type.MESSAGE && ((flags & RECEIPT) !== 0) !== (id !== 0)) return "receipt";
-    if (type === Type.ACK && isServer && id !== 0) return "ack_id";
-    const isInbox = channel >= INBOX;
-    switch (rule.channel) {
-      case "zero":
-        if (channel !== 0) return "channel";
-        break;
-      case "target":
-        if (channel === 0) return "channel";
-        break;
-      case "number":
-        if (channel === 0 || isInbox) return "channel";
-        break;
-      case "inbox":
-        if (!isInbox) return "channel";
-    }
+    if (!mayBe(rule.channel, channel)) return "channel";
     const { payload } = rule;
     if (typeof payload === "string") return undefined;
     const isRight = "max" in payload ? length <= payload.max : lengthsOf(rule, this.role).includes(length);
     return isRight ? undefined : "length";
   }
 
+  /** What only a `Scanner` of a server finds. */
+  protected ownFault(_type: number, _id: number, _sender: number): Fault | undefined {
+    return undefined;
+  }
+
   /** The longest payload of a frame with this rule, in bytes. */
   payloadLimit(rule: TypeRule | undefined): number {
     // Once greeted, a client takes larger control payloads than a server: a list of members may be long.
-    if (!this.#isGreeted || (this.role === "server" && rule?.payload === "json")) return MAX_CONTROL_BYTES;
+    if (!this.isGreeted || (this.role === "server" && rule?.payload === "json")) return MAX_CONTROL_BYTES;
     return this.#maxFrame - HEADER_BYTES;
   }
 
   #mayBeFirst(type: number): boolean {
     return this.role === "server" ? type === Type.HELLO : type === Type.WELCOME || type === Type.ERROR;
   }
+}
+
+/** Whether a channel field is as its rule says. */
+function mayBe(rule: TypeRule["channel"], channel: number): boolean {
+  if (rule === "zero") return channel === 0;
+  if (rule === "inbox") return channel >= INBOX;
+  return rule === "any" || channel !== 0 && (rule === "target" || channel < INBOX);
 }
 
 /** The lengths that the payload of an ACK, POSITION, NAK or RENEW may have, if `role` reads it. */

@@ -124,12 +124,6 @@ function table(rules: TypeRule[]): (TypeRule | undefined)[] {
   return byType;
 }
 
-/** The name of a frame type for people: `MESSAGE`, `extension 0x80`, `unknown type 0x47`. */
-export function typeName(type: number): string {
-  const hex = `0x${type.toString(16).padStart(2, "0")}`;
-  return RULES[type]?.name ?? (type >= FIRST_EXTENSION ? `extension ${hex}` : `unknown type ${hex}`);
-}
-
 /** Reads a big-endian u16 at `at`. */
 export function u16(bytes: Uint8Array, at: number): number {
   return (bytes[at] << 8) | bytes[at + 1];

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type FrameHandler, FrameScanner } from "./frame_scanner.ts";
+import { type Fault, type FrameHandler, FrameScanner } from "./frame_scanner.ts";
+import { Type } from "./header.ts";
 import { describeFault, type Violation } from "./violation.ts";
 
 export type { FrameHandler, Role } from "./frame_scanner.ts";
@@ -18,5 +19,11 @@ export class Scanner extends FrameScanner {
     const taken = super.scan(bytes, end, handler);
     if (this.fault !== undefined) this.violation ??= describeFault(this, bytes, taken);
     return taken;
+  }
+
+  protected override ownFault(type: number, id: number, sender: number): Fault | undefined {
+    if (type === Type.HELLO && this.isGreeted) return "second_hello";
+    if (type === Type.HELLO && sender !== 0) return "hello_sender";
+    return type === Type.ACK && this.role === "server" && id !== 0 ? "ack_id" : undefined;
   }
 }

@@ -26,6 +26,25 @@ export function kindOf(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
+/** What is wrong with a value, if anything is. */
+export function problemOf(shape: Shape<unknown>, value: unknown): string | undefined {
+  const read = readShape(shape, value);
+  return "problem" in read ? read.problem : undefined;
+}
+
+/** Reads a value, or says what is wrong with it. */
+export function readShape<T>(
+  shape: Shape<T>,
+  value: unknown,
+): { readonly value: T } | { readonly problem: string } {
+  try {
+    return { value: shape(value, "") };
+  } catch (problem) {
+    if (problem instanceof ShapeProblem) return { problem: problem.text };
+    throw problem;
+  }
+}
+
 /** Throws that a value has another type than it must have. */
 export function wrongType(path: string, expected: string, value: unknown): never {
   const isMissing = value === undefined;

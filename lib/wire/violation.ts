@@ -6,7 +6,8 @@
 
 import type { ErrorCode } from "../errors.ts";
 import { type FrameScanner, lengthsOf, type Role } from "./frame_scanner.ts";
-import { FIRST_EXTENSION, RULES, typeName, type TypeRule, u16, u32 } from "./header.ts";
+import { FIRST_EXTENSION, RULES, type TypeRule, u16, u32 } from "./header.ts";
+import { typeName } from "./type_name.ts";
 
 /** The reason why a stream cannot go on. */
 export interface Violation {

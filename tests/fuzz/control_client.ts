@@ -5,7 +5,8 @@
  * @module
  */
 
-import { Type, typeName } from "../../lib/wire/header.ts";
+import { Type } from "../../lib/wire/header.ts";
+import { typeName } from "../../lib/wire/type_name.ts";
 import { type Frame, inbox, json, RawClient, text } from "../harness/raw_client.ts";
 import type { Random } from "../harness/seeded.ts";
 import type { Dial } from "./attack_runner.ts";

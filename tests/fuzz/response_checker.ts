@@ -7,7 +7,8 @@
 
 import type { ErrorPayload, Opened, Welcome } from "../../lib/wire/control.ts";
 import { HEADER_BYTES } from "../../lib/limits.ts";
-import { readHeader, Type, typeName, u32 } from "../../lib/wire/header.ts";
+import { readHeader, Type, u32 } from "../../lib/wire/header.ts";
+import { typeName } from "../../lib/wire/type_name.ts";
 import { type FrameHandler, Scanner } from "../../lib/wire/scanner.ts";
 
 /** The largest payload the server generates itself, which is a list of members. */

@@ -9,15 +9,8 @@ import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import type { ErrorCode } from "../../lib/errors.ts";
 import { HEADER_BYTES } from "../../lib/limits.ts";
 import type { Member, Opened, Welcome } from "../../lib/wire/control.ts";
-import {
-  encodeFrame,
-  type Header,
-  INBOX,
-  readHeader,
-  RECEIPT,
-  Type,
-  typeName,
-} from "../../lib/wire/header.ts";
+import { encodeFrame, type Header, INBOX, readHeader, RECEIPT, Type } from "../../lib/wire/header.ts";
+import { typeName } from "../../lib/wire/type_name.ts";
 import { DEADLINE_MS, within } from "./deadline.ts";
 
 /** A frame as it came. */

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Type } from "../../lib/wire/header.ts";
-import { putNak, putRange, putUpTo } from "../../lib/wire/sequences.ts";
+import { putNak, putRange, putUpTo } from "../../lib/wire/consumer_frames.ts";
 import { makeFolder } from "../harness/folder.ts";
 import { RawClient } from "../harness/raw_client.ts";
 import { fileTest, serveDurable } from "./durable_server.ts";

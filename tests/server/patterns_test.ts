@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { serve } from "../../lib/mod.ts";
-import { Type, typeName } from "../../lib/wire/header.ts";
+import { Type } from "../../lib/wire/header.ts";
+import { typeName } from "../../lib/wire/type_name.ts";
 import { type Frame, json, RawClient, text } from "../harness/raw_client.ts";
 
 /** What a frame is, short: `OPENED 5 a.b` for an announcement, `MESSAGE 5 hello` for a message. */

@@ -7,10 +7,10 @@ import {
   readHeader,
   RULES,
   Type,
-  typeName,
   u16,
   u32,
 } from "../../lib/wire/header.ts";
+import { typeName } from "../../lib/wire/type_name.ts";
 import { HEADER_BYTES } from "../../lib/limits.ts";
 import { seeded, seedFrom } from "../harness/seeded.ts";
 import { VALID } from "./vectors.ts";

@@ -6,14 +6,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { HEADER_BYTES } from "../../lib/limits.ts";
-import {
-  encodeFrame,
-  FIRST_EXTENSION,
-  type Header,
-  putHeader,
-  Type,
-  typeName,
-} from "../../lib/wire/header.ts";
+import { encodeFrame, FIRST_EXTENSION, type Header, putHeader, Type } from "../../lib/wire/header.ts";
+import { typeName } from "../../lib/wire/type_name.ts";
 import { type FrameHandler, type Role, Scanner } from "../../lib/wire/scanner.ts";
 import { MAX_PAYLOAD, SESSION, VALID, type Vector } from "./vectors.ts";
 

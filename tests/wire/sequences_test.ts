@@ -1,19 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import { HEADER_BYTES } from "../../lib/limits.ts";
 import { encodeFrame, readHeader, Type } from "../../lib/wire/header.ts";
+import { putNak, putRange, putUpTo } from "../../lib/wire/consumer_frames.ts";
 import {
   deliveriesBefore,
   firstSequence,
   isRange,
   lastSequence,
   nakDelay,
-  putNak,
   putPosition,
-  putRange,
   putReceipt,
   putRedelivery,
   putU64,
-  putUpTo,
   RANGE_FRAME_BYTES,
   SEQUENCE_FRAME_BYTES,
   SEQUENCE_U32_FRAME_BYTES,

@@ -6,9 +6,10 @@
 
 import { Deadline } from "../../deadline.ts";
 import { type LocalCode, ParleyError } from "../../errors.ts";
-import { dial, formatTarget, isNode, type Target } from "../dial.ts";
+import { dial, isNode } from "../dial.ts";
 import type { StreamSocket } from "../node_socket.ts";
 import type { Socket } from "../socket.ts";
+import { formatTarget, type Target } from "../target.ts";
 import { describeServerFailure } from "./reasons.ts";
 
 /** How to connect over TLS. */

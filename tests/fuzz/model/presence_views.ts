@@ -4,7 +4,8 @@
  * @module
  */
 
-import { Type, typeName } from "../../../lib/wire/header.ts";
+import { Type } from "../../../lib/wire/header.ts";
+import { typeName } from "../../../lib/wire/type_name.ts";
 import { ECHO } from "../../../lib/wire/names.ts";
 import type { Member, Opened } from "../../../lib/wire/control.ts";
 import type { SimulatedClient } from "./simulated_client.ts";

@@ -5,7 +5,8 @@
  */
 
 import { ParleyError } from "../../../errors.ts";
-import { INBOX, KIND_MASK, MESSAGE_HEADERS, RULES, typeName } from "../../../wire/header.ts";
+import { INBOX, KIND_MASK, MESSAGE_HEADERS, RULES } from "../../../wire/header.ts";
+import { typeName } from "../../../wire/type_name.ts";
 import { decodeMessageHeaders } from "../../../wire/message_headers.ts";
 import { reasonNotRead } from "../../../config/option_file.ts";
 import { CommandError } from "../../failures.ts";

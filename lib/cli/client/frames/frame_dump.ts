@@ -19,8 +19,8 @@ import {
   RULES,
   Type,
   type TypeName,
-  typeName,
 } from "../../../wire/header.ts";
+import { typeName } from "../../../wire/type_name.ts";
 import { makeMask, type Mask } from "./masking.ts";
 import { countOf, payloadRows, type Row, ROW_BYTES } from "./payload_dump.ts";
 

@@ -5,15 +5,8 @@
  */
 
 import type { Trace } from "../../../client/options.ts";
-import {
-  type Header,
-  INBOX,
-  KIND_MASK,
-  MESSAGE_HEADERS,
-  RECEIPT,
-  Type,
-  typeName,
-} from "../../../wire/header.ts";
+import { type Header, INBOX, KIND_MASK, MESSAGE_HEADERS, RECEIPT, Type } from "../../../wire/header.ts";
+import { typeName } from "../../../wire/type_name.ts";
 import type { Paint } from "../../terminal.ts";
 import { formatFrameRows } from "./frame_dump.ts";
 import type { Mask } from "./masking.ts";
