@@ -214,12 +214,9 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
     }
   }
 
-  /** Whether the session may publish on a channel, as the server says when it opens it. */
-  async mayPublish(name: string): Promise<boolean> {
-    const session = await this.#main.session(new Wait("opening a channel", undefined, PING_MS));
-    const channel = session.openToSend(name);
-    await channel.ready;
-    return channel.mayPublish;
+  /** The current session, or the next one. */
+  session(wait: Wait): Promise<Session> {
+    return this.#main.session(wait);
   }
 
   ping(options?: WaitOptions): Promise<number> {

@@ -163,7 +163,10 @@ export class DurableChannel implements BatchOwner {
   async #open(session: Session): Promise<void> {
     const retry = this.#refusal === undefined ? undefined : true;
     try {
-      const answer = await session.openToStore(this.name, { producer: this.producer, retry });
+      const { producer } = this;
+      const isAgain = producer !== undefined || retry !== undefined;
+      const answer =
+        await (isAgain ? session.openWith(this.name, { producer, retry }) : opened(session, this.name));
       if (this.#line.current !== session) throw session.connection.endError;
       const channel = session.channels.get(this.name);
       if (channel === undefined || !answer.publish) throw forbidden(this.name);
@@ -269,4 +272,11 @@ export class DurableChannel implements BatchOwner {
     this.endError ??= error;
     this.#batches.rejectUnsent(error);
   }
+}
+
+/** The answer to the OPEN of a channel that is sent on. */
+async function opened(session: Session, name: string): Promise<Opened> {
+  const channel = session.openToSend(name);
+  await channel.ready;
+  return channel.answer!;
 }

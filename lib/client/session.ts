@@ -81,18 +81,9 @@ export class Session implements ClientConnectionEvents {
     return channel;
   }
 
-  /** Opens a channel to publish on as a producer, or once more after messages were not stored. */
-  async openToStore(
-    name: string,
-    options: { readonly producer: string | undefined; readonly retry: true | undefined },
-  ): Promise<Opened> {
-    if (options.producer !== undefined || options.retry !== undefined) {
-      const channel = this.channels.get(name) ?? this.#add(name);
-      return await this.#open(channel, { fields: options });
-    }
-    const channel = this.openToSend(name);
-    await channel.ready;
-    return channel.answer!;
+  /** Opens a channel, or opens it once more, and asks for `fields` besides what it is used for. */
+  openWith(name: string, fields: Opening["fields"]): Promise<Opened> {
+    return this.#open(this.channels.get(name) ?? this.#add(name), { fields });
   }
 
   /** A call needs the channel no longer. */

@@ -6,6 +6,7 @@
 
 import { Grants } from "../../../auth/grants.ts";
 import type { ReconnectingClient } from "../../../client/client.ts";
+import { Wait } from "../../../client/waiting.ts";
 import { ParleyError } from "../../../errors.ts";
 import { isPattern } from "../../../wire/names.ts";
 import type { TokenDetails } from "./token_details.ts";
@@ -34,7 +35,7 @@ export async function checkPermission(
     await subscription?.end();
     const publish = isPattern(channel)
       ? undefined
-      : await client.mayPublish(channel).catch(orForbidden) ?? false;
+      : await mayPublish(client, channel, timeoutMs).catch(orForbidden) ?? false;
     const respond = token && new Grants(token.grants).mayRespond(channel);
     const rights = { publish, subscribe: subscription !== undefined, respond };
     const checked = Object.entries(rights).filter(([, may]) => may !== undefined);
@@ -54,6 +55,14 @@ export async function checkPermission(
     if (error instanceof ParleyError) return error;
     throw error;
   }
+}
+
+/** Whether the session may publish on a channel, as the server says when it opens it. */
+async function mayPublish(client: ReconnectingClient, name: string, timeoutMs: number): Promise<boolean> {
+  const wait = new Wait("opening a channel", { timeoutMs });
+  const channel = (await client.session(wait)).openToSend(name);
+  await wait.for(channel.ready);
+  return channel.mayPublish;
 }
 
 function orForbidden(error: unknown): undefined {
