@@ -11,7 +11,7 @@ import { badArgument, checkNameOrPattern, checkOptions, checkProducer, checkSubs
 import type { Connector } from "./connector.ts";
 import type { SharedDelivery } from "./delivery.ts";
 import type { ClientEvent, Missing } from "./events.ts";
-import { KEPT_BYTES, PENDING_BYTES, PING_MS } from "./limits.ts";
+import { KEPT_BYTES, PENDING_BYTES, PING_MS, REQUEST_MS } from "./limits.ts";
 import { Inbox } from "./inbox.ts";
 import { loaded } from "./loading.ts";
 import type { Message, Payload } from "./message_types.ts";
@@ -166,18 +166,20 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
 
   request(channel: string, payload: Payload, options?: RequestOptions): Promise<Message> {
     if (this.#requester !== undefined) return this.#requester.request(channel, payload, options);
-    return this.#onceRequesterLoaded((requester) => requester.request(channel, payload, options));
+    return this.#requestOnceLoaded(channel, payload, options);
   }
 
-  /** Calls `send` once what sends requests is loaded, in the order of such calls. */
-  async #onceRequesterLoaded<T>(send: (requester: Requester) => Promise<T>): Promise<T> {
+  /** Sends a request once what sends requests is loaded, in the order of the calls. */
+  async #requestOnceLoaded(channel: string, payload: Payload, options?: RequestOptions): Promise<Message> {
+    checkOptions("request", options);
+    const wait = new Wait(`the request on ${channel}`, options, REQUEST_MS);
     this.#waitingForRequester++;
     let requester: Requester;
     try {
       this.#loadingRequester ??= loaded(import("./requester.ts")).then((part) =>
         new part.Requester(this.#main)
       );
-      requester = await this.#loadingRequester;
+      requester = await wait.for(this.#loadingRequester);
     } catch (error) {
       this.#loadingRequester = undefined; // the next request tries again
       throw error;
@@ -185,7 +187,7 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
       this.#waitingForRequester--;
     }
     if (this.#waitingForRequester === 0) this.#requester = requester;
-    return await send(requester);
+    return await requester.request(channel, payload, options);
   }
 
   async respond(name: string, handler: Handler, options: RespondOptions = {}): Promise<Responder> {
@@ -219,8 +221,15 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
     return this.#main.session(wait);
   }
 
-  ping(options?: WaitOptions): Promise<number> {
-    return this.#onceRequesterLoaded((requester) => requester.ping(options));
+  async ping(options?: WaitOptions): Promise<number> {
+    checkOptions("wait", options);
+    const wait = new Wait("ping", options, PING_MS);
+    const { connection } = await this.#main.session(wait);
+    try {
+      return await connection.ping(wait.leftMs, options?.signal);
+    } catch (error) {
+      throw this.#main.lost(error, "the ping was not repeated");
+    }
   }
 
   close(reason: string = "done"): Promise<void> {

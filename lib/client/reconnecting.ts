@@ -118,6 +118,13 @@ export class ReconnectingSession implements SessionEvents {
     }
   }
 
+  /** The error of a call whose connection broke, if the client goes on; `text` says what has become of the call. */
+  lost(error: unknown, text: string): unknown {
+    const isLost = error instanceof ParleyError && error.fatal && error.code !== "closed";
+    if (!isLost || this.endError !== undefined) return error;
+    return new ParleyError("interrupted", `${error.message}; ${text}`, { cause: error });
+  }
+
   /** Says goodbye and closes; see `ClientConnection.close`. */
   async close(reason: string): Promise<void> {
     this.#stop.abort();
@@ -216,9 +223,9 @@ export class ReconnectingSession implements SessionEvents {
       this.#events.event({ type: "connecting", attempt: this.#attempt + 1, server });
     const session = await this.#connector.connect(signal, this.#shared, this, connecting);
     this.current = session;
-    const { endError, closed } = session.connection;
+    const { endError } = session.connection;
     // It has ended while `greet` returned, so `sessionEnded` could not tell which session it was.
-    if (endError !== undefined) closed.then(() => this.sessionEnded(session, endError));
+    if (endError !== undefined) queueMicrotask(() => this.sessionEnded(session, endError));
     this.socketClosed = session.connection.closed;
     this.#connectedAt = performance.now();
     this.#missing = this.renewal.renew(session);

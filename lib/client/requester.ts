@@ -1,14 +1,13 @@
 /**
- * Requests: calls to the responders of other sessions, and pings to the server. None is sent twice.
+ * Requests: calls to the responders of other sessions. None is sent twice.
  *
  * @module
  */
 
-import { ParleyError } from "../errors.ts";
 import { checkName, checkOptions } from "./checks.ts";
-import { PING_MS, REQUEST_MS } from "./limits.ts";
+import { REQUEST_MS } from "./limits.ts";
 import type { Message, Payload } from "./message_types.ts";
-import type { RequestOptions, WaitOptions } from "./options.ts";
+import type { RequestOptions } from "./options.ts";
 import type { ReconnectingSession } from "./reconnecting.ts";
 import { RequestCall } from "./request_call.ts";
 import type { Session } from "./session.ts";
@@ -55,7 +54,7 @@ export class Requester {
     let reply: Promise<Message>;
     try {
       await wait.for(channel.ready).catch((error) => {
-        throw this.#interrupted(error, "the request was not sent");
+        throw this.#line.lost(error, "the request was not sent");
       });
       reply = this.#request(session, channel, payload, wait.leftMs, options);
     } finally {
@@ -81,24 +80,5 @@ export class Requester {
   }
 
   readonly #requestFailed = (error: unknown) =>
-    this.#interrupted(error, "the request was not repeated; it may have been handled");
-
-  /** See `Client.ping`. */
-  async ping(options?: WaitOptions): Promise<number> {
-    checkOptions("wait", options);
-    const wait = new Wait("ping", options, PING_MS);
-    const session = await this.#line.session(wait);
-    try {
-      return await session.connection.ping(wait.leftMs, options?.signal);
-    } catch (error) {
-      throw this.#interrupted(error, "the ping was not repeated");
-    }
-  }
-
-  /** The error of a call whose connection broke, if the client goes on. */
-  #interrupted(error: unknown, text: string): unknown {
-    const isLost = error instanceof ParleyError && error.fatal && error.code !== "closed";
-    if (!isLost || this.#line.endError !== undefined) return error;
-    return new ParleyError("interrupted", `${error.message}; ${text}`, { cause: error });
-  }
+    this.#line.lost(error, "the request was not repeated; it may have been handled");
 }
