@@ -54,11 +54,13 @@ export class Connections {
       return;
     }
     const remote = { address, port, agoMs, isLocal: isLocalPeer(address), transport: over };
+    // A WebSocket is on a stream of the web server, which is read in its turn; HTTP's sessions are in memory.
+    const isOnStream = over === "websocket" || over === "http";
     let session!: Session;
     const connection = new Connection(socket, this.pool, this.#context.limits, (transport) => {
       session = new Session(this.#context, transport, remote, () => this.sessions.delete(session));
       return session;
-    }, this.#scheduler);
+    }, isOnStream ? undefined : this.#scheduler);
     this.sessions.add(session);
     if (full !== undefined) {
       this.#rejected++;

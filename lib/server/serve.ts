@@ -199,6 +199,7 @@ class Assembly implements Server {
     this.#web = openedWeb;
     openedWeb?.serve({
       accept,
+      scheduler: this.#scheduler,
       storeProblem: () => this.#monitoring.storeProblem,
       certificateExpires: () => this.#renewal?.validUntil,
       stored: stored && opened?.makeAccess?.(router, stored),

@@ -19,6 +19,7 @@ import {
 import { ConnectionLimiter } from "../net/connection_limiter.ts";
 import type { Accepted } from "../net/listener.ts";
 import { problemBody, type ProblemDetails, titleOf } from "./problem.ts";
+import type { ReadScheduler } from "../net/read_scheduler.ts";
 import { SocketStream } from "./socket_stream.ts";
 
 /**
@@ -56,14 +57,17 @@ export class WebConnections {
     this.#limiter = new ConnectionLimiter(limits.connections, limits.connectionsPerAddress);
   }
 
-  /** Takes a connection. Returns its stream, unless there are too many: then it is told so, or just closed. */
-  accept(accepted: Accepted): SocketStream | undefined {
+  /**
+   * Takes a connection, to be read when `scheduler` says so. Returns its stream, unless there are too many: then it is told
+   * so, or just closed.
+   */
+  accept(accepted: Accepted, scheduler: ReadScheduler | undefined): SocketStream | undefined {
     const full = this.#limiter.acquire(accepted.address);
     if (full !== undefined) {
       this.#reject(accepted, full);
       return undefined;
     }
-    const stream = new SocketStream(accepted);
+    const stream = new SocketStream(accepted, scheduler);
     this.#all.set(stream, {
       stream,
       headSeconds: Math.ceil(Math.max(0, this.#limits.handshakeMs - (accepted.agoMs ?? 0)) / 1000),

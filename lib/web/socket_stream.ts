@@ -10,6 +10,7 @@
 import { Duplex } from "node:stream";
 import { LINGER_BYTES, LINGER_MS, MAX_HTTP_READ_BYTES, MIN_HTTP_READ_BYTES } from "../limits.ts";
 import type { Accepted } from "../net/listener.ts";
+import type { Reader, ReadScheduler } from "../net/read_scheduler.ts";
 import type { Socket } from "../net/socket.ts";
 
 /** Several small writes become one if they are no longer than this: copying them costs less than another packet. */
@@ -32,6 +33,10 @@ export class SocketStream extends Duplex {
   /** Settles when the connection is closed. */
   readonly ended: Promise<void>;
   #reading: Promise<number | null> | undefined;
+  /** A read is under way, or waits for its turn. */
+  #isReading = false;
+  readonly #reader: Reader = { isLight: true, read: () => this.#readNow() };
+  readonly #scheduler: ReadScheduler | undefined;
   #sawEnd = false;
   #isClosed = false;
   #settled!: () => void;
@@ -40,7 +45,8 @@ export class SocketStream extends Duplex {
   received = 0;
   sent = 0;
 
-  constructor({ socket, address, port }: Accepted) {
+  /** @param scheduler decides when it is read, among many connections; without it, at once */
+  constructor({ socket, address, port }: Accepted, scheduler?: ReadScheduler) {
     super({
       allowHalfOpen: true,
       emitClose: true,
@@ -48,6 +54,7 @@ export class SocketStream extends Duplex {
       writableHighWaterMark: MAX_HTTP_READ_BYTES,
     });
     this.#socket = socket;
+    this.#scheduler = scheduler;
     this.remoteAddress = address;
     this.remotePort = port;
     this.ended = new Promise((resolve) => this.#settled = resolve);
@@ -82,7 +89,14 @@ export class SocketStream extends Duplex {
   }
 
   override _read(): void {
-    if (this.#reading !== undefined || this.#sawEnd) return;
+    if (this.#isReading || this.#sawEnd) return;
+    this.#isReading = true;
+    if (this.received > 0 && this.#scheduler !== undefined) this.#scheduler.readNext(this.#reader);
+    else this.#readNow();
+  }
+
+  #readNow(): void {
+    if (this.destroyed) return;
     const bytes = new Uint8Array(this.#readBytes);
     this.#reading = this.#socket.read(bytes);
     this.#reading.then((count) => this.#arrived(bytes, count), this.#failed);
@@ -90,6 +104,7 @@ export class SocketStream extends Duplex {
 
   #arrived(bytes: Uint8Array, count: number | null): void {
     this.#reading = undefined;
+    this.#isReading = false;
     if (count === null) this.#sawEnd = true;
     if (this.destroyed) return;
     if (count === null) {
@@ -138,6 +153,7 @@ export class SocketStream extends Duplex {
       const count = await this.#socket.write(at === 0 ? bytes : bytes.subarray(at));
       at += count;
       this.sent += count;
+      this.#scheduler?.operationFinished();
     }
   }
 

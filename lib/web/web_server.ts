@@ -17,6 +17,7 @@ import {
   SWEEP_MS,
 } from "../limits.ts";
 import { failure, type Log } from "../logging/log.ts";
+import type { ReadScheduler } from "../net/read_scheduler.ts";
 import type { Accepted } from "../net/listener.ts";
 import { refuse, WebConnections } from "./connections.ts";
 import type { Exchange, Readiness, Route, WebServices } from "./exchange.ts";
@@ -39,6 +40,8 @@ export interface WebOptions extends ServedAs {
 
 /** What a started server hands to its web server. */
 export interface WebHost {
+  /** Decides which connection is read next. */
+  readonly scheduler: ReadScheduler;
   accept(connection: Accepted): void;
   /** Its stored channels, if it has any. */
   readonly stored: StoredAccess | undefined;
@@ -104,7 +107,7 @@ export class WebServer {
 
   /** Takes a connection of one of its listeners. */
   accepted(accepted: Accepted): void {
-    const stream = this.#connections.accept(accepted);
+    const stream = this.#connections.accept(accepted, this.#host?.scheduler);
     if (stream !== undefined) this.#injection.open(stream);
   }
 
