@@ -37,8 +37,8 @@ export class Channel {
    * What the router has passed on to all receivers of the route since `settle`. So a run costs two additions, however many
    * receive it.
    */
-  newMessages = 0;
-  newBytes = 0;
+  #newMessages = 0;
+  #newBytes = 0;
   /** What was sent on it, but for that. */
   readonly settledCounts: ChannelCounts;
   /** How many sessions have it open. */
@@ -206,13 +206,21 @@ export class Channel {
     if (this.#checkedAt !== this.#patterns.version) this.#dropRoute();
   }
 
+  /** `count` messages were passed on to all receivers of the route. Returns whether they are the first since `settle`. */
+  passedOn(count: number, bytes: number): boolean {
+    const isFirst = this.#newMessages === 0;
+    this.#newMessages += count;
+    this.#newBytes += bytes;
+    return isFirst;
+  }
+
   /** Counts what was passed on by the route, for the channel and for its receivers. To be called before it changes. */
   settle(): void {
-    const count = this.newMessages;
+    const count = this.#newMessages;
     if (count === 0) return;
     const { all } = this.#route!;
-    this.settledCounts.add(count, this.newBytes, all.length);
-    this.newMessages = this.newBytes = 0;
+    this.settledCounts.add(count, this.#newBytes, all.length);
+    this.#newMessages = this.#newBytes = 0;
     const { ended } = this.#source;
     for (const { peer } of all) (peer.isEnded ? ended : peer).messagesOut += count;
   }

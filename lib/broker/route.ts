@@ -5,7 +5,7 @@
  */
 
 import { MAX_RECEIVED_REQUESTS } from "../limits.ts";
-import type { Peer, Subscription, Turn } from "./peer.ts";
+import type { Outbox, Peer, Subscription, Turn } from "./peer.ts";
 import { type Member, Rotation, type TurnCounter } from "./rotation.ts";
 import { Work, type WorkBudget } from "./work_budget.ts";
 
@@ -24,6 +24,8 @@ export interface Announcement {
 
 /** Where the messages and requests of a channel go. */
 export interface Route {
+  /** Where each message goes, if it goes to one session alone, whoever sends it. */
+  readonly only: Outbox | undefined;
   /** Each of them receives each message. */
   readonly all: readonly Receiver[];
   /** One member of each group receives a message. */
@@ -90,7 +92,10 @@ export class Routes {
       if (members === undefined) groups.set(group, members = []);
       members.push({ peer, echo, turn: this.#groups.get(group)!.turns.get(peer)!.turn, wants });
     }
+    const [first] = all.values();
+    const isOnly = all.size === 1 && first.echo && groups.size === 0;
     return {
+      only: isOnly ? first.peer.outbox : undefined,
       all: [...all.values()],
       groups: [...groups].map(([name, members]) =>
         new Rotation(name, this.#groups.get(name)!.counter, members, this.#budget)

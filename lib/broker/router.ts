@@ -117,29 +117,43 @@ export class Router {
     count: number,
     waiter: () => void,
   ): number {
+    const { only } = channel.route;
+    // The way of most runs is kept short, so that it is compiled as one piece.
+    if (only === undefined || channel.announcements.length > 0) {
+      return this.#publishToMany(channel, from, bytes, start, end, count, waiter);
+    }
+    this.#budget.spend(Work.RUN);
+    if (!only.hasRoom(end - start)) {
+      waitFor(only, waiter);
+      return start;
+    }
+    only.send(bytes, start, end);
+    if (channel.passedOn(count, end - start)) this.#active.push(channel);
+    return end;
+  }
+
+  /** As `publish`, to any number of sessions. */
+  #publishToMany(
+    channel: Channel,
+    from: Peer,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    count: number,
+    waiter: () => void,
+  ): number {
     const { all, groups } = channel.route;
-    // Kept apart, so that the way of most runs is short enough to be compiled as one piece.
     if (groups.length > 0 || channel.announcements.length > 0 || all.length === 0) {
       return this.#publishWithGroups(channel, from, bytes, start, end, count, waiter);
     }
-    // Counted here, where it costs least: the channel has just been looked at.
-    if (channel.newMessages === 0) this.#active.push(channel);
-    channel.newMessages += count;
-    channel.newBytes += end - start;
-    this.#budget.spend(all.length > 1 ? Work.RUN + all.length * Work.SEND : Work.RUN);
-    if (!haveRoom(all, from, end - start, waiter)) {
-      channel.newMessages -= count;
-      channel.newBytes -= end - start;
-      return start;
-    }
+    this.#budget.spend(Work.RUN + all.length * Work.SEND);
+    if (!haveRoom(all, from, end - start, waiter)) return start;
     for (let i = 0; i < all.length; i++) {
       const { peer, echo } = all[i];
-      if (!echo && peer === from) {
-        this.#missed(channel, from, count);
-        continue;
-      }
-      peer.outbox.send(bytes, start, end);
+      if (echo || peer !== from) peer.outbox.send(bytes, start, end);
+      else this.#missed(channel, from, count);
     }
+    if (channel.passedOn(count, end - start)) this.#active.push(channel);
     return end;
   }
 
@@ -253,10 +267,7 @@ export class Router {
     this.#sends += count;
   }
 
-  /**
-   * Passes the `count` messages `bytes[start, end)` to the inbox of session `number`. Returns false if `waiter` will be
-   * called.
-   */
+  /** Passes `count` messages, `bytes[start, end)`, to an inbox. Returns false if `waiter` will be called. */
   direct(
     number: number,
     from: Peer,
