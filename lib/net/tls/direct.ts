@@ -26,7 +26,7 @@ import type { Buffer as PoolBuffer, BufferPool } from "../buffers.ts";
 import type { Socket } from "../socket.ts";
 import type { TlsAcceptor, TlsConnection, TlsIdentity } from "./acceptor.ts";
 import { EncryptedOutput } from "./encrypted_output.ts";
-import { asNode } from "./node_buffers.ts";
+import { asNode, reuseFreed } from "./node_buffers.ts";
 import { Plaintext } from "./plaintext.ts";
 import { alertFor } from "./reasons.ts";
 
@@ -39,6 +39,7 @@ const MAX_RAW_BYTES = BUFFER_BYTES[BUFFER_BYTES.length - 1];
 /** Returns what opens connections with `identity`. */
 export function directOpener({ cert, key }: TlsIdentity): TlsAcceptor["open"] {
   const context = createSecureContext({ cert, key, minVersion: "TLSv1.2" });
+  reuseFreed();
   return async (tcp, firstRecord, pool) => {
     const connection = new DirectTls(tcp, context, pool);
     // A TLSSocket starts in the next tick, and must not be destroyed before.
