@@ -16,8 +16,7 @@ export async function loaded<T>(loading: Promise<T>): Promise<T> {
   try {
     return await loading;
   } catch (cause) {
-    const text =
-      `a part of the client cannot be loaded: ${cause}; serve all files of the package side by side`;
+    const text = `cannot load a part of the client: ${cause}; serve all its files together`;
     throw new ParleyError("unreachable", text, { cause });
   }
 }

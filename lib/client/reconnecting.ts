@@ -226,7 +226,9 @@ export class ReconnectingSession implements SessionEvents {
     const { endError } = session.connection;
     // It has ended while `greet` returned, so `sessionEnded` could not tell which session it was.
     if (endError !== undefined) queueMicrotask(() => this.sessionEnded(session, endError));
-    this.socketClosed = session.connection.closed;
+    // Those before may still be closing: whatever the program is told, it has waited for all of them.
+    const before = this.socketClosed;
+    this.socketClosed = session.connection.closed.then(() => before);
     this.#connectedAt = performance.now();
     this.#missing = this.renewal.renew(session);
     for (const [name, responder] of this.responders) {
