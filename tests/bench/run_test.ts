@@ -16,7 +16,7 @@ Deno.test({
   async fn() {
     const program = new URL("../../bench/main.ts", import.meta.url).pathname;
     const workloads = [
-      "turns64,in8,request50,echo50,connect,start,lib16,libask1",
+      "turns64,in8,request50,echo50,ws128,wsecho500,http50,connect,start,lib16,libask1",
       "stored64,storedturns64,storedconsume,storedreplay",
     ].join();
     const args = ["run", "-A", program, "--quick", "--against", "parley", "--only", workloads, "--json"];
