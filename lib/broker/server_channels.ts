@@ -9,8 +9,9 @@
 
 import { ApplicationError, ParleyError } from "../errors.ts";
 import { HEADER_BYTES, type Limits, MAX_SERVER_ASK_BYTES, MAX_SERVER_REQUESTS } from "../limits.ts";
+import { encodeContent } from "../wire/content.ts";
 import { encodeFrame, INBOX, Kind, MESSAGE_HEADERS, Type, u16 } from "../wire/header.ts";
-import { decodeMessageHeaders, encodeMessageHeaders, ERROR_HEADER } from "../wire/message_headers.ts";
+import { decodeMessageHeaders, ERROR_HEADER } from "../wire/message_headers.ts";
 import { type AdminRequests, STATS, type StatsRequests } from "../wire/stats.ts";
 import type { Channel } from "./channel.ts";
 import type { Channels } from "./channels.ts";
@@ -180,12 +181,7 @@ export class ServerChannels {
     const [code, message] = error instanceof ParleyError || error instanceof ApplicationError
       ? [error.code, error.message]
       : [FAILED, `the server failed; its log has the details under ${this.#context.answers.failed(error)}`];
-    const headers = encodeMessageHeaders({ [ERROR_HEADER]: code });
-    const text = encoder.encode(message);
-    const payload = new Uint8Array(headers.length + text.length);
-    payload.set(headers);
-    payload.set(text, headers.length);
-    const flags = Kind.TEXT | MESSAGE_HEADERS;
+    const { flags, payload } = encodeContent("text", encoder.encode(message), { [ERROR_HEADER]: code });
     return encodeFrame({ type: Type.REPLY, flags, id, channel: inboxOf(to) }, payload);
   }
 }

@@ -8,6 +8,7 @@
  */
 
 import { Duplex } from "node:stream";
+import { concat } from "@std/bytes";
 import { LINGER_BYTES, LINGER_MS, MAX_HTTP_READ_BYTES, MIN_HTTP_READ_BYTES } from "../limits.ts";
 import type { Accepted } from "../net/listener.ts";
 import type { Reader, ReadScheduler } from "../net/read_scheduler.ts";
@@ -115,7 +116,7 @@ export class SocketStream extends Duplex {
     // An idle connection waits with a small buffer.
     if (count === bytes.length) this.#readBytes = Math.min(count * 4, MAX_HTTP_READ_BYTES);
     else if (count * 4 < bytes.length) this.#readBytes = Math.max(count, MIN_HTTP_READ_BYTES);
-    // Whoever keeps a few bytes must not keep the whole buffer.
+    // A reader that keeps a few bytes must not keep the whole buffer.
     this.push(count * 4 < bytes.length ? bytes.slice(0, count) : bytes.subarray(0, count));
   }
 
@@ -139,13 +140,7 @@ export class SocketStream extends Duplex {
       for (const chunk of chunks) await this.#writeAll(chunk);
       return;
     }
-    const joined = new Uint8Array(length);
-    let at = 0;
-    for (const chunk of chunks) {
-      joined.set(chunk, at);
-      at += chunk.length;
-    }
-    await this.#writeAll(joined);
+    await this.#writeAll(concat([...chunks]));
   }
 
   async #writeAll(bytes: Uint8Array): Promise<void> {

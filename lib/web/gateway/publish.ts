@@ -7,8 +7,7 @@
 import type { ReconnectingClient } from "../../client/client.ts";
 import { ParleyError } from "../../errors.ts";
 import { GATEWAY_PUBLISH_MS } from "../../limits.ts";
-import { Kind, MESSAGE_HEADERS } from "../../wire/header.ts";
-import { encodeMessageHeaders } from "../../wire/message_headers.ts";
+import { encodeContent } from "../../wire/content.ts";
 import type { Exchange } from "../exchange.ts";
 import { type Content, readContent, sendJson } from "./content.ts";
 import type { GatewayContext } from "./context.ts";
@@ -25,7 +24,7 @@ export async function publish(exchange: Exchange, context: GatewayContext): Prom
   await context.clients.use(exchange, async (client) => {
     const stored = context.stored();
     if (stored?.storage(channel) !== undefined) {
-      const message = { channel, ...encode(content), key };
+      const message = { channel, ...encodeContent(content.kind, content.payload, content.headers), key };
       const { sequence, epoch, isReplayed } = await stored.publish(client.sessionId, message, signal);
       if (isReplayed) response.setHeader("idempotency-replayed", "true");
       return sendJson(response, `${JSON.stringify({ sequence, epoch })}\n`);
@@ -47,16 +46,4 @@ async function publishPlain(
     throw new ParleyError("not_durable", text);
   }
   await client.publish(channel, payload, { kind, headers, signal, timeoutMs: GATEWAY_PUBLISH_MS });
-}
-
-const KIND_BITS = { bytes: Kind.BYTES, text: Kind.TEXT, json: Kind.JSON } as const;
-
-/** The flags and the payload of a message's frame. */
-function encode({ kind, payload, headers }: Content): { flags: number; payload: Uint8Array } {
-  if (headers === undefined) return { flags: KIND_BITS[kind], payload };
-  const block = encodeMessageHeaders(headers);
-  const joined = new Uint8Array(block.length + payload.length);
-  joined.set(block);
-  joined.set(payload, block.length);
-  return { flags: KIND_BITS[kind] | MESSAGE_HEADERS, payload: joined };
 }

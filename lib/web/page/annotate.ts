@@ -6,8 +6,8 @@
 
 import type { Message } from "../../client/message_types.ts";
 import { HEADER_BYTES } from "../../limits.ts";
-import { encodeFrame, INBOX, Kind, MESSAGE_HEADERS, Type } from "../../wire/header.ts";
-import { encodeMessageHeaders } from "../../wire/message_headers.ts";
+import { encodeContent } from "../../wire/content.ts";
+import { encodeFrame, INBOX, Type } from "../../wire/header.ts";
 import { countOf } from "./format.ts";
 import { visible } from "./text.ts";
 
@@ -26,7 +26,6 @@ export type ShownMessage = Pick<Message, "channel" | "channelId" | "sender" | "k
 const ROW_BYTES = 8;
 const SHOWN_BYTES = 4096;
 
-const KINDS = { bytes: Kind.BYTES, text: Kind.TEXT, json: Kind.JSON };
 const KIND_WORDS = { bytes: "bytes", text: "UTF-8 text", json: "JSON" };
 
 /**
@@ -53,12 +52,11 @@ const KIND_WORDS = { bytes: "bytes", text: "UTF-8 text", json: "JSON" };
 export function annotate(message: ShownMessage): ByteRow[] {
   const { payload, headers, kind, channelId, sender, channel } = message;
   const hasHeaders = Object.keys(headers).length > 0;
-  const block = hasHeaders ? encodeMessageHeaders(headers) : new Uint8Array(0);
-  const flags = KINDS[kind] | (hasHeaders ? MESSAGE_HEADERS : 0);
-  const content = new Uint8Array(block.length + payload.length);
-  content.set(block);
-  content.set(payload, block.length);
-  const frame = encodeFrame({ type: Type.MESSAGE, flags, channel: channelId, sender }, content);
+  const content = encodeContent(kind, payload, hasHeaders ? headers : undefined);
+  const length = content.payload.length;
+  const contentAt = HEADER_BYTES + length - payload.length;
+  const header = { type: Type.MESSAGE, flags: content.flags, channel: channelId, sender };
+  const frame = encodeFrame(header, content.payload);
   const row = (from: number, to: number, field: string, meaning: string): ByteRow => ({
     at: from,
     bytes: hex(frame.subarray(from, to)),
@@ -74,11 +72,11 @@ export function annotate(message: ShownMessage): ByteRow[] {
       `the content is ${KIND_WORDS[kind]}${hasHeaders ? "; message headers come first" : ""}`,
     ),
     row(2, 4, "id", "not kept by the client library"),
-    row(4, 8, "length", `${countOf(content.length, "byte")} follow the header`),
+    row(4, 8, "length", `${countOf(length, "byte")} follow the header`),
     row(8, 12, "channel", channelId >= INBOX ? "an inbox" : `number ${channelId}: ${channel}`),
     row(12, 16, "sender", sender === 0 ? "the server" : `session ${sender}`),
-    ...contentRows(frame.subarray(HEADER_BYTES, HEADER_BYTES + block.length), HEADER_BYTES, "headers"),
-    ...contentRows(frame.subarray(HEADER_BYTES + block.length), HEADER_BYTES + block.length, "content"),
+    ...contentRows(frame.subarray(HEADER_BYTES, contentAt), HEADER_BYTES, "headers"),
+    ...contentRows(frame.subarray(contentAt), contentAt, "content"),
   ];
 }
 

@@ -1,5 +1,5 @@
 /**
- * Asks the server again and again, while somebody looks.
+ * Asks the server again and again, while the page is visible.
  *
  * @module
  */
@@ -71,14 +71,4 @@ export function usePoll<K extends keyof StatsRequests>(
     };
   }, [channel, key, everyMs, isConnected]);
   return { reply: asked.reply, problem: asked.problem, refresh: () => refresh.current() };
-}
-
-/** A value that follows `value` once that has not changed for a moment: what is typed is not asked letter by letter. */
-export function useSettled<T>(value: T, ms = 250): T {
-  const [settled, setSettled] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(() => value), ms);
-    return () => clearTimeout(timer);
-  }, [value, ms]);
-  return settled;
 }

@@ -4,44 +4,32 @@
  * @module
  */
 
-import { useState } from "preact/hooks";
 import type { ChannelEntry } from "../../../wire/stats.ts";
 import type { App } from "../app.ts";
 import { countOf, formatBytes, formatCompact, formatCount, formatRate } from "../format.ts";
 import { html, type VNode } from "../html.ts";
-import { Command, Head, MOST_ROWS, PAGE_ROWS, Pager, Pending, Search, Tag } from "../parts/parts.ts";
+import { useList } from "../list.ts";
+import { Command, Head, PAGE_ROWS, Pager, Pending, Search, Tag } from "../parts/parts.ts";
 import { type Column, Table } from "../parts/table.ts";
-import { usePoll, useSettled } from "../poll.ts";
 
 const EVERY_MS = 1_500;
 
 /** The view. */
 export function Channels({ app }: { app: App }): VNode {
-  const [search, setSearch] = useState("");
-  const [sort, setSort] = useState("rate");
-  const [page, setPage] = useState(0);
-  const settled = useSettled(search.trim());
-  const ask = { search: settled || undefined, sort, limit: Math.min(MOST_ROWS, (page + 1) * PAGE_ROWS) };
-  const { reply, problem } = usePoll(app, "$stats.channels", ask, EVERY_MS);
-  const searched = (value: string) => {
-    setPage(0);
-    setSearch(value);
-  };
-  const sorted = (value: string) => {
-    setPage(0);
-    setSort(value);
-  };
+  const list = useList(app, "$stats.channels", EVERY_MS);
+  const { reply, problem, page } = list;
   return html`
     <${Head} title="Channels" about="Those that a session has open, and those that are stored.">
-      <${Search} label="Search" value=${search} onChange=${searched} placeholder="part of a name" />
+      <${Search} label="Search" value=${list.search} onChange=${list
+        .setSearch} placeholder="part of a name" />
     <//>
     <${Pending} app=${app} problem=${problem} reply=${reply} />
     ${reply !== undefined && html`
-      <${Pager} page=${page} count=${reply.count} of="channels" onPage=${setPage} />
-      <${Table} caption="Channels" columns=${COLUMNS} sort=${sort} onSort=${sorted}
+      <${Pager} page=${page} count=${reply.count} of="channels" onPage=${list.setPage} />
+      <${Table} caption="Channels" columns=${COLUMNS} sort=${list.sort} onSort=${list.setSort}
         rows=${reply.channels.slice(page * PAGE_ROWS, (page + 1) * PAGE_ROWS)}
         keyOf=${({ channel }: ChannelEntry) => channel}
-        empty=${settled === ""
+        empty=${list.settled === ""
           ? html`
             <p>No channel is open. A channel is there as soon as it is used:</p>
             <${Command} text="parley subscribe chat.lobby" />

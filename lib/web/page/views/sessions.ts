@@ -4,16 +4,15 @@
  * @module
  */
 
-import { useState } from "preact/hooks";
 import type { SessionEntry } from "../../../wire/stats.ts";
 import type { App } from "../app.ts";
 import { formatBytes, formatCount, formatRate } from "../format.ts";
 import { html, type VNode } from "../html.ts";
+import { useList } from "../list.ts";
 import {
   ChangeButton,
   Command,
   Head,
-  MOST_ROWS,
   OnlyLooks,
   PAGE_ROWS,
   Pager,
@@ -23,7 +22,6 @@ import {
   Tag,
 } from "../parts/parts.ts";
 import { type Column, Table } from "../parts/table.ts";
-import { usePoll, useSettled } from "../poll.ts";
 import { useStore } from "../store.ts";
 import { cut, visible } from "../text.ts";
 
@@ -31,12 +29,8 @@ const EVERY_MS = 1_500;
 
 /** The view. */
 export function Sessions({ app, search: first = "" }: { app: App; search?: string }): VNode {
-  const [search, setSearch] = useState(first);
-  const [sort, setSort] = useState("rate");
-  const [page, setPage] = useState(0);
-  const settled = useSettled(search.trim());
-  const ask = { search: settled || undefined, sort, limit: Math.min(MOST_ROWS, (page + 1) * PAGE_ROWS) };
-  const { reply, problem, refresh } = usePoll(app, "$stats.sessions", ask, EVERY_MS);
+  const list = useList(app, "$stats.sessions", EVERY_MS, first);
+  const { reply, problem, page } = list;
   const own = useStore(
     app.store,
     ({ connection }) => connection.phase === "connected" ? connection.sessionId : 0,
@@ -47,7 +41,7 @@ export function Sessions({ app, search: first = "" }: { app: App; search?: strin
       "Its connection is closed. Unless it is told otherwise, a client connects again; revoke its token to keep it away.";
     if (!await app.confirm(`Disconnect ${name}?`, text, "Disconnect")) return;
     await app.change("$admin.disconnect", { session: session.session }, `Disconnected ${name}`);
-    refresh();
+    list.refresh();
   };
   const columns = [...columnsOf(own), {
     label: "Action",
@@ -57,23 +51,16 @@ export function Sessions({ app, search: first = "" }: { app: App; search?: strin
           about=${`${visible(session.name)}, session ${session.session}`} />
       `,
   }];
-  const searched = (value: string) => {
-    setPage(0);
-    setSearch(value);
-  };
-  const sorted = (value: string) => {
-    setPage(0);
-    setSort(value);
-  };
   return html`
     <${Head} title="Sessions" about="Each client that is connected has one.">
-      <${Search} label="Search" value=${search} onChange=${searched} placeholder="name, address or number" />
+      <${Search} label="Search" value=${list.search} onChange=${list
+        .setSearch} placeholder="name, address or number" />
     <//>
     <${OnlyLooks} app=${app} />
     <${Pending} app=${app} problem=${problem} reply=${reply} />
     ${reply !== undefined && html`
-      <${Pager} page=${page} count=${reply.count} of="sessions" onPage=${setPage} />
-      <${Table} caption="Sessions" columns=${columns} sort=${sort} onSort=${sorted}
+      <${Pager} page=${page} count=${reply.count} of="sessions" onPage=${list.setPage} />
+      <${Table} caption="Sessions" columns=${columns} sort=${list.sort} onSort=${list.setSort}
         rows=${reply.sessions.slice(page * PAGE_ROWS, (page + 1) * PAGE_ROWS)}
         keyOf=${({ session }: SessionEntry) => session}
         empty=${html`
