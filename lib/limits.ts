@@ -93,7 +93,7 @@ export const MONITOR_IDLE_MS = 60_000;
 /** How much of the past is sampled, in seconds: 900 samples of 8 numbers are 57 KiB. */
 export const HISTORY_SECONDS = 900;
 
-/** The delay of the event loop is measured with a timer of so many milliseconds, while somebody looks. */
+/** The delay of the event loop is measured with a timer of so many milliseconds, while a session asks for it. */
 export const LOOP_PROBE_MS = 50;
 
 /** ERROR frames of which a server remembers what they said, to show the last ones. */

@@ -54,7 +54,7 @@ export interface Peer {
   readonly outbox: Outbox;
   /** The requests it has sent and those it has yet to answer. */
   readonly pendingRequests: PendingRequests<Peer>;
-  /** How many messages it has been sent. Whoever sends it some adds them. */
+  /** How many messages it has been sent. The sender adds to it. */
   messagesOut: number;
   /** Whether it has ended. It may still stand in routes, because a session that had much open is removed bit by bit. */
   readonly isEnded: boolean;

@@ -24,7 +24,7 @@ export interface Announcement {
 
 /** Where the messages and requests of a channel go. */
 export interface Route {
-  /** Where each message goes, if it goes to one session alone, whoever sends it. */
+  /** Where each message goes, if it goes to one session alone, also that session's own. */
   readonly only: Outbox | undefined;
   /** Each of them receives each message. */
   readonly all: readonly Receiver[];

@@ -12,7 +12,7 @@ export interface LoopDelays {
   readonly max: number;
 }
 
-/** Measures it with a timer, while somebody looks. */
+/** Measures it with a timer, while a session asks for it. */
 export class LoopDelay {
   readonly #now: () => number;
   #timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,7 +1,7 @@
 /**
  * Answers the requests on `$stats` and `$admin`.
  *
- * Lists are made one after the other, whoever asks for them: each works in slices, and several at once would add up.
+ * Lists are made one after the other, also for different sessions: each works in slices, and several at once would add up.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Measures how many messages a second come in on each channel, while somebody looks.
+ * Measures how many messages a second come in on each channel, while a session asks for them.
  *
  * @module
  */

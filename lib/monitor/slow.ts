@@ -1,5 +1,5 @@
 /**
- * Which sessions are slow, who waits for whom, and which channels nobody hears.
+ * Which sessions are slow, which sessions wait for them, and which channels have no subscriber.
  *
  * @module
  */

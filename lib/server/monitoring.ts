@@ -1,7 +1,7 @@
 /**
  * What the server tells of itself on `$stats`, and does by `$admin`.
  *
- * Samples are always taken. Everything else is loaded when it is first asked for, and measured while somebody asks.
+ * Samples are always taken. Everything else is loaded when it is first asked for, and measured while a session asks.
  *
  * @module
  */
@@ -95,7 +95,7 @@ export class Monitoring implements ServerAnswers, MonitoredServer {
   tick(): void {
     const { now, router } = this.#parts;
     const { sessions, pendingBytes } = this.#parts.state();
-    // The timer of this call is late, too; between two calls a timer of its own tells more, while somebody looks.
+    // The timer of this call is late, too; between two calls a timer of its own tells more, while a session asks.
     this.#probe.add(Math.max(0, now() - this.#tickedAt - SWEEP_MS));
     this.#tickedAt = now();
     this.loopDelay = this.#probe.take();

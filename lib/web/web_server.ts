@@ -142,7 +142,7 @@ export class WebServer {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.on("error", () => {}); // the peer is gone, and nobody is left to be told
+    response.on("error", () => {}); // the peer is gone, and cannot be told
     request.on("error", () => {});
     const stream = this.#injection.streamOf(request);
     if (stream === undefined) return sendProblem(response, 403, FOREIGN.details);

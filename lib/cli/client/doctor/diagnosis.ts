@@ -201,7 +201,7 @@ function checkToken({ token: given }: Address, token: TokenDetails | undefined, 
   if (token === undefined) {
     return ok("token", "the server did not reject it; it does not say what it grants");
   }
-  // Those of other issuers are short, and renewed by whoever has issued them.
+  // Those of other issuers are short, and renewed by their issuer.
   const isEnding = token.issuer === undefined && endsSoon("token", token.expires, nowMs);
   const status = isEnding ? "warn" : "ok";
   return { name: "token", status, text: visible(describeToken(token, nowMs)), details: token };

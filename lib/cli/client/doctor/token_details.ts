@@ -23,7 +23,7 @@ export interface TokenDetails {
   readonly grants: GrantLists;
 }
 
-/** Reads a token; undefined if it is none for Parley, whoever issued it. */
+/** Reads a token; undefined if it is not for Parley. Any issuer will do. */
 export function readTokenDetails(token: string): TokenDetails | undefined {
   let payload: ReturnType<typeof decodeJwt>;
   try {

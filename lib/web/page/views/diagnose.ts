@@ -1,5 +1,5 @@
 /**
- * Diagnose: where a message would go, who is slow, who waits for whom, and what nobody hears.
+ * Diagnose: where a message would go, which sessions are slow and which wait for them, and channels without subscribers.
  *
  * @module
  */
