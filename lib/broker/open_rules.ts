@@ -114,6 +114,25 @@ export function notDurableProblem({ channel, producer, consumer }: Open): Refusa
   return refusal("not_durable", `${channel} is not durable, so it has no place for ${what}`);
 }
 
+/** Why a stored channel cannot be read from `sequence` of `epoch` on, if it cannot. Without an epoch any sequence will do. */
+export function placeProblem(
+  channel: { readonly name: string; readonly epoch: string; readonly last: number },
+  { sequence, epoch }: { readonly sequence: number; readonly epoch?: string },
+): Refusal | undefined {
+  const { name, last } = channel;
+  if (epoch === undefined) return undefined;
+  if (epoch !== channel.epoch) {
+    return refusal("epoch_changed", `the sequences of ${name} began anew: its epoch is ${channel.epoch}`);
+  }
+  if (sequence <= last + 1) return undefined;
+  return refusal("epoch_changed", `sequence ${sequence} is beyond the last of ${name}, ${last}`);
+}
+
+/** The refusal of another stored channel. */
+export function tooManyStored(): Refusal {
+  return refusal("limit", "the server stores as many channels as it may");
+}
+
 /** What is wrong with the options of `open` taken together, if anything is. */
 function combinationProblem(open: Open): string | undefined {
   const { subscribe, presence, group, consumer, exclusive, from } = open;

@@ -11,7 +11,7 @@ import { encodeFrame, Type } from "../../wire/header.ts";
 import { channelProblem, isPattern, isServerOwn } from "../../wire/names.ts";
 import { ActiveSession } from "../active_session.ts";
 import type { Channel } from "../channel.ts";
-import { notAllowed } from "../open_rules.ts";
+import { notAllowed, placeProblem, type Refusal, tooManyStored } from "../open_rules.ts";
 import type { Router } from "../router.ts";
 import { KeyedPublisher } from "./keyed_publisher.ts";
 import { keyOf } from "./key.ts";
@@ -118,7 +118,7 @@ export class DirectAccess {
   ): Promise<PublishedPlace> {
     const { channel: name, flags, payload, key } = message;
     checkName(name);
-    if (!session.permissions.mayPublish(name)) throw forbidden(`publish on ${name}`);
+    if (!session.permissions.mayPublish(name)) throw refused(notAllowed(`publish on ${name}`));
     const { payloadBytes } = this.#limits;
     if (payload.length > payloadBytes) {
       const text = `payload of ${payload.length} bytes; this server takes at most ${payloadBytes}`;
@@ -127,7 +127,7 @@ export class DirectAccess {
     await rate(session, HEADER_BYTES + payload.length, signal);
     return await this.#withChannel(name, async (channel, stored) => {
       if (stored.isNew && this.#channels.isFull) {
-        throw new ParleyError("limit", "the server stores as many channels as it may");
+        throw refused(tooManyStored());
       }
       if (key !== undefined && !stored.isDurable) {
         throw new ParleyError("not_durable", `${name} is not durable, so a key has no effect there`);
@@ -144,7 +144,7 @@ export class DirectAccess {
 
   async #read(session: ActiveSession, name: string, from: ReadFrom): Promise<StoredPart> {
     checkName(name);
-    if (!session.permissions.maySubscribe(name)) throw forbidden(`subscribe to ${name}`);
+    if (!session.permissions.maySubscribe(name)) throw refused(notAllowed(`subscribe to ${name}`));
     return await this.#withChannel(name, async (_channel, stored) => {
       const place = await this.#place(stored, from);
       const { epoch, first, last, isNew } = stored;
@@ -172,18 +172,14 @@ export class DirectAccess {
   }
 
   async #place(channel: StoredChannel, from: ReadFrom): Promise<number> {
-    const { name, first, last, epoch } = channel;
+    const { first, last } = channel;
     if (from === "all") return first;
     if (from === "last") return Math.max(first, last);
     if (from instanceof Date) {
       return channel.isNew ? last + 1 : await this.#channels.findTime(channel, from.getTime());
     }
-    if (from.epoch !== undefined && (from.epoch !== epoch || from.sequence > last + 1)) {
-      const text = from.epoch !== epoch
-        ? `the sequences of ${name} began anew: its epoch is ${epoch}`
-        : `sequence ${from.sequence} is beyond the last of ${name}, ${last}`;
-      throw new ParleyError("epoch_changed", text);
-    }
+    const problem = placeProblem(channel, from);
+    if (problem !== undefined) throw refused(problem);
     return from.sequence;
   }
 }
@@ -194,8 +190,8 @@ function checkName(name: string): void {
   if (isServerOwn(name)) throw new ParleyError("forbidden", `${name} is the server's own`);
 }
 
-function forbidden(what: string): ParleyError {
-  return new ParleyError("forbidden", notAllowed(what).message);
+function refused({ code, message }: Refusal): ParleyError {
+  return new ParleyError(code, message);
 }
 
 /** Waits until the session's rate allows a message of `bytes`. */

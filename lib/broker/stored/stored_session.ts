@@ -8,7 +8,15 @@ import { MAX_CONSUMERS, MAX_PRODUCERS, MAX_RECEIPTS } from "../../limits.ts";
 import type { Open } from "../../wire/control.ts";
 import { Type } from "../../wire/header.ts";
 import { firstSequence, isRange, lastSequence, nakDelay } from "../../wire/sequences.ts";
-import { LATER, notAllowed, notDurableProblem, type Refusal, refusal } from "../open_rules.ts";
+import {
+  LATER,
+  notAllowed,
+  notDurableProblem,
+  placeProblem,
+  type Refusal,
+  refusal,
+  tooManyStored,
+} from "../open_rules.ts";
 import type { Peer } from "../peer.ts";
 import type { Consumer } from "./consumer.ts";
 import { keyOf } from "./key.ts";
@@ -81,7 +89,7 @@ export class StoredSession {
   prepare(channel: StoredChannel, open: Open, mayPublish: boolean): Refusal | typeof LATER | Prepared {
     const { producer, consumer, from, retry } = open;
     if (channel.isNew && this.#channels.isFull) {
-      return refusal("limit", "the server stores as many channels as it may");
+      return tooManyStored();
     }
     const problem = channel.isDurable ? undefined : notDurableProblem(open);
     if (problem !== undefined) return problem;
@@ -197,18 +205,7 @@ export class StoredSession {
       case "time":
         return this.#placeOfTime(channel, from.time);
     }
-    const { sequence, epoch } = from;
-    if (epoch === undefined) return sequence;
-    if (epoch !== channel.epoch) {
-      return refusal(
-        "epoch_changed",
-        `the sequences of ${channel.name} began anew: its epoch is ${channel.epoch}`,
-      );
-    }
-    if (sequence > last + 1) {
-      return refusal("epoch_changed", `sequence ${sequence} is beyond the last of ${channel.name}, ${last}`);
-    }
-    return sequence;
+    return placeProblem(channel, from) ?? from.sequence;
   }
 
   #placeOfTime(channel: StoredChannel, time: number): Place | typeof LATER {
