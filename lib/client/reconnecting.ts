@@ -16,7 +16,7 @@ import type { ClientResponder } from "./responder.ts";
 import type { Session, SessionEvents } from "./session.ts";
 import type { SessionChannel } from "./session_channel.ts";
 import type { ClientSubscription } from "./subscription.ts";
-import { Timer, type Wait } from "./waiting.ts";
+import { Timer, Wait } from "./waiting.ts";
 
 /** Uses a session that is renewed. */
 export interface ReconnectingEvents {
@@ -38,7 +38,7 @@ export interface ReconnectingEvents {
 export class ReconnectingSession implements SessionEvents {
   /** Undefined while there is no connection. */
   current: Session | undefined;
-  /** Resolves when the socket of the last connection is closed. */
+  /** Resolves when all sockets are closed and no attempt goes on. */
   socketClosed: Promise<unknown> = Promise.resolve();
   readonly subscriptions = new Set<ClientSubscription>();
   readonly responders = new Map<string, ClientResponder>();
@@ -153,10 +153,11 @@ export class ReconnectingSession implements SessionEvents {
     for (const responder of this.responders.values()) responder.interrupted(error);
     if (this.#options === undefined || this.#isFinal(error, true)) return this.#finish(error);
     this.#events.event({ type: "interrupted", error, unconfirmed, ...this.#names() });
-    this.#reconnect(session, error).catch((failure) => {
+    const attempts = this.#reconnect(session, error).catch((failure) => {
       if (this.#stop.signal.aborted) this.#finish(undefined);
       else this.#finish(failure instanceof ParleyError ? failure : error);
     });
+    this.#closedAfter(attempts);
   }
 
   async #reconnect(before: Session, cause: ParleyError): Promise<void> {
@@ -204,17 +205,9 @@ export class ReconnectingSession implements SessionEvents {
   async #pause(): Promise<void> {
     const { initialMs = RECONNECT_INITIAL_MS } = this.#options!;
     const ms = Math.min(this.#maxMs, initialMs * 2 ** this.#attempt++) * Math.random();
-    const { signal } = this.#stop;
-    let timer: Timer | undefined;
-    let stopped: (() => void) | undefined;
-    await new Promise<void>((resolve) => {
-      stopped = resolve;
-      signal.addEventListener("abort", resolve as () => void);
-      timer = new Timer(ms, resolve);
-    });
-    timer?.stop();
-    signal.removeEventListener("abort", stopped!);
-    signal.throwIfAborted();
+    const wait = new Wait("", this.#stop); // throws if the client was closed during an attempt
+    let timer!: Timer;
+    await wait.for(new Promise<void>((resolve) => timer = new Timer(ms, resolve)), () => timer.stop());
   }
 
   /** Connects, and receives everything again before the first message can be sent. */
@@ -226,9 +219,7 @@ export class ReconnectingSession implements SessionEvents {
     const { endError } = session.connection;
     // It has ended while `greet` returned, so `sessionEnded` could not tell which session it was.
     if (endError !== undefined) queueMicrotask(() => this.sessionEnded(session, endError));
-    // Those before may still be closing: whatever the program is told, it has waited for all of them.
-    const before = this.socketClosed;
-    this.socketClosed = session.connection.closed.then(() => before);
+    this.#closedAfter(session.connection.closed);
     this.#connectedAt = performance.now();
     this.#missing = this.renewal.renew(session);
     for (const [name, responder] of this.responders) {
@@ -239,6 +230,12 @@ export class ReconnectingSession implements SessionEvents {
     for (const waiter of this.#waiters) waiter.resolve(session);
     this.#waiters.clear();
     return session;
+  }
+
+  /** Those before may still be closing: whatever the program is told, it has waited for all of them. */
+  #closedAfter(ended: Promise<unknown>): void {
+    const before = this.socketClosed;
+    this.socketClosed = ended.then(() => before);
   }
 
   /** Whether another attempt would end in the same way. A token function may have another token. */

@@ -312,6 +312,23 @@ Deno.test("200 clients whose server restarts come back spread over time", async 
   await Promise.all(clients.map((client) => client.close()));
 });
 
+Deno.test("closing during an attempt to connect ends it, and no other follows", async () => {
+  const server = await serve({ port: 0 });
+  let attempts = 0;
+  const closing = Promise.withResolvers<void>();
+  const client = await connect({
+    port: server.port,
+    reconnect: { initialMs: 100 },
+    onEvent: ({ type }) => {
+      if (type === "connecting" && ++attempts > 1) closing.resolve(client.close());
+    },
+  });
+  await server.close();
+  await closing.promise;
+  assertEquals(await client.closed, undefined);
+  assertEquals(attempts, 2);
+});
+
 Deno.test("closing while there is no connection ends the attempts", async () => {
   const server = await serve({ port: 0 });
   const { client, until } = await observed({ port: server.port, reconnect: { initialMs: 60_000 } });

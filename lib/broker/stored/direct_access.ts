@@ -196,16 +196,15 @@ function refused({ code, message }: Refusal): ParleyError {
 
 /** Waits until the session's rate allows a message of `bytes`. */
 async function rate(session: ActiveSession, bytes: number, signal: AbortSignal): Promise<void> {
-  for (let waitMs; (waitMs = session.rateWaitMs()) > 0;) {
+  const isUnwanted = () => signal.aborted || session.isEnded;
+  for (let waitMs; !isUnwanted() && (waitMs = session.rateWaitMs()) > 0;) {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, waitMs);
-    signal.addEventListener("abort", resolve as () => void, { once: true });
+    signal.addEventListener("abort", resolve as () => void);
     await promise;
     clearTimeout(timer);
     signal.removeEventListener("abort", resolve as () => void);
-    if (signal.aborted || session.isEnded) {
-      throw new ParleyError("closed", "the message is not wanted any more; it is not stored");
-    }
   }
+  if (isUnwanted()) throw new ParleyError("closed", "the message is not wanted any more; it is not stored");
   session.spend(bytes);
 }

@@ -56,6 +56,7 @@ export async function dialTls(
   let aborted: (() => void) | undefined;
   try {
     tls = await startTls(tcp, hostname, caCerts);
+    signal?.throwIfAborted();
     const late = new Promise<"late">((resolve) => {
       timer = new Deadline(Math.max(0, deadline - performance.now()), () => resolve("late"));
       signal?.addEventListener("abort", aborted = () => resolve("late"));
