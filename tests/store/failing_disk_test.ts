@@ -5,9 +5,9 @@ import { openSqliteLog } from "../../lib/store/sqlite_log.ts";
 import { makeFolder } from "../harness/folder.ts";
 import { MAY_RUN } from "../harness/permissions.ts";
 import { RecordedLog } from "../harness/recorded_log.ts";
+import { canMount, SmallDisk } from "../harness/small_disk.ts";
 import { CHANNEL, NOTHING, run } from "./commits.ts";
 import { hasStrace } from "./disk_trace.ts";
-import { asRoot, canMount } from "./small_disk.ts";
 
 const CAN_TRACE = MAY_RUN && await hasStrace();
 
@@ -102,35 +102,29 @@ Deno.test({
   name: "a full disk refuses at once, and commits go on when there is room; a read-only one is refused",
   ignore: !await canMount(),
   async fn() {
-    using folder = makeFolder();
-    const size = (bytes: string) => asRoot("mount", "-o", `remount,size=${bytes}`, folder.path);
-    assert(await asRoot("mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "none", folder.path));
-    try {
-      const lines = new RecordedLog();
-      const log = await openSqliteLog(`${folder.path}/s`, { log: lines.log });
-      const commit = (first: number) =>
-        log.commit({ ...NOTHING, channels: first === 1 ? [CHANNEL] : [], runs: [run(first, 1, 100_000)] });
-      let stored = 0;
-      const error = await assertRejects(async () => {
-        while (true) {
-          await commit(stored + 1);
-          stored++;
-        }
-      });
-      assertEquals((error as Error).message, "database or disk is full");
-      assertEquals((await log.read(7, 1, 1e9)).length, stored);
-      await assertRejects(() => commit(stored + 1));
-      assert(await size("4m"));
-      await commit(++stored);
-      await log.close();
-      const reopened = await openSqliteLog(`${folder.path}/s`, { log: lines.log });
-      assertEquals((await reopened.read(7, 1, 1e9)).length, stored);
-      await reopened.close();
-      assert(await asRoot("mount", "-o", "remount,ro", folder.path));
-      const readOnly = await assertRejects(() => openSqliteLog(`${folder.path}/s`, { log: lines.log }));
-      assertMatch((readOnly as Error).message, /^cannot write .*: Read-only file system/);
-    } finally {
-      await asRoot("umount", folder.path);
-    }
+    await using disk = await SmallDisk.mount("1m");
+    const lines = new RecordedLog();
+    const log = await openSqliteLog(`${disk.path}/s`, { log: lines.log });
+    const commit = (first: number) =>
+      log.commit({ ...NOTHING, channels: first === 1 ? [CHANNEL] : [], runs: [run(first, 1, 100_000)] });
+    let stored = 0;
+    const error = await assertRejects(async () => {
+      while (true) {
+        await commit(stored + 1);
+        stored++;
+      }
+    });
+    assertEquals((error as Error).message, "database or disk is full");
+    assertEquals((await log.read(7, 1, 1e9)).length, stored);
+    await assertRejects(() => commit(stored + 1));
+    await disk.remount("size=4m");
+    await commit(++stored);
+    await log.close();
+    const reopened = await openSqliteLog(`${disk.path}/s`, { log: lines.log });
+    assertEquals((await reopened.read(7, 1, 1e9)).length, stored);
+    await reopened.close();
+    await disk.remount("ro");
+    const readOnly = await assertRejects(() => openSqliteLog(`${disk.path}/s`, { log: lines.log }));
+    assertMatch((readOnly as Error).message, /^cannot write .*: Read-only file system/);
   },
 });

@@ -1,12 +1,12 @@
 /** Stored messages and idempotency keys by curl. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { serve } from "../../lib/mod.ts";
 import { curl, HAS_CURL } from "../harness/curl.ts";
 import { makeFolder } from "../harness/folder.ts";
 import { RecordedLog } from "../harness/recorded_log.ts";
 import { ServerProcess } from "../harness/server_process.ts";
-import { asRoot, canMount } from "../store/small_disk.ts";
+import { canMount, SmallDisk } from "../harness/small_disk.ts";
 import { gatewayTest, problem } from "./gateway_server.ts";
 
 gatewayTest("stored messages are read as JSON, in pages", async ({ client, http }) => {
@@ -135,33 +135,28 @@ Deno.test({
   name: "a full disk answers 503, under a key too, and the same request succeeds once there is room",
   ignore: !HAS_CURL || !await canMount(),
   async fn() {
-    using folder = makeFolder();
-    assert(await asRoot("mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "none", folder.path));
-    try {
-      const stored = [{ channels: "d.>", storage: "durable" }] as const;
-      await using server = await serve({
-        web: { port: 0 },
-        stored,
-        store: `${folder.path}/s`,
-        log: new RecordedLog().log,
-      });
-      const text = "x".repeat(50_000);
-      const post = (key: number) =>
-        curl("-H", `Idempotency-Key: ${key}`, "-d", text, `${server.webUrl}/publish/d.a`);
-      let key = 1;
-      let answer = await post(key);
-      for (; answer.status === 200; answer = await post(++key)) { /* until it is full */ }
-      for (let again = 0; again < 2; again++, answer = await post(key)) {
-        assertEquals(problem(answer), [503, "not_stored", "d.a: database or disk is full"]);
-      }
-      assert(await asRoot("mount", "-o", "remount,size=8m", folder.path));
-      const { status, headers, body } = await post(key);
-      assertEquals([status, headers.get("idempotency-replayed")], [200, null]);
-      assertEquals(JSON.parse(body).sequence, key);
-      const { last } = JSON.parse((await curl(`${server.webUrl}/channels/d.a?from=last`)).body);
-      assertEquals(last, key);
-    } finally {
-      await asRoot("umount", folder.path);
+    await using disk = await SmallDisk.mount("1m");
+    const stored = [{ channels: "d.>", storage: "durable" }] as const;
+    await using server = await serve({
+      web: { port: 0 },
+      stored,
+      store: `${disk.path}/s`,
+      log: new RecordedLog().log,
+    });
+    const text = "x".repeat(50_000);
+    const post = (key: number) =>
+      curl("-H", `Idempotency-Key: ${key}`, "-d", text, `${server.webUrl}/publish/d.a`);
+    let key = 1;
+    let answer = await post(key);
+    for (; answer.status === 200; answer = await post(++key)) { /* until it is full */ }
+    for (let again = 0; again < 2; again++, answer = await post(key)) {
+      assertEquals(problem(answer), [503, "not_stored", "d.a: database or disk is full"]);
     }
+    await disk.remount("size=8m");
+    const { status, headers, body } = await post(key);
+    assertEquals([status, headers.get("idempotency-replayed")], [200, null]);
+    assertEquals(JSON.parse(body).sequence, key);
+    const { last } = JSON.parse((await curl(`${server.webUrl}/channels/d.a?from=last`)).body);
+    assertEquals(last, key);
   },
 });
