@@ -2,7 +2,8 @@
  * A deadline that a process which was stopped for a while does not miss.
  *
  * After SIGSTOP and SIGCONT, or a machine that slept, every timer is overdue at once: before the event loop has read
- * what arrived in the meantime. So an overdue deadline is confirmed a moment later, when that has been read.
+ * what arrived in the meantime, let alone the answers to what it sends now. So an overdue deadline is confirmed later:
+ * by as much as it is overdue, at most its whole time again, and at least the moment that reading takes.
  *
  * @module
  */
@@ -26,11 +27,14 @@ export const MAX_TIMER_MS = 0x7fff_ffff;
 export class Deadline {
   #timer: ReturnType<typeof setTimeout>;
 
-  /** Calls `late` in `ms` milliseconds, `MAX_TIMER_MS` at most, and `DEADLINE_CONFIRM_MS` more. */
+  /** Calls `late` in `ms` milliseconds, `MAX_TIMER_MS` at most, and `DEADLINE_CONFIRM_MS` more or what it is overdue. */
   constructor(ms: number, late: () => void) {
+    const allowedMs = Math.min(ms, MAX_TIMER_MS);
+    const due = performance.now() + allowedMs;
     this.#timer = setTimeout(() => {
-      this.#timer = setTimeout(late, DEADLINE_CONFIRM_MS);
-    }, Math.min(ms, MAX_TIMER_MS));
+      const overdueMs = Math.min(performance.now() - due, allowedMs);
+      this.#timer = setTimeout(late, Math.max(overdueMs, DEADLINE_CONFIRM_MS));
+    }, allowedMs);
   }
 
   /** The time is no longer counted. */

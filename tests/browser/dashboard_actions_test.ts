@@ -1,11 +1,25 @@
 /** Every button of the dashboard does what it says, checked on the server. */
 
+/// <reference lib="dom" />
+
+import { Buffer } from "node:buffer";
 import { assert, assertEquals } from "@std/assert";
 import { type Client, connect, type Message, type Subscription } from "../../lib/mod.ts";
+import { VERSION } from "../../lib/version.ts";
 import { within } from "../harness/deadline.ts";
 import { RawClient } from "../harness/raw_client.ts";
 import { browserTest } from "./browser.ts";
-import { cell, eventually, fact, goTo, openView, row, saveScreenshot, serveDashboard } from "./dashboard.ts";
+import {
+  cell,
+  connected,
+  eventually,
+  fact,
+  goTo,
+  openView,
+  row,
+  saveScreenshot,
+  serveDashboard,
+} from "./dashboard.ts";
 
 browserTest("disconnect ends the session, after a question", async (browser) => {
   await using desk = await serveDashboard(browser);
@@ -24,6 +38,61 @@ browserTest("disconnect ends the session, after a question", async (browser) => 
   await page.getByRole("status").getByText(/Disconnected victim/).waitFor();
   await page.getByText("No session has this").waitFor();
   assert(other.isConnected);
+
+  await page.getByLabel("Search").fill("other");
+  await row(page, "other").getByRole("button", { name: /^Disconnect/ }).click();
+  await other.close();
+  await page.getByRole("dialog").getByRole("button", { name: "Disconnect" }).click();
+  const problem = page.locator(".notice.bad").filter({ hasText: `no session ${other.sessionId}` });
+  await problem.waitFor(); // and stays until it is closed
+  await problem.getByRole("button", { name: "Close this notice" }).click();
+  await problem.waitFor({ state: "detached" });
+});
+
+browserTest("a command is copied, or selected where the clipboard may not be used", async (browser) => {
+  await using desk = await serveDashboard(browser);
+  const page = await browser.open(`${desk.url}/#/`, { permissions: ["clipboard-read", "clipboard-write"] });
+  const command = page.locator(".command").filter({ hasText: "parley publish" });
+  const copy = command.getByRole("button");
+  await copy.click();
+  await copy.getByText("Copied").waitFor();
+  const text = await command.locator("code").innerText();
+  assertEquals(await page.evaluate(() => navigator.clipboard.readText()), text);
+  await copy.getByText("Copy", { exact: true }).waitFor();
+  await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+  await copy.click();
+  await copy.getByText("Selected").waitFor();
+  assertEquals(await page.evaluate(() => String(getSelection())), text);
+});
+
+browserTest("a page whose server is another version now offers to be loaded again", async (browser) => {
+  await using desk = await serveDashboard(browser);
+  const page = await browser.open("about:blank");
+  const updated = VERSION.replace(/.$/, "x"); // as long: the frames around it say how long they are
+  let isUpdated = false;
+  await page.routeWebSocket(/\/parley$/, (socket) => {
+    const server = socket.connectToServer();
+    server.onMessage((message) => {
+      if (!isUpdated || typeof message === "string") return socket.send(message);
+      socket.send(
+        Buffer.from(
+          message.toString("latin1").replace(`"version":"${VERSION}"`, `"version":"${updated}"`),
+          "latin1",
+        ),
+      );
+    });
+  });
+  await page.goto(`${desk.url}/#/channels`);
+  await connected(page);
+  await page.locator(".host").getByText(VERSION).waitFor();
+  const reload = page.getByRole("button", { name: "Reload this page" });
+  assertEquals(await reload.count(), 0);
+  isUpdated = true;
+  await page.evaluate(() => document.title = "not loaded again");
+  await reload.click();
+  await page.waitForFunction(() => document.title !== "not loaded again");
+  await page.locator(".host").getByText(updated).waitFor();
+  assertEquals(await reload.count(), 0);
 });
 
 browserTest("a consumer is paused, resumed and reset", async (browser) => {
