@@ -9,6 +9,7 @@
 
 import { VERSION } from "../lib/version.ts";
 import { type Entry, writeArchive } from "./archive.ts";
+import { bundle } from "./bundle.ts";
 import { TYPESCRIPT } from "./declarations.ts";
 
 const root = new URL("../", import.meta.url);
@@ -83,8 +84,8 @@ export async function buildPackage(): Promise<Built> {
     const entries: Entry[] = [];
     const add = (path: string, bytes: Uint8Array) => entries.push({ path, bytes, isExecutable: false });
     const [, , types] = await Promise.all([
-      bundle(`${work}/bundled`, BROWSER),
-      bundle(`${work}/node`, NODE),
+      split(`${work}/bundled`, BROWSER),
+      split(`${work}/node`, NODE),
       declare(work),
     ]);
     await shrink(`${work}/bundled/browser.js`, `${work}/browser`, types.map((path) => `${work}/${path}`));
@@ -130,8 +131,8 @@ export async function buildPackage(): Promise<Built> {
 }
 
 /** Bundles into files of `folder`: what is loaded on demand is in files of its own. */
-async function bundle(folder: string, { entry, options }: typeof BROWSER): Promise<void> {
-  await deno("bundle", "--quiet", ...options, "--code-splitting", "--outdir", folder, entry);
+async function split(folder: string, { entry, options }: typeof BROWSER): Promise<void> {
+  await bundle(...options, "--code-splitting", "--outdir", folder, entry);
 }
 
 /** Makes the files of a bundle small; see `shrink.ts`. */

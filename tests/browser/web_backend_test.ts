@@ -5,8 +5,9 @@ import type { Page } from "playwright-core";
 import { Revocations } from "../../lib/auth/revocations.ts";
 import { serve } from "../../lib/mod.ts";
 import { FolderStorage } from "../../lib/state/folder.ts";
+import { bundle } from "../../release/bundle.ts";
 import { makeFolder } from "../harness/folder.ts";
-import { freePort, parley, Program } from "../harness/program.ts";
+import { freePort, Program } from "../harness/program.ts";
 import { RecordedLog } from "../harness/recorded_log.ts";
 import { browserTest, type TestBrowser } from "./browser.ts";
 
@@ -20,16 +21,7 @@ async function start() {
   const state = stack.use(makeFolder());
   const library = `${state.path}/parley.js`;
   // Not by deno task build:npm, which other tests run at the same time.
-  const bundling = [
-    "bundle",
-    "--quiet",
-    "--platform",
-    "browser",
-    "--output",
-    library,
-    "lib/client/browser.ts",
-  ];
-  await parley(bundling, { program: [Deno.execPath()] });
+  await bundle("--platform", "browser", "--output", library, "lib/client/browser.ts");
   const log = new RecordedLog();
   const keys = `${origin}/.well-known/jwks.json`;
   const auth = { keys, issuer: origin, audience: "parley.example" };

@@ -4,7 +4,8 @@
 
 import { gzipSync } from "node:zlib";
 import { assert, assertEquals } from "@std/assert";
-import { buildWeb, NoBundler, STATIC } from "../../release/web.ts";
+import { NoBundler } from "../../release/bundle.ts";
+import { buildWeb, STATIC } from "../../release/web.ts";
 import { MAY_RUN } from "../harness/permissions.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -14,7 +15,7 @@ Deno.test(
   async () => {
     let built: Map<string, string>;
     try {
-      built = await buildWeb(root.pathname);
+      built = await buildWeb();
     } catch (error) {
       if (!(error instanceof NoBundler)) throw error;
       console.warn(`skipped: deno bundle does not run here: ${error.message}`);
