@@ -7,7 +7,7 @@
  * @module
  */
 
-const root = new URL("../", import.meta.url);
+import { deno } from "./deno.ts";
 
 /** The bundler is not here, and cannot be downloaded. */
 export class NoBundler extends Error {}
@@ -24,15 +24,10 @@ const NOT_DOWNLOADED = /esbuild|error sending request|dns error/i;
 export async function bundle(...args: string[]): Promise<void> {
   using lock = await Deno.open(new URL(import.meta.url));
   await lock.lock(true);
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--quiet", ...args],
-    cwd: root,
-    env: { NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "null",
-  }).output();
-  if (success) return;
-  const text = new TextDecoder().decode(stderr).trim();
-  const Kind = NOT_DOWNLOADED.test(text) ? NoBundler : Error;
-  throw new Kind(`deno bundle ${args.join(" ")}: ${text}`);
+  try {
+    await deno("bundle", "--quiet", ...args);
+  } catch (error) {
+    const { message } = error as Error;
+    throw NOT_DOWNLOADED.test(message) ? new NoBundler(message) : error;
+  }
 }

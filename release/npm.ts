@@ -11,6 +11,7 @@ import { VERSION } from "../lib/version.ts";
 import { type Entry, writeArchive } from "./archive.ts";
 import { bundle } from "./bundle.ts";
 import { TYPESCRIPT } from "./declarations.ts";
+import { deno } from "./deno.ts";
 
 const root = new URL("../", import.meta.url);
 const out = new URL("dist/npm/", root);
@@ -177,14 +178,6 @@ async function replace(file: URL, bytes: Uint8Array): Promise<void> {
   const beside = new URL(`${file.href}.${crypto.randomUUID()}`);
   await Deno.writeFile(beside, bytes);
   await Deno.rename(beside, file);
-}
-
-/** Runs Deno in the checkout. Resolves to what it prints. */
-async function deno(...args: string[]): Promise<string> {
-  const command = new Deno.Command(Deno.execPath(), { args, cwd: root, stdin: "null" });
-  const { success, stdout, stderr } = await command.output();
-  if (!success) throw new Error(`deno ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
-  return new TextDecoder().decode(stdout);
 }
 
 async function sizeOf(files: readonly Entry[]): Promise<Size> {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { deno } from "./deno.ts";
+
 /** A target of `deno compile`. */
 export interface Target {
   /** As `--target` takes it. */
@@ -47,17 +49,12 @@ export async function compile(task: string, target: Target, folder: string): Pro
     throw new NotBuildable(`DENORT_BIN is set, and is the runtime of ${Deno.build.target}`);
   }
   for (const command of compileCommands(task, target, folder)) {
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: command,
-      env: { NO_COLOR: "1" },
-      stdout: "null",
-      stderr: "piped",
-    }).output();
-    if (success) continue;
-    const text = new TextDecoder().decode(stderr);
-    const reason = downloadFailure(text);
-    if (reason === undefined) throw new Error(`deno ${command.join(" ")} failed:\n${text}`);
-    throw new NotBuildable(reason);
+    try {
+      await deno(...command);
+    } catch (error) {
+      const reason = downloadFailure((error as Error).message);
+      throw reason === undefined ? error : new NotBuildable(reason);
+    }
   }
 }
 
