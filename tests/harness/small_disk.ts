@@ -18,8 +18,10 @@ export class SmallDisk implements AsyncDisposable {
 
   /** Mounts one of `size`, such as `1m`. */
   static async mount(size: string): Promise<SmallDisk> {
-    const folder = makeFolder();
-    assert(await asRoot("mount", "-t", "tmpfs", "-o", `size=${size},mode=700`, "none", folder.path));
+    using stack = new DisposableStack();
+    const folder = stack.use(makeFolder());
+    assert(await run("mount", "-t", "tmpfs", "-o", `size=${size},mode=700`, "none", folder.path));
+    stack.move(); // the folder is the disk's from now on
     return new SmallDisk(folder);
   }
 
@@ -30,26 +32,28 @@ export class SmallDisk implements AsyncDisposable {
 
   /** Mounts it again with other options, such as `size=4m` or `ro`. */
   async remount(options: string): Promise<void> {
-    assert(await asRoot("mount", "-o", `remount,${options}`, this.path));
+    assert(await run("mount", "-o", `remount,${options}`, this.path));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     // Lazily: a process that another test starts has all descriptors of this one for a moment, those of the disk too.
-    assert(await asRoot("umount", "--lazy", this.path));
+    assert(await run("umount", "--lazy", this.path));
     this.#folder[Symbol.dispose]();
   }
 }
 
 /** Whether one can be had. */
 export async function canMount(): Promise<boolean> {
-  if (!MAY_RUN) return false;
-  using folder = makeFolder();
-  return await asRoot("mount", "-t", "tmpfs", "none", folder.path) &&
-    await asRoot("umount", "--lazy", folder.path);
+  if (!MAY_RUN || Deno.build.os !== "linux" || Deno.uid() !== 0) return false;
+  try {
+    await using _disk = await SmallDisk.mount("1m");
+    return true;
+  } catch {
+    return false;
+  }
 }
 
-/** Runs a command that only root may run. Returns whether it succeeded. */
-async function asRoot(command: string, ...args: string[]): Promise<boolean> {
-  if (!MAY_RUN || Deno.build.os !== "linux" || Deno.uid() !== 0) return false;
+/** Runs a command. Returns whether it succeeded. */
+async function run(command: string, ...args: string[]): Promise<boolean> {
   return (await new Deno.Command(command, { args, stderr: "null" }).output()).success;
 }
