@@ -27,7 +27,7 @@ export const MAX_TIMER_MS = 0x7fff_ffff;
 export class Deadline {
   #timer: ReturnType<typeof setTimeout>;
 
-  /** Calls `late` in `ms` milliseconds, `MAX_TIMER_MS` at most, and `DEADLINE_CONFIRM_MS` more or what it is overdue. */
+  /** Calls `late` in `ms` milliseconds, `MAX_TIMER_MS` at most, and once that is confirmed. */
   constructor(ms: number, late: () => void) {
     const allowedMs = Math.min(ms, MAX_TIMER_MS);
     const due = performance.now() + allowedMs;

@@ -153,7 +153,7 @@ export const MAX_PENDING_TOTAL_BYTES = 1024 * MiB;
 /** Answers to a session's own frames, such as those of `$echo`, may fill this part of what may be pending for it. */
 export const ANSWERS_SHARE = 16;
 
-/** How long after a deadline it is confirmed at the least, when what had arrived by then has been read; see `deadline.ts`. */
+/** How soon after a deadline it is confirmed, once what had arrived by then has been read; see `deadline.ts`. */
 export const DEADLINE_CONFIRM_MS = 50;
 
 /** How long a responder has to REPLY. */

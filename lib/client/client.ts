@@ -286,7 +286,7 @@ export class ReconnectingClient extends SessionDescription implements Client, Sh
         this.inbox.end(error);
         this.#publisher.abandon(error);
         for (const further of this.#further) further.close("the client is over").catch(() => {});
-        line.socketClosed.then(() => this.#ended(error));
+        line.settled.then(() => this.#ended(error));
         this.#event({ type: "closed", error });
       },
       event: (event) => this.#event(event),

@@ -39,7 +39,7 @@ export class ReconnectingSession implements SessionEvents {
   /** Undefined while there is no connection. */
   current: Session | undefined;
   /** Resolves when all sockets are closed and no attempt goes on. */
-  socketClosed: Promise<unknown> = Promise.resolve();
+  settled: Promise<unknown> = Promise.resolve();
   readonly subscriptions = new Set<ClientSubscription>();
   readonly responders = new Map<string, ClientResponder>();
   /** Subscribes again in each session, and knows where to go on. */
@@ -157,7 +157,7 @@ export class ReconnectingSession implements SessionEvents {
       if (this.#stop.signal.aborted) this.#finish(undefined);
       else this.#finish(failure instanceof ParleyError ? failure : error);
     });
-    this.#closedAfter(attempts);
+    this.#settledAfter(attempts);
   }
 
   async #reconnect(before: Session, cause: ParleyError): Promise<void> {
@@ -219,7 +219,7 @@ export class ReconnectingSession implements SessionEvents {
     const { endError } = session.connection;
     // It has ended while `greet` returned, so `sessionEnded` could not tell which session it was.
     if (endError !== undefined) queueMicrotask(() => this.sessionEnded(session, endError));
-    this.#closedAfter(session.connection.closed);
+    this.#settledAfter(session.connection.closed);
     this.#connectedAt = performance.now();
     this.#missing = this.renewal.renew(session);
     for (const [name, responder] of this.responders) {
@@ -232,10 +232,10 @@ export class ReconnectingSession implements SessionEvents {
     return session;
   }
 
-  /** Those before may still be closing: whatever the program is told, it has waited for all of them. */
-  #closedAfter(ended: Promise<unknown>): void {
-    const before = this.socketClosed;
-    this.socketClosed = ended.then(() => before);
+  /** Sockets of before may still be closing: whatever the program is told, it has waited for all of them. */
+  #settledAfter(ended: Promise<unknown>): void {
+    const before = this.settled;
+    this.settled = ended.then(() => before);
   }
 
   /** Whether another attempt would end in the same way. A token function may have another token. */
