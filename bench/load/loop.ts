@@ -22,7 +22,7 @@ import { handshake, payloadOf, type Session } from "./handshake.ts";
 
 const CHANNEL = channelName(0);
 /** Without an answer for this long, the measurement fails. */
-const STUCK_MS = 5000;
+export const STUCK_MS = 5000;
 
 /** A connection that sends requests. */
 interface Requester {

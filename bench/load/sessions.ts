@@ -10,6 +10,7 @@ import { Poller, RawSocket } from "../sockets.ts";
 import type { Connect, Idle } from "../workloads.ts";
 import type { Job, Result } from "./job.ts";
 import { handshake } from "./handshake.ts";
+import { STUCK_MS } from "./loop.ts";
 
 /** Sessions opened before memory is first measured, for everything that the server sets up once. */
 const WARM_UP_SESSIONS = 200;
@@ -59,10 +60,14 @@ export function connect(
     attempt.answer = answer;
     return attempt.hello.isAnswered(answer);
   };
+  /** Goes on until something is complete: while the whole machine stands still, nothing is measured. */
   const run = (seconds: number): { completed: number; elapsed: number } => {
     const started = performance.now();
     let completed = 0;
-    while (performance.now() < started + seconds * 1000) {
+    for (let now = started; completed === 0 || now < started + seconds * 1000; now = performance.now()) {
+      if (completed === 0 && now - started > seconds * 1000 + STUCK_MS) {
+        throw new Error(`no handshake was completed for ${STUCK_MS / 1000} s`);
+      }
       const events = poller.wait(10);
       for (let event = 0; event < events; event++) {
         const tag = poller.tag(event);
