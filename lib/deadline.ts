@@ -1,9 +1,10 @@
 /**
  * A deadline that a process which was stopped for a while does not miss.
  *
- * After SIGSTOP and SIGCONT, or a machine that slept, every timer is overdue at once: before the event loop has read
- * what arrived in the meantime, let alone the answers to what it sends now. So an overdue deadline is confirmed later:
- * by as much as it is overdue, at most its whole time again, and at least the moment that reading takes.
+ * After SIGSTOP and SIGCONT, or on a machine that slept or stood still, the time that a timer waited for has passed, but
+ * nothing could be done in it: neither was read what arrived meanwhile, let alone the answers to what is sent now. So the
+ * time is counted in slices, one timer after the other, and a stop of any length takes one slice. Then what has arrived
+ * is read, before the deadline counts as missed.
  *
  * @module
  */
@@ -12,6 +13,9 @@ import { DEADLINE_CONFIRM_MS } from "./limits.ts";
 
 /** The longest time that `setTimeout` takes, in milliseconds; it fires at once for more. */
 export const MAX_TIMER_MS = 0x7fff_ffff;
+
+/** How many timers one deadline takes: a stop costs what waits a quarter of its time at most. */
+const SLICES = 4;
 
 /**
  * Calls back once a time is over, unless it is stopped before.
@@ -27,14 +31,15 @@ export const MAX_TIMER_MS = 0x7fff_ffff;
 export class Deadline {
   #timer: ReturnType<typeof setTimeout>;
 
-  /** Calls `late` in `ms` milliseconds, `MAX_TIMER_MS` at most, and once that is confirmed. */
+  /** Calls `late` when the process has had `ms` milliseconds, `MAX_TIMER_MS` at most, and has read what arrived. */
   constructor(ms: number, late: () => void) {
-    const allowedMs = Math.min(ms, MAX_TIMER_MS);
-    const due = performance.now() + allowedMs;
-    this.#timer = setTimeout(() => {
-      const overdueMs = Math.min(performance.now() - due, allowedMs);
-      this.#timer = setTimeout(late, Math.max(overdueMs, DEADLINE_CONFIRM_MS));
-    }, allowedMs);
+    const sliceMs = Math.min(ms, MAX_TIMER_MS) / SLICES;
+    let left = SLICES;
+    const slice = () => {
+      left--;
+      this.#timer = left > 0 ? setTimeout(slice, sliceMs) : setTimeout(late, DEADLINE_CONFIRM_MS);
+    };
+    this.#timer = setTimeout(slice, sliceMs);
   }
 
   /** The time is no longer counted. */
