@@ -4,6 +4,7 @@
  * @module
  */
 
+import { delay } from "@std/async";
 import { MAX_LOCK_POLL_MS } from "../limits.ts";
 
 /**
@@ -18,7 +19,7 @@ export async function lock(file: Deno.FsFile, waitMs: number, signal?: AbortSign
   const startMs = performance.now();
   for (let pauseMs = 1; !await tryLock(); pauseMs = Math.min(pauseMs * 2, MAX_LOCK_POLL_MS)) {
     if (signal?.aborted || performance.now() - startMs >= waitMs) return false;
-    await pause(pauseMs, signal);
+    await delay(pauseMs, { signal }).catch(() => {}); // rejects if the wait is given up
   }
   return true;
 }
@@ -33,17 +34,4 @@ function lockerOf(file: Deno.FsFile): () => Promise<boolean> {
   const locked = file.lock(true).then(() => true);
   locked.catch(() => {}); // thrown by the call that comes next, if there is one
   return () => Promise.race([locked, Promise.resolve(false)]);
-}
-
-/** Waits, but not longer than until `signal` is aborted. */
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal?.addEventListener("abort", done);
-  });
 }

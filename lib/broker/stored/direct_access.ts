@@ -5,6 +5,7 @@
  * @module
  */
 
+import { delay } from "@std/async";
 import { isErrorCode, ParleyError } from "../../errors.ts";
 import { HEADER_BYTES, type Limits, READ_AHEAD_BYTES } from "../../limits.ts";
 import { encodeFrame, Type } from "../../wire/header.ts";
@@ -198,12 +199,7 @@ function refused({ code, message }: Refusal): ParleyError {
 async function rate(session: ActiveSession, bytes: number, signal: AbortSignal): Promise<void> {
   const isUnwanted = () => signal.aborted || session.isEnded;
   for (let waitMs; !isUnwanted() && (waitMs = session.rateWaitMs()) > 0;) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, waitMs);
-    signal.addEventListener("abort", resolve as () => void);
-    await promise;
-    clearTimeout(timer);
-    signal.removeEventListener("abort", resolve as () => void);
+    await delay(waitMs, { signal }).catch(() => {}); // rejects if the message is not wanted any more
   }
   if (isUnwanted()) throw new ParleyError("closed", "the message is not wanted any more; it is not stored");
   session.spend(bytes);
