@@ -39,7 +39,7 @@ export async function libraryStream(broker: Broker, job: Job<LibraryStream>): Pr
     const start = performance.now();
     const end = start + seconds * 1000;
     const before = received;
-    while (performance.now() < end) {
+    while (performance.now() < end || received === before) {
       if (sent - received >= workload.window) {
         await turnOfLoop();
         continue;
@@ -69,13 +69,13 @@ export async function libraryRequests(broker: Broker, job: Job<LibraryRequests>)
     const end = start + seconds * 1000;
     await Promise.all(Array.from({ length: workload.underWay }, async () => {
       let now = performance.now();
-      while (now < end) {
+      do {
         const sentAt = now;
         const length = await client.request!(CHANNEL, payload);
         if (length !== payload.length) throw new Error(`a reply of ${length} bytes to ${payload.length}`);
         now = performance.now();
         latencies.add(now - sentAt);
-      }
+      } while (now < end);
     }));
     return { latencies, elapsed: (performance.now() - start) / 1000 };
   };

@@ -164,13 +164,17 @@ export class ClosedLoop {
     this.latencies = new Histogram();
   }
 
-  /** Keeps all connections busy for `seconds`; returns the seconds it really took. */
+  /**
+   * Keeps all connections busy for `seconds`, and until an answer has come: the machine may stand still for longer.
+   * Returns the seconds it really took.
+   */
   run(seconds: number): number {
     const start = performance.now();
     const end = start + seconds * 1000;
     let now = start;
     let lastAnswer = now;
-    while (now < end) {
+    let seen = this.latencies.total;
+    while (now < end || this.latencies.total === 0) {
       this.#beside?.advance(now);
       const events = this.#poller.wait(this.#beside === undefined ? 10 : 1);
       for (let event = 0; event < events; event++) {
@@ -180,8 +184,9 @@ export class ClosedLoop {
         else this.#receive(this.#requesters[tag]);
       }
       now = performance.now();
-      if (events > 0) lastAnswer = now;
+      if (this.latencies.total > seen) lastAnswer = now;
       else if (now - lastAnswer > STUCK_MS) throw new Error(`no answer came for ${STUCK_MS / 1000} s`);
+      seen = this.latencies.total;
     }
     return (now - start) / 1000;
   }

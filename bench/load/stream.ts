@@ -126,14 +126,15 @@ class MessageFlow {
     return this.#receivedBytes / this.#deliveryBytes;
   }
 
-  /** Sends and receives for `seconds`; returns the seconds it really took. */
+  /** Sends and receives for `seconds`, and until something is received; returns the seconds it really took. */
   run(seconds: number): number {
     const start = performance.now();
     const end = start + seconds * 1000;
     let now = start;
     let lastProgress = now;
-    let seen = this.#receivedBytes;
-    while (now < end) {
+    const before = this.#receivedBytes;
+    let seen = before;
+    while (now < end || seen === before) {
       this.#receive(this.#send() ? 0 : 10);
       now = performance.now();
       if (this.#receivedBytes !== seen) {

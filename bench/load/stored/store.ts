@@ -48,11 +48,14 @@ export class Pipeline {
     this.#poller.addSender(producer.socket, 0);
   }
 
-  /** Stores for `seconds`, or until `most` messages are stored; returns the seconds it really took. */
+  /**
+   * Stores for `seconds`, and until a message is stored, or until `most` are; returns the seconds it really took.
+   */
   run(seconds: number, most = Infinity): number {
     const start = this.#lastReceipt = performance.now();
+    const before = this.producer.stored;
     let now = start;
-    while (now < start + seconds * 1000 && this.producer.stored < most) {
+    while ((now < start + seconds * 1000 || this.producer.stored === before) && this.producer.stored < most) {
       if (this.producer.canSend) this.producer.send();
       now = this.#wait(this.producer.canSend ? 0 : 10);
     }
@@ -110,7 +113,7 @@ export function storeLoop(broker: Broker, job: Job<StoreLoop>): Result {
     const start = performance.now();
     let now = start;
     let lastReceipt = start;
-    while (now < start + seconds * 1000) {
+    while (now < start + seconds * 1000 || times.total === 0) {
       const events = poller.wait(10);
       now = performance.now();
       for (let event = 0; event < events; event++) {
