@@ -16,6 +16,7 @@ import type {
   ConsumerState,
   LogState,
   ProducerState,
+  StoredKey,
   StoredRun,
   Trim,
 } from "../../../../lib/broker/stored/log.ts";
@@ -24,6 +25,9 @@ import { u32 } from "../../../../lib/wire/header.ts";
 import type { History } from "../../../crash/history.ts";
 import { readNumbered } from "../../../crash/numbered.ts";
 import type { Random } from "../../../harness/seeded.ts";
+
+/** What a read that fails says. */
+export const LOST_READ = "the disk cannot be read";
 
 /** A run on the disk. */
 interface Row extends StoredRun {
@@ -61,6 +65,7 @@ export class Disk {
   readonly channels = new Map<number, Kept>();
   readonly #producers = new Map<string, ProducerState>();
   readonly #consumers = new Map<string, ConsumerState>();
+  readonly #keys = new Map<string, number>();
   /** How many messages of each writer were stored, ever. */
   readonly #written = new Map<number, number>();
 
@@ -99,6 +104,7 @@ export class Disk {
       this.channels.set(state.number, { state, history, first: 1, last: 0, bytes: 0, rows: [] });
     }
     for (const run of commit.runs) this.#append(run.channel, run, commit.time);
+    for (const place of commit.keys) this.#storeKey(place, commit.runs);
     for (const state of commit.producers) this.#store(state);
     for (const state of commit.consumers) this.#consumers.set(`${state.channel} ${state.consumer}`, state);
     const trimmed: ChannelState[] = [];
@@ -132,6 +138,11 @@ export class Disk {
     const { rows = [], first = 1, last = 0 } = this.channels.get(channel) ?? {};
     const row = rows.find((row) => row.time >= time);
     return row === undefined ? last + 1 : Math.max(row.first, first);
+  }
+
+  /** The sequence of the message stored under `key`, if there is one. */
+  findKey(channel: number, key: string): number | undefined {
+    return this.#keys.get(`${channel} ${key}`);
   }
 
   /** What is kept of the consumers of every channel, with the channel's name. */
@@ -176,6 +187,16 @@ export class Disk {
     kept.rows.push({ first, count, bytes, time, isDamaged: false });
     kept.last = first + count - 1;
     kept.bytes += bytes.length;
+  }
+
+  #storeKey({ channel, key, sequence }: StoredKey, runs: Commit["runs"]): void {
+    const name = `${channel} ${key}`;
+    if (this.#keys.has(name)) this.#events.violated(`a second message under the key ${name} is stored`);
+    const isStored = runs.some((run) =>
+      run.channel === channel && run.first <= sequence && sequence < run.first + run.count
+    );
+    if (!isStored) this.#events.violated(`the key ${name} is stored without its message ${sequence}`);
+    this.#keys.set(name, sequence);
   }
 
   #store(state: ProducerState): void {
@@ -281,8 +302,8 @@ export class FaultyLog implements ChannelLog {
     return this.#reading(() => this.#disk.find(channel, time));
   }
 
-  findKey(): Promise<undefined> {
-    return Promise.resolve(undefined);
+  findKey(channel: number, key: string): Promise<number | undefined> {
+    return this.#reading(() => this.#disk.findKey(channel, key));
   }
 
   async close(): Promise<void> {
@@ -317,7 +338,7 @@ export class FaultyLog implements ChannelLog {
     this.#reads.push({
       settle: (how) => {
         if (how === "succeed") resolve(early === undefined ? read() : early.result);
-        else reject(new Error("the disk cannot be read"));
+        else reject(new Error(LOST_READ));
       },
     });
     return promise;

@@ -25,6 +25,8 @@ export class Records implements DiskEvents {
   readonly #histories = new Map<string, History>();
   readonly #producers = new Map<string, number>();
   readonly #shared = new Map<string, Shared>();
+  /** The writer of the message under each key, and its last attempt. */
+  readonly #keys = new Map<string, { readonly writer: number; readonly attempt: number }>();
   #lastWriter = 0;
   #lastOrder = 0;
 
@@ -57,6 +59,18 @@ export class Records implements DiskEvents {
 
   writerOf(channel: string, producer: string): number | undefined {
     return this.#producers.get(`${channel} ${producer}`);
+  }
+
+  /**
+   * A new attempt at a message that is not published by frames: the one under `key` on a channel, or one of its own without
+   * a key.
+   */
+  attempt(channel: string, key: string | undefined): { readonly writer: number; readonly attempt: number } {
+    const name = `${channel} ${key}`;
+    const before = key === undefined ? undefined : this.#keys.get(name);
+    const next = { writer: before?.writer ?? this.newWriter(), attempt: (before?.attempt ?? 0) + 1 };
+    if (key !== undefined) this.#keys.set(name, next);
+    return next;
   }
 
   /** A session is in the group, or is the consumer, of that key; the group begins at `from` if it is the first. */

@@ -20,6 +20,7 @@ const PATTERNS = ["*.a", "d.>", ">"];
 const PRODUCERS = ["p1", "p2"];
 const GROUPS = ["g1", "g2"];
 const CONSUMERS = ["c1", "c2"];
+const KEYS = ["k1", "k2", "k3"];
 const MAX_CLIENTS = 8;
 
 /** What an action may use. */
@@ -52,6 +53,13 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   },
   publish: (context) => publish(context, [1, 1, 3, 20, 100]),
   "publish with receipts": (context) => publish(context, [1, 5, 40], 1 + context.random.int(4)),
+  "publish directly": ({ simulation, client, random, channels }) => {
+    const channel = random.pick(channels);
+    const key = channel.startsWith("h.") || random.int(3) === 0 ? undefined : random.pick(KEYS);
+    for (let left = random.pick([1, 1, 2, 5]); left > 0; left--) {
+      simulation.calls.publish(client, channel, key, random.pick([12, 30, 300]));
+    }
+  },
   "try again": ({ client, random }) => {
     for (const [, publication] of client.publications) {
       if (publication.isRefused && publication.isOpen && !client.isAsking(publication.channel)) {

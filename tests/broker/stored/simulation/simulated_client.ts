@@ -130,6 +130,11 @@ export class SimulatedClient {
     return this.#asked.length > 0;
   }
 
+  /** A writer is this session, too. */
+  owns(writer: number): void {
+    this.#own.add(writer);
+  }
+
   /** The publication on the channel of that name. */
   publicationOn(channel: string): Publication | undefined {
     for (const publication of this.publications.values()) {

@@ -47,7 +47,7 @@ export class SimulatedServer {
   readonly sessions = new Set<Session>();
   readonly durable: FaultyLog;
   readonly history: FaultyLog;
-  readonly #stored: StoredChannels;
+  readonly stored: StoredChannels;
   readonly #policies: readonly StoragePolicy[];
   readonly #disk: Disk;
   readonly #memory: Disk;
@@ -74,7 +74,7 @@ export class SimulatedServer {
         failed(new Error(`${message}: ${JSON.stringify(properties)}`));
       }
     });
-    this.#stored = new StoredChannels({
+    this.stored = new StoredChannels({
       policies,
       durable: { log: this.durable, maxBytes: storeBytes },
       history: { log: this.history, maxBytes: HISTORY_BYTES },
@@ -84,11 +84,11 @@ export class SimulatedServer {
       log,
     });
     const first = this.durable.state.firstSession;
-    const router = new Router(LIMITS, now, budget, first, this.#stored);
+    const router = new Router(LIMITS, now, budget, first, this.stored);
     this.context = {
       router,
       serverChannels: newServerChannels(router, budget, LIMITS),
-      newStoredSession: (peer, subject, resume) => new StoredSession(peer, this.#stored, subject, resume),
+      newStoredSession: (peer, subject, resume) => new StoredSession(peer, this.stored, subject, resume),
       echo: new Echo(),
       budget,
       limits: LIMITS,
@@ -142,9 +142,9 @@ export class SimulatedServer {
   async stop(turn: () => Promise<void>): Promise<void> {
     for (const session of this.sessions) session.stopReceiving();
     let isClosed = false;
-    this.#stored.settled().then(() => {
+    this.stored.settled().then(() => {
       for (const session of this.sessions) session.shutDown();
-      return this.#stored.close();
+      return this.stored.close();
     }).then(() => isClosed = true);
     while (!isClosed) await turn();
     this.#isAlive = false;

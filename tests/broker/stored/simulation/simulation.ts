@@ -9,6 +9,7 @@ import { policyOf, type StoragePolicy } from "../../../../lib/broker/stored/poli
 import type { Random } from "../../../harness/seeded.ts";
 import { VirtualClock } from "../../../fuzz/model/virtual_clock.ts";
 import { dealWithAll } from "./consuming.ts";
+import { DirectCalls } from "./direct_calls.ts";
 import { Disk, type FaultyLog } from "./faulty_log.ts";
 import { Records } from "./records.ts";
 import { SimulatedClient } from "./simulated_client.ts";
@@ -38,6 +39,7 @@ export class Simulation implements Disposable {
   readonly disk: Disk;
   clients: SimulatedClient[] = [];
   server: SimulatedServer;
+  calls: DirectCalls;
   readonly #random: Random;
   readonly #clock = new VirtualClock();
   readonly #storeBytes: number;
@@ -63,6 +65,7 @@ export class Simulation implements Disposable {
     this.#commitReadiness = random.pick([0, 1, 4, 8]);
     this.#failures = random.pick([0, 0, 1, 3]);
     this.server = this.#newServer();
+    this.calls = new DirectCalls(this.server, this.records);
   }
 
   [Symbol.dispose](): void {
@@ -92,8 +95,7 @@ export class Simulation implements Disposable {
   crash(isStored: boolean): void {
     this.server.crash(isStored);
     for (const client of this.clients) client.serverCrashed();
-    this.clients = [];
-    this.server = this.#newServer();
+    this.#restart();
   }
 
   /** The server stops in order, and is started again. */
@@ -102,8 +104,13 @@ export class Simulation implements Disposable {
       for (const log of this.server.logs) this.#settleLog(log);
       return turnOfLoop();
     });
+    this.#restart();
+  }
+
+  #restart(): void {
     this.clients = [];
     this.server = this.#newServer();
+    this.calls = new DirectCalls(this.server, this.records);
   }
 
   /** One turn of the event loop, in which some of what the logs do is done. */
@@ -158,6 +165,7 @@ export class Simulation implements Disposable {
         this.records.violated(`${client.unanswered} frames of session ${client.number} have no answer`);
       }
     }
+    if (this.calls.unanswered > 0) this.records.violated(`${this.calls.unanswered} calls have no answer`);
     this.#complete();
     this.#checkRetention();
     if (this.problems.length > 0) return;
