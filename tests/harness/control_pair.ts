@@ -52,6 +52,7 @@ export class ControlPair implements Disposable {
   [Symbol.dispose](): void {
     this.#from.close();
     this.#to.close();
+    this.#clock[Symbol.dispose]();
   }
 
   async #pass(): Promise<void> {

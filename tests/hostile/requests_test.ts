@@ -59,7 +59,7 @@ processAttack(
     await other.open(["shared"]);
     // 64 MB of replies, four times what may be pending.
     const asking = mallory.send(...Array.from({ length: 256 }, (_, i) => mallory.request(i + 1, channel)));
-    const clock = new LoadFreeClock(harness.host.pid);
+    using clock = new LoadFreeClock(harness.host.pid);
     let longestMs = 0;
     for (let i = 0; i < 100; i++) {
       const start = clock.now();

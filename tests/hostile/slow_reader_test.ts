@@ -86,10 +86,11 @@ processAttack(
     const before = harness.host.server.residentBytes();
     let most = before;
     harness.control.tookMs.length = 0;
+    using clock = new LoadFreeClock(harness.host.pid);
     const watching = setInterval(() => most = Math.max(most, harness.host.server.residentBytes()), 20);
     try {
       const [longestMs] = await Promise.all([
-        readAll(fast, new LoadFreeClock(harness.host.pid)),
+        readAll(fast, clock),
         readSlowly(slow),
         publish(publisher, number),
       ]);

@@ -39,7 +39,7 @@ async function largeServer(): Promise<MonitoredServer> {
 
 /** How long the event loop was held up at most until `work` was done, in milliseconds, not counting other programs. */
 async function longestPause(work: () => Promise<unknown>): Promise<number> {
-  const clock = new LoadFreeClock();
+  using clock = new LoadFreeClock();
   let longest = 0;
   let isDone = false;
   const done = work().finally(() => isDone = true);

@@ -32,7 +32,7 @@ Deno.test({
       }));
     }
     await (await fetch(`${url}/health/live`)).text(); // the first request of this process takes longer
-    const clock = new LoadFreeClock(server.pid);
+    using clock = new LoadFreeClock(server.pid);
     const pinger = stack.use(await RawClient.greet(server));
     const times: number[] = [];
     const pauses: number[] = [];
