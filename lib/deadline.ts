@@ -29,17 +29,31 @@ const SLICES = 4;
  * ```
  */
 export class Deadline {
+  readonly #sliceMs: number;
+  #left = SLICES;
+  #sliceBegan = performance.now();
   #timer: ReturnType<typeof setTimeout>;
 
-  /** Calls `late` when the process has had `ms` milliseconds, `MAX_TIMER_MS` at most, and has read what arrived. */
+  /**
+   * Calls `late` when the process has had `ms` milliseconds and has read what arrived.
+   *
+   * @param ms at most `MAX_TIMER_MS`; of a time that is over already, what arrived is read
+   */
   constructor(ms: number, late: () => void) {
-    const sliceMs = Math.min(ms, MAX_TIMER_MS) / SLICES;
-    let left = SLICES;
+    this.#sliceMs = Math.max(0, Math.min(ms, MAX_TIMER_MS)) / SLICES;
     const slice = () => {
-      left--;
-      this.#timer = left > 0 ? setTimeout(slice, sliceMs) : setTimeout(late, DEADLINE_CONFIRM_MS);
+      this.#left--;
+      this.#sliceBegan = performance.now();
+      this.#timer = this.#left > 0 ? setTimeout(slice, this.#sliceMs) : setTimeout(late, DEADLINE_CONFIRM_MS);
     };
-    this.#timer = setTimeout(slice, sliceMs);
+    this.#timer = setTimeout(slice, this.#sliceMs);
+  }
+
+  /** How much of its time the process has had, in milliseconds. */
+  get spentMs(): number {
+    if (this.#left === 0) return SLICES * this.#sliceMs;
+    return (SLICES - this.#left) * this.#sliceMs +
+      Math.min(performance.now() - this.#sliceBegan, this.#sliceMs);
   }
 
   /** The time is no longer counted. */

@@ -17,7 +17,7 @@ export interface Accepted {
   readonly address: string;
   /** The peer's port. */
   readonly port: number;
-  /** How long ago it connected, in milliseconds; 0 unless given. */
+  /** How long ago it connected, in milliseconds that this process has had; 0 unless given. */
   readonly agoMs?: number;
   /** What it came over; `tcp` unless given. */
   readonly transport?: TransportName;

@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 HEADER = struct.Struct(">BBHIII")  # type, flags, id, length, channel, sender
 DEADLINE = 4.0  # seconds to wait for something that should come at once
+WAITS = 4  # the parts that a wait is made of, so that it is noticed if the machine stands still in one of them
+LATE = 0.1  # seconds by which a wait may end late on a busy machine
 INBOX = 0x80000000
 
 HELLO, WELCOME, ERROR, PING, PONG, BYE = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
@@ -215,6 +217,7 @@ class Connection:
         self.places = {}  # of each stored channel: the sequence of the next message, and how often it was delivered
         self._buffer = bytearray()
         self._pings = 0
+        self.stood_still = 0.0  # seconds in which the machine stood still while we waited
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer is not None:  # must be set before connecting to have an effect on the window
@@ -248,13 +251,25 @@ class Connection:
     # ---- receiving
 
     def receive(self, timeout=DEADLINE):
-        """The next frame. Answers (and hides) the server's own PINGs; raises Silence, Closed or Mismatch."""
+        """The next frame. Answers (and hides) the server's own PINGs; raises Silence, Closed or Mismatch.
+
+        The time in which the machine stands still is given again: the server could not send either.
+        """
         deadline = time.monotonic() + timeout
         while True:
             frame = self.poll()
             if frame is not None:
                 return frame
-            self.fill(deadline)
+            until = min(deadline, time.monotonic() + timeout / WAITS)
+            try:
+                self.fill(until)
+            except Silence:
+                late = time.monotonic() - until
+                if late > LATE:
+                    self.stood_still += late
+                    deadline += late
+                if time.monotonic() >= deadline:
+                    raise
 
     def poll(self):
         """A frame that is already in the buffer, or None."""

@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import process from "node:process";
 import { Deadline } from "../../lib/deadline.ts";
 
 /** As if the process were stopped: no timer and no socket has its turn. */
@@ -34,4 +35,25 @@ Deno.test("a deadline that is stopped does not call back, whichever slice it is 
   }
   await new Promise((resolve) => setTimeout(resolve, 300));
   assertEquals(calls, []);
+});
+
+Deno.test("what a deadline has spent does not count the time in which the process stood still", async () => {
+  const late = Promise.withResolvers<void>();
+  const deadline = new Deadline(400, late.resolve);
+  standStill(1000);
+  assert(deadline.spentMs <= 100, `${deadline.spentMs} ms`);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  const { spentMs } = deadline;
+  assert(spentMs >= 200 && spentMs <= 400, `${spentMs} ms`);
+  await late.promise;
+  assertEquals(deadline.spentMs, 400);
+});
+
+Deno.test("a deadline in the past is over once what arrived is read, without a warning", async () => {
+  const warnings: string[] = [];
+  const warned = ({ message }: Error) => warnings.push(message);
+  process.on("warning", warned);
+  await new Promise<void>((resolve) => new Deadline(-5, resolve));
+  process.off("warning", warned);
+  assertEquals(warnings, []);
 });

@@ -94,7 +94,6 @@ export class TlsListener {
   }
 
   async #handshake({ socket: front, address, port }: Accepted): Promise<void> {
-    const start = performance.now();
     let connection: TlsConnection | undefined;
     let failure: string | undefined;
     let isSilent = false;
@@ -131,8 +130,7 @@ export class TlsListener {
     }
     if (connection === undefined || failure !== undefined) this.#events.refused(address, failure!, isSilent);
     else {
-      const agoMs = performance.now() - start;
-      this.#events.accepted({ socket: connection, address, port, agoMs, transport: "tls" });
+      this.#events.accepted({ socket: connection, address, port, agoMs: deadline.spentMs, transport: "tls" });
     }
   }
 
