@@ -18,6 +18,7 @@
 
 import { assert } from "@std/assert";
 import type { TokenRequest } from "../../lib/auth/tokens.ts";
+import { AwakeClock } from "../harness/awake_clock.ts";
 import { ControlPair } from "../harness/control_pair.ts";
 import { MAY_INSPECT, MAY_USE_FILES } from "../harness/permissions.ts";
 import { type Programs, SOURCE } from "../harness/program.ts";
@@ -110,9 +111,9 @@ export class Harness<H extends Host = Host> implements Disposable {
 
   /** Waits until `isSo`, looking after each message of the control clients; fails with `what()` otherwise. */
   async until(isSo: () => boolean, what: () => string, ms: number = FREED_MS): Promise<void> {
-    const deadline = performance.now() + ms;
+    using clock = new AwakeClock();
     while (!isSo()) {
-      assert(performance.now() < deadline, `after ${ms} ms: ${what()}`);
+      assert(clock.now() < ms, `after ${ms} ms: ${what()}`);
       await this.control.pass();
       await new Promise((resolve) => setTimeout(resolve, PASS_MS));
     }
