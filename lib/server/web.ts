@@ -74,7 +74,12 @@ export async function openWeb(
   certificate: InspectedCertificate | undefined,
 ): Promise<OpenedWeb | undefined> {
   if (web === undefined) return undefined;
-  const { WebServer } = await import("../web/web_server.ts");
+  const [{ WebServer }] = await Promise.all([
+    import("../web/web_server.ts"),
+    // Here, because a server that is looked at would keep its sessions waiting at the first look.
+    import("../monitor/monitor.ts"),
+    import("../monitor/rates.ts"),
+  ]);
   const address = web.hostname ?? hostname;
   const isSecure = certificate !== undefined;
   const server = new WebServer({
