@@ -13,7 +13,7 @@ import { CHANNEL_KEYS, listChannels } from "./channel_list.ts";
 import { diagnose } from "./diagnosis.ts";
 import { lastRefusals } from "./refusal_list.ts";
 import type { MonitoredServer } from "./server.ts";
-import { walk } from "./selection.ts";
+import { turn, walk } from "./selection.ts";
 import { serverStats } from "./server_stats.ts";
 import { listSessions, SESSION_KEYS } from "./session_list.ts";
 import { diagnoseSlow } from "./slow.ts";
@@ -73,6 +73,7 @@ export class Monitor {
   answer(channel: ServerRequest, ask: Ask): Promise<Answer> {
     if (!LISTS.has(channel)) return ANSWERS[channel](this.#server, ask);
     const answer = this.#lists.then(async () => {
+      await turn(); // what came before, such as the first request by HTTP, may have taken its time, too
       await walk(this.#server.router.takeActive(), (active) => active.settle());
       return await ANSWERS[channel](this.#server, ask);
     });

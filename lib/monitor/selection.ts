@@ -36,7 +36,7 @@ export async function walkSlowly<T>(items: Iterable<T>, visit: (item: T) => bool
 }
 
 /** Resolves after the event loop has polled the sockets, which it does not do between turns of `setImmediate`. */
-function turn(): Promise<void> {
+export function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
 
