@@ -134,9 +134,12 @@ browserTest("1,000 channels and 1,000 sessions stay smooth", async (browser) => 
     "the first by messages in",
   );
   await saveScreenshot(page, "many-sessions");
+  await page.evaluate(watchRows);
   await page.getByRole("button", { name: "Next" }).click();
   await page.getByText("101–200 of 1,001 sessions").waitFor();
   assertEquals(await page.locator("tbody tr").count(), 100);
+  const fewest = await page.evaluate(() => (globalThis as unknown as { fewest: number }).fewest);
+  assertEquals(fewest, 100, "a page stays until the next one is there");
   await page.getByLabel("Search").fill("client-99");
   await page.getByText(/^1–11 of 11 sessions/).waitFor(); // client-99 and client-990 to 999
   await goTo(page, "channels");
@@ -207,4 +210,13 @@ function watchLongTasks(): void {
   (globalThis as unknown as { tasks: number[] }).tasks = tasks;
   new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration)))
     .observe({ entryTypes: ["longtask"] });
+}
+
+/** Notes how few rows the table ever has from now on. */
+function watchRows(): void {
+  const page = globalThis as unknown as { fewest: number };
+  const note = () => page.fewest = Math.min(page.fewest, document.querySelectorAll("tbody tr").length);
+  page.fewest = Infinity;
+  note();
+  new MutationObserver(note).observe(document.body, { childList: true, subtree: true });
 }

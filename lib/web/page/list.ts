@@ -5,17 +5,19 @@
  */
 
 import { useEffect, useState } from "preact/hooks";
-import type { StatsRequests } from "../../wire/stats.ts";
 import type { App } from "./app.ts";
 import { MOST_ROWS, PAGE_ROWS } from "./parts/parts.ts";
 import { type Asked, usePoll } from "./poll.ts";
 
+type ListChannel = "$stats.sessions" | "$stats.channels";
+
 /** A list, and what it shows. */
-export interface ListState<T> extends Asked<T> {
+export interface ListState<K extends ListChannel> extends Asked<K> {
   readonly search: string;
   /** What is searched for: `search`, once it has not changed for a moment. */
   readonly settled: string;
   readonly sort: string;
+  /** The page that the reply has: until the one that was turned to comes, the last one stays. */
   readonly page: number;
   readonly setSearch: (search: string) => void;
   readonly setSort: (sort: string) => void;
@@ -23,12 +25,12 @@ export interface ListState<T> extends Asked<T> {
 }
 
 /** Asks for a list again and again, from its first entry to the last of the page. A list begins anew when it changes. */
-export function useList<K extends "$stats.sessions" | "$stats.channels">(
+export function useList<K extends ListChannel>(
   app: App,
   channel: K,
   everyMs: number,
   firstSearch = "",
-): ListState<StatsRequests[K]["reply"]> {
+): ListState<K> {
   const [search, setSearch] = useState(firstSearch);
   const [sort, setSort] = useState("rate");
   const [page, setPage] = useState(0);
@@ -44,11 +46,16 @@ export function useList<K extends "$stats.sessions" | "$stats.channels">(
     search,
     settled,
     sort,
-    page,
+    page: asked.reply === undefined ? page : pageOf(asked.ask?.limit, asked.reply.count),
     setSearch: anew(setSearch),
     setSort: anew(setSort),
     setPage,
   };
+}
+
+/** The last page of a list up to `limit`, of which there are `count` entries: it may have become shorter. */
+function pageOf(limit = PAGE_ROWS, count: number): number {
+  return Math.max(0, Math.ceil(Math.min(limit, count) / PAGE_ROWS) - 1);
 }
 
 /** A value that follows `value` once that has not changed for a moment: what is typed is not asked letter by letter. */

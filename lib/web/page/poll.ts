@@ -11,9 +11,11 @@ import { problemOf } from "./connection.ts";
 import { useStore } from "./store.ts";
 
 /** What came of asking. */
-export interface Asked<T> {
+export interface Asked<K extends keyof StatsRequests> {
   /** The last reply; undefined until there is one. */
-  readonly reply: T | undefined;
+  readonly reply: StatsRequests[K]["reply"] | undefined;
+  /** What it answers. */
+  readonly ask: StatsRequests[K]["ask"] | undefined;
   /** Why the last attempt failed; undefined if it did not. */
   readonly problem: string | undefined;
   /** Asks now. */
@@ -31,10 +33,9 @@ export function usePoll<K extends keyof StatsRequests>(
   channel: K,
   ask: StatsRequests[K]["ask"] | undefined,
   everyMs: number,
-): Asked<StatsRequests[K]["reply"]> {
-  type Reply = StatsRequests[K]["reply"];
+): Asked<K> {
   const isConnected = useStore(app.store, (state) => state.connection.phase === "connected");
-  const [asked, setAsked] = useState<{ reply?: Reply; problem?: string }>({});
+  const [asked, setAsked] = useState<Partial<Pick<Asked<K>, "reply" | "ask" | "problem">>>({});
   const refresh = useRef(() => {});
   const key = JSON.stringify(ask);
   useEffect(() => {
@@ -52,8 +53,8 @@ export function usePoll<K extends keyof StatsRequests>(
       }
       isAsking = true;
       try {
-        const reply = await app.connection.ask(channel, ask) as Reply;
-        if (!isOver) setAsked({ reply });
+        const reply = await app.connection.ask(channel, ask) as StatsRequests[K]["reply"];
+        if (!isOver) setAsked({ reply, ask });
       } catch (error) {
         if (!isOver) setAsked((last) => ({ ...last, problem: problemOf(error) }));
       }
@@ -70,5 +71,6 @@ export function usePoll<K extends keyof StatsRequests>(
       document.removeEventListener("visibilitychange", now);
     };
   }, [channel, key, everyMs, isConnected]);
-  return { reply: asked.reply, problem: asked.problem, refresh: () => refresh.current() };
+  const { reply, ask: answered, problem } = asked;
+  return { reply, ask: answered, problem, refresh: () => refresh.current() };
 }
