@@ -48,7 +48,10 @@ export interface Remote {
   readonly port: number;
   /** Whether it is on this machine, so that nobody else could have connected. */
   readonly isLocal?: boolean;
-  /** How long ago it connected, in milliseconds that this process has had. A TLS handshake has taken a part of the time for a HELLO. */
+  /**
+   * How long ago it connected, in milliseconds that this process has had. A TLS handshake has taken a part of the time for
+   * a HELLO.
+   */
   readonly agoMs?: number;
   /** What it came over; `tcp` unless given. */
   readonly transport?: "tcp" | "tls" | "websocket" | "http";

@@ -8,7 +8,7 @@
 import { MAY_INSPECT } from "./permissions.ts";
 
 const OWN_THREAD = "/proc/thread-self/schedstat";
-/** How often the clock looks while nobody asks it. */
+/** How often the clock looks by itself. */
 const TICK_MS = 20;
 /** A thread that neither runs nor waits for a processor for longer was not woken by the next tick: the machine stood still. */
 const MAX_IDLE_MS = 3 * TICK_MS;
