@@ -4,7 +4,6 @@
  * @module
  */
 
-import { delay } from "@std/async";
 import type { Client } from "../client/api.ts";
 import { ApplicationError, isErrorCode, ParleyError } from "../errors.ts";
 import type { ChannelList, ServerStats, StatsRequests } from "../wire/stats.ts";
@@ -35,7 +34,6 @@ export class MetricsHandler {
       const reply = await client.request(channel, { json }, { timeoutMs: ASK_MS }).catch(asServerError);
       return reply.json<StatsRequests[C]["reply"]>();
     };
-    await delay(0); // sessions have a turn: the first client of a server takes milliseconds to make
     const [server, { channels }]: [ServerStats, ChannelList] = await Promise.all([
       ask("$stats.now", {}),
       ask("$stats.channels", { sort: "messagesIn", limit: METRIC_CHANNELS }),

@@ -99,6 +99,17 @@ Deno.test("a token that is refused is tried once for all requests that wait for 
   await clients.close();
 });
 
+Deno.test("what connects while all are closed is closed too", async () => {
+  const { clients, sessions } = start();
+  const opening = assertRejects(() => clients.open(ADA), ParleyError);
+  const using = assertRejects(() => number(clients, { ...ADA, token: "b" }), ParleyError);
+  await clients.close();
+  assertEquals([(await opening).code, (await using).code], ["shutting_down", "shutting_down"]);
+  while (sessions.length < 2 || !sessions.every(({ isOver }) => isOver)) {
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+});
+
 Deno.test("a client that nothing uses is closed after a while, and one in use is not", async () => {
   const { clients, clock, sessions } = start();
   const done = Promise.withResolvers<void>();

@@ -7,6 +7,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { delay } from "@std/async";
 import type { ReconnectingClient } from "../../client/client.ts";
 import { connectOver } from "../../client/connect.ts";
 import { ParleyError } from "../../errors.ts";
@@ -105,16 +106,18 @@ export class Clients {
   }
 
   async #connect({ address, token }: Requester): Promise<ReconnectingClient> {
-    if (this.#isClosed) {
-      throw new ParleyError("shutting_down", "this server is shutting down; try again later");
-    }
-    return await connectOver(() => this.#dial(address), {
+    if (this.#isClosed) throw shuttingDown();
+    const client = await connectOver(() => this.#dial(address), {
       name: token === undefined ? "http" : undefined,
       token,
       reconnect: false,
       pendingBytes: GATEWAY_CLIENT_BYTES,
       onError: () => {}, // of a message that had its answer before the server refused it
     });
+    await delay(0); // sessions have a turn: the first client of a server takes milliseconds to make
+    if (!this.#isClosed) return client;
+    await client.close();
+    throw shuttingDown();
   }
 
   #makeRoom(): void {
@@ -144,6 +147,10 @@ export class Clients {
     this.#shared.delete(key);
     shared.client.then((client) => client.close("idle")).catch(() => {}); // it has ended by itself
   }
+}
+
+function shuttingDown(): ParleyError {
+  return new ParleyError("shutting_down", "this server is shutting down; try again later");
 }
 
 function keyOf({ address, token }: Requester): string {
