@@ -10,6 +10,24 @@ const MiB = 1024 * KiB;
 /** Bytes that may wait to be stored, of all channels together; beyond it publishers are paused. */
 export const MAX_UNSTORED_BYTES = 16 * MiB;
 
+/**
+ * A commit that took at least so long, in milliseconds, is followed by one that waits for publishers; see `Gathering`.
+ * Behind quicker ones it gains nothing: where a sync takes 0.2 ms, 64 producers were 0.8 to 0.9 times as fast.
+ */
+export const COMMIT_GATHER_FROM_MS = 1;
+
+/** How long it waits at most, as a share of the time that the commit before it took. */
+export const COMMIT_GATHER_SHARE = 1 / 2;
+
+/** How long it waits at most, in milliseconds: a disk that stands still for a while is no reason to wait for as long. */
+export const MAX_COMMIT_GATHER_MS = 10;
+
+/** With so many bytes it does not wait: then they are what it costs, and not the sync. */
+export const COMMIT_GATHER_BYTES = 64 * KiB;
+
+/** Commits in a row that do not wait because publishers have not come back before, at most. */
+export const MAX_COMMITS_UNGATHERED = 16;
+
 /** The longest run that is stored as one row: what a reader must have room for, and what one damaged row costs. */
 export const MAX_STORED_RUN_BYTES = 256 * KiB;
 

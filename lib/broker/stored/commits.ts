@@ -20,15 +20,15 @@ import {
 } from "./log.ts";
 import { isNothing, merged, nothing, type Others, type Stateful } from "./commit_others.ts";
 import { CommitStats } from "./commit_stats.ts";
+import { Gathering } from "./gathering.ts";
 import type { StoredChannel } from "./stored_channel.ts";
 import { type Producer, RunBuffers, type Settler, Tail } from "./tail.ts";
+import type { Timers } from "./timers.ts";
 
 /** What commits need of their server. */
-export interface CommitEvents {
+export interface CommitEvents extends Timers {
   /** The time of day, in milliseconds since 1970. */
   readonly time: () => number;
-  /** A clock in milliseconds that never goes back. */
-  readonly now: () => number;
   /** What is to be dropped of a channel that is about to have `count` messages and `bytes` more, if anything is. */
   trim(channel: StoredChannel, count: number, bytes: number): Trim | undefined;
   /** Channels lost their oldest messages. */
@@ -53,6 +53,7 @@ export class Commits {
   readonly stats = new CommitStats();
   readonly #log: ChannelLog;
   readonly #events: CommitEvents;
+  readonly #gathering: Gathering;
   readonly #buffers = new RunBuffers();
   /** What waits for the next commit. */
   #dirty: StoredChannel[] = [];
@@ -70,6 +71,7 @@ export class Commits {
   constructor(log: ChannelLog, events: CommitEvents) {
     this.#log = log;
     this.#events = events;
+    this.#gathering = new Gathering(events, this.#begin);
   }
 
   /** Bytes that are not stored yet. */
@@ -110,6 +112,7 @@ export class Commits {
     channel.unstoredBytes += to - from;
     channel.unstoredCount += count;
     if (publisher.producer !== undefined) this.#producers.set(publisher.producer, channel);
+    this.#gathering.added(id !== 0, this.#bytes);
     this.#schedule();
   }
 
@@ -170,18 +173,27 @@ export class Commits {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     // Deferred, so that a whole chunk, with all of its channels, goes into one commit.
-    if (!this.#isBusy) queueMicrotask(this.#begin);
+    if (!this.#isBusy) queueMicrotask(this.#next);
   }
 
+  /** Begins the next commit, or has it wait. */
+  readonly #next = () => {
+    if (!this.#gathering.waits(this.#bytes)) this.#begin();
+  };
+
   readonly #begin = () => {
+    if (!this.#isScheduled || this.#isBusy) return;
     this.#isScheduled = false;
     this.#isBusy = true;
+    this.#gathering.began();
     const parts = this.#dirty.map(partOf);
     const { commit, others } = this.#take(parts);
     const begin = this.#events.now();
     this.#log.commit(commit).then(
       (committed) => {
-        this.stats.committed(this.#events.now() - begin);
+        const tookMs = this.#events.now() - begin;
+        this.stats.committed(tookMs);
+        this.#gathering.settled(tookMs);
         this.#settle(() => this.#stored(parts, commit, committed));
       },
       (error) => this.#settle(() => this.#notStored(parts, others, error)),
@@ -232,7 +244,7 @@ export class Commits {
       report(); // may schedule the next commit, which must not begin twice
     } finally {
       this.#isBusy = false;
-      if (this.#isScheduled) this.#begin();
+      if (this.#isScheduled) this.#next();
       const waiters = this.#waiters;
       this.#waiters = new Set(); // a waiter may register again from within its call
       for (const waiter of waiters) waiter();
@@ -257,6 +269,7 @@ export class Commits {
 
   #notStored(parts: readonly Part[], others: Others, error: unknown): void {
     this.stats.failed();
+    this.#gathering.failed();
     this.#events.failed(error);
     const gathered = this.#dirty.map(partOf);
     this.#dirty = [];

@@ -9,19 +9,16 @@ import type { ReadAheadTotal } from "./consumer_read_ahead.ts";
 import type { CursorSource } from "./cursor.ts";
 import type { DeliveredChannel } from "./delivery.ts";
 import type { ConsumerState } from "./log.ts";
+import type { Timers } from "./timers.ts";
 
 /** What a consumer needs of its channel. */
 export type ConsumerSource = CursorSource & DeliveredChannel;
 
 /** What a consumer needs of its server. */
-export interface ConsumerContext {
+export interface ConsumerContext extends Timers {
   readonly budget: WorkBudget;
-  /** Milliseconds of a clock that never goes back. */
-  now(): number;
   /** The time of day, in milliseconds since 1970. */
   time(): number;
-  /** Calls `call` after `ms` milliseconds, at most `MAX_TIMER_MS`. Returns a function that cancels it. */
-  after(ms: number, call: () => void): () => void;
   /** Has the state of `consumer` taken for the next commit. */
   changed(consumer: { takeState(): ConsumerState }): void;
   /** What consumers of the server have read ahead. */

@@ -6,21 +6,14 @@
 
 import { MAX_TIMER_MS } from "../../deadline.ts";
 import { DEADLINE_CONFIRM_MS, REDELIVERY_GRAIN_MS } from "../../limits.ts";
-
-/** Clock and timers. */
-export interface TimerContext {
-  /** Milliseconds of a clock that never goes back. */
-  now(): number;
-  /** Calls `call` after `ms` milliseconds, at most `MAX_TIMER_MS`. Returns a function that cancels it. */
-  after(ms: number, call: () => void): () => void;
-}
+import type { Timers } from "./timers.ts";
 
 /** A consumer is looked at once a second. If it was not for so long, the process was stopped, in milliseconds. */
 const STOPPED_MS = 3000;
 
 /** See the module's comment. */
 export class ConsumerTimer {
-  readonly #context: TimerContext;
+  readonly #timers: Timers;
   readonly #tick: (now: number) => void;
   #at = Infinity;
   #cancel: (() => void) | undefined;
@@ -30,15 +23,15 @@ export class ConsumerTimer {
   #notBefore = 0;
 
   /** @param tick is called when a time has come, and must arm the timer again for those that are left */
-  constructor(context: TimerContext, tick: (now: number) => void) {
-    this.#context = context;
+  constructor(timers: Timers, tick: (now: number) => void) {
+    this.#timers = timers;
     this.#tick = tick;
-    this.#checkedAt = context.now();
+    this.#checkedAt = timers.now();
   }
 
   /** The time in `ms` milliseconds, or a little later, so that many messages have it in common. */
   timeAfter(ms: number): number {
-    return Math.ceil((this.#context.now() + ms) / REDELIVERY_GRAIN_MS) * REDELIVERY_GRAIN_MS;
+    return Math.ceil((this.#timers.now() + ms) / REDELIVERY_GRAIN_MS) * REDELIVERY_GRAIN_MS;
   }
 
   /** Sees to it that `tick` is called at `at`, or before. */
@@ -46,8 +39,8 @@ export class ConsumerTimer {
     if (at >= this.#at || this.#isStopped) return;
     this.#cancel?.();
     this.#at = at;
-    const ms = Math.min(Math.max(0, at - this.#context.now()), MAX_TIMER_MS);
-    this.#cancel = this.#context.after(ms, this.#fire);
+    const ms = Math.min(Math.max(0, at - this.#timers.now()), MAX_TIMER_MS);
+    this.#cancel = this.#timers.after(ms, this.#fire);
   }
 
   /** Notices whether the process was stopped. To be called once a second. */
@@ -65,7 +58,7 @@ export class ConsumerTimer {
   readonly #fire = () => {
     this.#at = Infinity;
     this.#cancel = undefined;
-    const now = this.#context.now();
+    const now = this.#timers.now();
     this.check(now);
     if (now < this.#notBefore) this.arm(this.#notBefore);
     else this.#tick(now);

@@ -8,6 +8,7 @@ import { Commits } from "./commits.ts";
 import type { ChannelLog, Committed, Trim } from "./log.ts";
 import { SharedRoom } from "./shared_room.ts";
 import type { StoredChannel, StoredTotal } from "./stored_channel.ts";
+import type { Timers } from "./timers.ts";
 
 /** A log, and the most that all of its channels may take, in bytes. */
 export interface StorageOptions {
@@ -16,11 +17,9 @@ export interface StorageOptions {
 }
 
 /** What a storage needs of its server. */
-export interface StorageEvents {
+export interface StorageEvents extends Timers {
   /** The time of day, in milliseconds since 1970. */
   readonly time: () => number;
-  /** A clock in milliseconds that never goes back. */
-  readonly now: () => number;
   /** The stored channel of that number. */
   find(number: number): StoredChannel | undefined;
   /**
@@ -53,7 +52,10 @@ export class Storage {
   /** How many bytes channels that come with the next commit make room for: they do not make it twice. */
   #asked = 0;
 
-  constructor({ log, maxBytes }: StorageOptions, { time, now, find, all, failed, broken }: StorageEvents) {
+  constructor(
+    { log, maxBytes }: StorageOptions,
+    { time, now, after, find, all, failed, broken }: StorageEvents,
+  ) {
     this.log = log;
     this.epoch = log.state.epoch;
     this.maxBytes = maxBytes;
@@ -62,6 +64,7 @@ export class Storage {
     this.commits = new Commits(log, {
       time,
       now,
+      after,
       find,
       failed,
       broken,

@@ -24,6 +24,7 @@ import type { ChannelState, ConsumerState, StoredRun } from "./log.ts";
 import { keepAll, policyOf, type StoragePolicy } from "./policy.ts";
 import { Storage, type StorageOptions } from "./storage.ts";
 import { type RoutedChannel, StoredChannel, type StoredContext } from "./stored_channel.ts";
+import { after } from "./timers.ts";
 
 /** What stored channels are made from. */
 export interface StoredOptions {
@@ -81,6 +82,7 @@ export class StoredChannels implements StoredContext {
     const events = {
       time,
       now,
+      after,
       find: (number: number) => this.#byNumber.get(number),
       failed: (error: unknown) => log.error("nothing was stored", failure(error)),
       broken: (error: unknown) => log.error("internal error", failure(error)),
@@ -310,10 +312,4 @@ function highest(numbers: ReadonlyMap<number, unknown>): number {
   let last = 0;
   for (const number of numbers.keys()) if (number > last) last = number;
   return last;
-}
-
-/** Calls `call` after `ms` milliseconds; see `ConsumerContext`. */
-function after(ms: number, call: () => void): () => void {
-  const timer = setTimeout(call, ms);
-  return () => clearTimeout(timer);
 }

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Commits } from "../../../lib/broker/stored/commits.ts";
 import { type ChannelLog, type Committed, joinTrims, type Trim } from "../../../lib/broker/stored/log.ts";
+import { after } from "../../../lib/broker/stored/timers.ts";
 
 Deno.test("what an operator drops and what retention drops go together", () => {
   const purge = { channel: 5, first: 100, bytes: Infinity, before: -Infinity };
@@ -27,6 +28,7 @@ Deno.test("a trim whose commit fails is tried again together with what came for 
   const commits = new Commits(log as ChannelLog, {
     time: () => 0,
     now: () => 0,
+    after,
     find: () => undefined,
     trim: () => undefined,
     trimmed() {},

@@ -139,14 +139,14 @@ export class SimulatedServer {
   }
 
   /** SIGTERM: what was taken is stored, and answered. `turn` lets the logs do what they have begun. */
-  async stop(turn: () => Promise<void>): Promise<void> {
+  async stop(turn: () => Promise<void> | undefined): Promise<void> {
     for (const session of this.sessions) session.stopReceiving();
     let isClosed = false;
     this.stored.settled().then(() => {
       for (const session of this.sessions) session.shutDown();
       return this.stored.close();
     }).then(() => isClosed = true);
-    while (!isClosed) await turn();
+    for (let next; !isClosed && (next = turn()) !== undefined;) await next;
     this.#isAlive = false;
   }
 

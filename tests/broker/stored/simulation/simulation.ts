@@ -100,9 +100,12 @@ export class Simulation implements Disposable {
 
   /** The server stops in order, and is started again. */
   async stop(): Promise<void> {
+    let turns = 0;
     await this.server.stop(() => {
       for (const log of this.server.logs) this.#settleLog(log);
-      return turnOfLoop();
+      this.#clock.next(this.#clock.now + 1)?.(); // a commit may wait for publishers
+      if (++turns === MAX_SETTLE_TURNS) this.records.violated("the server never stops");
+      return turns < MAX_SETTLE_TURNS ? turnOfLoop() : undefined;
     });
     this.#restart();
   }
