@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Broker } from "./brokers/broker.ts";
+import { type Broker, output } from "./brokers/broker.ts";
 import { CEILING, OTHERS } from "./brokers/all.ts";
 import { FROM_SOURCE, fromSource, parley } from "./brokers/parley.ts";
 import { makeCertificates } from "./certificates.ts";
@@ -39,8 +39,12 @@ async function main(args: string[]): Promise<number> {
 }
 
 async function bench(options: Options, selected: readonly Workload[]): Promise<void> {
+  const { syncMs } = options.effort;
+  if (syncMs > 0 && await output("strace", "--version") === undefined) {
+    throw new TypeError("--sync-ms needs strace: apt-get install strace");
+  }
   const dir = await makeDir();
-  const processes = new Processes(dir);
+  const processes = new Processes(dir, syncMs);
   const cleanUp = () => {
     processes.killAll();
     Deno.removeSync(dir, { recursive: true });

@@ -31,6 +31,7 @@ const QUICK_SERVERS = ["parley", "nats", "redis", "jetstream", "redis-always"];
 const MAX_ROUNDS = 100;
 /** Servers send a heartbeat to a silent connection after 30 s; a measurement must end before that. */
 const MAX_SECONDS = 20;
+const MAX_SYNC_MS = 100;
 
 /** The text of `--help`. */
 export const HELP = `Measures Parley against the message servers installed on this machine.
@@ -45,6 +46,8 @@ Usage: deno task bench [OPTIONS]
                       one, and the report has a 95% confidence interval of each ratio
   --rounds N          measurements of each workload and server. Default: 5
   --seconds S         duration of each measurement. Default: 1
+  --sync-ms MS        have each sync of the disk take MS longer, for all servers alike, by strace: a disk whose sync takes
+                      0.2 ms tells little of those that need 1 to 10
   --quick             one short round against few servers; for a trial, not for publication
   --json              print the report as JSON instead of tables
   --report FILE       also write the tables to FILE; in a document with marks for results, between them
@@ -56,7 +59,7 @@ To compare two builds, measure the old one twice, which shows the noise:
   deno task bench --rounds 15 --parley before=../old --parley again=../old --parley after=.
 `;
 
-const TEXTS = ["only", "against", "parley", "rounds", "seconds", "report", "svg"];
+const TEXTS = ["only", "against", "parley", "rounds", "seconds", "sync-ms", "report", "svg"];
 const SWITCHES = ["quick", "json", "list", "help"];
 
 /** Parses the arguments. Throws TypeError with the reason if they are not valid. */
@@ -98,6 +101,7 @@ export function readOptions(args: string[]): Options & { readonly wants: "run" |
       seconds: number("seconds", flags.seconds, isQuick ? 0.2 : 1, 0.1, MAX_SECONDS),
       warmUpSeconds: isQuick ? 0.2 : 0.5,
       isServerFresh: builds.length > 1,
+      syncMs: number("sync-ms", flags["sync-ms"], 0, 0, MAX_SYNC_MS),
     },
     isQuick,
     asJson: flags.json as boolean,

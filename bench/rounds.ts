@@ -26,6 +26,8 @@ export interface Effort {
   readonly rounds: number;
   readonly seconds: number;
   readonly warmUpSeconds: number;
+  /** How much longer each sync of the disk takes, in milliseconds. */
+  readonly syncMs: number;
 }
 
 /** The result of one contender in one round, or its error. */

@@ -28,11 +28,16 @@ export interface RunningServer {
 export class Processes {
   readonly #running = new Set<Deno.ChildProcess>();
   readonly #dir: string;
+  readonly #syncMs: number;
   #started = 0;
 
-  /** @param dir a directory for the servers' files, which the caller removes */
-  constructor(dir: string) {
+  /**
+   * @param dir a directory for the servers' files, which the caller removes
+   * @param syncMs how much longer each sync of the disk takes, in milliseconds
+   */
+  constructor(dir: string, syncMs: number = 0) {
     this.#dir = dir;
+    this.#syncMs = syncMs;
   }
 
   /** Makes a directory for the files of a server or a generator. */
@@ -88,6 +93,7 @@ export class Processes {
   /** Starts a program whose output is read by the caller. */
   spawn(program: string, args: string[]): Deno.ChildProcess {
     const env = { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" };
+    if (this.#syncMs > 0) [program, ...args] = [...slowSyncs(this.#syncMs), program, ...args];
     const command = new Deno.Command(program, { args, env, stdin: "null", stdout: "piped", stderr: "piped" });
     const child = command.spawn();
     this.#running.add(child);
@@ -129,6 +135,25 @@ async function isListening(port: number): Promise<boolean> {
     await new Promise((resolve) => setTimeout(resolve, 1));
     return false;
   }
+}
+
+/** What runs a program with slow syncs, under its own process id. Its other system calls are not slowed down. */
+function slowSyncs(syncMs: number): string[] {
+  const calls = "fsync,fdatasync";
+  const inject = `inject=${calls}:delay_exit=${Math.round(syncMs * 1000)}`;
+  return [
+    "strace",
+    "-D",
+    "-f",
+    "--seccomp-bpf",
+    "-qq",
+    "-o",
+    "/dev/null",
+    "-e",
+    `trace=${calls}`,
+    "-e",
+    inject,
+  ];
 }
 
 /** Reads the output of `child`, which would block if the pipe filled up, and resolves to the end of it. */

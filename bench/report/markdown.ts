@@ -88,7 +88,7 @@ function heading({ date, machine, effort, contenders }: Report): string {
       effort.rounds === 1 ? "round" : "rounds"
     } of ${effort.seconds} s after ${effort.warmUpSeconds} s of warm-up${
       effort.isServerFresh ? ", each with a server process of its own" : ""
-    }`,
+    }${effort.syncMs > 0 ? `; each sync of the disk takes ${effort.syncMs} ms longer, by strace` : ""}`,
     `- ${machine.cpu}, ${machine.cores} cores, ${memory} GiB; ${machine.os}; load before the run ${
       machine.load.toFixed(2)
     }`,

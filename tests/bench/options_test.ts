@@ -5,7 +5,7 @@ import { selectWorkloads, unitOf, WORKLOADS } from "../../bench/workloads.ts";
 Deno.test("without arguments everything is measured, in five rounds of a second", () => {
   const { only, against, parley, effort, wants } = readOptions([]);
   assertEquals([only, against, parley, wants], [[], SERVERS, [], "run"]);
-  assertEquals(effort, { rounds: 5, seconds: 1, warmUpSeconds: 0.5, isServerFresh: false });
+  assertEquals(effort, { rounds: 5, seconds: 1, warmUpSeconds: 0.5, isServerFresh: false, syncMs: 0 });
 });
 
 Deno.test("builds of Parley have the given names, or numbers", () => {
@@ -25,7 +25,7 @@ Deno.test("several builds are measured without other servers, with a fresh serve
   const builds = ["--parley", "before=../old", "--parley", "after=."];
   const { against, effort } = readOptions([...builds, "--rounds", "15"]);
   assertEquals(against, ["parley"]);
-  assertEquals(effort, { rounds: 15, seconds: 1, warmUpSeconds: 0.5, isServerFresh: true });
+  assertEquals(effort, { rounds: 15, seconds: 1, warmUpSeconds: 0.5, isServerFresh: true, syncMs: 0 });
   assertEquals(readOptions([...builds, "--against", "parley,nats"]).against, ["parley", "nats"]);
 });
 
@@ -34,6 +34,7 @@ Deno.test("invalid arguments are refused with the reason", () => {
     [["--round", "3"], "unknown: --round"],
     [["fast"], "unknown: fast"],
     [["--rounds", "0"], "--rounds must be from 1 to 100"],
+    [["--sync-ms", "101"], "--sync-ms must be from 0 to 100"],
     [["--seconds", "soon"], "--seconds must be from 0.1 to 20"],
     [["--against", "rabbit"], 'unknown server "rabbit"; choose from parley, nats'],
     [["--parley", "nats=a"], 'two servers have the name "nats"'],

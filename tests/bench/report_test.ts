@@ -126,7 +126,7 @@ const report: Report = {
     fileSystem: "ext4 on /dev/sda",
     load: 0.1,
   },
-  effort: { rounds: 3, seconds: 1, warmUpSeconds: 0.5, isServerFresh: false },
+  effort: { rounds: 3, seconds: 1, warmUpSeconds: 0.5, isServerFresh: false, syncMs: 0 },
   contenders: [
     { name: "parley", title: "Parley", version: "0.1.0" },
     { name: "nats", title: "NATS", version: "2.9.10" },
