@@ -74,7 +74,7 @@ export class KeyedPublisher {
     const refusal = this.#channels.refusal(channel, frame.length, 1);
     if (refusal !== undefined) throw notStored(channel, refusal);
     const message = new SingleMessage(channel);
-    commits.append(channel, frame, 0, frame.length, 1, message, 0);
+    commits.append(channel, frame, 0, frame.length, 1, message, 1); // one that is waited for, as a receipt is
     if (key !== undefined) commits.addKey(channel, key);
     return { sequence: await message.sequence, isReplayed: false };
   }
