@@ -141,19 +141,7 @@ async function isListening(port: number): Promise<boolean> {
 function slowSyncs(syncMs: number): string[] {
   const calls = "fsync,fdatasync";
   const inject = `inject=${calls}:delay_exit=${Math.round(syncMs * 1000)}`;
-  return [
-    "strace",
-    "-D",
-    "-f",
-    "--seccomp-bpf",
-    "-qq",
-    "-o",
-    "/dev/null",
-    "-e",
-    `trace=${calls}`,
-    "-e",
-    inject,
-  ];
+  return `strace -D -f --seccomp-bpf -qq -o /dev/null -e trace=${calls} -e ${inject}`.split(" ");
 }
 
 /** Reads the output of `child`, which would block if the pipe filled up, and resolves to the end of it. */
