@@ -182,7 +182,6 @@ export class Commits {
   };
 
   readonly #begin = () => {
-    if (!this.#isScheduled || this.#isBusy) return;
     this.#isScheduled = false;
     this.#isBusy = true;
     this.#gathering.began();

@@ -30,12 +30,13 @@ export class Gathering {
   #askedBefore = 0;
   /** Until when the next commit may wait. */
   #until = 0;
+  /** Set while it waits. */
   #cancel: (() => void) | undefined;
   /** Commits that do not wait, because publishers that were waited for did not come back: now, and the next time. */
   #skipped = 0;
   #skippedNext = 1;
 
-  /** @param begin begins a commit that has waited; it may be called when none waits any more */
+  /** @param begin begins a commit that has waited */
   constructor(timers: Timers, begin: () => void) {
     this.#timers = timers;
     this.#begin = begin;
@@ -45,7 +46,8 @@ export class Gathering {
   added(wantsReceipt: boolean, bytes: number): void {
     if (wantsReceipt) this.#asked++;
     if (this.#cancel === undefined || !this.#isEnough(bytes)) return;
-    this.#stop();
+    this.#cancel();
+    this.#cancel = undefined;
     this.#skippedNext = 1;
     queueMicrotask(this.#begin); // with all of the chunk
   }
@@ -61,7 +63,6 @@ export class Gathering {
 
   /** A commit begins. */
   began(): void {
-    this.#stop();
     this.#until = 0;
     this.#given = this.#asked;
     this.#asked = 0;
@@ -77,8 +78,7 @@ export class Gathering {
 
   /** It failed, and what waited for the next one is refused with it. */
   failed(): void {
-    this.#stop();
-    this.#asked = this.#given = this.#askedBefore = 0;
+    this.#asked = 0;
   }
 
   #isEnough(bytes: number): boolean {
@@ -94,9 +94,4 @@ export class Gathering {
     }
     this.#begin();
   };
-
-  #stop(): void {
-    this.#cancel?.();
-    this.#cancel = undefined;
-  }
 }

@@ -102,7 +102,7 @@ Deno.test("if commits take long, publishers that wait for each receipt are in ea
   await disk.run(200);
   const sizes = disk.commits.map(({ messages }) => messages);
   assertEquals(sizes.slice(3), Array(sizes.length - 3).fill(64));
-  assert(sizes.length > 200 / (5 + 1) - 2, `${sizes.length} commits`); // nobody waits once all are back
+  assert(sizes.length > 200 / (5 + 1) - 2, `${sizes.length} commits`); // no commit waits once all publishers are back
 });
 
 Deno.test("if they are quick, none waits", async () => {
@@ -112,7 +112,7 @@ Deno.test("if they are quick, none waits", async () => {
   assertEquals(disk.commits.filter(({ waitedMs }) => waitedMs > 0), []);
 });
 
-Deno.test("after a commit that took very long, nobody is waited for as long", async () => {
+Deno.test("after a commit that took very long, publishers are not waited for as long", async () => {
   using disk = new Disk(10_000);
   disk.publish();
   for (let i = 1; i <= 3; i++) setTimeout(() => disk.publish(), i);
@@ -133,7 +133,7 @@ Deno.test("a publisher alone is never waited for", async () => {
 Deno.test("publishers that do not come back are waited for less and less", async () => {
   const tookMs = 10;
   using disk = new Disk(tookMs);
-  const publish = () => { // somebody else each time
+  const publish = () => { // another publisher each time
     disk.publish();
     setTimeout(publish, 5);
   };
@@ -155,7 +155,7 @@ Deno.test("many bytes do not wait, nor does what wants no receipt behind what wa
   }
 });
 
-Deno.test("after a commit that failed, nobody is waited for", async () => {
+Deno.test("after a commit that failed, no publisher is waited for", async () => {
   using disk = new Disk(10);
   for (let i = 0; i < 8; i++) disk.publish();
   disk.fails = true;

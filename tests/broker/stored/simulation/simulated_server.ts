@@ -138,15 +138,15 @@ export class SimulatedServer {
     return policyOf(this.#policies, channel)?.storage === "durable" ? this.#disk : this.#memory;
   }
 
-  /** SIGTERM: what was taken is stored, and answered. `turn` lets the logs do what they have begun. */
-  async stop(turn: () => Promise<void> | undefined): Promise<void> {
+  /** SIGTERM: what was taken is stored, and answered. `turn` lets the logs do what they have begun, and says whether to go on. */
+  async stop(turn: () => Promise<boolean>): Promise<void> {
     for (const session of this.sessions) session.stopReceiving();
     let isClosed = false;
     this.stored.settled().then(() => {
       for (const session of this.sessions) session.shutDown();
       return this.stored.close();
     }).then(() => isClosed = true);
-    for (let next; !isClosed && (next = turn()) !== undefined;) await next;
+    while (!isClosed && await turn());
     this.#isAlive = false;
   }
 

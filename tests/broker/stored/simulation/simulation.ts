@@ -101,11 +101,13 @@ export class Simulation implements Disposable {
   /** The server stops in order, and is started again. */
   async stop(): Promise<void> {
     let turns = 0;
-    await this.server.stop(() => {
+    await this.server.stop(async () => {
       for (const log of this.server.logs) this.#settleLog(log);
       this.#clock.next(this.#clock.now + 1)?.(); // a commit may wait for publishers
-      if (++turns === MAX_SETTLE_TURNS) this.records.violated("the server never stops");
-      return turns < MAX_SETTLE_TURNS ? turnOfLoop() : undefined;
+      await turnOfLoop();
+      if (++turns < MAX_SETTLE_TURNS) return true;
+      this.records.violated("the server never stops");
+      return false;
     });
     this.#restart();
   }
